@@ -1,0 +1,206 @@
+package workflow
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Person is somebody in Slack as they were when they did something. ID is the Slack user id and the only thing that
+// identifies; Name is for reading. Email may only ever be used to refuse, never to allow; it is "" when Slack does not
+// show it.
+type Person struct {
+	ID    string `json:"id"`
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+}
+
+// Actor is a person together with the roles that were read for this very act.
+type Actor struct {
+	Person
+	Admin     bool // may ask and approve
+	Requester bool // may ask
+}
+
+// HasRole says whether the person has any role at all.
+func (a Actor) HasRole() bool { return a.Admin || a.Requester }
+
+// Batch is what one person asked for at one time. It is loaded and changed whole (Store.Update); its changes are stored
+// beside it. The zero time means "has not happened".
+type Batch struct {
+	Number    int64
+	OrgID     string
+	State     State
+	Revision  int64 // grows with every committed change to the batch or one of its changes
+	Requester Person
+	Author    Person // who posted the file; the requester, for a command
+	Reason    string
+	Verb      ActionName // from the message or the menu; "" when the rows say it
+	Source    Source
+
+	Rows    int      // records in the request, readable or not
+	Checked int      // of these, how many the check has dealt with while planning
+	Ignored []string // columns that were carried along and ignored
+
+	Digest    string // of the plan, hex; "" until it is sealed
+	Approvals int    // how many approvers the plan needs
+	Decisions []Decision
+
+	Created  time.Time
+	Planned  time.Time
+	Expires  time.Time // when an undecided batch ends
+	Approved time.Time
+	Started  time.Time // of the first run
+	Ended    time.Time
+
+	// Stop says why the batch is paused, and PausedFrom where Resume leads back to.
+	Stop       Stop
+	PausedFrom State
+	// Resumed is when the counters of the stop rules last started anew.
+	Resumed time.Time
+
+	// Ending is who ended the batch early, and why: a rejection, a withdrawal, a cancellation. While a started run is being
+	// cancelled it is set and the state is still running.
+	Ending *Ending
+
+	events []Event
+}
+
+// Source is where a request came from, and where answers to it go.
+type Source struct {
+	Kind     SourceKind `json:"kind"`
+	Channel  string     `json:"channel,omitempty"`   // where it was asked
+	Message  string     `json:"message,omitempty"`   // the message that brought the file, "" for a command
+	FileName string     `json:"file_name,omitempty"` // as sent
+	SHA256   string     `json:"sha256"`              // of the stored bytes, hex
+}
+
+// SourceKind says how the stored bytes of a request are read again.
+type SourceKind string
+
+// The kinds of source.
+const (
+	SourceCommand SourceKind = "command" // the words after the slash command
+	SourceFile    SourceKind = "file"    // a CSV
+)
+
+// Verdict is what an approver said.
+type Verdict string
+
+// The verdicts.
+const (
+	Approve Verdict = "approve"
+	Reject  Verdict = "reject"
+)
+
+// Decision is one approver's verdict on one digest.
+type Decision struct {
+	Person  Person
+	Verdict Verdict
+	Digest  string
+	Reason  string // of a rejection
+	At      time.Time
+}
+
+// Ending is who ended a batch before its time.
+type Ending struct {
+	By     Person    `json:"by"`
+	How    State     `json:"how"` // rejected, cancelled
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Stop is why a batch is paused.
+type Stop struct {
+	Cause StopCause `json:"cause,omitempty"`
+	By    Person    `json:"by,omitzero"` // the person who paused; the zero Person when the bot did
+	Rows  []int     `json:"rows,omitempty"`
+	Note  string    `json:"note,omitempty"` // a count or a percentage that belongs to the cause
+	At    time.Time `json:"at,omitzero"`
+}
+
+// ByBot says whether the bot stopped the batch by itself; then the requester may not resume it.
+func (s Stop) ByBot() bool { return s.Cause != "" && s.Cause != StopPerson }
+
+// StopCause is the kind of reason for a pause.
+type StopCause string
+
+// The causes.
+const (
+	StopPerson      StopCause = "person"
+	StopCanary      StopCause = "canary"           // one of the first changes failed
+	StopInARow      StopCause = "failures_in_row"  // too many failures in a row
+	StopPercent     StopCause = "failures_percent" // too large a part of the finished changes failed
+	StopKeyRefused  StopCause = "key_refused"      // Atlassian refused the key, or it was made with scopes
+	StopUnknown     StopCause = "unknown"          // changes could not be read back for a quarter of an hour
+	StopUnavailable StopCause = "unavailable"      // Atlassian could not be reached within the budget
+	StopLateStart   StopCause = "late_start"       // it did not run for longer than approval.start_within
+	StopStore       StopCause = "store"            // the database could not be written
+)
+
+// Move puts the batch into its next state, or says that the machine has no such edge.
+func (b *Batch) Move(to State) error {
+	if !b.State.CanBecome(to) {
+		return &StateError{Number: b.Number, State: b.State, Wanted: to}
+	}
+	b.State = to
+	return nil
+}
+
+// Approvers are the people who approved the digest that stands, each once, in the order they did.
+func (b *Batch) Approvers() []Person {
+	var out []Person
+	for _, d := range b.Decisions {
+		same := func(p Person) bool { return p.ID == d.Person.ID }
+		if d.Verdict == Approve && d.Digest == b.Digest && !slices.ContainsFunc(out, same) {
+			out = append(out, d.Person)
+		}
+	}
+	return out
+}
+
+// Missing is how many more approvals the batch needs.
+func (b *Batch) Missing() int { return max(b.Approvals-len(b.Approvers()), 0) }
+
+// Cancelling says whether a started run is being brought to its end because somebody cancelled it.
+func (b *Batch) Cancelling() bool { return b.State == Running && b.Ending != nil }
+
+// Event is one line of the append-only log: what was done to which batch, by whom. The store adds number, hash and the
+// hash before it, in the transaction that makes it true.
+type Event struct {
+	At    time.Time
+	Batch int64  // 0 when it belongs to no batch
+	Row   int    // 0 when it belongs to no row
+	Actor string // a Slack user id, or "countersign"
+	Kind  string
+	Data  json.RawMessage // facts, never secrets; {} when there are none
+}
+
+// Bot is the actor of what countersign does by itself.
+const Bot = "countersign"
+
+// Record adds an event to be written in the same transaction as the change to the batch.
+func (b *Batch) Record(e Event) {
+	e.Batch = b.Number
+	if e.Data == nil {
+		e.Data = json.RawMessage("{}")
+	}
+	b.events = append(b.events, e)
+}
+
+// TakeEvents gives the events recorded since it was last called. The store calls it once in each transaction.
+func (b *Batch) TakeEvents() []Event {
+	out := b.events
+	b.events = nil
+	return out
+}
+
+// data encodes the facts of an event. They are maps of plain values, so that encoding cannot fail.
+func data(facts map[string]any) json.RawMessage {
+	raw, err := json.Marshal(facts)
+	if err != nil {
+		panic(fmt.Sprintf("workflow: facts of an event: %v", err)) // a fault of this package, not of any input
+	}
+	return raw
+}

@@ -1,0 +1,207 @@
+package workflow
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// AccountStatus is whether an account can log in, as the vendor words it.
+type AccountStatus string
+
+// The statuses (user management API, GET profile: account_status).
+const (
+	StatusActive   AccountStatus = "active"
+	StatusInactive AccountStatus = "inactive" // deactivated
+	StatusClosed   AccountStatus = "closed"   // deleted, or in its 14 days of grace
+)
+
+// Account is an Atlassian account as one read showed it.
+type Account struct {
+	ID      string
+	Name    string
+	Email   string // may be "" where privacy hides it
+	Type    string // atlassian, app, customer
+	Status  AccountStatus
+	Managed bool // claimed by our organisation
+}
+
+// DomainClaim is one domain of the organisation and whether it is verified.
+type DomainClaim struct {
+	Name     string // folded
+	Verified bool
+	Status   string // as the vendor words it: verified, unverified, …
+}
+
+// Privilege is the answer of GET /users/{id}/manage for one privilege. Key says why not, in the vendor's words
+// ("externalDirectory.scim"), "" when allowed.
+type Privilege struct {
+	Allowed bool
+	Key     string
+}
+
+// Member is a managed account as the nightly export lists it, values as the API gives them.
+type Member struct {
+	Account
+	Billable   bool
+	LastActive string // as sent, "" when never or unknown
+	Products   []Product
+}
+
+// Product is one product that an account can use.
+type Product struct {
+	Key        string
+	Name       string
+	URL        string
+	LastActive string
+}
+
+// Reader reads the directory. Every error matches one of the kinds in error.go: ErrNotFound, ErrKeyRefused,
+// ErrKeyScoped, ErrUnavailable (after the reader's own retries) or is a *Refusal.
+type Reader interface {
+	// Account reads one account now.
+	Account(ctx context.Context, id string) (Account, error)
+	// Privileges asks what we may do to the account; only the keys asked for, those that are not answered are missing.
+	Privileges(ctx context.Context, id string, keys ...string) (map[string]Privilege, error)
+	// ByAddress finds the accounts that hold the addresses, exactly and with case folded: AddressKey → accounts. What
+	// is not found is missing. Any number of addresses.
+	ByAddress(ctx context.Context, addresses []string) (map[string][]Account, error)
+	// Search finds accounts by a piece of name or address, at most limit, for people to look at.
+	Search(ctx context.Context, text string, limit int) ([]Account, error)
+	// Domains lists the organisation's domains.
+	Domains(ctx context.Context) ([]DomainClaim, error)
+}
+
+// Writer makes the calls that change something, one call each, never repeated by itself. A nil error means that the
+// vendor said yes, not that it is so. Errors: *Refusal (surely not done, for a reason), ErrThrottled (surely not done,
+// try later), ErrNotSent (surely not done: the request did not leave), ErrKeyRefused, ErrKeyScoped, ErrNotFound;
+// anything else means that the call may or may not have taken effect, ErrUnknownOutcome among them.
+type Writer interface {
+	SetEmail(ctx context.Context, id, address string) error
+	Deactivate(ctx context.Context, id, message string) error
+	Activate(ctx context.Context, id string) error
+}
+
+// Directory is both.
+type Directory interface {
+	Reader
+	Writer
+}
+
+// Members lists every managed account, for the nightly export. A sequence ends with an error or is complete.
+type Members interface {
+	Members(ctx context.Context) iter.Seq2[Member, error]
+}
+
+// Store is where batches live. Each method is one transaction: all of it is on disk when it returns nil, none of it
+// otherwise. Functions passed in are pure rules: they may be refused and must not call the store.
+type Store interface {
+	Batches
+	Changes
+}
+
+// Batches stores what is true of a batch as a whole.
+type Batches interface {
+	// Create records a request in state planning with the bytes it came as, gives it the next number and writes its
+	// events.
+	Create(ctx context.Context, b *Batch, original []byte) error
+	// Batch loads one batch; ErrNoBatch when there is none of that number.
+	Batch(ctx context.Context, number int64) (*Batch, error)
+	// List gives the batches in any of the states (all when none is named), newest first, at most limit (0 = all).
+	List(ctx context.Context, limit int, states ...State) ([]*Batch, error)
+	// Update loads the batch, applies the rule and writes batch, new decisions and events. An error of the rule leaves
+	// everything as it was and comes back as it is. A batch that ends gives up its holds.
+	Update(ctx context.Context, number int64, rule func(*Batch) error) (*Batch, error)
+	// Original gives back the bytes of the request; ErrGone when they were deleted after store.keep_files.
+	Original(ctx context.Context, number int64) ([]byte, error)
+	// Held says which open batch holds each of the keys (HoldKeys), and whether it is acting on the row just now.
+	Held(ctx context.Context, keys []string) (map[string]Hold, error)
+}
+
+// Changes stores the rows of a batch.
+type Changes interface {
+	// Seal stores the changes of a plan and applies the rule, in one transaction. hold are the keys to hold from now on;
+	// when another open batch holds one of them nothing is written and the error is a *HeldError.
+	Seal(ctx context.Context, number int64, changes []Change, hold []string, rule func(*Batch) error) (*Batch, error)
+	// Change loads one row.
+	Change(ctx context.Context, number int64, row int) (*Change, error)
+	// Changes lists rows in any of the states (all when none is named) by row, after row `after`, at most limit (0 = all).
+	Changes(ctx context.Context, number int64, after, limit int, states ...ChangeState) ([]Change, error)
+	// UpdateChange loads batch and change, applies the rule and writes both and the events.
+	UpdateChange(ctx context.Context, number int64, row int, rule func(*Batch, *Change) error) (*Batch, *Change, error)
+	// UpdateChanges does the same for all rows in the given state at once: the rule is called for each of them, in row
+	// order; the batch rule after them. Used for recovery and for cancelling.
+	UpdateChanges(ctx context.Context, number int64, in ChangeState, each func(*Change) error, rule func(*Batch) error) (*Batch, error)
+	// Summary counts the changes.
+	Summary(ctx context.Context, number int64) (Summary, error)
+}
+
+// Hold is an open batch's claim on an account or an address.
+type Hold struct {
+	Batch  int64
+	Row    int
+	Acting bool // the row's change is running or unknown just now
+}
+
+// Summary counts the changes of a batch by what became of them.
+type Summary struct {
+	Groups []Group
+}
+
+// Group is how many changes of a batch share action, state, reason code and side effect.
+type Group struct {
+	Action ActionName
+	State  ChangeState
+	Code   ReasonCode
+	Effect Effect
+	Count  int
+}
+
+// State counts the changes in any of the states; all of them when none is named.
+func (s Summary) State(states ...ChangeState) int {
+	n := 0
+	for _, g := range s.Groups {
+		if len(states) == 0 {
+			n += g.Count
+		}
+		for _, want := range states {
+			if g.State == want {
+				n += g.Count
+			}
+		}
+	}
+	return n
+}
+
+// Effects counts the side effects of what is ready, running or done, by kind.
+func (s Summary) Effects() map[Effect]int {
+	out := map[Effect]int{}
+	for _, g := range s.Groups {
+		switch g.State {
+		case ChangeReady, ChangeRunning, ChangeUnknown, ChangeDone:
+			if g.Effect != "" {
+				out[g.Effect] += g.Count
+			}
+		}
+	}
+	return out
+}
+
+// Actions counts the changes that are not blocked, bad or unchanged by action.
+func (s Summary) Actions() map[ActionName]int {
+	out := map[ActionName]int{}
+	for _, g := range s.Groups {
+		switch g.State {
+		case ChangeBlocked, ChangeBad, ChangeUnchanged:
+		default:
+			out[g.Action] += g.Count
+		}
+	}
+	return out
+}
+
+// Progress is what a run looks like just now.
+type Progress struct {
+	Done, Failed, Left, Unknown int
+	Started                     time.Time
+}

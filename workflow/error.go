@@ -1,0 +1,80 @@
+package workflow
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kinds of what the directory answers. An implementation of Reader and Writer wraps them, or returns a *Refusal.
+var (
+	ErrNotFound       = errors.New("no such managed account")
+	ErrKeyRefused     = errors.New("the Atlassian key was refused")
+	ErrKeyScoped      = errors.New("the Atlassian key was made with scopes")
+	ErrThrottled      = errors.New("throttled by Atlassian") // not done
+	ErrNotSent        = errors.New("the call did not leave") // not done
+	ErrUnavailable    = errors.New("atlassian cannot be reached")
+	ErrUnknownOutcome = errors.New("the call may or may not have taken effect")
+)
+
+// RetryAfter is implemented by throttling errors that know when to come back.
+type RetryAfter interface{ RetryAfter() time.Duration }
+
+// Refusal is a clear no of the directory to one call: surely not done, and the reason why.
+type Refusal struct {
+	Reason Reason
+	Err    error // what the client saw, for the log
+}
+
+func (r *Refusal) Error() string { return "refused: " + r.Reason.Words() }
+
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// Kinds of what the engine answers to people.
+var (
+	ErrNoBatch       = errors.New("no such batch")
+	ErrGone          = errors.New("the stored bytes were deleted")
+	ErrNoRole        = errors.New("the person has no role")
+	ErrNotAdmin      = errors.New("the person is not an admin")
+	ErrOwnBatch      = errors.New("requester and author may not decide")
+	ErrSameHuman     = errors.New("the person has the address of the requester or the author")
+	ErrHiddenAddress = errors.New("the person's address cannot be read")
+	ErrOwnAccount    = errors.New("the batch is on the person's own account")
+	ErrStaleDigest   = errors.New("the click belongs to another plan")
+	ErrNotRequester  = errors.New("the person is not the requester")
+	ErrMayNotResume  = errors.New("after a stop by the bot the requester may not resume")
+	ErrAlready       = errors.New("the person approved before")
+	ErrNeedsReason   = errors.New("a reason is required")
+	ErrNothingToRead = errors.New("the request has no rows")
+)
+
+// StateError says that a batch or a change is not in a state from which the wanted one can be reached. Somebody else
+// was faster, or the card is old: Batch says who did what.
+type StateError struct {
+	Number int64
+	Row    int // 0 for the batch itself
+	State  State
+	Wanted State
+	Batch  *Batch // as it is; nil when it was not loaded
+}
+
+func (e *StateError) Error() string {
+	if e.Row != 0 {
+		return fmt.Sprintf("batch %d row %d is %s and cannot become %s", e.Number, e.Row, e.State, e.Wanted)
+	}
+	return fmt.Sprintf("batch %d is %s and cannot become %s", e.Number, e.State, e.Wanted)
+}
+
+// LimitError says that a request has more rows than limits.max_changes.
+type LimitError struct{ Rows, Limit int }
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%d rows are more than the limit of %d", e.Rows, e.Limit)
+}
+
+// HeldError says that keys of a plan are held by other open batches.
+type HeldError struct{ Holds map[string]Hold }
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%d accounts or addresses are held by other batches", len(e.Holds))
+}
