@@ -39,6 +39,9 @@ type Batch struct {
 	Verb      ActionName // from the message or the menu; "" when the rows say it
 	Source    Source
 
+	// Follows is the batch that this one came from by Check again, 0 when it came from nobody's click.
+	Follows int64
+
 	Rows    int      // records in the request, readable or not
 	Checked int      // of these, how many the check has dealt with while planning
 	Ignored []string // columns that were carried along and ignored
@@ -60,8 +63,8 @@ type Batch struct {
 	// Resumed is when the counters of the stop rules last started anew.
 	Resumed time.Time
 
-	// Ending is who ended the batch early, and why: a rejection, a withdrawal, a cancellation. While a started run is being
-	// cancelled it is set and the state is still running.
+	// Ending is who ended the batch early, and why: a rejection, a withdrawal, a cancellation. It is set while a started
+	// run is still being brought to its end (Cancelling).
 	Ending *Ending
 
 	events []Event
@@ -163,8 +166,11 @@ func (b *Batch) Approvers() []Person {
 // Missing is how many more approvals the batch needs.
 func (b *Batch) Missing() int { return max(b.Approvals-len(b.Approvers()), 0) }
 
-// Cancelling says whether a started run is being brought to its end because somebody cancelled it.
-func (b *Batch) Cancelling() bool { return b.State == Running && b.Ending != nil }
+// Cancelling says whether an approved or started batch is being brought to its end because somebody cancelled it: calls
+// in flight finish, the rest will be skipped.
+func (b *Batch) Cancelling() bool {
+	return b.Ending != nil && (b.State == Approved || b.State == Running || b.State == Paused)
+}
 
 // Event is one line of the append-only log: what was done to which batch, by whom. The store adds number, hash and the
 // hash before it, in the transaction that makes it true.

@@ -78,6 +78,9 @@ func (r Reason) Words() string {
 	case ReasonUnreadable:
 		return f(0)
 	case ReasonNoAccount:
+		if f(1) != "" {
+			return fmt.Sprintf("no managed account %s; account %s has the new address already, so this may be done", f(0), f(1))
+		}
 		return fmt.Sprintf("no managed account %s; check the spelling, or whether the account belongs to this organisation", f(0))
 	case ReasonNotManaged:
 		return fmt.Sprintf("%s is not a managed account; claim its domain first (Atlassian admin, Settings, Domains)", f(0))
