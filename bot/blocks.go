@@ -1,0 +1,214 @@
+package bot
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// Slack's limits on Block Kit and messages (docs.slack.dev/reference/block-kit), in letters unless said otherwise.
+const (
+	maxBlocks       = 50
+	maxBlockText    = 10_000 // over all blocks of a message; Slack refuses about 13,200 (msg_blocks_too_long)
+	maxFallback     = 3_000  // chat.update refuses more than 4,000 (msg_too_long)
+	maxHeader       = 150
+	maxSection      = 3_000
+	maxContext      = 2_000
+	maxButtonText   = 75
+	maxButtonValue  = 2_000
+	maxConfirmTitle = 100
+	maxConfirmText  = 300
+	maxConfirmLabel = 30
+	maxOptionText   = 75
+	maxOptionValue  = 150
+	maxPlaceholder  = 150
+	maxViewTitle    = 24
+	maxLabel        = 2_000
+	maxInput        = 3_000
+	maxMetadata     = 3_000
+	maxBlockID      = 255
+)
+
+// Our own limits, which keep a card readable and its sum below maxBlockText.
+const (
+	tableRows   = 15 // changes shown on a card, without the header row
+	tableCell   = 60
+	causesShown = 8
+	causeText   = 160
+	reasonText  = 500
+	linesShown  = 20 // entries of a list in an answer
+	lineText    = 250
+	rowsShown   = 20 // row numbers named in a sentence
+)
+
+// message is what is put into Slack: blocks for the eye and the same in a few words for notifications and screen
+// readers.
+type message struct {
+	Text   string
+	Blocks []slack.Block
+}
+
+// fallback is the text as Slack takes it.
+func (m message) fallback() string { return clip(m.Text, maxFallback) }
+
+// clip cuts s after limit letters, visibly.
+func clip(s string, limit int) string {
+	n := 0
+	for i := range s {
+		if n == limit-1 && strings.TrimSpace(s[i:]) != "" && runesFrom(s[i:], 2) {
+			return s[:i] + "…"
+		}
+		n++
+	}
+	return s
+}
+
+// runesFrom says whether s has at least n letters.
+func runesFrom(s string, n int) bool {
+	for range s {
+		if n--; n == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// escape makes text from people and files harmless in mrkdwn: it can neither mention anybody nor make a link (formatting
+// messages: & < > are the three letters that Slack asks to escape).
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
+
+// quoted is text from people on one line, cut and escaped.
+func quoted(s string, limit int) string {
+	return escape(clip(strings.Join(strings.Fields(s), " "), limit))
+}
+
+// mrkdwn is a text object whose only links and mentions are those that we wrote (verbatim).
+func mrkdwn(s string, limit int) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, clip(s, limit), false, true)
+}
+
+func plain(s string, limit int) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, clip(s, limit), false, false)
+}
+
+func section(id, text string) slack.Block {
+	return slack.NewSectionBlock(mrkdwn(text, maxSection), nil, nil, slack.SectionBlockOptionBlockID(id))
+}
+
+func note(id, text string) slack.Block {
+	return slack.NewContextBlock(id, mrkdwn(text, maxContext))
+}
+
+func header(id, text string) slack.Block {
+	return slack.NewHeaderBlock(plain(text, maxHeader), slack.HeaderBlockOptionBlockID(id))
+}
+
+// said is a message of one section, for answers.
+func said(text string) message {
+	return message{Text: text, Blocks: []slack.Block{section("said", text)}}
+}
+
+// button makes a button; confirm is nil where a click is enough.
+func button(action, label, value string, style slack.Style, confirm *slack.ConfirmationBlockObject) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(action, value, plain(label, maxButtonText))
+	b.Style = style
+	b.Confirm = confirm
+	return b
+}
+
+func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
+	return slack.NewConfirmationBlockObject(
+		plain(title, maxConfirmTitle), plain(text, maxConfirmText), plain(yes, maxConfirmLabel), plain("Not now", maxConfirmLabel))
+}
+
+// mention names a person in Slack; a user group's id begins with S.
+func mention(id string) string {
+	if strings.HasPrefix(id, "S") {
+		return "<!subteam^" + id + ">"
+	}
+	return "<@" + id + ">"
+}
+
+func mentions(ids []string) string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = mention(id)
+	}
+	return strings.Join(out, " ")
+}
+
+// people names persons, as a list in a sentence.
+func named(people []workflow.Person) string {
+	out := make([]string, len(people))
+	for i, p := range people {
+		out[i] = mention(p.ID)
+	}
+	return list(out)
+}
+
+// list joins as a sentence does: a, b and c.
+func list(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// moment is a time that each reader sees in their own zone; those who cannot see it in UTC.
+func moment(t time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
+}
+
+// number writes n with its thousands apart.
+func number(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// many is n with its noun in the right number.
+func many(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + more
+}
+
+// lines names rows in a sentence, cut after rowsShown.
+func lines(rows []int) string {
+	out := make([]string, 0, rowsShown+1)
+	for i, row := range rows {
+		if i == rowsShown {
+			out = append(out, number(len(rows)-i)+" more")
+			break
+		}
+		out = append(out, strconv.Itoa(row))
+	}
+	return list(out)
+}
+
+// table shows rows of plain text; every cell is data and can do nothing (raw_text).
+func table(id string, rows [][]string) slack.Block {
+	t := slack.NewTableBlock(id)
+	for _, row := range rows {
+		cells := make([]slack.TableCell, len(row))
+		for i, cell := range row {
+			cell = clip(strings.Join(strings.Fields(cell), " "), tableCell)
+			if cell == "" {
+				cell = "–" // Slack has refused empty cells
+			}
+			cells[i] = slack.NewTableRawTextCell(cell)
+		}
+		t.AddRow(cells...)
+	}
+	return t
+}

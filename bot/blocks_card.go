@@ -1,0 +1,387 @@
+package bot
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// The ids of what can be pressed: a closed set, as they come back from Slack.
+const (
+	actionApprove  = "approve"
+	actionReject   = "reject"
+	actionWithdraw = "withdraw"
+	actionPause    = "pause"
+	actionCancel   = "cancel"
+	actionResume   = "resume"
+	actionRecheck  = "check_again"
+	actionChoose   = "choose_action" // the menu under a file that does not say what is to happen
+)
+
+// card is what the card of a batch is drawn from.
+type card struct {
+	Batch   *workflow.Batch
+	Summary workflow.Summary
+	First   []workflow.Change // the first that will run or have run, at most tableRows
+	Nobody  string            // why nobody can approve it just now, "" when somebody can
+}
+
+// draw makes the card. The block ids carry the batch's revision: an id that stays the same would make Slack keep the old
+// state of the buttons.
+func (c card) draw() message {
+	b := c.Batch
+	id := func(part string) string { return fmt.Sprintf("%s-%d-r%d", part, b.Number, b.Revision) }
+	title := c.title()
+	blocks := []slack.Block{header(id("title"), title), section(id("who"), c.who())}
+	blocks = append(blocks, section(id("status"), c.status()))
+	if counts := c.counts(); counts != "" {
+		blocks = append(blocks, section(id("counts"), counts))
+	}
+	if effects := c.effects(); effects != "" && !over(b.State) {
+		blocks = append(blocks, section(id("effects"), ":warning: "+effects))
+	}
+	if len(b.Ignored) > 0 {
+		blocks = append(blocks, note(id("ignored"), "Columns not used: "+quoted(strings.Join(b.Ignored, ", "), lineText)))
+	}
+	if len(c.First) > 0 {
+		blocks = append(blocks, table(id("table"), c.rows()))
+		if more := c.planned() - len(c.First); more > 0 {
+			blocks = append(blocks, note(id("more"), fmt.Sprintf("and %s more in batch-%d-plan.csv", number(more), b.Number)))
+		}
+	}
+	if b.Digest != "" {
+		blocks = append(blocks, note(id("digest"), "Plan `"+shortDigest(b.Digest)+"`"))
+	}
+	if buttons := c.buttons(); len(buttons) > 0 {
+		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
+	}
+	return message{Text: title + ": " + plainState(b), Blocks: blocks}
+}
+
+// over says whether nothing can happen to the batch any more in this run.
+func over(s workflow.State) bool { return !s.Open() }
+
+// title is the batch in a few words: number, action, count.
+func (c card) title() string { return batchTitle(c.Batch, c.Summary) }
+
+func batchTitle(b *workflow.Batch, s workflow.Summary) string {
+	actions := s.Actions()
+	total := 0
+	for _, n := range actions {
+		total += n
+	}
+	switch {
+	case len(actions) == 1:
+		for name := range actions {
+			return fmt.Sprintf("#%d %s %s", b.Number, name, many(total, "account", "accounts"))
+		}
+	case len(actions) > 1:
+		return fmt.Sprintf("#%d %d actions, %s", b.Number, len(actions), many(total, "account", "accounts"))
+	case b.Verb != "":
+		return fmt.Sprintf("#%d %s, %s", b.Number, b.Verb, many(b.Rows, "row", "rows"))
+	}
+	return fmt.Sprintf("#%d %s", b.Number, many(b.Rows, "row", "rows"))
+}
+
+func (c card) who() string {
+	b := c.Batch
+	s := "Asked for by " + mention(b.Requester.ID)
+	if b.Author.ID != "" && b.Author.ID != b.Requester.ID {
+		s += ", with a file of " + mention(b.Author.ID)
+	}
+	s += " " + moment(b.Created)
+	if b.Source.FileName != "" {
+		s += ", from " + quoted(b.Source.FileName, lineText)
+	}
+	if b.Follows != 0 {
+		s += fmt.Sprintf(", checks #%d again", b.Follows)
+	}
+	if b.Reason != "" {
+		s += "\n*Reason:* " + quoted(b.Reason, reasonText)
+	}
+	return s
+}
+
+// status says where the batch is: what it waits for, who decided and when.
+func (c card) status() string {
+	b := c.Batch
+	switch b.State {
+	case workflow.Planning:
+		return ":mag: " + checking(b)
+	case workflow.AwaitingApproval:
+		return c.waiting()
+	case workflow.Rejected:
+		return ":no_entry: " + ended(b)
+	default:
+		s := ended(b)
+		if by := b.Approvers(); len(by) > 0 {
+			s += "\nApproved by " + approvals(b)
+		}
+		return s
+	}
+}
+
+// checking counts how far the check has come.
+func checking(b *workflow.Batch) string {
+	if b.Rows == 0 {
+		return "checking"
+	}
+	return fmt.Sprintf("checking %s of %s", number(b.Checked), number(b.Rows))
+}
+
+func (c card) waiting() string {
+	b := c.Batch
+	s := "*Needs " + many(b.Approvals, "approval", "approvals") + "*"
+	if b.Approvals == 1 {
+		s += " (the settings ask for one by another admin)"
+	} else {
+		s += " (the settings ask for as many)"
+	}
+	if by := b.Approvers(); len(by) > 0 {
+		s += ", has " + number(len(by)) + ": " + approvals(b)
+	}
+	s += ". Any admin may approve, but not the requester"
+	if b.Author.ID != b.Requester.ID {
+		s += " or the author of the file"
+	}
+	s += "."
+	if !b.Expires.IsZero() {
+		s += " Ends undecided " + moment(b.Expires) + "."
+	}
+	if c.Nobody != "" {
+		s += "\n:warning: " + quoted(c.Nobody, reasonText)
+	}
+	return s
+}
+
+func approvals(b *workflow.Batch) string {
+	var out []string
+	for _, d := range b.Decisions {
+		if d.Verdict == workflow.Approve && d.Digest == b.Digest {
+			out = append(out, mention(d.Person.ID)+" "+moment(d.At))
+		}
+	}
+	return list(out)
+}
+
+// counts are what the check found and, once it ran, what became of it, with causes.
+func (c card) counts() string {
+	parts := []struct {
+		word   string
+		states []workflow.ChangeState
+	}{
+		{"ready", []workflow.ChangeState{workflow.ChangeReady, workflow.ChangeRunning}},
+		{"done", []workflow.ChangeState{workflow.ChangeDone}},
+		{"failed", []workflow.ChangeState{workflow.ChangeFailed}},
+		{"not known yet", []workflow.ChangeState{workflow.ChangeUnknown}},
+		{"unchanged", []workflow.ChangeState{workflow.ChangeUnchanged}},
+		{"blocked", []workflow.ChangeState{workflow.ChangeBlocked}},
+		{"unreadable", []workflow.ChangeState{workflow.ChangeBad}},
+		{"skipped", []workflow.ChangeState{workflow.ChangeSkipped}},
+	}
+	var words []string
+	for _, p := range parts {
+		if n := c.Summary.State(p.states...); n > 0 {
+			words = append(words, "*"+number(n)+"* "+p.word)
+		}
+	}
+	out := strings.Join(words, " · ")
+	for _, cause := range causes(c.Summary, workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeFailed) {
+		out += "\n• " + cause
+	}
+	return out
+}
+
+// causes groups changes in the given states by cause, the largest group first.
+func causes(s workflow.Summary, states ...workflow.ChangeState) []string {
+	groups := grouped(s, states...)
+	var out []string
+	for i, g := range groups {
+		if i == causesShown {
+			rest := 0
+			for _, g := range groups[i:] {
+				rest += g.Count
+			}
+			return append(out, fmt.Sprintf("%s for other reasons", number(rest)))
+		}
+		out = append(out, number(g.Count)+" "+string(g.State)+": "+quoted(g.Code.Cause(), causeText))
+	}
+	return out
+}
+
+// grouped sums the groups of a summary by state and code, the largest first.
+func grouped(s workflow.Summary, states ...workflow.ChangeState) []workflow.Group {
+	var out []workflow.Group
+	for _, g := range s.Groups {
+		if !slices.Contains(states, g.State) {
+			continue
+		}
+		i := slices.IndexFunc(out, func(o workflow.Group) bool { return o.State == g.State && o.Code == g.Code })
+		if i < 0 {
+			out = append(out, workflow.Group{State: g.State, Code: g.Code, Count: g.Count})
+			continue
+		}
+		out[i].Count += g.Count
+	}
+	slices.SortFunc(out, func(a, b workflow.Group) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code), cmp.Compare(a.State, b.State))
+	})
+	return out
+}
+
+// effects are the side effects in words: "214 people will be signed out".
+func (c card) effects() string {
+	var out []string
+	all := c.Summary.Effects()
+	for _, e := range []workflow.Effect{workflow.EffectSignedOut, workflow.EffectLockedOut, workflow.EffectBilled} {
+		if n := all[e]; n > 0 {
+			out = append(out, effectWords(e, n))
+			delete(all, e)
+		}
+	}
+	for e, n := range all { // an effect that this file has no words for is shown all the same
+		out = append(out, effectWords(e, n))
+	}
+	return strings.Join(out, "; ")
+}
+
+func effectWords(e workflow.Effect, n int) string {
+	people := many(n, "person", "people")
+	switch e {
+	case workflow.EffectSignedOut:
+		return people + " will be signed out"
+	case workflow.EffectLockedOut:
+		return people + " can no longer log in anywhere"
+	case workflow.EffectBilled:
+		return people + " can log in again and may be billed"
+	default:
+		return people + ": " + strings.ReplaceAll(string(e), "_", " ")
+	}
+}
+
+// planned is how many changes were to run.
+func (c card) planned() int {
+	n := 0
+	for _, count := range c.Summary.Actions() {
+		n += count
+	}
+	return n
+}
+
+// rows are the first changes as a table, from → to.
+func (c card) rows() [][]string {
+	mixed := len(c.Summary.Actions()) > 1
+	head := []string{"line", "account", "from", "to"}
+	if mixed {
+		head = slices.Insert(head, 2, "action")
+	}
+	out := [][]string{head}
+	for _, ch := range c.First[:min(len(c.First), tableRows)] {
+		from, to := fromTo(ch)
+		row := []string{strconv.Itoa(ch.Row), cmp.Or(ch.Name, ch.AccountID), from, to}
+		if mixed {
+			row = slices.Insert(row, 2, string(ch.Action))
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func fromTo(c workflow.Change) (from, to string) {
+	switch c.Action {
+	case workflow.Deactivate:
+		return c.OldEmail, "deactivated"
+	case workflow.Activate:
+		return c.OldEmail, "active"
+	default:
+		return c.OldEmail, cmp.Or(c.NewEmail, c.Group, string(c.Action))
+	}
+}
+
+// shortDigest is enough of a digest to compare it by eye.
+func shortDigest(digest string) string {
+	const letters, group = 12, 4
+	d := digest[:min(len(digest), letters)]
+	var parts []string
+	for ; len(d) > group; d = d[group:] {
+		parts = append(parts, d[:group])
+	}
+	return strings.Join(append(parts, d), " ")
+}
+
+// buttons are what may be pressed in this state; a decided card has none.
+func (c card) buttons() []slack.BlockElement {
+	b := c.Batch
+	value := buttonValue(b.Number, b.Digest)
+	what := strings.TrimPrefix(c.title(), fmt.Sprintf("#%d ", b.Number))
+	name := fmt.Sprintf("#%d", b.Number)
+	press := func(action, label string) slack.BlockElement { return button(action, label, value, "", nil) }
+	cancel := button(actionCancel, "Cancel", value, slack.StyleDanger, confirm("Cancel "+name+"?",
+		"What has not started will not be done. Calls in flight finish.", "Cancel the batch"))
+	if b.Cancelling() {
+		return nil
+	}
+	var out []slack.BlockElement
+	switch b.State {
+	case workflow.Planning:
+		return []slack.BlockElement{cancel}
+	case workflow.AwaitingApproval:
+		text := what + "."
+		if effects := c.effects(); effects != "" {
+			text += " " + effects + "."
+		}
+		out = append(out,
+			button(actionApprove, "Approve", value, slack.StylePrimary, confirm("Approve "+name+"?", text, "Approve")),
+			button(actionReject, "Reject", value, slack.StyleDanger, nil),
+			press(actionWithdraw, "Withdraw"))
+	case workflow.Approved, workflow.Running:
+		return []slack.BlockElement{press(actionPause, "Pause"), cancel}
+	case workflow.Paused:
+		return []slack.BlockElement{button(actionResume, "Resume", value, slack.StylePrimary, nil), cancel}
+	}
+	undecided := b.State == workflow.AwaitingApproval || b.State == workflow.Empty
+	if undecided && unchecked(c.Summary) > 0 {
+		out = append(out, press(actionRecheck, "Check again"))
+	}
+	return out
+}
+
+// unchecked counts the rows that could not be checked.
+func unchecked(s workflow.Summary) int {
+	n := 0
+	for _, g := range s.Groups {
+		if g.State == workflow.ChangeBlocked && g.Code == workflow.ReasonCouldNotCheck {
+			n += g.Count
+		}
+	}
+	return n
+}
+
+// buttonValue is what a button brings back: which batch, and which plan the person saw.
+func buttonValue(number int64, digest string) string {
+	return strconv.FormatInt(number, 10) + ":" + digest
+}
+
+// parseValue reads a button's value; ok is false when it is none of ours.
+func parseValue(value string) (number int64, digest string, ok bool) {
+	n, digest, found := strings.Cut(value, ":")
+	if !found || len(value) > maxButtonValue {
+		return 0, "", false
+	}
+	number, err := strconv.ParseInt(n, 10, 64)
+	if err != nil || number < 1 || strconv.FormatInt(number, 10) != n {
+		return 0, "", false
+	}
+	for _, r := range digest {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'f') {
+			return 0, "", false
+		}
+	}
+	return number, digest, true
+}

@@ -1,0 +1,12 @@
+// Package bot is the Slack side of countersign: it turns commands, files and clicks into calls on package workflow, and
+// draws what the database says as cards, threads and files.
+//
+// What it promises:
+//
+//   - Whatever Slack sends is acknowledged before any work is done on it, and never by the work itself.
+//   - Nobody is believed because of what a message says. Who clicked is read from Slack at the click, roles and groups
+//     with it; when Slack cannot be asked, the answer is no.
+//   - Slack is a view. Everything posted is drawn from the database and brought up to date after a restart or an outage; a
+//     post is looked for before it is repeated. The run of a batch never waits for Slack.
+//   - Text from people and files can mention nobody, make no links and break no message.
+package bot

@@ -1,0 +1,139 @@
+package bot
+
+import (
+	"fmt"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// ended says in a sentence what happened to a batch that is past its decision: by whom, when and why.
+func ended(b *workflow.Batch) string {
+	switch b.State {
+	case workflow.Approved:
+		if b.Cancelling() {
+			return "Being cancelled by " + mention(b.Ending.By.ID) + "."
+		}
+		return "*Approved*; it starts by itself."
+	case workflow.Running:
+		if b.Cancelling() {
+			return "Being cancelled by " + mention(b.Ending.By.ID) + ": calls in flight finish, the rest is skipped."
+		}
+		return "*Running* since " + moment(b.Started) + "; progress is in the thread."
+	case workflow.Paused:
+		return "*Paused* " + moment(b.Stop.At) + ": " + stopWords(b.Stop) + " " + mayResume(b)
+	case workflow.Done:
+		return "*Done* " + moment(b.Ended) + "; the results are in the thread."
+	case workflow.Rejected:
+		if e := ending(b); e != nil {
+			return withReason(fmt.Sprintf("*Rejected* by %s %s", mention(e.By.ID), moment(e.At)), e.Reason)
+		}
+		return "*Rejected* " + moment(b.Ended) + "."
+	case workflow.Expired:
+		return "*Expired* " + moment(b.Ended) + ": nobody decided in time. Ask again if it is still wanted."
+	case workflow.Cancelled:
+		return cancelled(b)
+	case workflow.Empty:
+		return "*Nothing in it can run.* The thread says why."
+	case workflow.AwaitingApproval:
+		return "Waiting for approval."
+	default:
+		return "Being checked."
+	}
+}
+
+// ending is who ended the batch early. A rejection is a decision, too, so that it is found even where no ending was
+// written.
+func ending(b *workflow.Batch) *workflow.Ending {
+	if b.Ending != nil {
+		return b.Ending
+	}
+	for _, d := range b.Decisions {
+		if d.Verdict == workflow.Reject {
+			return &workflow.Ending{By: d.Person, How: workflow.Rejected, Reason: d.Reason, At: d.At}
+		}
+	}
+	return nil
+}
+
+func cancelled(b *workflow.Batch) string {
+	e := ending(b)
+	if e == nil {
+		return "*Cancelled* " + moment(b.Ended) + "."
+	}
+	word := "Cancelled"
+	if e.Reason == "withdrawn" {
+		word = "Withdrawn"
+	}
+	s := fmt.Sprintf("*%s* by %s %s.", word, mention(e.By.ID), moment(e.At))
+	if !b.Started.IsZero() {
+		s += " What had been done by then stays done; the results are in the thread."
+	}
+	return s
+}
+
+func withReason(s, reason string) string {
+	if reason == "" {
+		return s + "."
+	}
+	return s + ": " + quoted(reason, reasonText)
+}
+
+// stopWords says why a batch is paused.
+func stopWords(s workflow.Stop) string {
+	with := func(words string) string {
+		if s.Note != "" {
+			words += " (" + quoted(s.Note, reasonText) + ")"
+		}
+		if len(s.Rows) > 0 {
+			words += ", line " + lines(s.Rows)
+		}
+		return words + "."
+	}
+	switch s.Cause {
+	case workflow.StopPerson:
+		return with("by " + mention(s.By.ID))
+	case workflow.StopCanary:
+		return with("one of the first changes failed")
+	case workflow.StopInARow:
+		return with("too many changes failed in a row")
+	case workflow.StopPercent:
+		return with("too large a part of the changes failed")
+	case workflow.StopKeyRefused:
+		return with("Atlassian refused the key; no row was used up. Put the key right, then resume")
+	case workflow.StopUnknown:
+		return with("the outcome of some calls could not be read back for a quarter of an hour; it keeps trying")
+	case workflow.StopUnavailable:
+		return with("Atlassian could not be reached")
+	case workflow.StopLateStart:
+		return with("it did not run for longer than approval.start_within; look whether it is still wanted")
+	case workflow.StopStore:
+		return with("the database could not be written")
+	default:
+		return with(string(s.Cause))
+	}
+}
+
+// mayResume says who may let a paused batch go on.
+func mayResume(b *workflow.Batch) string {
+	if b.Stop.ByBot() {
+		return "An admin other than the requester may resume it."
+	}
+	return "An admin may resume it."
+}
+
+// plainState is the state in two or three words, for notifications and lists.
+func plainState(b *workflow.Batch) string {
+	switch b.State {
+	case workflow.Planning:
+		return checking(b)
+	case workflow.AwaitingApproval:
+		return "waiting for approval"
+	case workflow.Empty:
+		return "nothing in it can run"
+	default:
+		if b.Cancelling() {
+			return "being cancelled"
+		}
+		return string(b.State)
+	}
+}
