@@ -151,6 +151,28 @@ func (b *Batch) Move(to State) error {
 	return nil
 }
 
+// pause stops the batch and remembers where Resume leads back to.
+func (b *Batch) pause(stop Stop) error {
+	from := b.State
+	if err := b.Move(Paused); err != nil {
+		return err
+	}
+	b.PausedFrom, b.Stop = from, stop
+	return nil
+}
+
+// end moves the batch into a state that it does not leave by itself.
+func (b *Batch) end(to State, at time.Time) error {
+	if err := b.Move(to); err != nil {
+		return err
+	}
+	b.Ended = at
+	return nil
+}
+
+// involves says whether the person is the batch's requester or author, by id.
+func (b *Batch) involves(p Person) bool { return p.ID == b.Requester.ID || p.ID == b.Author.ID }
+
 // Approvers are the people who approved the digest that stands, each once, in the order they did.
 func (b *Batch) Approvers() []Person {
 	var out []Person

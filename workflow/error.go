@@ -46,6 +46,8 @@ var (
 	ErrAlready       = errors.New("the person approved before")
 	ErrNeedsReason   = errors.New("a reason is required")
 	ErrNothingToRead = errors.New("the request has no rows")
+	ErrNeedsAction   = errors.New("neither file nor message says what is to happen")
+	ErrBeingChecked  = errors.New("the batch is being checked again")
 )
 
 // StateError says that a batch or a change is not in a state from which the wanted one can be reached. Somebody else

@@ -12,6 +12,7 @@ type draft struct {
 	action  Action
 	account Account
 	change  Change
+	yields  bool // another batch holds the account, and this row goes on all the same
 }
 
 // live says whether nothing speaks against the row so far.

@@ -55,7 +55,7 @@ const (
 	ReasonUnavailable ReasonCode = "unavailable" // why
 	ReasonUnknown     ReasonCode = "unknown"     // why
 	ReasonPredecessor ReasonCode = "predecessor" // other line
-	ReasonCancelled   ReasonCode = "cancelled"   // who
+	ReasonNotRun      ReasonCode = "not_run"     // what became of the batch, by whom
 	ReasonInterrupted ReasonCode = "interrupted" // the program ended during the call
 )
 
@@ -147,8 +147,11 @@ func (r Reason) Words() string {
 		return fmt.Sprintf("the outcome is not known yet (%s); the account is being read back", f(0))
 	case ReasonPredecessor:
 		return fmt.Sprintf("not sent: it waited for line %s, which did not succeed", f(0))
-	case ReasonCancelled:
-		return fmt.Sprintf("not sent: the batch was cancelled by %s", f(0))
+	case ReasonNotRun:
+		if f(1) == "" {
+			return "not sent: the batch " + f(0)
+		}
+		return fmt.Sprintf("not sent: the batch was %s by %s", f(0), f(1))
 	case ReasonInterrupted:
 		return "the program ended during the call; the account is being read back"
 	default:
@@ -201,7 +204,7 @@ var causes = map[ReasonCode]string{
 	ReasonUnavailable:     "Atlassian could not be reached",
 	ReasonUnknown:         "outcome not known yet",
 	ReasonPredecessor:     "waited for another line",
-	ReasonCancelled:       "cancelled",
+	ReasonNotRun:          "the batch ended first",
 	ReasonInterrupted:     "interrupted",
 }
 

@@ -1,0 +1,545 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// What the check allows itself.
+const (
+	// checkBudget is how long the check goes on asking while nothing is answered at all. What is not known by then "could
+	// not be checked".
+	checkBudget = 2 * time.Minute
+	checkPause  = 2 * time.Second // between two tries; the reader has retried within itself before that
+	// checkPiece is how many addresses are looked up between two reports of progress.
+	checkPiece = 500
+	// progressEvery is how often the batch says how far its check is.
+	progressEvery = time.Second
+	// sealTries is how often a plan is checked again because another batch took an account at the same moment.
+	sealTries = 5
+)
+
+// errPlanAbandoned ends the check of a batch that is no longer planning: somebody cancelled it.
+var errPlanAbandoned = errors.New("the batch is no longer being planned")
+
+// A Checker finds out about every row of a request whether it may run, and in which order. It reads the directory and
+// changes nothing, neither there nor in the store; so `countersign plan` uses it as it is.
+type Checker struct {
+	Reader  Reader
+	OrgID   string
+	Protect []string // addresses and account ids
+	Workers int      // reads at the same time
+
+	// Held says which open batch holds keys; nil when nobody asks.
+	Held func(ctx context.Context, keys []string) (map[string]Hold, error)
+
+	// Progress is told now and then how many rows have been dealt with; an error ends the check. May be nil.
+	Progress func(ctx context.Context, checked int) error
+}
+
+// Plan is the outcome of a check: every row with what was found, the steps of those that are ready in running order, and
+// what they hold.
+type Plan struct {
+	Changes []Change
+	Steps   []Step
+	Hold    []string
+}
+
+// Ready counts the changes that may run.
+func (p *Plan) Ready() int {
+	n := 0
+	for i := range p.Changes {
+		if p.Changes[i].State == ChangeReady {
+			n++
+		}
+	}
+	return n
+}
+
+// Check makes the plan of a request. Rows that the directory cannot answer for within the budget are blocked as "could not
+// be checked"; an error means that there is no plan at all: the context ended, Progress refused, or Held failed.
+func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
+	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: map[string]bool{}}
+	for _, p := range c.Protect {
+		k.protected[AddressKey(p)] = true
+	}
+	for i := range rows {
+		k.drafts[i] = newDraft(rows[i])
+	}
+	for _, step := range []func(context.Context) error{
+		k.findAccounts, k.look, k.askDomains, k.askHolds, k.askPrivileges,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return k.plan(), nil
+}
+
+// check is one check under way.
+type check struct {
+	*Checker
+	drafts    []*draft
+	protected map[string]bool
+	patience  patience
+
+	holders map[string][]Account // AddressKey → the accounts that hold it
+	unasked map[string]error     // AddressKey → why nobody knows who holds it
+	told    time.Time            // when Progress was last called
+	mu      sync.Mutex           // guards told and dealt while several ask
+	dealt   int
+}
+
+func newDraft(r Row) *draft {
+	d := &draft{row: r, change: Change{
+		Row: r.Line, Action: r.Action, AccountID: r.AccountID, OldEmail: r.Email, NewEmail: r.NewEmail, Message: r.Message,
+		Group: r.Group, Cells: r.Cells, State: ChangeReady,
+	}}
+	action, ok := ActionFor(r.Action)
+	switch {
+	case r.Problem != "":
+		d.change.State = ChangeBad
+		d.change.Reason = NewReason(ReasonUnreadable, r.Problem)
+	case !ok:
+		d.change.State = ChangeBad
+		d.change.Reason = NewReason(ReasonNotSupported, string(r.Action))
+	default:
+		d.action = action
+	}
+	return d
+}
+
+// findAccounts gives every readable row its account: by address in bulk, by id where the address does not do.
+func (k *check) findAccounts(ctx context.Context) error {
+	if err := k.lookUp(ctx); err != nil {
+		return err
+	}
+	var byID []*draft
+	for _, d := range k.drafts {
+		if !d.live() {
+			continue
+		}
+		if why := k.unknownAddress(d); why != nil {
+			d.block(ReasonCouldNotCheck, whyNot(why))
+			continue
+		}
+		if d.row.AccountID == "" {
+			k.resolveByAddress(d)
+			continue
+		}
+		if a, ok := withID(k.holders[AddressKey(d.row.Email)], d.row.AccountID); ok && d.row.Email != "" {
+			d.take(a)
+			continue
+		}
+		byID = append(byID, d)
+	}
+	return k.each(ctx, byID, func(ctx context.Context, d *draft) error {
+		a, err := k.Reader.Account(ctx, d.row.AccountID)
+		if err == nil {
+			k.resolveByID(d, a)
+		}
+		return err
+	}, func(d *draft, err error) {
+		if errors.Is(err, ErrNotFound) {
+			d.block(ReasonNoAccount, d.row.AccountID)
+			return
+		}
+		d.block(ReasonCouldNotCheck, whyNot(err))
+	})
+}
+
+// lookUp asks who holds each address of the request, current and new, piece by piece.
+func (k *check) lookUp(ctx context.Context) error {
+	k.holders, k.unasked = map[string][]Account{}, map[string]error{}
+	var addresses []string
+	seen := map[string]bool{}
+	for _, d := range k.drafts {
+		if !d.live() {
+			continue
+		}
+		for _, a := range []string{d.row.Email, d.target()} {
+			if key := AddressKey(a); a != "" && !seen[key] {
+				seen[key] = true
+				addresses = append(addresses, a)
+			}
+		}
+	}
+	rows := len(k.drafts)
+	asked := 0
+	for piece := range slices.Chunk(addresses, checkPiece) {
+		var found map[string][]Account
+		err := k.patience.ask(ctx, func() (err error) {
+			found, err = k.Reader.ByAddress(ctx, piece)
+			return err
+		})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			for _, a := range piece {
+				k.unasked[AddressKey(a)] = err
+			}
+		}
+		maps.Copy(k.holders, found)
+		asked += len(piece)
+		// Looking up is the smaller half of the check; asking what is allowed, row by row, is the other.
+		if err := k.progress(ctx, rows*asked/len(addresses)/4); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknownAddress says why nobody could tell who holds an address that this row depends on, nil when all are known.
+func (k *check) unknownAddress(d *draft) error {
+	for _, a := range []string{d.row.Email, d.target()} {
+		if err, bad := k.unasked[AddressKey(a)]; bad && a != "" {
+			return err
+		}
+	}
+	return nil
+}
+
+func withID(accounts []Account, id string) (Account, bool) {
+	i := slices.IndexFunc(accounts, func(a Account) bool { return a.ID == id })
+	if i < 0 {
+		return Account{}, false
+	}
+	return accounts[i], true
+}
+
+func (k *check) resolveByAddress(d *draft) {
+	var managed []Account
+	holders := k.holders[AddressKey(d.row.Email)]
+	for _, a := range holders {
+		if a.Managed {
+			managed = append(managed, a)
+		}
+	}
+	switch {
+	case len(managed) == 1:
+		d.take(managed[0])
+	case len(managed) > 1:
+		ids := make([]string, len(managed))
+		for i, a := range managed {
+			ids[i] = a.ID
+		}
+		d.block(ReasonAmbiguous, d.row.Email, strings.Join(ids, ", "))
+	case len(holders) > 0:
+		d.block(ReasonNotManaged, d.row.Email)
+	default:
+		facts := []string{d.row.Email}
+		if t := d.target(); t != "" && len(k.holders[AddressKey(t)]) == 1 {
+			facts = append(facts, k.holders[AddressKey(t)][0].ID)
+		}
+		d.block(ReasonNoAccount, facts...)
+	}
+}
+
+// resolveByID holds the account that was read by its id against the address that the row gives.
+func (k *check) resolveByID(d *draft, a Account) {
+	wanted := Step{Action: d.action.Name, To: d.target()}
+	if d.row.Email == "" || SameAddress(a.Email, d.row.Email) || d.action.Shows(a, wanted) {
+		d.take(a)
+		return
+	}
+	other := ""
+	if holders := k.holders[AddressKey(d.row.Email)]; len(holders) > 0 {
+		other = holders[0].ID
+	}
+	d.block(ReasonMismatch, a.ID, a.Email, d.row.Email, other)
+}
+
+// take makes a the row's account.
+func (d *draft) take(a Account) {
+	d.account = a
+	d.change.AccountID, d.change.Name, d.change.OldEmail = a.ID, a.Name, a.Email
+}
+
+// look is the part of the check that needs nothing but the account itself and the other rows.
+func (k *check) look(context.Context) error {
+	for _, d := range k.drafts {
+		if !d.live() {
+			continue
+		}
+		a := d.account
+		switch wanted := (Step{Action: d.action.Name, To: d.target()}); {
+		case a.Status == StatusClosed:
+			d.block(ReasonClosed, a.ID)
+		case a.Type == "app":
+			d.block(ReasonOtherAccountTyp, a.Type)
+		case k.protects(a.ID):
+			d.block(ReasonProtected, a.ID)
+		case k.protects(a.Email):
+			d.block(ReasonProtected, a.Email)
+		case d.target() != "" && k.protects(d.target()):
+			d.block(ReasonProtected, d.target())
+		case d.action.Shows(a, wanted) && d.target() != "" && d.target() != a.Email:
+			d.leave(ReasonCaseOnly, a.Email)
+		case d.action.Shows(a, wanted):
+			d.leave(ReasonAlready, shown(d.action, a))
+		default:
+			d.change.Effect = d.action.Warn(a)
+		}
+	}
+	refuseDuplicates(k.drafts)
+	return nil
+}
+
+// shown is what an account shows of the thing that an action sets.
+func shown(action Action, a Account) string {
+	if action.Name == Rename {
+		return a.Email
+	}
+	return statusWord(a.Status)
+}
+
+func (k *check) protects(what string) bool { return what != "" && k.protected[AddressKey(what)] }
+
+// askDomains blocks what goes to a domain that is not verified.
+func (k *check) askDomains(ctx context.Context) error {
+	if !slices.ContainsFunc(k.drafts, func(d *draft) bool { return d.live() && d.target() != "" }) {
+		return nil
+	}
+	var claims []DomainClaim
+	failed := k.patience.ask(ctx, func() (err error) {
+		claims, err = k.Reader.Domains(ctx)
+		return err
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	verified := map[string]bool{}
+	for _, c := range claims {
+		if c.Verified {
+			verified[c.Name] = true
+		}
+	}
+	for _, d := range k.drafts {
+		if !d.live() || d.target() == "" {
+			continue
+		}
+		if failed != nil {
+			d.block(ReasonCouldNotCheck, whyNot(failed))
+		} else if domain := Domain(d.target()); !verified[domain] {
+			d.block(ReasonUnverified, domain)
+		}
+	}
+	return nil
+}
+
+// askHolds blocks what belongs to another open batch.
+func (k *check) askHolds(ctx context.Context) error {
+	if k.Held == nil {
+		return nil
+	}
+	var keys []string
+	for _, d := range k.drafts {
+		if d.live() {
+			keys = append(keys, holdKeys(d)...)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	held, err := k.Held(ctx, keys)
+	if err != nil {
+		return fmt.Errorf("ask what other batches hold: %w", err)
+	}
+	for _, d := range k.drafts {
+		if !d.live() {
+			continue
+		}
+		for _, key := range holdKeys(d) {
+			h, taken := held[key]
+			if !taken {
+				continue
+			}
+			// A leaver must be locked out at once: what locks out is held up only by a call that is under way just now,
+			// and then leaves the hold where it is.
+			if d.action.Locks && !h.Acting {
+				d.yields = true
+				continue
+			}
+			d.block(ReasonHeld, strconv.FormatInt(h.Batch, 10))
+			break
+		}
+	}
+	return nil
+}
+
+// holdKeys are what a row holds while its batch is open: its account, and the addresses it leaves and takes.
+func holdKeys(d *draft) []string {
+	keys := []string{"account:" + d.account.ID}
+	if t := d.target(); t != "" {
+		keys = append(keys, "address:"+AddressKey(t))
+		if d.account.Email != "" {
+			keys = append(keys, "address:"+AddressKey(d.account.Email))
+		}
+	}
+	return keys
+}
+
+// askPrivileges asks for every row that is left what may be done to its account.
+func (k *check) askPrivileges(ctx context.Context) error {
+	chain(k.drafts, k.holders) // what waits for nobody or for somebody blocked need not be asked about
+	var live []*draft
+	for _, d := range k.drafts {
+		if d.live() {
+			live = append(live, d)
+		}
+	}
+	k.dealt = len(k.drafts) - len(live)
+	return k.each(ctx, live, func(ctx context.Context, d *draft) error {
+		answer, err := k.Reader.Privileges(ctx, d.account.ID, d.action.Privilege)
+		if err != nil {
+			return err
+		}
+		// What is not answered is not allowed.
+		if p := answer[d.action.Privilege]; !p.Allowed {
+			d.block(ReasonNotAllowed, string(d.action.Name), p.Key)
+		}
+		return k.dealtWith(ctx)
+	}, func(d *draft, err error) {
+		if errors.Is(err, ErrNotFound) {
+			d.block(ReasonNotManaged, d.account.ID)
+			return
+		}
+		d.block(ReasonCouldNotCheck, whyNot(err))
+	})
+}
+
+// plan puts what is left into order.
+func (k *check) plan() *Plan {
+	after := chain(k.drafts, k.holders)
+	p := &Plan{Steps: number(k.drafts, after), Changes: make([]Change, len(k.drafts))}
+	for i, d := range k.drafts {
+		if !d.live() {
+			d.change.Effect = ""
+		} else if !d.yields {
+			p.Hold = append(p.Hold, holdKeys(d)...)
+		}
+		p.Changes[i] = d.change
+	}
+	slices.Sort(p.Hold)
+	p.Hold = slices.Compact(p.Hold)
+	return p
+}
+
+// each asks about the drafts, several at a time, each within the patience; failed deals with what was not answered.
+func (k *check) each(
+	ctx context.Context, drafts []*draft, ask func(context.Context, *draft) error, failed func(*draft, error),
+) error {
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(k.Workers, 1))
+	for _, d := range drafts {
+		if gctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			err := k.patience.ask(gctx, func() error { return ask(gctx, d) })
+			switch {
+			case errors.Is(err, errPlanAbandoned):
+				return err
+			case gctx.Err() != nil:
+				return context.Cause(gctx)
+			case err != nil:
+				failed(d, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (k *check) dealtWith(ctx context.Context) error {
+	k.mu.Lock()
+	k.dealt++
+	dealt := k.dealt
+	k.mu.Unlock()
+	return k.progress(ctx, dealt)
+}
+
+func (k *check) progress(ctx context.Context, checked int) error {
+	if k.Progress == nil {
+		return nil
+	}
+	k.mu.Lock()
+	due := time.Since(k.told) >= progressEvery
+	if due {
+		k.told = time.Now()
+	}
+	k.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return k.Progress(ctx, checked)
+}
+
+// patience is how long all reads of a check together wait for a directory that answers nothing. One answer starts it anew,
+// so that 5,000 rows do not each wait for the whole budget.
+type patience struct {
+	mu    sync.Mutex
+	since time.Time // of the first failure after the last answer
+}
+
+// ask repeats the read until it is answered, for good or with a no, or patience ends.
+func (p *patience) ask(ctx context.Context, read func() error) error {
+	for {
+		err := read()
+		if err == nil || !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrThrottled) {
+			p.answered()
+			return err
+		}
+		if p.spent() {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(checkPause):
+		}
+	}
+}
+
+func (p *patience) answered() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since = time.Time{}
+}
+
+func (p *patience) spent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
+	return time.Since(p.since) >= checkBudget
+}
+
+// whyNot puts the kind of a failed read into a few words.
+func whyNot(err error) string {
+	switch {
+	case errors.Is(err, ErrKeyScoped):
+		return "the Atlassian key was made with scopes"
+	case errors.Is(err, ErrKeyRefused):
+		return "Atlassian refused the key"
+	case errors.Is(err, ErrThrottled):
+		return "Atlassian kept throttling"
+	case errors.Is(err, ErrUnavailable):
+		return "Atlassian did not answer"
+	}
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal.Reason.Words()
+	}
+	return "Atlassian gave no usable answer"
+}

@@ -1,0 +1,512 @@
+package workflow
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// How a run waits. The intervals of reading back are the product's promise; the rest is ours.
+const (
+	readTime  = 20 * time.Second // one read of an account, the reader's own retries included
+	callTime  = 30 * time.Second // one call that changes something
+	drainTime = 8 * time.Second  // for calls in flight when the program is told to end
+
+	// unavailableBudget is how long a run goes on trying while Atlassian answers nothing; then it pauses.
+	unavailableBudget = 5 * time.Minute
+	// unknownBudget is how long a change may stay unknown before the batch pauses and names it.
+	unknownBudget = 15 * time.Minute
+	// sendsAtMost is how often a change is sent whose calls kept vanishing without an effect.
+	sendsAtMost = 3
+	// oldReadings is how many readings in a row must show the account as before until a lost call counts as not done: it
+	// may still have been on its way when the first one was made.
+	oldReadings = 2
+	// percentFrom is how many changes must have ended before a percentage of them means anything.
+	percentFrom = 20
+
+	pageOfChanges = 1000
+)
+
+// readBack are the waits before an account is read again that does not show the new value yet.
+var readBack = []time.Duration{2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute}
+
+// errHalted is an intent that was refused because the batch does not run any more.
+var errHalted = errors.New("the batch is not running")
+
+// stage is what a change of a run waits for.
+type stage int
+
+const (
+	stageSend   stage = iota // to be read, compared and called
+	stageProve               // accepted; to be read back until it shows the new value
+	stageSettle              // unknown; to be read back until it is known
+)
+
+// task is one change on its way through a run.
+type task struct {
+	row, seq, after int
+	stage           stage
+	active          bool      // being sent or proved, and so in the way of a canary
+	reads           int       // readings since the stage began
+	old             int       // of these, the last ones in a row that showed the account as before
+	since           time.Time // when the stage began
+	due             time.Time // when it is to be read again
+}
+
+// verdict is what a worker says about a task: it ended, or what is next and when.
+type verdict struct {
+	task  *task
+	ended bool
+	state ChangeState   // when ended
+	wait  time.Duration // else: until it is taken up again
+	deaf  bool          // Atlassian gave no answer, or asked to wait: nothing else is sent until then
+	heard bool          // Atlassian answered
+	err   error         // of the store: the run stops
+}
+
+// runner runs one batch. One goroutine, run, decides what is next; workers read, call and write down. The store is written
+// before and after each call, so that a runner can be thrown away at any moment and made anew.
+type runner struct {
+	engine *Engine
+	number int64
+	nudge  <-chan struct{}
+
+	// Only run uses these.
+	waiting    []*task         // to be sent, in running order
+	dependents map[int][]*task // seq → tasks that wait for it
+	delayed    []*task         // to be read back
+	inFlight   int             // tasks that a worker has
+	active     int             // tasks that are being sent or proved
+	canaries   int             // of these, the canaries
+	notBefore  time.Time       // nothing is sent until then
+	deafSince  time.Time       // since when Atlassian answers nothing
+	rowOf      map[int]int     // seq → row; not written after load
+	results    chan verdict
+
+	mu     sync.Mutex // held while an outcome is written, so that counters and store agree
+	tally  tally
+	left   int                 // changes that have not ended
+	ended  map[int]ChangeState // seq → how it ended
+	halted bool
+}
+
+// runBatch runs an approved batch to its end, or as far as it may.
+func (e *Engine) runBatch(ctx context.Context, number int64, nudge <-chan struct{}) error {
+	if err := e.doubt(ctx, number); err != nil { // an earlier runner of ours may have broken off
+		return err
+	}
+	r := &runner{engine: e, number: number, nudge: nudge, results: make(chan verdict)}
+	b, err := r.start(ctx)
+	if err != nil {
+		return fmt.Errorf("run batch %d: %w", number, err)
+	}
+	if err := r.load(ctx, b); err != nil {
+		return fmt.Errorf("run batch %d: %w", number, err)
+	}
+	if err := r.run(ctx); err != nil {
+		return fmt.Errorf("run batch %d: %w", number, err)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return r.close(ctx)
+}
+
+// start moves an approved batch into its run.
+func (r *runner) start(ctx context.Context) (*Batch, error) {
+	return r.engine.store.Update(ctx, r.number, func(b *Batch) error {
+		if b.State != Approved || b.Cancelling() {
+			return nil
+		}
+		if b.Missing() > 0 {
+			return fmt.Errorf("batch %d lacks %d approvals", b.Number, b.Missing())
+		}
+		now := time.Now()
+		if b.Started.IsZero() {
+			b.Started = now
+		}
+		b.Record(Event{At: now, Actor: Bot, Kind: "started", Data: data(map[string]any{"digest": b.Digest})})
+		return b.Move(Running)
+	})
+}
+
+// load reads where every change of the batch stands.
+func (r *runner) load(ctx context.Context, b *Batch) error {
+	r.ended, r.rowOf, r.dependents = map[int]ChangeState{}, map[int]int{}, map[int][]*task{}
+	var finished []Change
+	var open []*task
+	for after := 0; ; {
+		changes, err := r.engine.store.Changes(ctx, r.number, after, pageOfChanges)
+		if err != nil {
+			return err
+		}
+		for i := range changes {
+			c := &changes[i]
+			after = c.Row
+			if len(c.Steps) == 0 {
+				continue
+			}
+			step := c.Steps[min(c.Step, len(c.Steps)-1)]
+			r.rowOf[step.Seq] = c.Row
+			t := &task{row: c.Row, seq: step.Seq, after: step.After, since: time.Now()}
+			switch {
+			case c.State == ChangeReady:
+				open = append(open, t)
+			case c.State == ChangeUnknown:
+				t.stage, t.due = stageSettle, time.Now().Add(readBack[0])
+				r.delayed = append(r.delayed, t)
+			case c.State.Ended():
+				r.ended[step.Seq] = c.State
+				finished = append(finished, Change{State: c.State, Finished: c.Finished})
+			}
+		}
+		if len(changes) < pageOfChanges {
+			break
+		}
+	}
+	r.left = len(open) + len(r.delayed)
+	slices.SortFunc(open, func(a, b *task) int { return cmp.Compare(a.seq, b.seq) })
+	for _, t := range open {
+		r.queue(t)
+	}
+	slices.SortStableFunc(finished, func(a, b Change) int { return a.Finished.Compare(b.Finished) })
+	for _, c := range finished {
+		if c.Finished.After(b.Resumed) {
+			r.tally.count(c.State)
+		}
+	}
+	r.halted = b.State != Running || b.Cancelling()
+	return nil
+}
+
+// queue puts a task where it belongs: behind what it waits for, else in line.
+func (r *runner) queue(t *task) {
+	t.begin(stageSend)
+	if _, ended := r.outcome(t.after); t.after != 0 && !ended {
+		r.dependents[t.after] = append(r.dependents[t.after], t)
+		return
+	}
+	at, _ := slices.BinarySearchFunc(r.waiting, t, func(a, b *task) int { return cmp.Compare(a.seq, b.seq) })
+	r.waiting = slices.Insert(r.waiting, at, t)
+}
+
+// begin takes the task into its next stage.
+func (t *task) begin(s stage) { t.stage, t.reads, t.old, t.since = s, 0, 0, time.Now() }
+
+// outcome is how the change with that place in the running order ended.
+func (r *runner) outcome(seq int) (state ChangeState, ended bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	state, ended = r.ended[seq]
+	return state, ended
+}
+
+// run gives out work until nothing is left that can be done now: all changes have ended, or the batch is halted and every
+// call is accounted for.
+func (r *runner) run(ctx context.Context) error {
+	work, stop := afterwards(ctx, drainTime)
+	defer stop()
+	var failed error
+	for {
+		if ctx.Err() == nil && failed == nil {
+			r.handOut(ctx, work)
+		}
+		if r.inFlight == 0 && (ctx.Err() != nil || failed != nil || r.idle()) {
+			return failed
+		}
+		timer := time.NewTimer(time.Until(r.next()))
+		var done <-chan struct{}
+		if ctx.Err() == nil {
+			done = ctx.Done()
+		}
+		select {
+		case v := <-r.results:
+			if err := r.take(ctx, v); err != nil {
+				failed = err
+			}
+		case <-timer.C:
+		case <-r.nudge:
+			if err := r.look(ctx); err != nil && ctx.Err() == nil {
+				failed = err
+			}
+		case <-done:
+		}
+		timer.Stop()
+	}
+}
+
+// idle says that nothing can be done now. What stands behind a predecessor is in line as soon as that has ended.
+func (r *runner) idle() bool { return len(r.delayed) == 0 && (len(r.waiting) == 0 || r.isHalted()) }
+
+func (r *runner) isHalted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.halted
+}
+
+// next is when something is due by the clock.
+func (r *runner) next() time.Time {
+	next := time.Now().Add(lookAgain)
+	if r.inFlight >= r.engine.cfg.Run.Workers {
+		return next // a worker that is done is heard, not waited for
+	}
+	for _, t := range r.delayed {
+		if t.due.Before(next) {
+			next = t.due
+		}
+	}
+	if len(r.waiting) > 0 && r.notBefore.After(time.Now()) && r.notBefore.Before(next) {
+		next = r.notBefore
+	}
+	return next
+}
+
+// handOut starts what may be started: readings that are due first, then the next changes in line.
+func (r *runner) handOut(ctx, work context.Context) {
+	now := time.Now()
+	r.delayed = slices.DeleteFunc(r.delayed, func(t *task) bool {
+		if t.due.After(now) || r.inFlight >= r.engine.cfg.Run.Workers {
+			return false
+		}
+		r.give(ctx, work, t)
+		return true
+	})
+	for len(r.waiting) > 0 && r.inFlight < r.engine.cfg.Run.Workers && !r.isHalted() && !now.Before(r.notBefore) {
+		t := r.waiting[0]
+		if r.canaries > 0 || r.canary(t) && r.active > 0 {
+			return
+		}
+		r.waiting = r.waiting[1:]
+		r.activate(t, true)
+		r.give(ctx, work, t)
+	}
+}
+
+func (r *runner) canary(t *task) bool { return t.seq <= r.engine.cfg.Run.Canary }
+
+func (r *runner) activate(t *task, active bool) {
+	if t.active == active {
+		return
+	}
+	t.active = active
+	n := 1
+	if !active {
+		n = -1
+	}
+	r.active += n
+	if r.canary(t) {
+		r.canaries += n
+	}
+}
+
+func (r *runner) give(ctx, work context.Context, t *task) {
+	r.inFlight++
+	go func() {
+		var v verdict
+		switch t.stage {
+		case stageSend:
+			v = r.send(ctx, work, t)
+		case stageProve:
+			v = r.prove(work, t)
+		case stageSettle:
+			v = r.settle(work, t)
+		}
+		v.task = t
+		r.results <- v
+	}()
+}
+
+// take takes a worker's verdict in.
+func (r *runner) take(ctx context.Context, v verdict) error {
+	t := v.task
+	r.inFlight--
+	if v.err != nil {
+		return v.err
+	}
+	if v.heard {
+		r.deafSince = time.Time{}
+	}
+	if v.ended || t.stage != stageProve {
+		r.activate(t, false)
+	}
+	switch {
+	case v.ended:
+		return r.release(ctx, t, v.state)
+	case t.stage == stageSend:
+		r.queue(t)
+	default:
+		t.due = time.Now().Add(v.wait)
+		r.delayed = append(r.delayed, t)
+	}
+	if v.deaf {
+		return r.rest(ctx, v.wait)
+	}
+	if t.stage == stageSettle && time.Since(t.since) > unknownBudget {
+		return r.pause(ctx, Stop{Cause: StopUnknown, Rows: r.unknownRows()})
+	}
+	return nil
+}
+
+// release lets go what waited for a change that has ended: it may be sent, or is skipped with it.
+func (r *runner) release(ctx context.Context, t *task, state ChangeState) error {
+	behind := r.dependents[t.seq]
+	delete(r.dependents, t.seq)
+	for _, d := range behind {
+		if state == ChangeDone || state == ChangeUnchanged {
+			r.queue(d)
+			continue
+		}
+		reason := NewReason(ReasonPredecessor, strconv.Itoa(t.row))
+		if err := r.finish(ctx, d, ChangeSkipped, reason, nil); err != nil {
+			return err
+		}
+		if err := r.release(ctx, d, ChangeSkipped); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest stops sending for a while because Atlassian does not answer, and pauses the batch when that goes on for too long.
+func (r *runner) rest(ctx context.Context, wait time.Duration) error {
+	now := time.Now()
+	if r.deafSince.IsZero() {
+		r.deafSince = now
+	}
+	silent := now.Sub(r.deafSince)
+	if silent >= unavailableBudget {
+		r.deafSince = time.Time{}
+		return r.pause(ctx, Stop{Cause: StopUnavailable, Note: silent.Round(time.Second).String()})
+	}
+	// The longer the silence, the longer the wait: from 1 s to half a minute.
+	r.notBefore = latest(r.notBefore, now.Add(max(wait, min(time.Second+silent/2, 30*time.Second))))
+	return nil
+}
+
+func (r *runner) unknownRows() []int {
+	var rows []int
+	for _, t := range r.delayed {
+		if t.stage == stageSettle {
+			rows = append(rows, t.row)
+		}
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+// look takes in what somebody did to the batch.
+func (r *runner) look(ctx context.Context) error {
+	b, err := r.engine.store.Batch(ctx, r.number)
+	if err != nil {
+		return err
+	}
+	if b.State == Approved {
+		if b, err = r.start(ctx); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	halted := b.State != Running || b.Cancelling()
+	if r.halted && !halted { // resumed: the counters of the stop rules start anew
+		r.tally = tally{}
+		r.deafSince, r.notBefore = time.Time{}, time.Time{}
+		for _, t := range r.delayed {
+			t.since = time.Now()
+		}
+	}
+	r.halted = halted
+	return nil
+}
+
+// pause stops the batch by the bot; a batch that was stopped by somebody else first stays as it is.
+func (r *runner) pause(ctx context.Context, stop Stop) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, err := r.engine.store.Update(ctx, r.number, func(b *Batch) error {
+		if b.State != Running || b.Cancelling() {
+			return nil
+		}
+		return r.engine.pauseByBot(b, stop)
+	})
+	if err == nil {
+		r.halted = b.State != Running || b.Cancelling()
+	}
+	return err
+}
+
+// close ends a run in which nothing is left to do, or that somebody cancelled.
+func (r *runner) close(ctx context.Context) error {
+	b, err := r.engine.store.Batch(ctx, r.number)
+	if err != nil {
+		return err
+	}
+	switch {
+	case b.Cancelling():
+		why := NewReason(ReasonNotRun, "cancelled", nameOf(b.Ending.By))
+		_, err = r.engine.endUnstarted(ctx, r.number, why, func(b *Batch) error {
+			now := time.Now()
+			b.Record(Event{At: now, Actor: Bot, Kind: "cancelled", Data: data(map[string]any{"by": b.Ending.By.ID})})
+			return b.end(Cancelled, now)
+		})
+	case r.left == 0 && (b.State == Running || b.State == Paused): // nothing was left when the run was taken up
+		_, err = r.engine.store.Update(ctx, r.number, func(b *Batch) error { return r.done(b) })
+	}
+	return err
+}
+
+func (r *runner) done(b *Batch) error {
+	now := time.Now()
+	b.Stop = Stop{}
+	b.Record(Event{At: now, Actor: Bot, Kind: "done"})
+	return b.end(Done, now)
+}
+
+// afterwards gives a context for work that must be finished and written down although ctx ended: it lives on for the time
+// that is given.
+func afterwards(ctx context.Context, more time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(more)
+		defer timer.Stop()
+		select {
+		case <-late.Done():
+		case <-timer.C:
+			cancel()
+		}
+	})
+	return late, func() { stop(); cancel() }
+}
+
+// tally counts outcomes for the stop rules.
+type tally struct{ finished, failed, inARow int }
+
+func (t *tally) count(state ChangeState) {
+	switch state {
+	case ChangeDone:
+		t.finished++
+		t.inARow = 0
+	case ChangeFailed:
+		t.finished++
+		t.failed++
+		t.inARow++
+	}
+}
+
+// stop says which stop rule a failure sets off, the zero Stop when none.
+func (t *tally) stop(limits RunLimits, seq int) Stop {
+	switch {
+	case seq <= limits.Canary:
+		return Stop{Cause: StopCanary}
+	case limits.StopAfterFailures > 0 && t.inARow >= limits.StopAfterFailures:
+		return Stop{Cause: StopInARow, Note: strconv.Itoa(t.inARow)}
+	case limits.StopAtPercent > 0 && t.finished >= percentFrom && t.failed*100 >= limits.StopAtPercent*t.finished:
+		return Stop{Cause: StopPercent, Note: fmt.Sprintf("%d of %d", t.failed, t.finished)}
+	}
+	return Stop{}
+}

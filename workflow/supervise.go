@@ -1,0 +1,330 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// How Run keeps watch.
+const (
+	// lookAgain is how long Run rests at most when nothing wakes it, so that no batch hangs on a lost wake-up.
+	lookAgain = 30 * time.Second
+	// restAfterFault is how long a batch rests whose worker failed on the store.
+	restAfterFault = 5 * time.Second
+	// writeTime bounds one transaction that records what has happened already, and so must not be given up lightly.
+	writeTime = 10 * time.Second
+)
+
+// worker is what Run has going for one batch: its check while it is planned, its run after approval.
+type worker struct {
+	state  State // for which it was started
+	cancel context.CancelFunc
+	nudge  chan struct{} // the batch was changed by somebody
+}
+
+// Recover makes the store true after a stop of any kind: calls that were under way are unknown, and a batch that has not
+// run for longer than StartWithin is paused. It sends nothing, and is called once, before Run.
+func (e *Engine) Recover(ctx context.Context) error {
+	batches, err := e.store.List(ctx, 0, Approved, Running, Paused)
+	if err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	for _, b := range batches {
+		if err := e.doubt(ctx, b.Number); err != nil {
+			return fmt.Errorf("recover batch %d: %w", b.Number, err)
+		}
+		if b.State == Paused || b.Cancelling() {
+			continue
+		}
+		last, err := e.lastMoved(ctx, b)
+		if err != nil {
+			return fmt.Errorf("recover batch %d: %w", b.Number, err)
+		}
+		if time.Since(last) <= e.cfg.StartWithin {
+			continue
+		}
+		_, err = e.store.Update(ctx, b.Number, func(b *Batch) error {
+			return e.pauseByBot(b, Stop{Cause: StopLateStart, Note: e.cfg.StartWithin.String()})
+		})
+		if err != nil {
+			return fmt.Errorf("recover batch %d: %w", b.Number, err)
+		}
+	}
+	return nil
+}
+
+// doubt makes every change unknown whose call was under way when nobody was there to hear the answer.
+func (e *Engine) doubt(ctx context.Context, number int64) error {
+	summary, err := e.store.Summary(ctx, number)
+	if err != nil || summary.State(ChangeRunning) == 0 {
+		return err
+	}
+	_, err = e.store.UpdateChanges(ctx, number, ChangeRunning, func(c *Change) error {
+		c.Reason = NewReason(ReasonInterrupted)
+		return c.Move(ChangeUnknown)
+	}, func(b *Batch) error {
+		b.Record(Event{At: time.Now(), Actor: Bot, Kind: "interrupted", Data: data(map[string]any{
+			"changes": summary.State(ChangeRunning),
+		})})
+		return nil
+	})
+	return err
+}
+
+// lastMoved is when the batch last made headway.
+func (e *Engine) lastMoved(ctx context.Context, b *Batch) (time.Time, error) {
+	last := latest(b.Approved, b.Started, b.Resumed)
+	for after := 0; ; {
+		changes, err := e.store.Changes(ctx, b.Number, after, pageOfChanges)
+		if err != nil {
+			return last, err
+		}
+		for i := range changes {
+			last = latest(last, changes[i].Called, changes[i].Finished)
+			after = changes[i].Row
+		}
+		if len(changes) < pageOfChanges {
+			return last, nil
+		}
+	}
+}
+
+func latest(times ...time.Time) time.Time {
+	var last time.Time
+	for _, t := range times {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
+func (e *Engine) pauseByBot(b *Batch, stop Stop) error {
+	stop.At = time.Now()
+	b.Record(Event{At: stop.At, Actor: Bot, Kind: "paused", Data: data(map[string]any{
+		"cause": stop.Cause, "rows": stop.Rows, "note": stop.Note,
+	})})
+	return b.pause(stop)
+}
+
+// Run checks what is planned, runs what is approved and expires what nobody decided, until ctx ends; then calls in flight
+// have drainTime to finish. It returns nil when ctx ended.
+func (e *Engine) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	defer group.Wait()
+	for ctx.Err() == nil {
+		next, err := e.attend(ctx, &group)
+		if err != nil && ctx.Err() == nil {
+			e.cfg.Log.Error().Err(err).Msg("cannot look after the batches; trying again")
+			next = time.Now().Add(restAfterFault)
+		}
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-ctx.Done():
+		case <-e.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// attend looks at every open batch, gives each what it lacks, and says when to look again.
+func (e *Engine) attend(ctx context.Context, group *sync.WaitGroup) (next time.Time, err error) {
+	next = time.Now().Add(lookAgain)
+	batches, err := e.store.List(ctx, 0, Planning, AwaitingApproval, Approved, Running, Paused)
+	if err != nil {
+		return next, err
+	}
+	sooner := func(t time.Time) {
+		if t.Before(next) {
+			next = t
+		}
+	}
+	for _, b := range batches {
+		switch b.State {
+		case AwaitingApproval:
+			if time.Now().Before(b.Expires) {
+				sooner(b.Expires)
+				continue
+			}
+			if _, err := e.expire(ctx, b.Number); err != nil && !errors.As(err, new(*StateError)) {
+				return next, err
+			}
+		case Planning:
+			sooner(e.ensure(ctx, group, b, e.planBatch))
+		case Approved, Running:
+			sooner(e.ensure(ctx, group, b, e.runBatch))
+		case Paused: // has nothing to do but to end, or to find out what became of calls
+			summary, err := e.store.Summary(ctx, b.Number)
+			if err != nil {
+				return next, err
+			}
+			if b.Cancelling() || summary.State(ChangeUnknown, ChangeRunning) > 0 {
+				sooner(e.ensure(ctx, group, b, e.runBatch))
+			}
+		}
+	}
+	return next, nil
+}
+
+// ensure starts the batch's worker unless it has one, or rests after a fault; then it says until when.
+func (e *Engine) ensure(
+	ctx context.Context, group *sync.WaitGroup, b *Batch, work func(context.Context, int64, <-chan struct{}) error,
+) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	far := time.Now().Add(lookAgain)
+	if e.workers[b.Number] != nil {
+		return far
+	}
+	if until := e.resting[b.Number]; time.Now().Before(until) {
+		return until
+	}
+	delete(e.resting, b.Number)
+	wctx, cancel := context.WithCancel(ctx)
+	w := &worker{state: b.State, cancel: cancel, nudge: make(chan struct{}, 1)}
+	e.workers[b.Number] = w
+	group.Go(func() {
+		defer cancel()
+		err := work(wctx, b.Number, w.nudge)
+		e.mu.Lock()
+		delete(e.workers, b.Number)
+		if err != nil && wctx.Err() == nil {
+			e.resting[b.Number] = time.Now().Add(restAfterFault)
+		}
+		e.mu.Unlock()
+		if err != nil && wctx.Err() == nil {
+			e.cfg.Log.Error().Err(err).Int64("batch", b.Number).Msg("the batch rests and is tried again")
+		}
+		poke(e.wake)
+	})
+	return far
+}
+
+// nudge tells a batch's worker that somebody changed the batch: a check ends, a run looks.
+func (e *Engine) nudge(number int64) {
+	e.mu.Lock()
+	w := e.workers[number]
+	e.mu.Unlock()
+	if w != nil {
+		if w.state == Planning {
+			w.cancel()
+		}
+		poke(w.nudge)
+	}
+	poke(e.wake)
+}
+
+// expire ends a batch that nobody decided in time.
+func (e *Engine) expire(ctx context.Context, number int64) (*Batch, error) {
+	return e.endUnstarted(ctx, number, NewReason(ReasonNotRun, "expired: nobody decided in time"), func(b *Batch) error {
+		now := time.Now()
+		if b.State != AwaitingApproval || now.Before(b.Expires) {
+			return stateError(b, Expired)
+		}
+		b.Record(Event{At: now, Actor: Bot, Kind: "expired"})
+		return b.end(Expired, now)
+	})
+}
+
+// planBatch checks a batch and seals its plan.
+func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{}) error {
+	b, err := e.store.Batch(ctx, number)
+	if err != nil || b.State != Planning {
+		return err
+	}
+	if err := e.replace(ctx, b); err != nil {
+		return err
+	}
+	original, err := e.store.Original(ctx, number)
+	if err != nil {
+		return fmt.Errorf("plan batch %d: %w", number, err)
+	}
+	sheet, err := e.read(b.Source.Kind, original, b.Verb)
+	if err != nil { // it was read before it was stored, so only other settings can be why
+		return e.giveUpPlanning(ctx, number, err)
+	}
+	checker := &Checker{
+		Reader: e.cfg.Directory, OrgID: e.cfg.OrgID, Protect: e.cfg.Protect, Workers: e.cfg.Run.Workers, Held: e.store.Held,
+		Progress: func(ctx context.Context, checked int) error {
+			_, err := e.store.Update(ctx, number, func(b *Batch) error {
+				if b.State != Planning {
+					return errPlanAbandoned
+				}
+				b.Checked = checked
+				return nil
+			})
+			return err
+		},
+	}
+	for try := 1; ; try++ {
+		plan, err := checker.Check(ctx, sheet.Rows)
+		if errors.Is(err, errPlanAbandoned) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("plan batch %d: %w", number, err)
+		}
+		_, err = e.store.Seal(ctx, number, plan.Changes, plan.Hold, func(b *Batch) error { return e.seal(b, plan) })
+		switch {
+		case errors.As(err, new(*StateError)): // cancelled at the last moment
+			return nil
+		case errors.As(err, new(*HeldError)) && try < sealTries: // another batch was faster; its hold is found now
+			continue
+		case err != nil:
+			return fmt.Errorf("seal batch %d: %w", number, err)
+		}
+		return nil
+	}
+}
+
+// seal is the rule by which a checked batch gets its plan.
+func (e *Engine) seal(b *Batch, plan *Plan) error {
+	if b.State != Planning {
+		return stateError(b, AwaitingApproval)
+	}
+	now := time.Now()
+	b.Checked, b.Planned = b.Rows, now
+	if plan.Ready() == 0 {
+		b.Record(Event{At: now, Actor: Bot, Kind: "empty"})
+		return b.end(Empty, now)
+	}
+	b.Digest, b.Approvals, b.Expires = PlanDigest(b, plan.Steps), e.cfg.Approvals, now.Add(e.cfg.ExpiresAfter)
+	b.Record(Event{At: now, Actor: Bot, Kind: "planned", Data: data(map[string]any{
+		"digest": b.Digest, "ready": plan.Ready(), "approvals": b.Approvals,
+	})})
+	return b.Move(AwaitingApproval)
+}
+
+// replace ends the undecided batch that this one was asked for in place of.
+func (e *Engine) replace(ctx context.Context, b *Batch) error {
+	if b.Follows == 0 {
+		return nil
+	}
+	kind := fmt.Sprintf("checked again as #%d", b.Number)
+	_, err := e.endUnstarted(ctx, b.Follows, NewReason(ReasonNotRun, "was "+kind), func(old *Batch) error {
+		if old.State != AwaitingApproval {
+			return stateError(old, Cancelled)
+		}
+		return cancelNow(old, b.Requester, kind)
+	})
+	if errors.As(err, new(*StateError)) { // decided or ended meanwhile: then its rows are held, or free
+		return nil
+	}
+	return err
+}
+
+// giveUpPlanning ends a batch whose stored bytes cannot be read with today's settings.
+func (e *Engine) giveUpPlanning(ctx context.Context, number int64, cause error) error {
+	_, err := e.store.Update(ctx, number, func(b *Batch) error {
+		now := time.Now()
+		b.Ending = &Ending{How: Cancelled, Reason: cause.Error(), At: now}
+		b.Record(Event{At: now, Actor: Bot, Kind: "cancelled", Data: data(map[string]any{"why": cause.Error()})})
+		return b.end(Cancelled, now)
+	})
+	return err
+}
