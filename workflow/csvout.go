@@ -1,0 +1,61 @@
+package workflow
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+)
+
+// WriteCSV writes a file that Excel opens right and ReadCSV reads back to the cell: UTF-8 with BOM, commas, CRLF, quotes
+// where they are needed. A cell that a spreadsheet would run as a formula (= + - @ tab CR at its start) gets one leading
+// apostrophe. So does a cell that looks as if it had got one already (apostrophes and then such a character), which is
+// what makes the pair exact: ReadCSV takes one apostrophe from the start of exactly these.
+func WriteCSV(w io.Writer, header []string, rows iter.Seq[[]string]) error {
+	out := bufio.NewWriter(w)
+	_, err := out.WriteString(bomUTF8)
+	if err != nil {
+		return fmt.Errorf("write csv: %w", err)
+	}
+	if err := writeRecord(out, header); err != nil {
+		return fmt.Errorf("write csv header: %w", err)
+	}
+	for row := range rows {
+		if err := writeRecord(out, row); err != nil {
+			return fmt.Errorf("write csv row: %w", err)
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write csv: %w", err)
+	}
+	return nil
+}
+
+// writeRecord writes one line. Errors of the writer stay with it, so that the last call gives the first of them.
+func writeRecord(out *bufio.Writer, cells []string) error {
+	for i, cell := range cells {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		cell = guard(cell)
+		if !needsQuotes(cell) && (cell != "" || len(cells) > 1) { // a lone empty cell would be a blank line
+			out.WriteString(cell)
+			continue
+		}
+		out.WriteByte('"')
+		out.WriteString(strings.ReplaceAll(cell, `"`, `""`))
+		out.WriteByte('"')
+	}
+	_, err := out.WriteString("\r\n")
+	return err
+}
+
+// needsQuotes says whether a cell must stand in quotes: for a separator of any of our dialects, so that nobody's program
+// takes it for one, for quotes and line breaks, and for spaces at its edges.
+func needsQuotes(cell string) bool {
+	if cell == "" {
+		return false
+	}
+	return cell[0] == ' ' || cell[len(cell)-1] == ' ' || strings.ContainsAny(cell, ",;\t\"\r\n")
+}
