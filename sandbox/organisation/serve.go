@@ -1,0 +1,212 @@
+package organisation
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxBody bounds what is read of a request; the largest honest one, 100 addresses, is under 10 kB.
+const maxBody = 1 << 20
+
+// exchange is one request on its way through the organisation.
+type exchange struct {
+	request *http.Request
+	body    []byte
+	call    *Call
+	path    []string // the values of the path's parameters, unescaped, in order
+	query   url.Values
+	scoped  bool // the key was made with scopes
+}
+
+// answer is what goes back, unless a fault comes in between.
+type answer struct {
+	status int
+	header http.Header
+	body   any // nil: no body
+}
+
+// serve takes a request through the stages of a real call: it arrives, may get lost on the way, takes effect, and its
+// answer may get lost on the way back.
+func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
+	// The body first: until it is read, net/http does not notice that a client has left.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	x := &exchange{request: r, body: body, query: r.URL.Query()}
+	faults := o.arrive(x)
+	if faults.Latency != nil && !wait(r.Context(), faults.Latency(x.copy())) {
+		o.lost(x)
+	}
+	var given answer
+	before := apply(faults.Before, x)
+	switch {
+	case before == nil:
+		given = o.answer(x)
+	case !before.wait(r.Context()) || before.Drop:
+		o.lost(x)
+	case before.Status == 0: // only late
+		given = o.answer(x)
+	default:
+		given = o.faulty(x, before)
+	}
+	if after := apply(faults.After, x); after != nil {
+		if !after.wait(r.Context()) || after.Drop {
+			o.lost(x)
+		}
+		if after.Status != 0 {
+			given = o.faulty(x, after)
+		}
+	}
+	o.finish(x, given.status)
+	write(w, given)
+}
+
+// arrive writes the call down.
+func (o *Organisation) arrive(x *exchange) Faults {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := bearer(x.request)
+	x.scoped = o.scoped[key]
+	x.call = &Call{
+		At:     now(),
+		Method: x.request.Method,
+		Path:   x.request.URL.EscapedPath(),
+		Query:  x.request.URL.RawQuery,
+		KeyOK:  x.scoped || key != "" && key == o.key,
+	}
+	if len(o.calls) < maxCalls {
+		o.calls = append(o.calls, x.call)
+	}
+	return o.faults
+}
+
+// finish writes the answer's status down, before the client can see it.
+func (o *Organisation) finish(x *exchange, status int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	x.call.Status = status
+	o.pulse()
+}
+
+// lost cuts the connection instead of answering. It does not return.
+func (o *Organisation) lost(x *exchange) {
+	o.mu.Lock()
+	x.call.Dropped = true
+	o.pulse()
+	o.mu.Unlock()
+	panic(http.ErrAbortHandler)
+}
+
+// answer does what the call asks for. The whole call is one step: what it checks still holds when it takes effect.
+func (o *Organisation) answer(x *exchange) answer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	admin := strings.HasPrefix(x.call.Path, "/admin/")
+	if !x.call.KeyOK {
+		if admin {
+			return proxyError(http.StatusUnauthorized, "Unauthorized")
+		}
+		return keyed(http.StatusUnauthorized, "unauthorized")
+	}
+	found, known := o.find(x)
+	header, within := o.count(found, bearer(x.request))
+	var given answer
+	switch {
+	case !within:
+		given = throttled(x.call.Path)
+	case !known:
+		given = o.unknown(x)
+	default:
+		o.checkQuery(x, found)
+		if given = o.allowed(x, found); given.status == 0 {
+			given = found.serve(x)
+		}
+	}
+	if given.header == nil {
+		given.header = make(http.Header)
+	}
+	for name, values := range header {
+		given.header[name] = values
+	}
+	return given
+}
+
+// allowed refuses what no operation has to look at: the wrong kind of key and the wrong kind of body. A zero answer
+// means that the call may go on.
+func (o *Organisation) allowed(x *exchange, found route) answer {
+	admin := strings.HasPrefix(x.call.Path, "/admin/")
+	if x.scoped && !admin {
+		return answer{status: http.StatusForbidden, body: insufficientScope()}
+	}
+	if found.body == noBody && len(x.body) == 0 {
+		return answer{}
+	}
+	if !isJSON(x.request) && (found.body == jsonBody || len(x.body) > 0) {
+		o.violate("%s %s: content type %q instead of application/json", x.call.Method, x.call.Path,
+			x.request.Header.Get("Content-Type"))
+		if admin {
+			return o.adminErrors(http.StatusUnsupportedMediaType, "ADMIN-UAM-415-1", "Unsupported media type", "")
+		}
+		return keyed(http.StatusUnsupportedMediaType, "unsupportedMediaType")
+	}
+	return answer{}
+}
+
+// checkQuery records parameters that the documents do not know; the platform ignores them.
+func (o *Organisation) checkQuery(x *exchange, found route) {
+	for name := range x.query {
+		if !slices.Contains(found.query, name) {
+			o.violate("%s %s: unknown query parameter %q", x.call.Method, x.call.Path, name)
+		}
+	}
+}
+
+// copy is the request with its body unread, for a fault to look at.
+func (x *exchange) copy() *http.Request {
+	r := x.request.Clone(x.request.Context())
+	r.Body = io.NopCloser(bytes.NewReader(x.body))
+	return r
+}
+
+func apply(fault func(*http.Request) *Fault, x *exchange) *Fault {
+	if fault == nil {
+		return nil
+	}
+	return fault(x.copy())
+}
+
+// wait passes the time unless the client leaves first; it says whether the client is still there.
+func wait(ctx context.Context, duration time.Duration) bool {
+	if duration <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// bearer is the key that the request carries, or nothing.
+func bearer(r *http.Request) string {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return key
+}
+
+func isJSON(r *http.Request) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "application/json")
+}
