@@ -1,0 +1,216 @@
+package workflow_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// row is a rename unless told otherwise.
+func row(line int, email, newEmail string) workflow.Row {
+	return workflow.Row{Line: line, Action: workflow.Rename, Email: email, NewEmail: newEmail}
+}
+
+func checkRows(t *testing.T, o *organisation, c workflow.Checker, rows ...workflow.Row) *workflow.Plan {
+	t.Helper()
+	c.Reader, c.Workers = o, 4
+	plan, err := c.Check(t.Context(), rows)
+	if err != nil {
+		t.Fatalf("Check: %v", err)
+	}
+	return plan
+}
+
+// findings puts a plan into lines: row, state, code.
+func findings(p *workflow.Plan) []string {
+	out := make([]string, len(p.Changes))
+	for i, c := range p.Changes {
+		out[i] = fmt.Sprintf("%d %s %s", c.Row, c.State, c.Reason.Code)
+	}
+	return out
+}
+
+func TestCheckFindsWhatSpeaksAgainstARow(t *testing.T) {
+	o := newOrganisation(
+		managed("1", "ann@old.example"),
+		managed("2", "bo@old.example"),
+		managed("3", "cy@old.example"),
+		managed("4", "Done@New.example"),
+		managed("5", "locked@old.example"),
+		managed("6", "holder@new.example"),
+		workflow.Account{ID: "7", Email: "private@old.example"},
+		workflow.Account{ID: "8", Email: "robot@old.example", Type: "app", Managed: true},
+		workflow.Account{ID: "9", Email: "gone@old.example", Status: workflow.StatusClosed, Managed: true},
+		managed("10", "boss@old.example"),
+		managed("11", "twin@old.example"),
+		managed("12", "twin@old.example"),
+		managed("13", "held@old.example"),
+		managed("14", "dora@old.example"),
+	)
+	o.locks["5 email.set"] = "externalDirectory.scim"
+	c := workflow.Checker{
+		Protect: []string{"BOSS@old.example", "14"},
+		Held: func(context.Context, []string) (map[string]workflow.Hold, error) {
+			return map[string]workflow.Hold{"account:13": {Batch: 7, Row: 2}}, nil
+		},
+	}
+	withID := func(r workflow.Row, id string) workflow.Row { r.AccountID = id; return r }
+	tests := []struct {
+		row  workflow.Row
+		want string
+	}{
+		{row(2, "ann@old.example", "ann@new.example"), "ready "},
+		{row(3, "nobody@old.example", "nobody@new.example"), "blocked no_account"},
+		{row(4, "bo@old.example", "bo@unverified.example"), "blocked unverified"},
+		{row(5, "done@new.example", "Done@New.example"), "unchanged already"},
+		{row(6, "locked@old.example", "locked@new.example"), "blocked not_allowed"},
+		{row(7, "cy@old.example", "holder@new.example"), "blocked taken"},
+		{row(8, "private@old.example", "private@new.example"), "blocked not_managed"},
+		{row(9, "robot@old.example", "robot@new.example"), "blocked account_type"},
+		{row(10, "gone@old.example", "gone@new.example"), "blocked closed"},
+		{row(11, "boss@old.example", "boss@new.example"), "blocked protected"},
+		{row(12, "twin@old.example", "t@new.example"), "blocked ambiguous"},
+		{row(13, "held@old.example", "held@new.example"), "blocked held"},
+		{row(14, "dora@old.example", "dora@new.example"), "blocked protected"},
+		{workflow.Row{Line: 15, Problem: "the line ends inside quotes"}, "bad unreadable"},
+		{workflow.Row{Line: 16, Action: workflow.Suspend, Email: "ann@old.example"}, "bad not_supported"},
+		{withID(row(17, "", "zed@new.example"), "99"), "blocked no_account"},
+		{withID(row(18, "ann@old.example", "x@new.example"), "6"), "blocked mismatch"},
+		{withID(row(19, "was@old.example", "holder@new.example"), "6"), "unchanged already"},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.row.Line), func(t *testing.T) {
+			got := findings(checkRows(t, o, c, tt.row))
+			if diff := cmp.Diff([]string{fmt.Sprintf("%d %s", tt.row.Line, tt.want)}, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCheckHoldsRowsAgainstEachOther(t *testing.T) {
+	o := newOrganisation(
+		managed("1", "a@old.example"), managed("2", "b@old.example"), managed("3", "c@old.example"),
+		managed("4", "d@old.example"), managed("5", "e@old.example"),
+	)
+	o.locks["5 email.set"] = "externalDirectory.scim"
+	tests := []struct {
+		name  string
+		rows  []workflow.Row
+		want  []string
+		order []int // rows in running order
+	}{
+		{
+			name:  "one account twice",
+			rows:  []workflow.Row{row(2, "a@old.example", "a@new.example"), row(3, "A@old.example", "A@new.example")},
+			want:  []string{"2 blocked duplicate", "3 blocked duplicate"},
+			order: nil,
+		},
+		{
+			name: "two rows want one address",
+			rows: []workflow.Row{row(2, "a@old.example", "x@new.example"), row(3, "b@old.example", "X@new.example")},
+			want: []string{"2 blocked same_target", "3 blocked same_target"},
+		},
+		{
+			name: "two actions on one account",
+			rows: []workflow.Row{
+				row(2, "a@old.example", "a@new.example"),
+				{Line: 3, Action: workflow.Deactivate, Email: "a@old.example"},
+			},
+			want: []string{"2 blocked conflict", "3 blocked conflict"},
+		},
+		{
+			name: "a chain runs from its free end",
+			rows: []workflow.Row{
+				row(2, "a@old.example", "b@old.example"), row(3, "b@old.example", "c@old.example"),
+				row(4, "c@old.example", "c@new.example"),
+			},
+			want:  []string{"2 ready ", "3 ready ", "4 ready "},
+			order: []int{4, 3, 2},
+		},
+		{
+			name: "a circle is not broken up",
+			rows: []workflow.Row{
+				row(2, "a@old.example", "b@old.example"), row(3, "b@old.example", "a@old.example"),
+				row(4, "c@old.example", "c@new.example"),
+			},
+			want:  []string{"2 blocked cycle", "3 blocked cycle", "4 ready "},
+			order: []int{4},
+		},
+		{
+			name: "what waits for a blocked row is blocked with it",
+			rows: []workflow.Row{
+				row(2, "a@old.example", "d@old.example"), row(3, "d@old.example", "e@old.example"),
+				row(4, "e@old.example", "e@new.example"),
+			},
+			want: []string{"2 blocked waits_blocked", "3 blocked waits_blocked", "4 blocked not_allowed"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			plan := checkRows(t, o, workflow.Checker{}, tt.rows...)
+			if diff := cmp.Diff(tt.want, findings(plan)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			var order []int
+			for _, s := range plan.Steps {
+				order = append(order, s.Row)
+			}
+			if diff := cmp.Diff(tt.order, order); diff != "" {
+				t.Errorf("running order (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What must lock somebody out is not held up by a batch that is not acting on that row just now, and holds nothing itself.
+func TestALeaverIsLockedOutAtOnce(t *testing.T) {
+	o := newOrganisation(managed("1", "a@old.example"))
+	for _, acting := range []bool{false, true} {
+		c := workflow.Checker{Held: func(context.Context, []string) (map[string]workflow.Hold, error) {
+			return map[string]workflow.Hold{"account:1": {Batch: 7, Row: 2, Acting: acting}}, nil
+		}}
+		plan := checkRows(t, o, c, workflow.Row{Line: 1, Action: workflow.Deactivate, Email: "a@old.example"})
+		want := "1 ready "
+		if acting {
+			want = "1 blocked held"
+		}
+		if got := findings(plan)[0]; got != want || len(plan.Hold) != 0 {
+			t.Errorf("acting %v: got %q holding %q, want %q holding nothing", acting, got, plan.Hold, want)
+		}
+	}
+}
+
+// A row that could not be checked is never ready, however many rows there are, and the check ends within its budget.
+func TestACheckThatGetsNoAnswerEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrganisation()
+		var rows []workflow.Row
+		for i := range 200 {
+			o.accounts[fmt.Sprint(i)] = workflow.Account{
+				ID: fmt.Sprint(i), Email: fmt.Sprintf("p%d@old.example", i), Managed: true, Status: workflow.StatusActive,
+			}
+			rows = append(rows, row(i+2, fmt.Sprintf("p%d@old.example", i), fmt.Sprintf("p%d@new.example", i)))
+		}
+		o.deny = func(id string) error {
+			if id != "" {
+				return workflow.ErrUnavailable
+			}
+			return nil
+		}
+		plan := checkRows(t, o, workflow.Checker{}, rows...)
+		if n := plan.Ready(); n != 0 {
+			t.Errorf("%d rows are ready that nobody could check", n)
+		}
+		for _, c := range plan.Changes {
+			if c.Reason.Code != workflow.ReasonCouldNotCheck {
+				t.Fatalf("row %d: %s, want could_not_check", c.Row, c.Reason.Code)
+			}
+		}
+	})
+}
