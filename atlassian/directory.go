@@ -1,0 +1,317 @@
+package atlassian
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// mostSearches is how many searches ByAddress has under way at once.
+const mostSearches = 4
+
+// Directory is the organisation in the words of package workflow. Errors are the kinds of workflow, with the client's
+// *Error underneath; a context that ended comes back as it is from a read.
+type Directory struct{ client *Client }
+
+var (
+	_ workflow.Directory = (*Directory)(nil)
+	_ workflow.Members   = (*Directory)(nil)
+)
+
+// NewDirectory makes a directory of a client.
+func NewDirectory(client *Client) *Directory { return &Directory{client: client} }
+
+// Account reads a managed account now. Accounts that the organisation does not manage are not found.
+func (d *Directory) Account(ctx context.Context, id string) (workflow.Account, error) {
+	p, err := d.client.Profile(ctx, id)
+	if err != nil {
+		return workflow.Account{}, readError(err)
+	}
+	return workflow.Account{
+		ID: p.ID, Name: p.Name, Email: p.Email, Type: p.Type, Status: workflow.AccountStatus(p.Status), Managed: true,
+	}, nil
+}
+
+// Privileges asks what the key may do to an account.
+func (d *Directory) Privileges(ctx context.Context, id string, keys ...string) (map[string]workflow.Privilege, error) {
+	rules, err := d.client.Manage(ctx, id, keys...)
+	if err != nil {
+		return nil, readError(err)
+	}
+	privileges := make(map[string]workflow.Privilege, len(rules))
+	for key, rule := range rules {
+		privileges[key] = workflow.Privilege{Allowed: rule.Allowed, Key: rule.Reason}
+	}
+	return privileges, nil
+}
+
+// ByAddress finds the accounts that hold the addresses, 100 addresses a call. What cannot be an address is not found.
+func (d *Directory) ByAddress(ctx context.Context, addresses []string) (map[string][]workflow.Account, error) {
+	wanted, spellings := spell(addresses)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	found := map[string][]workflow.Account{}
+	var (
+		mu     sync.Mutex // guards found and failed
+		failed error      // the first error; it stops the others, whose errors say only that
+		wg     sync.WaitGroup
+		slots  = make(chan struct{}, min(mostSearches, d.client.workers))
+	)
+	for chunk := range slices.Chunk(spellings, MaxEmails) {
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			for u, err := range d.client.SearchUsers(ctx, Find{Emails: chunk}, maxPage) {
+				if err != nil {
+					mu.Lock()
+					failed = cmp.Or(failed, readError(err))
+					mu.Unlock()
+					cancel()
+					return
+				}
+				// The search is exact by the documents; a fuzzy answer must not pick the wrong account.
+				key := workflow.AddressKey(u.Email)
+				mu.Lock()
+				if wanted[key] && !slices.ContainsFunc(found[key], func(a workflow.Account) bool { return a.ID == u.ID }) {
+					found[key] = append(found[key], u.account())
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if failed = cmp.Or(failed, ctx.Err()); failed != nil {
+		return nil, failed
+	}
+	for _, accounts := range found {
+		slices.SortFunc(accounts, func(a, b workflow.Account) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	return found, nil
+}
+
+// spell gives the keys of the addresses and how to send them: as they are and, as the documents do not say that the
+// search overlooks case, in lower case too.
+func spell(addresses []string) (wanted map[string]bool, spellings []string) {
+	wanted = map[string]bool{}
+	sent := map[string]bool{}
+	for _, address := range addresses {
+		address = strings.TrimSpace(address)
+		unfit := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+		if !strings.Contains(address, "@") || strings.ContainsFunc(address, unfit) {
+			continue // nobody's, and it could make the whole call fail
+		}
+		wanted[workflow.AddressKey(address)] = true
+		for _, spelling := range []string{address, strings.ToLower(address)} {
+			if !sent[spelling] {
+				sent[spelling] = true
+				spellings = append(spellings, spelling)
+			}
+		}
+	}
+	return wanted, spellings
+}
+
+// Search finds accounts by a piece of name or address, at most limit.
+func (d *Directory) Search(ctx context.Context, text string, limit int) ([]workflow.Account, error) {
+	text = strings.TrimSpace(text)
+	if text == "" || limit <= 0 {
+		return nil, nil
+	}
+	var accounts []workflow.Account
+	for u, err := range d.client.SearchUsers(ctx, Find{Term: text}, limit) {
+		if err != nil {
+			return nil, readError(err)
+		}
+		if accounts = append(accounts, u.account()); len(accounts) == limit {
+			break
+		}
+	}
+	return accounts, nil
+}
+
+func (u DirectoryUser) account() workflow.Account {
+	status := workflow.AccountStatus(u.AccountStatus)
+	if u.Status == StatusForDeletion {
+		status = workflow.StatusClosed
+	}
+	return workflow.Account{
+		ID: u.ID, Name: cmp.Or(u.Name, u.Nickname), Email: u.Email, Type: u.Type, Status: status,
+		Managed: u.ClaimStatus == ClaimManaged,
+	}
+}
+
+// Domains lists the organisation's domains.
+func (d *Directory) Domains(ctx context.Context) ([]workflow.DomainClaim, error) {
+	domains, err := d.client.Domains(ctx)
+	if err != nil {
+		return nil, readError(err)
+	}
+	claims := make([]workflow.DomainClaim, 0, len(domains))
+	for _, domain := range domains {
+		claims = append(claims, workflow.DomainClaim{
+			Name: workflow.AddressKey(domain.Name), Verified: domain.Status == DomainVerified, Status: domain.Status,
+		})
+	}
+	return claims, nil
+}
+
+// Members lists every managed account.
+func (d *Directory) Members(ctx context.Context) iter.Seq2[workflow.Member, error] {
+	return func(yield func(workflow.Member, error) bool) {
+		for a, err := range d.client.ManagedAccounts(ctx) {
+			if err != nil {
+				yield(workflow.Member{}, readError(err))
+				return
+			}
+			m := workflow.Member{
+				Account: workflow.Account{
+					ID: a.ID, Name: a.Name, Email: a.Email, Type: a.Type, Status: workflow.AccountStatus(a.Status), Managed: true,
+				},
+				Billable: a.Billable, LastActive: a.LastActive,
+			}
+			for _, p := range a.Products {
+				m.Products = append(m.Products, workflow.Product(p))
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// SetEmail gives the account another address.
+func (d *Directory) SetEmail(ctx context.Context, id, address string) error {
+	return writeError(workflow.Rename, address, d.client.SetEmail(ctx, id, address))
+}
+
+// Deactivate locks the account out, with a message to its owner.
+func (d *Directory) Deactivate(ctx context.Context, id, message string) error {
+	return writeError(workflow.Deactivate, "", d.client.Disable(ctx, id, message))
+}
+
+// Activate lets the account in again.
+func (d *Directory) Activate(ctx context.Context, id string) error {
+	return writeError(workflow.Activate, "", d.client.Enable(ctx, id))
+}
+
+// kindError is a client's error as one of the kinds of workflow.
+type kindError struct {
+	kind error
+	err  error
+}
+
+func (e *kindError) Error() string   { return e.err.Error() }
+func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
+
+// throttledError is a kindError that knows when to come back.
+type throttledError struct {
+	kindError
+	after time.Duration
+}
+
+func (e *throttledError) RetryAfter() time.Duration { return e.after }
+
+// readError puts the error of a read into the words of workflow.
+func readError(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	switch e.Kind {
+	case KindNotFound:
+		if e.Operation == opProfile || e.Operation == opManage {
+			return &kindError{workflow.ErrNotFound, err}
+		}
+		return refusal(workflow.ReasonRefused, err, statusWord(e), e.Key) // the organisation or directory, not an account
+	case KindThrottled:
+		unavailable := &kindError{workflow.ErrUnavailable, err}
+		return &throttledError{kindError{workflow.ErrThrottled, unavailable}, e.RetryAfter}
+	case KindNotAllowed:
+		return refusal(workflow.ReasonRefused, err, statusWord(e), cmp.Or(e.ReasonKey, e.Key))
+	default:
+		return kindOf("", "", e, err)
+	}
+}
+
+// writeError puts the error of a call that changes something into the words of workflow.
+func writeError(action workflow.ActionName, address string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return &kindError{workflow.ErrUnknownOutcome, err}
+	}
+	switch e.Kind {
+	case KindNotFound:
+		return &kindError{workflow.ErrNotFound, err}
+	case KindThrottled:
+		return &throttledError{kindError{workflow.ErrThrottled, err}, e.RetryAfter}
+	case KindUnavailable, KindUnexpected:
+		return &kindError{workflow.ErrUnknownOutcome, err}
+	default:
+		return kindOf(action, address, e, err)
+	}
+}
+
+func kindOf(action workflow.ActionName, address string, e *Error, err error) error {
+	switch e.Kind {
+	case KindNotAllowed:
+		return refusal(workflow.ReasonNotAllowed, err, string(action), e.ReasonKey)
+	case KindUnverifiedDomain:
+		return refusal(workflow.ReasonUnverified, err, cmp.Or(e.Domain, workflow.Domain(address)))
+	case KindProbableCollision:
+		return refusal(workflow.ReasonCollision, err, address)
+	case KindInvalid:
+		return refusal(workflow.ReasonInvalid, err, e.Violations...)
+	case KindLifecycle:
+		code, message, link := settle(e)
+		return refusal(workflow.ReasonLifecycle, err, code, message, link)
+	case KindKeyRefused:
+		return &kindError{workflow.ErrKeyRefused, err}
+	case KindKeyScoped:
+		return &kindError{workflow.ErrKeyScoped, err}
+	case KindNotSent:
+		return &kindError{workflow.ErrNotSent, err}
+	case KindUnknownOutcome:
+		return &kindError{workflow.ErrUnknownOutcome, err}
+	case KindTargetUnverified, KindForbidden, KindRefused:
+		return refusal(workflow.ReasonRefused, err, statusWord(e), e.Key)
+	default:
+		return &kindError{workflow.ErrUnavailable, err}
+	}
+}
+
+func refusal(code workflow.ReasonCode, err error, facts ...string) error {
+	return &workflow.Refusal{Reason: workflow.NewReason(code, facts...), Err: err}
+}
+
+func statusWord(e *Error) string { return strconv.Itoa(e.Status) }
+
+// settle joins what must be settled into the three facts of a lifecycle reason.
+func settle(e *Error) (code, message, link string) {
+	var codes, messages []string
+	for _, l := range e.Lifecycle {
+		if l.Code != "" {
+			codes = append(codes, l.Code)
+		}
+		if l.Message != "" {
+			messages = append(messages, l.Message)
+		}
+		link = cmp.Or(link, l.Link)
+	}
+	return strings.Join(codes, ", "), cmp.Or(strings.Join(messages, "; "), e.Message), link
+}

@@ -1,0 +1,85 @@
+package atlassian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// KeyReport is what a key turned out to be good for. What was not reached is zero.
+type KeyReport struct {
+	Works    bool   // every probe passed
+	Scoped   bool   // made with scopes: it cannot manage accounts
+	OrgName  string // "" where the key may not read it
+	Domains  int    // all, whatever their status
+	Verified int    // of these, verified
+	Accounts int    // managed accounts, as the list's total says
+}
+
+// ErrNoAccounts says that a key could not be tried on an account, as the organisation manages none.
+var ErrNoAccounts = errors.New("the organisation has no managed account to try the key on")
+
+// CheckKey tries the key on both APIs: the domains and accounts of the organisation, for which a key with scopes is good
+// enough, and the permissions on one managed account, for which only a key without scopes is. The error is the first
+// probe's that failed and names its operation; the report holds what was found before it.
+func (c *Client) CheckKey(ctx context.Context) (KeyReport, error) {
+	var report KeyReport
+	domains, err := c.Domains(ctx)
+	if err != nil {
+		return report.failed(err)
+	}
+	report.Domains = len(domains)
+	for _, d := range domains {
+		if d.Status == DomainVerified {
+			report.Verified++
+		}
+	}
+	if report.OrgName, err = c.OrgName(ctx); err != nil && !nameOnly(err) {
+		return report.failed(err)
+	}
+	id, total, err := c.someAccount(ctx)
+	if err != nil {
+		return report.failed(err)
+	}
+	report.Accounts = total
+	if _, err := c.Manage(ctx, id, PrivilegeEmail, PrivilegeEnablement); err != nil {
+		return report.failed(err)
+	}
+	report.Works = true
+	return report, nil
+}
+
+// nameOnly says that only the name cannot be read, which nothing depends on.
+func nameOnly(err error) bool {
+	switch KindOf(err) {
+	case KindForbidden, KindNotFound, KindRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r KeyReport) failed(err error) (KeyReport, error) {
+	r.Scoped = KindOf(err) == KindKeyScoped
+	return r, fmt.Errorf("check the key: %w", err)
+}
+
+// someAccount gives a managed account, a person's if the first page with accounts has one, and how many there are.
+func (c *Client) someAccount(ctx context.Context) (id string, total int, err error) {
+	for p, err := range pages[ManagedAccount](ctx, c, c.accountPages(), readBudget) {
+		if err != nil {
+			return "", 0, err
+		}
+		total = max(total, p.Meta.Total, len(p.Data))
+		for _, a := range p.Data {
+			if a.Type == "atlassian" {
+				return a.ID, total, nil
+			}
+			id = a.ID
+		}
+		if id != "" {
+			return id, total, nil
+		}
+	}
+	return "", total, ErrNoAccounts
+}
