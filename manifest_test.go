@@ -1,0 +1,44 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestManifestAsksForNoMoreThanNeeded(t *testing.T) {
+	t.Parallel()
+	always := []string{
+		"commands", "chat:write", "files:read", "files:write", "users:read", "users:read.email", "im:history", "im:read", "im:write",
+	}
+	public := []string{"channels:read", "channels:history"}
+	private := []string{"groups:read", "groups:history"}
+	tests := []struct {
+		name, text     string
+		scopes, events []string // besides those that are always needed
+	}{
+		{
+			"nothing said", "", slices.Concat(public, private),
+			[]string{"message.channels", "message.groups"},
+		},
+		{"private", "channels: {private: true}", private, []string{"message.groups"}},
+		{"public", "channels: {private: false}", public, []string{"message.channels"}},
+		{
+			"groups of people", "{channels: {private: true}, people: {requesters: [S0HELP]}}",
+			append([]string{"usergroups:read"}, private...), []string{"message.groups", "subteam_members_changed"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := load(t, test.text, 0)
+			if diff := cmp.Diff(slices.Concat(always, test.scopes), botScopes(cfg)); diff != "" {
+				t.Errorf("scopes (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(append([]string{"message.im", "user_change"}, test.events...), botEvents(cfg)); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
