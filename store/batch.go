@@ -1,0 +1,282 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+var _ workflow.Store = (*DB)(nil)
+
+const batchColumns = `number, org_id, state, revision, requester_id, requester_name, requester_email,
+	author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,
+	created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending`
+
+// Create records a request in state planning, gives it the next number and revision 1. A batch whose Create failed is
+// not to be used again.
+func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) error {
+	sum := sha256.Sum256(original)
+	hash := hex.EncodeToString(sum[:])
+	if b.Source.SHA256 == "" {
+		b.Source.SHA256 = hash
+	}
+	events := b.TakeEvents()
+	var number int64
+	err := db.write(ctx, "record a request", func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `
+			INSERT INTO batch (org_id, state, revision, requester_id, requester_name, requester_email,
+				author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,
+				created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			RETURNING number`,
+			b.OrgID, b.State, b.Requester.ID, b.Requester.Name, b.Requester.Email,
+			b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
+			in(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
+			when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b)).Scan(&number)
+		if err != nil {
+			return err
+		}
+		if original == nil {
+			original = []byte{} // a nil slice would be NULL, which means deleted
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO request_file (batch, sha256, bytes) VALUES (?, ?, ?)", number, hash, original)
+		if err != nil {
+			return err
+		}
+		if err := addDecisions(ctx, tx, number, 0, b.Decisions); err != nil {
+			return err
+		}
+		for i := range events {
+			events[i].Batch = number // unknown when they were recorded
+		}
+		return addEvents(ctx, tx, events)
+	})
+	if err != nil {
+		return err
+	}
+	b.Number, b.Revision = number, 1
+	return nil
+}
+
+// Batch loads one batch; workflow.ErrNoBatch when there is none of that number.
+func (db *DB) Batch(ctx context.Context, number int64) (b *workflow.Batch, err error) {
+	err = db.read(ctx, fmt.Sprintf("load batch %d", number), func(tx *sql.Tx) error {
+		b, err = loadBatch(ctx, tx, number)
+		return err
+	})
+	return b, err
+}
+
+// List gives the batches in any of the states (all when none is named), newest first, at most limit (0 = all).
+func (db *DB) List(ctx context.Context, limit int, states ...workflow.State) (list []*workflow.Batch, err error) {
+	err = db.read(ctx, "list batches", func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT `+batchColumns+` FROM batch
+			WHERE ?1 = 0 OR state IN (SELECT value FROM json_each(?2))
+			ORDER BY number DESC LIMIT ?3`,
+			len(states), in(states), all(limit))
+		if list, err = collect(rows, err, scanBatch); err != nil {
+			return err
+		}
+		return loadDecisions(ctx, tx, list...)
+	})
+	return list, err
+}
+
+// Update loads the batch, applies the rule and writes batch, new decisions and events. An error of the rule leaves
+// everything as it was and comes back as it is. A batch that ends gives up its holds. A second decision of one person on
+// one digest is workflow.ErrAlready.
+func (db *DB) Update(ctx context.Context, number int64, rule func(*workflow.Batch) error) (b *workflow.Batch, err error) {
+	err = db.write(ctx, fmt.Sprintf("update batch %d", number), func(tx *sql.Tx) error {
+		b, err = changeBatch(ctx, tx, number, rule)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Original gives back the bytes of the request; workflow.ErrGone when they were deleted (PruneOriginals).
+func (db *DB) Original(ctx context.Context, number int64) (original []byte, err error) {
+	err = db.read(ctx, fmt.Sprintf("load the request of batch %d", number), func(tx *sql.Tx) error {
+		var kept bool
+		err := tx.QueryRowContext(ctx, "SELECT bytes, bytes IS NOT NULL FROM request_file WHERE batch = ?", number).
+			Scan(&original, &kept)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return workflow.ErrNoBatch
+		case err == nil && !kept:
+			return workflow.ErrGone
+		}
+		return err
+	})
+	return original, err
+}
+
+// PruneOriginals deletes the bytes of the requests of batches that ended before the moment, and says of how many. Their
+// hashes and plans stay.
+func (db *DB) PruneOriginals(ctx context.Context, before time.Time) (n int, err error) {
+	err = db.write(ctx, "delete old requests", func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `
+			UPDATE request_file SET bytes = NULL
+			WHERE bytes IS NOT NULL AND batch IN (
+				SELECT number FROM batch WHERE ended < ? AND state NOT IN (SELECT value FROM json_each(?)))`,
+			when(before), in(openStates()))
+		if err != nil {
+			return err
+		}
+		affected, err := result.RowsAffected()
+		n = int(affected)
+		return err
+	})
+	return n, err
+}
+
+// changeBatch is the inside of every change to a batch: load, rule, write.
+func changeBatch(
+	ctx context.Context, tx *sql.Tx, number int64, rule func(*workflow.Batch) error,
+) (*workflow.Batch, error) {
+	b, err := loadBatch(ctx, tx, number)
+	if err != nil {
+		return nil, err
+	}
+	before := *b
+	before.Decisions = slices.Clone(b.Decisions)
+	if err := rule(b); err != nil {
+		return nil, err
+	}
+	return b, saveBatch(ctx, tx, before, b)
+}
+
+func loadBatch(ctx context.Context, tx *sql.Tx, number int64) (*workflow.Batch, error) {
+	b, err := scanBatch(tx.QueryRowContext(ctx, "SELECT "+batchColumns+" FROM batch WHERE number = ?", number))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, workflow.ErrNoBatch
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, loadDecisions(ctx, tx, b)
+}
+
+func scanBatch(row scanner) (*workflow.Batch, error) {
+	var b workflow.Batch
+	var follows sql.NullInt64
+	err := row.Scan(&b.Number, &b.OrgID, &b.State, &b.Revision, &b.Requester.ID, &b.Requester.Name, &b.Requester.Email,
+		&b.Author.ID, &b.Author.Name, &b.Author.Email, &b.Reason, &b.Verb, document{&b.Source}, &follows, &b.Rows,
+		&b.Checked, document{&b.Ignored}, &b.Digest, &b.Approvals, moment{&b.Created}, moment{&b.Planned},
+		moment{&b.Expires}, moment{&b.Approved}, moment{&b.Started}, moment{&b.Ended}, document{&b.Stop}, &b.PausedFrom,
+		moment{&b.Resumed}, document{&b.Ending})
+	b.Follows = follows.Int64
+	if len(b.Ignored) == 0 {
+		b.Ignored = nil
+	}
+	return &b, err
+}
+
+// saveBatch writes what a rule made of a batch. A batch that the rule ended gives up its holds.
+func saveBatch(ctx context.Context, tx *sql.Tx, before workflow.Batch, b *workflow.Batch) error {
+	b.Number, b.Revision = before.Number, before.Revision+1
+	_, err := tx.ExecContext(ctx, `
+		UPDATE batch SET org_id = ?, state = ?, revision = ?, requester_id = ?, requester_name = ?, requester_email = ?,
+			author_id = ?, author_name = ?, author_email = ?, reason = ?, verb = ?, source = ?, follows = ?, rows = ?,
+			checked = ?, ignored = ?, digest = ?, approvals = ?, created = ?, planned = ?, expires = ?, approved = ?,
+			started = ?, ended = ?, stop = ?, paused_from = ?, resumed = ?, ending = ?
+		WHERE number = ?`,
+		b.OrgID, b.State, b.Revision, b.Requester.ID, b.Requester.Name, b.Requester.Email,
+		b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
+		in(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
+		when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b), b.Number)
+	if err != nil {
+		return err
+	}
+	had := len(before.Decisions)
+	if len(b.Decisions) < had || !slices.EqualFunc(before.Decisions, b.Decisions[:had], sameDecision) {
+		return fmt.Errorf("batch %d: a rule changed a decision that was made", b.Number)
+	}
+	if err := addDecisions(ctx, tx, b.Number, had, b.Decisions[had:]); err != nil {
+		return err
+	}
+	if before.State.Open() && !b.State.Open() {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM hold WHERE batch = ?", b.Number); err != nil {
+			return err
+		}
+	}
+	return addEvents(ctx, tx, b.TakeEvents())
+}
+
+func sameDecision(a, b workflow.Decision) bool {
+	return a.Person == b.Person && a.Verdict == b.Verdict && a.Digest == b.Digest && a.Reason == b.Reason && a.At.Equal(b.At)
+}
+
+func addDecisions(ctx context.Context, tx *sql.Tx, number int64, had int, decisions []workflow.Decision) error {
+	for i, d := range decisions {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO decision (batch, seq, person, name, email, verdict, digest, reason, at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			number, had+i+1, d.Person.ID, d.Person.Name, d.Person.Email, d.Verdict, d.Digest, d.Reason, when(d.At))
+		if breaksUnique(err) {
+			return workflow.ErrAlready
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loadDecisions(ctx context.Context, tx *sql.Tx, batches ...*workflow.Batch) error {
+	of := make(map[int64]*workflow.Batch, len(batches))
+	numbers := make([]int64, 0, len(batches))
+	for _, b := range batches {
+		of[b.Number] = b
+		numbers = append(numbers, b.Number)
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT batch, person, name, email, verdict, digest, reason, at FROM decision
+		WHERE batch IN (SELECT value FROM json_each(?)) ORDER BY batch, seq`, text(numbers))
+	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+		var number int64
+		var d workflow.Decision
+		err := row.Scan(&number, &d.Person.ID, &d.Person.Name, &d.Person.Email, &d.Verdict, &d.Digest, &d.Reason, moment{&d.At})
+		if b := of[number]; b != nil && err == nil {
+			b.Decisions = append(b.Decisions, d)
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+func follows(b *workflow.Batch) any {
+	if b.Follows == 0 {
+		return nil
+	}
+	return b.Follows
+}
+
+func ending(b *workflow.Batch) any {
+	if b.Ending == nil {
+		return nil
+	}
+	return text(b.Ending)
+}
+
+// all turns "0 = all" into SQLite's "-1 = all".
+func all(limit int) int {
+	if limit <= 0 {
+		return -1
+	}
+	return limit
+}
+
+func openStates() []workflow.State {
+	return slices.DeleteFunc(workflow.States(), func(s workflow.State) bool { return !s.Open() })
+}

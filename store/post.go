@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// seenFor is how long a delivery is remembered; Slack repeats one for an hour at most (Events API, retries).
+const seenFor = 24 * time.Hour
+
+const postColumns = "key, ifnull(batch, 0), channel, ts, file, version, sending"
+
+// Post loads what is known of one thing in Slack; ok is false when it was never sent.
+func (db *DB) Post(ctx context.Context, key string) (p workflow.Post, ok bool, err error) {
+	err = db.read(ctx, "load post "+key, func(tx *sql.Tx) error {
+		p, err = scanPost(tx.QueryRowContext(ctx, "SELECT "+postColumns+" FROM post WHERE key = ?", key))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		ok = err == nil
+		return err
+	})
+	return p, ok, err
+}
+
+// SavePost writes a post, in the place of what was known under its key.
+func (db *DB) SavePost(ctx context.Context, p workflow.Post) error {
+	return db.write(ctx, "save post "+p.Key, func(tx *sql.Tx) error {
+		var batch any
+		if p.Batch != 0 {
+			batch = p.Batch
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO post (key, batch, channel, ts, file, version, sending) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (key) DO UPDATE SET batch = excluded.batch, channel = excluded.channel, ts = excluded.ts,
+				file = excluded.file, version = excluded.version, sending = excluded.sending`,
+			p.Key, batch, p.Channel, p.TS, p.File, p.Version, when(p.Sending))
+		return err
+	})
+}
+
+// Posts lists the posts of a batch by key; those that belong to none for 0.
+func (db *DB) Posts(ctx context.Context, batch int64) (list []workflow.Post, err error) {
+	err = db.read(ctx, "list posts", func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx,
+			"SELECT "+postColumns+" FROM post WHERE batch IS nullif(?, 0) ORDER BY key", batch)
+		list, err = collect(rows, err, scanPost)
+		return err
+	})
+	return list, err
+}
+
+// DeletePost forgets a post; one that is not known is no error.
+func (db *DB) DeletePost(ctx context.Context, key string) error {
+	return db.write(ctx, "forget post "+key, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM post WHERE key = ?", key)
+		return err
+	})
+}
+
+func scanPost(row scanner) (p workflow.Post, err error) {
+	err = row.Scan(&p.Key, &p.Batch, &p.Channel, &p.TS, &p.File, &p.Version, moment{&p.Sending})
+	return p, err
+}
+
+// Seen remembers a delivery by its id and says whether it is the first of that id within a day.
+func (db *DB) Seen(ctx context.Context, id string, at time.Time) (first bool, err error) {
+	err = db.write(ctx, "remember a delivery", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM seen WHERE at < ?", when(at.Add(-seenFor))); err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, "INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", id, when(at))
+		if err != nil {
+			return err
+		}
+		added, err := result.RowsAffected()
+		first = added > 0
+		return err
+	})
+	return first, err
+}
+
+// Revisions gives number and revision of every batch whose posts may be behind: all that are open, those that ended and
+// have no post yet, and those that ended and have a post that is being sent or shows an older revision. So whoever has
+// looked at a post and found nothing to change saves it with the batch's revision as its Version, or will be told again.
+func (db *DB) Revisions(ctx context.Context) (revisions map[int64]int64, err error) {
+	err = db.read(ctx, "look for posts that are behind", func(tx *sql.Tx) error {
+		revisions = map[int64]int64{}
+		rows, err := tx.QueryContext(ctx, `
+			SELECT number, revision FROM batch b
+			WHERE state IN (SELECT value FROM json_each(?))
+				OR NOT EXISTS (SELECT 1 FROM post p WHERE p.batch = b.number)
+				OR EXISTS (
+					SELECT 1 FROM post p
+					WHERE p.batch = b.number AND (p.version < b.revision OR p.sending IS NOT NULL))`, in(openStates()))
+		_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+			var number, revision int64
+			err := row.Scan(&number, &revision)
+			revisions[number] = revision
+			return struct{}{}, err
+		})
+		return err
+	})
+	return revisions, err
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+func TestPosts(t *testing.T) {
+	db := open(t)
+	b := create(t, db)
+	if _, ok, err := db.Post(t.Context(), "batch/1/card"); ok || err != nil {
+		t.Errorf("a post before there was one: %t, %v", ok, err)
+	}
+	card := workflow.Post{Key: "batch/1/card", Batch: b.Number, Channel: "C1", Sending: noon}
+	file := workflow.Post{Key: "batch/1/plan", Batch: b.Number, Channel: "C1", TS: "1.3", File: "F1", Version: 2}
+	night := workflow.Post{Key: "report/nightly/7/message", Channel: "C2", TS: "9.9"}
+	for _, p := range []workflow.Post{file, card, night} {
+		if err := db.SavePost(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	card.TS, card.Version, card.Sending = "1.2", 1, time.Time{}
+	if err := db.SavePost(t.Context(), card); err != nil {
+		t.Fatal(err)
+	}
+	for number, want := range map[int64][]workflow.Post{b.Number: {card, file}, 0: {night}, 9: nil} {
+		got, err := db.Posts(t.Context(), number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("posts of %d (-want +got)\n%s", number, diff)
+		}
+	}
+	if err := db.DeletePost(t.Context(), card.Key); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := db.Post(t.Context(), card.Key); ok || err != nil {
+		t.Errorf("after it was deleted: %t, %v", ok, err)
+	}
+}
+
+func TestSeen(t *testing.T) {
+	db := open(t)
+	for _, step := range []struct {
+		id    string
+		after time.Duration
+		want  bool
+	}{
+		{"Ev1", 0, true},
+		{"Ev1", time.Minute, false},
+		{"Ev2", time.Minute, true},
+		{"Ev1", 23 * time.Hour, false},
+		{"Ev1", 24*time.Hour + time.Minute, true},
+	} {
+		if first, err := db.Seen(t.Context(), step.id, noon.Add(step.after)); first != step.want || err != nil {
+			t.Errorf("%s after %v: first %t, %v; want %t", step.id, step.after, first, err, step.want)
+		}
+	}
+}
+
+func TestRevisions(t *testing.T) {
+	db := open(t)
+	for range 5 {
+		create(t, db)
+	}
+	for n := int64(2); n <= 5; n++ {
+		move(t, db, n, workflow.Cancelled) // revision 2; batch 1 stays open
+	}
+	for _, p := range []workflow.Post{
+		{Key: "batch/1/card", Batch: 1, TS: "1", Version: 1}, // up to date, but open
+		{Key: "batch/2/card", Batch: 2, TS: "2", Version: 2},
+		{Key: "batch/3/card", Batch: 3, TS: "3", Version: 1},
+		{Key: "batch/4/card", Batch: 4, TS: "4", Version: 2},
+		{Key: "batch/4/results", Batch: 4, Version: 2, Sending: noon},
+	} {
+		if err := db.SavePost(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := db.Revisions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[int64]int64{1: 1, 3: 2, 4: 2, 5: 2}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
