@@ -151,32 +151,36 @@ func findCommand(words []commandWord) (help CommandHelp, rest []commandWord, ok 
 	return CommandHelp{}, nil, false
 }
 
+// unknownCommand says which command was probably meant. Behind a word that begins commands of two words ("report") only
+// these are looked at.
 func unknownCommand(words []commandWord) error {
-	first := plainText(words[0].raw)
-	e := &UsageError{Problem: fmt.Sprintf("%s is not a command", quoteCell(first)), Usage: helpCommand}
-	typed := []string{foldName(first)}
+	typed := foldName(plainText(words[0].raw))
+	var family, names []string
+	for _, c := range Commands() {
+		names = append(names, foldName(c.Name))
+		if strings.HasPrefix(c.Name, typed+" ") {
+			family = append(family, foldName(c.Name))
+		}
+	}
+	shown := plainText(words[0].raw)
 	if len(words) > 1 {
-		typed = append(typed, foldName(first+" "+plainText(words[1].raw)))
-	}
-	for _, t := range typed {
-		names := make([]string, 0, len(Commands()))
-		for _, c := range Commands() {
-			names = append(names, foldName(c.Name))
-		}
-		near := nearestWord(t, names)
-		for _, c := range Commands() {
-			if near != "" && foldName(c.Name) == near {
-				e.Usage, e.Nearest = c.Usage, c.Usage
-			}
+		two := shown + " " + plainText(words[1].raw)
+		if near := nearestWord(foldName(two), names); near != "" || family != nil {
+			shown, typed = two, foldName(two)
 		}
 	}
-	if foldName(first) == "report" || foldName(first) == "group" {
-		e.Problem = fmt.Sprintf("%s needs another word", first)
-		e.Usage = first + " …"
-		if e.Nearest == "" {
-			e.Nearest = UsageFor(map[string]string{"report": "report list", "group": "group add"}[foldName(first)])
+	if family != nil {
+		names = family
+	}
+	near := nearestWord(typed, names)
+	if near == "" && family != nil {
+		near = family[0]
+	}
+	e := &UsageError{Problem: fmt.Sprintf("%s is not a command", quoteCell(shown)), Usage: helpCommand}
+	for _, c := range Commands() {
+		if near != "" && foldName(c.Name) == near {
+			e.Usage, e.Nearest = c.Usage, c.Usage
 		}
-		e.Usage = e.Nearest
 	}
 	return e
 }

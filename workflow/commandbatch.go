@@ -39,13 +39,12 @@ func (p *commandParser) cutTail() error {
 			continue
 		}
 		dash, isDash := cutDash(w.raw)
-		_, _, isReason := cutReason(w.raw)
-		if !isDash && !(isReason && strings.EqualFold(w.raw[:min(len(w.raw), 7)], "reason:")) {
+		if !isDash && !hasPrefixFold(w.raw, reasonWord) {
 			continue
 		}
 		tail := p.text[w.at+dash:]
 		p.words = p.words[:i]
-		message, reason, _ := cutReason(plainText(tail))
+		message, reason := cutReason(plainText(tail))
 		p.out.Reason = unquote(reason)
 		if isDash {
 			return p.message(unquote(message))
@@ -86,7 +85,7 @@ func (p *commandParser) rename() error {
 	if err := p.users(1, 1); err != nil {
 		return err
 	}
-	address := plainText(to.raw)
+	address := plainAddress(to.raw)
 	if what := addressProblem(address); what != "" {
 		return p.refuse("%s is not an address: it %s", quoteCell(address), what)
 	}
@@ -146,10 +145,7 @@ func (p *commandParser) group() error {
 // parseUser understands an account as people name it: an address, as typed or as Slack turns it into a link, or an
 // account id. A single word without a digit or a colon is no account id, though the characters would do: "ada" is a name.
 func parseUser(raw string) (id, address, problem string) {
-	word := plainText(raw)
-	if len(word) >= 7 && strings.EqualFold(word[:7], "mailto:") {
-		word = word[7:]
-	}
+	word := plainAddress(raw)
 	switch {
 	case strings.HasPrefix(word, "<@"):
 		return "", "", "that is a person in Slack; give the account's address or account id"
@@ -163,4 +159,14 @@ func parseUser(raw string) (id, address, problem string) {
 	default:
 		return word, "", ""
 	}
+}
+
+// plainAddress is an address as its author typed it, without the mailto: that comes with copied ones.
+func plainAddress(raw string) string {
+	const scheme = "mailto:"
+	word := plainText(raw)
+	if hasPrefixFold(word, scheme) {
+		return word[len(scheme):]
+	}
+	return word
 }

@@ -7,9 +7,9 @@ import (
 
 // ParseVerb reads the words of the message that came with a file: "deactivate, left the company", "rename reason: domain
 // move". The verb is the action that the message begins with, "" when it begins with none. The reason is what follows
-// "reason:" anywhere, else what follows the verb behind a comma, a colon, a dash or a line break.
+// "reason:" anywhere, else what follows the verb behind a comma, a semicolon, a colon, a full stop, a dash or a line break.
 func ParseVerb(text string) (verb ActionName, reason string) {
-	text, reason, _ = cutReason(plainText(text))
+	text, reason = cutReason(plainText(text))
 	rest := skipMentions(text)
 	verb, rest = cutAction(rest)
 	if reason == "" && verb != "" {
@@ -18,18 +18,17 @@ func ParseVerb(text string) (verb ActionName, reason string) {
 	return verb, reason
 }
 
-// cutReason takes "reason:" and all that follows it off a text; found says whether it was there.
-func cutReason(text string) (before, reason string, found bool) {
-	const word = "reason:"
-	for at := 0; at+len(word) <= len(text); at++ {
-		if !strings.EqualFold(text[at:at+len(word)], word) {
-			continue
-		}
-		if at == 0 || !isWordByte(text[at-1]) {
-			return strings.TrimSpace(text[:at]), trimCell(text[at+len(word):]), true
+// reasonWord is what a reason stands behind.
+const reasonWord = "reason:"
+
+// cutReason takes "reason:" and all that follows it off a text.
+func cutReason(text string) (before, reason string) {
+	for at := range text {
+		if hasPrefixFold(text[at:], reasonWord) && (at == 0 || !isWordByte(text[at-1])) {
+			return strings.TrimSpace(text[:at]), trimCell(text[at+len(reasonWord):])
 		}
 	}
-	return text, "", false
+	return text, ""
 }
 
 func isWordByte(c byte) bool {
@@ -73,7 +72,7 @@ func prefixWords(text, action string) int {
 			}
 			at += gap
 		}
-		if len(text)-at < len(part) || !strings.EqualFold(text[at:at+len(part)], part) {
+		if !hasPrefixFold(text[at:], part) {
 			return 0
 		}
 		at += len(part)

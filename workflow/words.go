@@ -72,6 +72,11 @@ func cutDash(word string) (length int, ok bool) {
 	return 0, false
 }
 
+// hasPrefixFold is strings.HasPrefix for a prefix of ASCII letters, in any case.
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
 // unquote takes quotes off that stand around the whole text.
 func unquote(text string) string {
 	first, n := utf8.DecodeRuneInString(text)

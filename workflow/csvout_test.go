@@ -1,0 +1,171 @@
+package workflow_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+func write(t rapid.TB, header []string, rows ...[]string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := workflow.WriteCSV(&out, header, slices.Values(rows)); err != nil {
+		t.Fatalf("WriteCSV: %v", err)
+	}
+	return out.String()
+}
+
+func TestWriteCSV(t *testing.T) {
+	got := write(t, []string{"email", "note"},
+		[]string{"a@x.example", "plain"},
+		[]string{`say "hi"`, "a,b;c"},
+		[]string{"=1+1", "@here"},
+		[]string{"'=1", "it's"},
+		[]string{"+49", "-"},
+		[]string{"", " x"},
+		[]string{"two\nlines", "\ttab"},
+	)
+	const want = "\uFEFFemail,note\r\na@x.example,plain\r\n\"say \"\"hi\"\"\",\"a,b;c\"\r\n'=1+1,'@here\r\n''=1,it's\r\n'+49,'-\r\n," +
+		"\" x\"\r\n\"two\nlines\",\"'\ttab\"\r\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("file (-want +got):\n%s", diff)
+	}
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestWriteCSVTellsOfABrokenWriter(t *testing.T) {
+	many := func(yield func([]string) bool) {
+		for range 10_000 {
+			if !yield([]string{"a cell that fills the buffer"}) {
+				return
+			}
+		}
+	}
+	if err := workflow.WriteCSV(brokenWriter{}, []string{"email"}, many); err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("got %v, want disk full", err)
+	}
+}
+
+// What WriteCSV writes, ReadCSV reads back to the cell: formulas, apostrophes, quotes, line breaks and all.
+func TestWriteCSVRoundTrip(t *testing.T) {
+	cell := rapid.OneOf(
+		rapid.String(),
+		rapid.StringOf(rapid.SampledFrom([]rune("'=+-@\t\r\n\",;a é"))),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		// The columns are ones that may hold anything; "email" makes the header known, and every record is not blank.
+		header := []string{"email", "message", "note", "=odd"}
+		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) []string {
+			return []string{"a@x.example", cell.Draw(t, "message"), cell.Draw(t, "note"), cell.Draw(t, "odd")}
+		}), 1, 20).Draw(t, "rows")
+		text := write(t, header, rows...)
+		sheet, err := workflow.ReadCSV([]byte(text), workflow.Deactivate, "", workflow.ReadLimits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(header, sheet.Header); diff != "" {
+			t.Fatalf("header (-want +got):\n%s", diff)
+		}
+		var got [][]string
+		for _, row := range sheet.Rows {
+			got = append(got, row.Cells)
+		}
+		if diff := cmp.Diff(rows, got); diff != "" {
+			t.Fatalf("cells (-want +got):\n%s\nfile:\n%q", diff, text)
+		}
+	})
+}
+
+func TestResultRow(t *testing.T) {
+	change := workflow.Change{
+		Batch: 42, Row: 7, Action: workflow.Rename, AccountID: "id:1", Name: "Ada", OldEmail: "a@x.example", NewEmail: "a@y.example",
+		Message: "m", Group: "g", State: workflow.ChangeFailed, Reason: workflow.NewReason(workflow.ReasonGone, "id:1"), Attempts: 2,
+		Effect: workflow.EffectSignedOut, Finished: time.Date(2026, 11, 24, 3, 4, 5, 678, time.FixedZone("CET", 3600)),
+		Steps: []workflow.Step{{To: "park@x.example"}, {To: "a@y.example"}},
+	}
+	join := func(cells []string) string { return strings.Join(cells, "|") }
+	const gone = "drifted: account id:1 is no longer there or no longer managed; nothing was sent"
+
+	if got, want := join(workflow.ResultsHeader()),
+		"row|action|account_id|old_email|new_email|status|reason|attempts|finished_at|via|message|group|name"; got != want {
+		t.Errorf("results header %s, want %s", got, want)
+	}
+	if got, want := join(workflow.ResultRow(change)),
+		"7|rename|id:1|a@x.example|a@y.example|failed|"+gone+"|2|2026-11-24T02:04:05Z|park@x.example|m|g|Ada"; got != want {
+		t.Errorf("result %s, want %s", got, want)
+	}
+	if got, want := join(workflow.PlanRow(change)),
+		"7|rename|id:1|Ada|a@x.example|a@y.example|failed|"+gone+"|park@x.example|m|g|signed out"; got != want {
+		t.Errorf("plan %s, want %s", got, want)
+	}
+	if len(workflow.PlanHeader()) != len(workflow.PlanRow(change)) {
+		t.Error("the plan's header and rows differ in width")
+	}
+	change.Finished = time.Time{}
+	if got := workflow.ResultRow(change)[8]; got != "" {
+		t.Errorf("finished_at of an unfinished change is %q", got)
+	}
+}
+
+// The file of bad rows can be corrected and sent again, more than once, and holds every cell that was sent.
+func TestBadRowsComeBack(t *testing.T) {
+	const first = "old_email,new_email,Department\na@x.example,bad,R&D\nb@x.example,b@y.example,\"Sales\",North\n,\"c@y.example,x\n"
+	again := func(sheet *workflow.Sheet) string {
+		var rows [][]string
+		for _, row := range sheet.Rows {
+			if row.Problem == "" {
+				t.Errorf("line %d is not bad", row.Line)
+			}
+			change := workflow.Change{Row: row.Line, Cells: row.Cells, Reason: workflow.NewReason(workflow.ReasonUnreadable, row.Problem)}
+			rows = append(rows, workflow.BadRow(change, sheet.Header))
+		}
+		return write(t, workflow.BadRowsHeader(sheet.Header), rows...)
+	}
+	sheet := read(t, first, "")
+	second := read(t, again(sheet), "")
+	if diff := cmp.Diff([]string{"old_email", "new_email", "Department", "line", "problem"}, second.Header); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
+	}
+	want := [][]string{
+		{"a@x.example", "bad", "R&D", "2", `new_email "bad" is not an address: it has no @`},
+		{
+			"b@x.example", "b@y.example", "Sales", "3",
+			"the row has more cells than there are columns; put quotation marks around a value that holds a separator", "North",
+		},
+		{"", "\"c@y.example", "x", "4", sheet.Rows[2].Problem},
+	}
+	for i, row := range second.Rows {
+		if diff := cmp.Diff(want[i], row.Cells); diff != "" {
+			t.Errorf("row %d (-want +got):\n%s", i, diff)
+		}
+	}
+	third := read(t, again(second), "")
+	if diff := cmp.Diff(second.Header, third.Header); diff != "" {
+		t.Errorf("header of the third file (-want +got):\n%s", diff)
+	}
+	if got, want := third.Rows[0].Cells[:4], []string{"a@x.example", "bad", "R&D", "2"}; !slices.Equal(got, want) {
+		t.Errorf("the third file begins with %q, want %q", got, want)
+	}
+}
+
+func TestBadRowOfACommand(t *testing.T) {
+	change := workflow.Change{Row: 1, Action: workflow.Deactivate, OldEmail: "a@x.example", Message: "m"}
+	header, row := workflow.BadRowsHeader(nil), workflow.BadRow(change, nil)
+	if want := []string{"action", "account_id", "old_email", "new_email", "message", "group", "line", "problem"}; !slices.Equal(header, want) {
+		t.Errorf("header %q, want %q", header, want)
+	}
+	if want := []string{"deactivate", "", "a@x.example", "", "m", "", "1", ""}; !slices.Equal(row, want) {
+		t.Errorf("row %q, want %q", row, want)
+	}
+}
