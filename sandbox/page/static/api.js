@@ -1,0 +1,45 @@
+// The page's own server, as functions. What a person could not do comes back as {error}; the rest throws.
+async function ask(path, options) {
+  const response = await fetch(path, options);
+  if (!response.ok) throw new Error(`${path.split('?')[0]}: ${response.status} ${await response.text()}`);
+  return response.json();
+}
+
+const post = (path, body) => ask(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
+
+export const state = (view) => ask(`/page/state?${new URLSearchParams(view)}`);
+export const organisation = () => ask('/page/organisation');
+export const samples = () => ask('/page/samples');
+export const faults = () => ask('/page/faults');
+export const setFaults = (body) => post('/page/faults', body);
+export const say = (body) => post('/page/say', body);
+export const command = (body) => post('/page/command', body);
+export const click = (body) => post('/page/click', body);
+export const submit = (body) => post('/page/submit', body);
+export const close = (body) => post('/page/close', body);
+
+// upload hands over one file and gets the id to say it with; the type keeps other sites' forms out.
+export const upload = (file) => ask(`/page/upload?${new URLSearchParams({name: file.name})}`,
+  {method: 'POST', headers: {'Content-Type': 'application/octet-stream'}, body: file});
+
+const texts = new Map();
+
+// fileText reads a posted file once; posted files never change.
+export function fileText(url) {
+  if (!texts.has(url)) {
+    const reading = fetch(url).then((response) => (response.ok ? response.text() : Promise.reject(new Error(String(response.status)))));
+    reading.catch(() => texts.delete(url));
+    texts.set(url, reading);
+  }
+  return texts.get(url);
+}
+
+// listen calls changed('workspace' | 'organisation') at each change, and at every new connection, as changes may have been missed.
+export function listen(changed, connected) {
+  const source = new EventSource('/page/events');
+  source.addEventListener('workspace', () => changed('workspace'));
+  source.addEventListener('organisation', () => changed('organisation'));
+  source.onopen = () => { connected(true); changed('workspace'); changed('organisation'); };
+  source.onerror = () => connected(false);
+  return () => source.close();
+}

@@ -1,0 +1,177 @@
+// The page: who acts, which channel and thread are open, and what the server says is in them.
+import {html, render, Names, Act, Avatar, Icon, useCallback, useEffect, useMemo, useRef, useState} from './ui.js';
+import * as api from './api.js';
+import {MessageList} from './message.js';
+import {Composer} from './composer.js';
+import {Confirm, View} from './modal.js';
+import {Organisation} from './panel.js';
+
+const toastSeconds = 7;
+
+function PersonSwitch({people, current, onPick}) {
+  const now = people.find((person) => person.id === current);
+  return html`<div class="person-switch" data-testid="person-switch" role="radiogroup" aria-label="Acting as">
+    <span class="switch-label">Acting as <b>${now?.name}</b>${now?.badge && html`<small>${now.badge}</small>`}</span>
+    ${people.filter((person) => !person.bot).map((person) => html`<button type="button" role="radio" aria-checked=${person.id === current}
+      aria-label=${`Act as ${person.name}${person.badge ? `, ${person.badge}` : ''}`} title=${`${person.name}${person.badge ? ` · ${person.badge}` : ''}`}
+      class=${`face ${person.id === current ? 'on' : ''}`} data-testid=${`person-${person.id}`} onClick=${() => onPick(person.id)}><${Avatar} person=${person} size=${30} />
+      <span>${person.name.split(' ')[0]}</span></button>`)}</div>`;
+}
+
+function Sidebar({data, view, seen, onOpen}) {
+  const item = (channel, mark, label) => {
+    const unread = channel.latest && channel.id !== view.channel && channel.latest > (seen[`${view.person}/${channel.id}`] ?? '');
+    return html`<li><button type="button" class=${`channel-link ${channel.id === view.channel ? 'on' : ''} ${unread ? 'unread' : ''}`} data-testid=${`channel-${channel.id}`}
+      aria-current=${channel.id === view.channel ? 'page' : undefined} onClick=${() => onOpen(channel.id)}>${mark}<span>${label}</span>${unread && html`<i aria-label="unread"></i>`}</button></li>`;
+  };
+  return html`<nav class="sidebar" aria-label="Channels">
+    <h2><${Icon} name="chevron" size=${13} /> Channels</h2>
+    <ul>${data.channels.filter((channel) => !channel.im).map((channel) => item(channel, html`<${Icon} name=${channel.private ? 'lock' : 'hash'} size=${16} />`, channel.name))}</ul>
+    <h2><${Icon} name="chevron" size=${13} /> Apps</h2>
+    <ul>${data.channels.filter((channel) => channel.im).map((channel) => item(channel, html`<${Avatar} person=${data.app} size=${20} />`, data.app.name))}</ul>
+    <p class="sidebar-note">Everything here is on this machine: a Slack workspace and an Atlassian organisation made for trying out. Nothing leaves it.</p></nav>`;
+}
+
+function useData(view, onError) {
+  const [data, setData] = useState(null);
+  const [organisation, setOrganisation] = useState(null);
+  const [connected, setConnected] = useState(true);
+  const wanted = useRef(view), busy = useRef(false), again = useRef(false);
+  wanted.current = view;
+  const load = useCallback(async () => {
+    // One question at a time; what changed meanwhile is asked for once more.
+    if (busy.current) { again.current = true; return; }
+    busy.current = true;
+    do {
+      again.current = false;
+      const asked = wanted.current;
+      try {
+        const answer = await api.state(asked);
+        if (asked === wanted.current) setData(answer); else again.current = true;
+      } catch (error) { onError(error); }
+    } while (again.current);
+    busy.current = false;
+  }, []);
+  useEffect(() => { load(); }, [view]);
+  useEffect(() => api.listen((what) => {
+    if (what === 'workspace') load();
+    else api.organisation().then(setOrganisation, onError);
+  }, setConnected), []);
+  return {data, organisation, connected, load};
+}
+
+const explained = {
+  dispatch_failed: 'the app did not answer in time (dispatch_failed)',
+  operation_timeout: 'the app did not answer in time (operation_timeout)',
+};
+
+function App() {
+  const [view, setView] = useState({person: '', channel: '', thread: ''});
+  const [samples, setSamples] = useState([]);
+  const [files, setFiles] = useState([]);
+  const [threadFiles, setThreadFiles] = useState([]);
+  const [toasts, setToasts] = useState([]);
+  const [asking, setAsking] = useState(null);
+  const [dropping, setDropping] = useState(false);
+  const [panel, setPanel] = useState(true);
+  const [seen, setSeen] = useState({});
+  const [dismissed, setDismissed] = useState(new Set());
+
+  const toast = useCallback((words) => {
+    const id = Math.random();
+    setToasts((old) => [...old.slice(-2), {id, words}]);
+    setTimeout(() => setToasts((old) => old.filter((entry) => entry.id !== id)), toastSeconds * 1000);
+  }, []);
+  const failed = useCallback((error) => toast(error.message), []);
+  const {data, organisation, connected, load} = useData(view, failed);
+  useEffect(() => { api.samples().then(setSamples, failed); }, []);
+  useEffect(() => { if (data && view.person === '') setView({person: data.person, channel: data.channel, thread: ''}); }, [data]);
+  const latest = data?.channels.find((channel) => channel.id === view.channel)?.latest;
+  useEffect(() => { if (latest) setSeen((old) => ({...old, [`${view.person}/${view.channel}`]: latest})); }, [latest, view]);
+
+  const names = useMemo(() => ({
+    me: view.person,
+    person: (id) => data?.people.find((person) => person.id === id) ?? {id, name: id || 'someone'},
+    group: (id) => data?.groups.find((group) => group.id === id)?.handle ?? id,
+    channel: (id) => data?.channels.find((channel) => channel.id === id)?.name || id,
+    open: (channel, ts = '') => setView((old) => ({...old, channel, thread: ts})),
+  }), [data, view.person]);
+
+  if (!data || view.person === '') return html`<div class="loading" role="status">Opening the workspace…</div>`;
+
+  const confirm = (dialog) => new Promise((answer) => setAsking({dialog, answer: (yes) => { setAsking(null); answer(yes); }}));
+  const act = {
+    thread: (ts) => setView((old) => ({...old, thread: ts})),
+    dismiss: (message) => setDismissed((old) => new Set(old).add(message.ts)),
+    click: async (message, element, block, value) => {
+      if (element.confirm && !(await confirm(element.confirm))) return;
+      try {
+        const {error} = await api.click({person: view.person, channel: message.channel, ts: message.ts, action: element.action_id, block: block.block_id ?? '', value: value ?? ''});
+        if (error) toast(`That did not work: ${explained[error] ?? error}.`);
+      } catch (error) { failed(error); }
+    },
+  };
+  const send = (thread) => async (text, sent) => {
+    try {
+      if (text.startsWith('/') && thread === '' && sent.length === 0) {
+        const [word, ...rest] = text.split(' ');
+        if (word !== data.command) { toast(`${word} is not a command of this workspace.`); return false; }
+        const {error} = await api.command({person: view.person, channel: view.channel, text: rest.join(' ').trim()});
+        if (error) toast(`${word} failed: ${explained[error] ?? error}.`);
+        return !error;
+      }
+      const uploads = [];
+      for (const file of sent) uploads.push((await api.upload(file)).id);
+      const {error} = await api.say({person: view.person, channel: view.channel, thread, text, files: uploads});
+      if (error) toast(`Not sent: ${explained[error] ?? error}.`);
+      return !error;
+    } catch (error) { failed(error); return false; }
+  };
+  const submit = async (id, values) => {
+    try {
+      const {error, errors} = await api.submit({person: view.person, view: id, values});
+      if (error) toast(`Not submitted: ${explained[error] ?? error}.`);
+      return errors ?? {};
+    } catch (error) { failed(error); return {}; }
+  };
+
+  const channel = data.channels.find((entry) => entry.id === view.channel);
+  const me = data.people.find((person) => person.id === view.person);
+  const title = channel?.im ? data.app.name : channel?.name;
+  const drop = (event) => { event.preventDefault(); setDropping(false); setFiles([...files, ...event.dataTransfer.files]); };
+  const openView = data.views.at(-1);
+  const messages = data.messages.filter((message) => !(message.ephemeral && dismissed.has(message.ts)));
+  const current = data.channel === view.channel && data.person === view.person;
+  const silent = me?.deleted ? `${me.name} is deactivated and cannot write` : '';
+
+  return html`<${Names.Provider} value=${names}><${Act.Provider} value=${act}><div class=${`app ${view.thread ? 'with-thread' : ''} ${panel ? 'with-panel' : ''}`}>
+    <header class="top"><div class="workspace-name"><span class="workspace-mark" aria-hidden="true">N</span>${data.workspace}<small>local</small></div>
+      ${!connected && html`<span class="offline" role="status"><${Icon} name="warn" size=${14} /> reconnecting…</span>`}<span class="grow"></span>
+      <${PersonSwitch} people=${data.people} current=${view.person} onPick=${(person) => setView((old) => {
+        const dm = data.channels.find((entry) => entry.id === old.channel)?.im;
+        return {person, channel: dm ? '' : old.channel, thread: dm ? '' : old.thread};
+      })} />
+      <button type="button" class=${`icon-button light ${panel ? 'on' : ''}`} aria-label="Show the Atlassian organisation" aria-pressed=${panel} data-testid="panel-toggle" onClick=${() => setPanel(!panel)}><${Icon} name="panel" size=${18} /></button></header>
+    <${Sidebar} data=${data} view=${{...view, channel: view.channel || data.channel}} seen=${seen} onOpen=${(id) => setView((old) => ({...old, channel: id, thread: ''}))} />
+    <main class="channel" onDragOver=${(event) => { event.preventDefault(); setDropping(true); }} onDragLeave=${(event) => { if (!event.currentTarget.contains(event.relatedTarget)) setDropping(false); }} onDrop=${drop}>
+      <header class="channel-head"><h1>${channel?.im ? html`<${Avatar} person=${data.app} size=${24} />` : html`<${Icon} name=${channel?.private ? 'lock' : 'hash'} size=${18} />`}${title}</h1>
+        ${channel && !channel.im && html`<span class="members" aria-label=${`${channel.members.length} members`}>${channel.members.slice(0, 4).map((id) => html`<${Avatar} person=${names.person(id)} size=${22} />`)}<b>${channel.members.length}</b></span>`}</header>
+      ${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
+        : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app} size=${56} />` : html`<span class="big-hash">#</span>`}
+          <h2>${title}</h2><p>Nothing here yet. Type <code>/</code> for the app's commands, drop a CSV file here, or take one of the <b>Sample files</b> below.</p></div></div>`}
+      <${Composer} id=${`${view.person}/${view.channel}`} placeholder=${silent || `Message ${channel?.im ? title : `#${title}`}`} disabled=${silent !== ''} command=${data.command}
+        suggestions=${data.suggestions} samples=${samples} files=${files} setFiles=${setFiles} onSend=${send('')} />
+      ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} /><b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
+    ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread"><header class="channel-head"><h1>Thread</h1><small>${channel?.im ? title : `#${title}`}</small>
+        <button type="button" class="icon-button" aria-label="Close thread" data-testid="thread-close" onClick=${() => setView((old) => ({...old, thread: ''}))}><${Icon} name="close" /></button></header>
+      <${MessageList} messages=${data.thread ?? []} inThread=${true} label="Thread" />
+      <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" disabled=${silent !== ''} suggestions=${[]} samples=${[]} files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
+    ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} />`}
+    ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
+    ${openView && !asking && html`<${View} key=${openView.id} view=${openView} onSubmit=${(values) => submit(openView.id, values)}
+      onClose=${() => api.close({person: view.person, view: openView.id}).then(load, failed)} />`}
+    <div class="toasts" role="alert" aria-live="assertive">${toasts.map((entry) => html`<div class="toast" key=${entry.id} data-testid="toast"><${Icon} name="warn" size=${16} />${entry.words}</div>`)}</div>
+  </div><//><//>`;
+}
+
+render(html`<${App} />`, document.getElementById('root'));
