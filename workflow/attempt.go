@@ -284,10 +284,7 @@ func (r *runner) finish(ctx context.Context, t *task, to ChangeState, reason Rea
 	defer r.mu.Unlock()
 	tally, left := r.tally, r.left-1
 	tally.count(to)
-	var stop Stop
-	if to == ChangeFailed {
-		stop = tally.stop(r.engine.cfg.Run, t.seq)
-	}
+	stop := tally.stop(r.engine.cfg.Run, to == ChangeFailed && r.canary(t))
 	b, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
 		if first != nil {
 			if err := first(c); err != nil {

@@ -498,10 +498,10 @@ func (t *tally) count(state ChangeState) {
 	}
 }
 
-// stop says which stop rule a failure sets off, the zero Stop when none.
-func (t *tally) stop(limits RunLimits, seq int) Stop {
+// stop says which stop rule is met after another outcome, the zero Stop when none.
+func (t *tally) stop(limits RunLimits, canaryFailed bool) Stop {
 	switch {
-	case seq <= limits.Canary:
+	case canaryFailed:
 		return Stop{Cause: StopCanary}
 	case limits.StopAfterFailures > 0 && t.inARow >= limits.StopAfterFailures:
 		return Stop{Cause: StopInARow, Note: strconv.Itoa(t.inARow)}

@@ -1,0 +1,355 @@
+package workflow_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+func (d *desk) do(act func(context.Context, int64, workflow.Actor) (*workflow.Batch, error), number int64, who workflow.Actor) {
+	d.t.Helper()
+	if _, err := act(context.Background(), number, who); err != nil {
+		d.t.Fatalf("%s acting on batch %d: %v", who.ID, number, err)
+	}
+}
+
+// count counts the rows in a state.
+func count(rows []string, state string) int {
+	n := 0
+	for _, r := range rows {
+		if strings.Fields(r)[1] == state {
+			n++
+		}
+	}
+	return n
+}
+
+func refusal() error {
+	return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "403", "forbidden")}
+}
+
+func TestStopsByTheBot(t *testing.T) {
+	failing := func(ids ...int) func(string) fault {
+		return func(id string) fault {
+			for _, i := range ids {
+				if id == fmt.Sprintf("acc-%d", i) {
+					return fault{before: refusal()}
+				}
+			}
+			return fault{}
+		}
+	}
+	tests := []struct {
+		name   string
+		rows   int
+		limits workflow.RunLimits
+		fault  func(string) fault
+		cause  workflow.StopCause
+		calls  int // effects at most
+	}{
+		{"a canary fails", 50, workflow.RunLimits{Workers: 8, Canary: 3}, failing(2), workflow.StopCanary, 1},
+		{"failures in a row", 50, workflow.RunLimits{Workers: 1, StopAfterFailures: 3}, failing(10, 11, 12), workflow.StopInARow, 9},
+		{"a percentage fails", 60, workflow.RunLimits{Workers: 1, StopAtPercent: 10}, failing(5, 19), workflow.StopPercent, 18},
+		{"the key is refused", 50, workflow.RunLimits{Workers: 4}, func(id string) fault {
+			if id == "acc-20" {
+				return fault{before: workflow.ErrKeyRefused}
+			}
+			return fault{}
+		}, workflow.StopKeyRefused, 30},
+		{"nothing is answered", 10, workflow.RunLimits{Workers: 4}, func(string) fault {
+			return fault{before: workflow.ErrNotSent}
+		}, workflow.StopUnavailable, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, file := people(tt.rows)
+				o.latency = 20 * time.Millisecond
+				d := newDesk(t, o, func(c *workflow.Config) { c.Run = tt.limits })
+				b := d.ask(file)
+				o.setFault(tt.fault)
+				d.approve(b)
+				b = d.reach(b.Number, workflow.Paused)
+				synctest.Wait()
+				if b.Stop.Cause != tt.cause {
+					t.Errorf("paused because of %q, want %q", b.Stop.Cause, tt.cause)
+				}
+				if n := len(o.happened()); n > tt.calls {
+					t.Errorf("%d calls had an effect, want at most %d", n, tt.calls)
+				}
+				if tt.cause == workflow.StopKeyRefused && count(d.rows(b.Number), "failed") != 0 {
+					t.Errorf("a refused key used up rows: %v", d.rows(b.Number))
+				}
+				if _, err := d.engine.Resume(t.Context(), b.Number, hana); !errors.Is(err, workflow.ErrNotAdmin) {
+					t.Errorf("the requester resumes: got %v, want %v", err, workflow.ErrNotAdmin)
+				}
+				o.setFault(nil)
+				d.do(d.engine.Resume, b.Number, bob)
+				d.reach(b.Number, workflow.Done)
+				if n := count(d.rows(b.Number), "done") + count(d.rows(b.Number), "failed"); n != tt.rows {
+					t.Errorf("%d of %d rows ended as done or failed", n, tt.rows)
+				}
+			})
+		})
+	}
+}
+
+// What was sent and not answered is read back: it counts as done when it shows, and is sent again when it does not.
+func TestLostAnswersAreReadBack(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		fault   fault
+		effects int
+	}{
+		{"the answer is lost", fault{after: workflow.ErrUnknownOutcome}, 5},
+		{"the call is lost", fault{before: workflow.ErrUnknownOutcome}, 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, file := people(5)
+				d := newDesk(t, o, nil)
+				b := d.ask(file)
+				lost := map[string]bool{}
+				o.setFault(func(id string) fault {
+					if lost[id] {
+						return fault{}
+					}
+					lost[id] = true
+					return tt.fault
+				})
+				d.approve(b)
+				d.reach(b.Number, workflow.Done)
+				if n := count(d.rows(b.Number), "done"); n != 5 {
+					t.Errorf("%d rows done, want 5: %v", n, d.rows(b.Number))
+				}
+				if got := len(o.happened()); got != tt.effects {
+					t.Errorf("%d effects, want %d", got, tt.effects)
+				}
+			})
+		})
+	}
+}
+
+func TestABatchWithAnUnknownRowPausesAndKeepsTrying(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(3)
+		d := newDesk(t, o, nil)
+		b := d.ask(file)
+		o.setFault(func(id string) fault {
+			if id != "acc-2" {
+				return fault{}
+			}
+			o.deny = func(id string) error { // from now on this account cannot be read
+				if id == "acc-2" {
+					return workflow.ErrUnavailable
+				}
+				return nil
+			}
+			return fault{after: workflow.ErrUnknownOutcome}
+		})
+		d.approve(b)
+		b = d.reach(b.Number, workflow.Paused)
+		if b.Stop.Cause != workflow.StopUnavailable && b.Stop.Cause != workflow.StopUnknown {
+			t.Errorf("paused because of %q", b.Stop.Cause)
+		}
+		time.Sleep(time.Hour)
+		o.setDeny(nil)
+		o.setFault(nil)
+		d.reach(b.Number, workflow.Paused, workflow.Done)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if got := d.rows(b.Number)[1]; got != "3 done" {
+			t.Errorf("the row that was unknown: %s, want 3 done", got)
+		}
+	})
+}
+
+func TestPauseResumeAndCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(200)
+		o.latency = time.Second
+		d := newDesk(t, o, nil)
+		b := d.ask(file)
+		d.approve(b)
+		time.Sleep(30 * time.Second)
+		d.do(d.engine.Pause, b.Number, hana)
+		synctest.Wait()
+		time.Sleep(10 * time.Second) // calls in flight end
+		paused := len(o.happened())
+		if paused == 0 || paused == 200 {
+			t.Fatalf("%d effects when paused; the test does not test", paused)
+		}
+		time.Sleep(time.Hour)
+		if n := len(o.happened()); n != paused {
+			t.Errorf("%d calls went out while the batch was paused", n-paused)
+		}
+		d.restart()
+		if got := d.reach(b.Number, workflow.Paused); got.Stop.Cause != workflow.StopPerson {
+			t.Errorf("after a restart it is paused because of %q", got.Stop.Cause)
+		}
+		d.do(d.engine.Resume, b.Number, bob)
+		time.Sleep(20 * time.Second)
+		d.do(d.engine.Cancel, b.Number, hana)
+		got := d.reach(b.Number, workflow.Cancelled)
+		rows := d.rows(b.Number)
+		done, skipped := count(rows, "done"), count(rows, "skipped")
+		if done+skipped != 200 || done <= paused || skipped == 0 {
+			t.Errorf("%d done (%d when paused), %d skipped of 200", done, paused, skipped)
+		}
+		if done != len(o.happened()) {
+			t.Errorf("%d done, %d effects", done, len(o.happened()))
+		}
+		if got.Ending == nil || got.Ending.By.ID != "U0HANA" {
+			t.Errorf("cancelled by %+v", got.Ending)
+		}
+	})
+}
+
+func TestABatchThatStoodStillForTooLongComesBackPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(100)
+		o.latency = time.Second
+		d := newDesk(t, o, nil)
+		b := d.ask(file)
+		d.approve(b)
+		time.Sleep(20 * time.Second)
+		d.end()
+		time.Sleep(13 * time.Hour)
+		d.start()
+		synctest.Wait()
+		if got := d.batch(b.Number); got.State != workflow.Paused || got.Stop.Cause != workflow.StopLateStart {
+			t.Errorf("the batch is %s because of %q, want paused, late_start", got.State, got.Stop.Cause)
+		}
+	})
+}
+
+func TestAnAccountThatMovedIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(4)
+		d := newDesk(t, o, func(c *workflow.Config) { c.Run.Canary = 0 })
+		b := d.ask(file)
+		o.set("acc-1", func(a *workflow.Account) { a.Email = "elsewhere@old.example" })
+		o.set("acc-2", func(a *workflow.Account) { a.Email = "P2@new.example" })
+		o.set("acc-3", func(a *workflow.Account) { a.Status = workflow.StatusInactive })
+		d.approve(b)
+		d.reach(b.Number, workflow.Done)
+		want := []string{"2 failed drifted", "3 unchanged already", "4 failed drifted", "5 done"}
+		if diff := cmp.Diff(want, d.rows(b.Number)); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+		if got := len(o.happened()); got != 1 {
+			t.Errorf("%d calls had an effect, want 1", got)
+		}
+	})
+}
+
+func TestAChainWaitsForItsPredecessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrganisation(managed("a", "a@old.example"), managed("b", "b@old.example"), managed("c", "c@old.example"))
+		o.latency = 50 * time.Millisecond
+		d := newDesk(t, o, func(c *workflow.Config) { c.Run.Canary = 0 })
+		chain := "old_email,new_email\na@old.example,b@old.example\nb@old.example,c@old.example\nc@old.example,c@new.example\n"
+		b := d.ask(chain)
+		d.approve(b)
+		d.reach(b.Number, workflow.Done)
+		var order []string
+		for _, e := range o.happened() {
+			order = append(order, e.to)
+		}
+		if diff := cmp.Diff([]string{"c@new.example", "c@old.example", "b@old.example"}, order); diff != "" {
+			t.Errorf("order of the calls (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestWhatWaitedForAFailureIsSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrganisation(managed("a", "a@old.example"), managed("b", "b@old.example"), managed("c", "c@old.example"))
+		d := newDesk(t, o, func(c *workflow.Config) { c.Run.Canary = 0 })
+		b := d.ask("old_email,new_email\na@old.example,b@old.example\nb@old.example,c@old.example\nc@old.example,c@new.example\n")
+		o.setFault(func(string) fault { return fault{before: refusal()} })
+		d.approve(b)
+		d.reach(b.Number, workflow.Done)
+		want := []string{"2 skipped predecessor", "3 skipped predecessor", "4 failed refused"}
+		if diff := cmp.Diff(want, d.rows(b.Number)); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestTheProgramEndsInTheMiddleOfACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(40)
+		o.latency = 3 * time.Second
+		d := newDesk(t, o, nil)
+		b := d.ask(file)
+		d.approve(b)
+		time.Sleep(31 * time.Second)
+		began := time.Now()
+		d.restart()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %s to stop", took)
+		}
+		d.reach(b.Number, workflow.Done)
+		if n := count(d.rows(b.Number), "done"); n != 40 {
+			t.Errorf("%d of 40 rows done: %v", n, d.rows(b.Number))
+		}
+		if got := len(o.happened()); got != 40 {
+			t.Errorf("%d effects, want 40", got)
+		}
+	})
+}
+
+func TestCancelWhilePlanning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(50)
+		o.latency = time.Minute
+		d := newDesk(t, o, nil)
+		b, err := d.engine.Submit(t.Context(), hana, workflow.Request{
+			Requester: hana.Person, Source: workflow.Source{Kind: workflow.SourceFile}, Original: []byte(file),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(90 * time.Second)
+		d.do(d.engine.Cancel, b.Number, hana)
+		time.Sleep(time.Hour)
+		if got := d.batch(b.Number); got.State != workflow.Cancelled {
+			t.Errorf("the batch is %s", got.State)
+		}
+	})
+}
+
+func TestCheckAgainReplacesTheUndecidedBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(3)
+		d := newDesk(t, o, nil)
+		o.setDeny(func(id string) error {
+			if id == "acc-2" {
+				return workflow.ErrUnavailable
+			}
+			return nil
+		})
+		b := d.ask(file)
+		if diff := cmp.Diff([]string{"2 ready", "3 blocked could_not_check", "4 ready"}, d.rows(b.Number)); diff != "" {
+			t.Fatalf("rows (-want +got):\n%s", diff)
+		}
+		o.setDeny(nil)
+		d.do(d.engine.Recheck, b.Number, hana)
+		again := d.reach(b.Number+1, workflow.AwaitingApproval, workflow.Empty)
+		if diff := cmp.Diff([]string{"2 ready", "3 ready", "4 ready"}, d.rows(again.Number)); diff != "" {
+			t.Errorf("rows of the new batch (-want +got):\n%s", diff)
+		}
+		if old := d.batch(b.Number); old.State != workflow.Cancelled || again.Follows != old.Number {
+			t.Errorf("the old batch is %s, the new one follows %d", old.State, again.Follows)
+		}
+	})
+}
