@@ -166,7 +166,8 @@ func (s section) problem(key, what, remedy string) {
 func (s section) notYet(key, remedy string) { s.problem(key, "not supported yet", remedy) }
 
 func (s section) warn(key, what, remedy string) {
-	s.warnings = append(s.warnings, Problem{File: s.file, Line: s.line(key), Key: s.full(key), What: what, Remedy: remedy}.String())
+	warning := Problem{File: s.file, Line: s.line(key), Key: s.full(key), What: what, Remedy: remedy}
+	s.warnings = append(s.warnings, warning.String())
 }
 
 // filled says whether the key has something in it: a text, a non-empty list or section.
@@ -257,7 +258,8 @@ func (s section) end() {
 			continue
 		}
 		seen[key.Value] = true
-		names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.asked)), func(name string) bool { return strings.HasSuffix(name, "_file") })
+		names := slices.Sorted(maps.Keys(s.asked))
+		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, "_file") })
 		remedy := "the keys here are " + strings.Join(names, ", ")
 		if near := nearest(key.Value, names); near != "" {
 			remedy = fmt.Sprintf("did you mean %s?", near)

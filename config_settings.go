@@ -13,10 +13,10 @@ var (
 	personID   = form{regexp.MustCompile(`^[UWS][A-Z0-9]{2,}$`), "the id of a Slack user (U…, W…) or user group (S…)"}
 	userID     = form{regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`), "the id of a Slack user (U… or W…)"}
 	channelID  = form{regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`), "the id of a Slack channel (C… or G…), not its name"}
-	orgID      = form{regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), "an id of letters, digits and hyphens, as in the admin console's address"}
-	reportName = form{regexp.MustCompile(`^[a-z0-9-]{1,40}$`), "1 to 40 small letters, digits and hyphens"}
+	orgID      = form{regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), "an id of letters, digits and hyphens"}
+	reportName = form{regexp.MustCompile(`^[a-z0-9-]{1,40}$`), "1 to 40 of a–z, 0–9 and hyphen"}
 	// Slack allows 2 to 32 characters (apps manifest reference, slash_commands.command).
-	commandName = form{regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`), "a slash and up to 31 small letters, digits, hyphens or underscores"}
+	commandName = form{regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`), "a slash and 1 to 31 of a–z, 0–9, hyphen and underscore"}
 )
 
 // managedAccounts is the one kind of report that this version makes.
@@ -162,7 +162,7 @@ func (s section) reports(c *[]Report) {
 		s.timezone("timezone", &report.Timezone)
 		s.number("keep", &report.Keep, 1, 100_000)
 		if line, twice := lines[report.Name]; twice && report.Name != "" {
-			s.problem("name", fmt.Sprintf("%q is the name of the report in line %d, too", report.Name, line), "give each its own")
+			s.problem("name", fmt.Sprintf("line %d has a report %q, too", line, report.Name), "give each its own name")
 		}
 		lines[report.Name] = s.line("name")
 		if slices.Contains(reportKinds[1:], report.Kind) {
@@ -186,7 +186,8 @@ func (r *reader) contradictions(root section, c *Config) {
 	}
 	if len(distinct) == 1 && len(c.People.Requesters) == 0 {
 		people, _ := root.child("people")
-		people.warn("admins", "the only admin is the only one who may ask, and nobody approves their own batch", "add an admin or requesters")
+		people.warn("admins", "the only admin is the only one who may ask, and nobody approves their own batch",
+			"add an admin or requesters")
 	}
 }
 

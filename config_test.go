@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// update writes what the program does now into testdata, to be read and committed.
+var update = flag.Bool("update", false, "write the golden files")
 
 // settings are enough to serve with.
 const settings = `
@@ -153,89 +157,51 @@ func TestLoadEverything(t *testing.T) {
 	}
 }
 
+// TestLoadRefuses reads testdata/settings_refused.txt: blocks of a comment, settings, and the problems with a "! " each.
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, text, want string }{
-		{"unknown section", "slak: {}", "config.yaml:1: slak: unknown key; did you mean slack?"},
-		{"unknown key", "run:\n  worker: 3", "config.yaml:2: run.worker: unknown key; did you mean workers?"},
-		{"unknown key, no near one", "log: {colour: red}", "config.yaml:1: log.colour: unknown key; the keys here are format, level"},
-		{"key twice", "log:\n  level: info\n  level: info", "config.yaml:3: log.level: is given twice, first in line 2; keep one"},
-		{"section twice", "log: {}\nlog: {}", "config.yaml:2: log: is given twice, first in line 1; keep one"},
-		{"merge key", "log:\n  <<: {level: info}", "config.yaml:2: log.<<: unknown key; the keys here are format, level"},
-		{"section as list", "log: [a]", "config.yaml:1: log: is a list, not a section; put its settings under it, indented"},
-		{"value as section", "log: {level: {a: b}}", "config.yaml:1: log.level: is a section, not a single value; write it as level: value"},
-		{"list as value", "protect: a@example.com", "config.yaml:1: protect: is a single value, not a list; write it as [a, b]"},
-		{"file as list", "- a", "config.yaml:1: the file is a list, not sections of settings; start from config.example.yaml"},
-		{"text as number", `run: {workers: "8"}`, `config.yaml:1: run.workers: "8" is a text; write the number without quotes`},
-		{"number too small", "run: {workers: 0}", `config.yaml:1: run.workers: "0" is not a whole number from 1 to 64`},
-		{"number too large", "run: {workers: 65}", `config.yaml:1: run.workers: "65" is not a whole number from 1 to 64`},
-		{"percent", "run: {stop_at_failure_percent: 0}", `"0" is not a whole number from 1 to 100`},
-		{"canary", "run: {canary: -1}", `"-1" is not a whole number from 0 to 1000000`},
-		{"no approvals", "approval: {approvals: 0}", `config.yaml:1: approval.approvals: "0" is not a whole number from 1 to 10`},
-		{"yes", "approval: {require_reason: yes}", `"yes" is neither true nor false; write true or false without quotes`},
-		{"duration", "approval: {expires_after: 5}", `"5" is not a duration; write it as 90d, 12h, 30m or 1h30m, from 1s`},
-		{"short duration", "approval: {expires_after: 999ms}", `"999ms" is under a second;`},
-		{"negative duration", "approval: {expires_after: 1d-2h}", `"1d-2h" is not a duration;`},
-		{"huge duration", "approval: {expires_after: 99999d2562047h}", "is not a duration;"},
-		{"day", "atlassian: {api_key_expires: 2027-02-30}", `"2027-02-30" is not a day; write it as 2027-03-01`},
-		{"http", "slack: {api_url: http://slack.com/api/}", "slack.api_url: http:// would send the token in clear; use https://"},
-		{"http, site", "atlassian: {sites: [{url: http://10.0.0.1}]}", "atlassian.sites.url: http:// would send"},
-		{"scheme", "atlassian: {api_url: ftp://localhost}", "atlassian.api_url: is not an address; write it as https://host/path"},
-		{"password in address", "atlassian: {api_url: https://a:hunter2@x}", "api_url: has more than a host and a path; leave out user,"},
-		{"user id", "people: {admins: ['@alice']}", `people.admins: "@alice" is not the id of a Slack user (U…, W…) or user group`},
-		{"account of a group", "people: {accounts: {S0X1: a}}", "people.accounts.S0X1: is not the id of a Slack user (U… or W…);"},
-		{"channel name", "channels: {requests: '#requests'}", `"#requests" is not the id of a Slack channel (C… or G…), not its name`},
-		{"organisation", "atlassian: {org_id: a/b}", `atlassian.org_id: "a/b" is not an id of letters, digits and hyphens`},
-		{"command", "slack: {command: countersign}", `slack.command: "countersign" is not a slash and up to 31`},
-		{"level", "log: {level: loud}", `log.level: "loud" is not known; choose one of debug, info, warn, error`},
-		{"listen", "http: {listen: ':99999'}", `http.listen: ":99999" is not an address to listen on; write it as 127.0.0.1:8090`},
-		{"app token's kind", "slack: {app_token: xoxb-1}", "slack.app_token: does not begin with xapp-;"},
-		{"bot token's kind", "slack: {bot_token: xoxp-1}", "slack.bot_token: does not begin with xoxb-;"},
-		{"token with a break", `slack: {bot_token: "xoxb-1\n2"}`, "slack.bot_token: has a space, a line break"},
-		{"token twice", "slack: {bot_token: xoxb-1, bot_token_file: x}", "slack.bot_token_file: is given together with bot_token; keep one"},
-		{"report's name", "reports: [{name: A, kind: changes, schedule: 0 2 * * *}]", `reports.name: "A" is not 1 to 40`},
-		{"report without a name", "reports: [{kind: changes, schedule: 0 2 * * *}]", "config.yaml:1: reports.name: is missing;"},
-		{"report's kind", "reports: [{name: a, kind: b, schedule: 0 2 * * *}]", `reports.kind: "b" is not known; choose one of managed-accounts`},
-		{"schedule", "reports: [{name: a, kind: changes, schedule: 0 25 * * *}]", `reports.schedule: "0 25 * * *" is not a cron line;`},
-		{"schedule with a zone", "reports: [{name: a, kind: changes, schedule: TZ=UTC 0 2 * * *}]", "reports.schedule: has a time zone in it;"},
-		{"zone alone", "reports: [{name: a, kind: changes, schedule: CRON_TZ=UTC}]", "reports.schedule: has a time zone in it;"},
-		{"schedule that never comes", "reports: [{name: a, kind: changes, schedule: 0 2 30 2 *}]", `"0 2 30 2 *" never comes;`},
-		{"interval", "reports: [{name: a, kind: changes, schedule: '@every 5h'}]", `"@every 5h" has no times of day;`},
-		{"zone", "reports: [{name: a, kind: changes, schedule: '@daily', timezone: Mars}]", `reports.timezone: "Mars" is not a time zone;`},
-		{"local zone", "reports: [{name: a, kind: changes, schedule: '@daily', timezone: Local}]", `"Local" is not a time zone;`},
-		{"missing variable", "store:\n  path: ${NOT_SET_HERE}", "config.yaml:2: store.path: environment variable NOT_SET_HERE is not set;"},
-		{"broken variable", "store: {path: '${NOT SET'}", "store.path: ${ begins an environment variable's name"},
-		{"not YAML", "a: b: c", "config.yaml:1: not YAML: "},
-		{"two documents", "log: {}\n---\nlog: {}", "config.yaml:2: a second document begins here;"},
-		{"rules", "approval:\n  rules:\n    - {when: {changes_over: 2}}", "config.yaml:2: approval.rules: not supported yet;"},
-		{"window", "run: {window: {from: '19:00'}}", "config.yaml:1: run.window: not supported yet;"},
-		{"emergency", "emergency: {group: S0X1}", "config.yaml:1: emergency.group: not supported yet;"},
-		{"per day", "limits: {per_day: {all: 5}}", "config.yaml:1: limits.per_day.all: not supported yet;"},
-		{"protected group", "protect:\n  - group:x", "config.yaml:2: protect: protection by group is not supported yet;"},
-		{"too few admins", "approval: {approvals: 3}\npeople: {admins: [U0A, U0B, U0A]}", "3 approvals are asked for and people.admins has 2"},
+	const file = "testdata/settings_refused.txt"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			got := problems(t, test.text, 0)
-			if !strings.Contains(strings.Join(got, "\n"), test.want) {
-				t.Errorf("want %q in\n%s", test.want, strings.Join(got, "\n"))
-			}
-		})
+	blocks := strings.Split(strings.TrimSpace(string(text)), "\n\n")
+	for i, block := range blocks[1:] {
+		name, rest, _ := strings.Cut(block, "\n")
+		given, want, _ := strings.Cut(rest, "\n! ")
+		_, err := parse("config.yaml", []byte(given+"\n"), 0)
+		if _, ok := errors.AsType[*SettingsError](err); !ok {
+			t.Errorf("%s: want a SettingsError, got %v", name, err)
+			continue
+		}
+		got := strings.ReplaceAll(err.Error(), "\n", "\n! ")
+		if diff := cmp.Diff(want, got); diff != "" && !*update {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		blocks[i+1] = name + "\n" + given + "\n! " + got
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(strings.Join(blocks, "\n\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-func TestLoadListsAllProblemsInOrder(t *testing.T) {
+func TestLoadRefusesTokens(t *testing.T) {
 	t.Parallel()
-	got := problems(t, "log: {level: loud}\nrun:\n  workers: 0\n  worker: 1\nhttp: {listen: x}\n", 0)
-	want := []string{
-		`config.yaml:1: log.level: "loud" is not known; choose one of debug, info, warn, error`,
-		`config.yaml:3: run.workers: "0" is not a whole number from 1 to 64`,
-		`config.yaml:4: run.worker: unknown key; did you mean workers?`,
-		`config.yaml:5: http.listen: "x" is not an address to listen on; write it as 127.0.0.1:8090`,
+	tests := []struct{ slack, want string }{
+		{"app_token: xoxb-1", "slack.app_token: does not begin with xapp-;"},
+		{"bot_token: xoxp-1", "slack.bot_token: does not begin with xoxb-;"},
+		{`bot_token: "xoxb-1\n2"`, "slack.bot_token: has a space, a line break"},
+		{"bot_token: xoxb-1, bot_token_file: x", "slack.bot_token_file: is given together with bot_token;"},
+		{"bot_token_file: /", "slack.bot_token_file: cannot be read: is a directory;"},
+		{"bot_token_file: " + os.DevNull, "slack.bot_token_file: names an empty file;"},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("problems (-want +got):\n%s", diff)
+	for _, test := range tests {
+		got := strings.Join(problems(t, "slack: {"+test.slack+"}", NeedSlack), "\n")
+		if !strings.Contains(got, "config.yaml:1: "+test.want) {
+			t.Errorf("%s: want %q in\n%s", test.slack, test.want, got)
+		}
 	}
 }
 
@@ -246,7 +212,8 @@ func TestLoadNeeds(t *testing.T) {
 		"config.yaml: people.admins: is missing; list the Slack users or user groups who may approve",
 		"config.yaml: channels.requests: is missing; give the id of the channel where cards are posted",
 		"config.yaml:1: slack.app_token: environment variable NO_APP is not set; export it, or write the value here",
-		"config.yaml:1: slack.bot_token_file: cannot be read: no such file or directory; give the path of a file with the token alone",
+		"config.yaml:1: slack.bot_token_file: cannot be read: no such file or directory; " +
+			"give the path of a file with the token alone",
 	}
 	atlassian := []string{
 		"config.yaml:2: atlassian.org_id: is missing; copy it from the address of admin.atlassian.com: …/o/<org_id>/…",
@@ -267,19 +234,16 @@ func TestLoadNeeds(t *testing.T) {
 
 func TestLoadWarns(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, text, want string }{
-		{"kind", "reports: [{name: a, kind: inactive, schedule: '@daily'}]", "config.yaml:1: reports.kind: inactive is not supported yet;"},
-		{"expired key", "atlassian: {api_key_expires: 2020-01-01}", "config.yaml:1: atlassian.api_key_expires: the key's last day has passed;"},
-		{"one admin", "people: {admins: [U0ALICE]}", "config.yaml:1: people.admins: the only admin is the only one who may ask"},
+	tests := []struct{ text, want string }{
+		{"reports: [{name: a, kind: inactive, schedule: '@daily'}]", "reports.kind: inactive is not supported yet;"},
+		{"atlassian: {api_key_expires: 2020-01-01}", "atlassian.api_key_expires: the key's last day has passed;"},
+		{"people: {admins: [U0ALICE]}", "people.admins: the only admin is the only one who may ask"},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			got := load(t, test.text, 0).Warnings
-			if len(got) != 1 || !strings.HasPrefix(got[0], test.want) {
-				t.Errorf("warnings %q, want one that begins %q", got, test.want)
-			}
-		})
+		got := load(t, test.text, 0).Warnings
+		if len(got) != 1 || !strings.HasPrefix(got[0], "config.yaml:1: "+test.want) {
+			t.Errorf("%s: warnings %q, want one that begins %q", test.text, got, test.want)
+		}
 	}
 }
 
@@ -351,11 +315,11 @@ func TestExampleNamesEverySetting(t *testing.T) {
 
 // FuzzLoad: whatever the file, the loader answers with settings or with problems, and ends.
 func FuzzLoad(f *testing.F) {
-	for _, seed := range []string{settings, everything, "a: &a [*a]", "log: &x {level: *x}", "? {a: b}\n: c", "- - -", "\xff\xfe"} {
+	for _, seed := range []string{settings, everything, "a: &a [*a]", "log: &x {level: *x}", "? {a: b}\n: c", "\xff\xfe"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		cfg, err := parse("config.yaml", text, NeedSlack)
+		cfg, err := parse("config.yaml", text, 0) // without secrets, so that no file it names is read
 		if _, ok := errors.AsType[*SettingsError](err); (cfg == nil) != ok {
 			t.Errorf("settings %v with error %v", cfg, err)
 		}

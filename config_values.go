@@ -89,7 +89,7 @@ func (s section) number(key string, to *int, least, most int) {
 	case !v.plain:
 		v.problem(fmt.Sprintf("%q is a text", v.shown), "write the number without quotes")
 	case err != nil || n < least || n > most:
-		v.problem(fmt.Sprintf("%q is not a whole number from %d to %d", v.shown, least, most), "")
+		v.problem(fmt.Sprintf("%s is not a whole number from %d to %d", v.shown, least, most), "")
 	default:
 		*to = n
 	}
@@ -161,7 +161,7 @@ func (s section) url(key string, to *string) {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		v.problem("has more than a host and a path", "leave out user, password, ? and #")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		v.problem("http:// would send the token in clear", "use https://; http:// is for this machine alone (localhost, 127.0.0.1, [::1])")
+		v.problem("http:// would send the token in clear", "use https://; http:// is for localhost, 127.0.0.1 and [::1] alone")
 	default:
 		*to = v.text
 	}
@@ -288,52 +288,40 @@ func (s section) schedule(key string, to *string) {
 // longestSecret bounds a secret's file: what is longer is no token, and perhaps no file that ends.
 const longestSecret = 64 << 10
 
-// secret reads a token from key or from the file that key_file names. One that this command does not need may be missing
-// in any way: not given, its variable not set, its file not there.
+// secret reads a token from key or from the file that key_file names. Only a command that needs it does so: for the others
+// it may be missing in any way, its variable not set or its file not there.
 func (s section) secret(key string, to *Secret, prefix string, need Need) {
 	byFile := key + "_file"
 	direct, file := s.filled(key), s.filled(byFile)
-	switch {
-	case direct && file:
+	if direct && file {
 		s.problem(byFile, "is given together with "+key, "keep one of the two")
 		return
-	case !direct && !file:
+	}
+	if !s.needs(need) {
+		return
+	}
+	if !direct && !file {
 		env := strings.ToUpper(strings.ReplaceAll(s.full(key), ".", "_"))
 		s.required(key, need, fmt.Sprintf("set it to ${%s} and export that, or give %s: path", env, byFile))
 		return
 	}
-	text, at, ok := s.secretText(key, file, need)
+	from := key
+	if file {
+		from = byFile
+	}
+	v, ok := s.scalar(from)
+	if ok && file {
+		v.text, ok = v.secretFile()
+	}
 	switch {
 	case !ok:
-	case strings.ContainsFunc(text, func(letter rune) bool { return letter <= ' ' || letter > '~' }):
-		at.problem("has a space, a line break or another letter that no token has", "copy it again")
-	case !strings.HasPrefix(text, prefix):
-		at.problem("does not begin with "+prefix, "Slack shows tokens of several kinds; take the one that does")
+	case strings.ContainsFunc(v.text, func(letter rune) bool { return letter <= ' ' || letter > '~' }):
+		v.problem("has a space, a line break or another letter that no token has", "copy it again")
+	case !strings.HasPrefix(v.text, prefix):
+		v.problem("does not begin with "+prefix, "Slack shows tokens of several kinds; take the one that does")
 	default:
-		*to = newSecret(text)
+		*to = newSecret(v.text)
 	}
-}
-
-// secretText is the token and the value it came from; ok is false when there is none or that is reported.
-func (s section) secretText(key string, file bool, need Need) (text string, at value, ok bool) {
-	if file {
-		key += "_file"
-	}
-	// A reader of its own, so that what is wrong with a secret that is not needed is forgotten.
-	quiet := *s.reader
-	own := s
-	own.reader = &quiet
-	at, ok = own.scalar(key)
-	if ok && file {
-		text, ok = at.secretFile()
-	} else {
-		text = at.text
-	}
-	if s.needs(need) {
-		s.problems = quiet.problems
-	}
-	at.reader = s.reader
-	return text, at, ok
 }
 
 func (v value) secretFile() (text string, ok bool) {

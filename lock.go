@@ -32,7 +32,7 @@ func lockStore(path string) (release func() error, err error) {
 		if !errors.Is(err, errLocked) {
 			return nil, fmt.Errorf("lock the database with %s: %w", name, err)
 		}
-		return nil, fmt.Errorf("another countersign%s is running on %s (it holds %s); stop it first, or give this one its own store.path",
+		return nil, fmt.Errorf("another countersign%s is running on %s, for it holds %s; stop it first, or set another store.path",
 			holder(name), path, name)
 	}
 	if err := writeHolder(file); err != nil {

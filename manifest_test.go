@@ -10,7 +10,8 @@ import (
 func TestManifestAsksForNoMoreThanNeeded(t *testing.T) {
 	t.Parallel()
 	always := []string{
-		"commands", "chat:write", "files:read", "files:write", "users:read", "users:read.email", "im:history", "im:read", "im:write",
+		"commands", "chat:write", "files:read", "files:write", "users:read", "users:read.email",
+		"im:history", "im:read", "im:write",
 	}
 	public := []string{"channels:read", "channels:history"}
 	private := []string{"groups:read", "groups:history"}
@@ -26,7 +27,8 @@ func TestManifestAsksForNoMoreThanNeeded(t *testing.T) {
 		{"public", "channels: {private: false}", public, []string{"message.channels"}},
 		{
 			"groups of people", "{channels: {private: true}, people: {requesters: [S0HELP]}}",
-			append([]string{"usergroups:read"}, private...), []string{"message.groups", "subteam_members_changed"},
+			append([]string{"usergroups:read"}, private...),
+			[]string{"message.groups", "subteam_members_changed"},
 		},
 	}
 	for _, test := range tests {
