@@ -120,3 +120,10 @@ func (q *queue) done(key string) {
 	}
 	q.wake()
 }
+
+// room says whether a job would be taken just now.
+func (q *queue) room() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting < q.cap
+}

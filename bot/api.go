@@ -1,0 +1,443 @@
+package bot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
+	"golang.org/x/time/rate"
+)
+
+// How Slack is called. The rates stay below Slack's own (docs.slack.dev/apis/web-api/rate-limits): chat.postMessage about
+// one a second a channel, chat.update 50 a minute over everything.
+const (
+	defaultAPIURL    = "https://slack.com/api/"
+	callTimeout      = 15 * time.Second
+	transferTimeout  = 2 * time.Minute // of one file, up or down
+	throttledTries   = 5
+	defaultThrottled = time.Second // where Slack does not say how long to wait
+	postEvery        = time.Second
+	postBurst        = 4
+	updateEvery      = 1300 * time.Millisecond
+	updateBurst      = 8
+	lookBack         = time.Minute // clocks may differ: how much earlier than our send a message may be dated
+	lookPages        = 5
+	lookPageSize     = 100
+	postEvent        = "countersign_post" // event_type of the metadata of our posts
+)
+
+// api is Slack's Web API as the bot needs it: paced, with timeouts, and with errors told apart.
+type api struct {
+	client  *slack.Client
+	log     zerolog.Logger
+	fatal   func(error) // told when the bot token is of no use any more
+	updates *rate.Limiter
+
+	mu    sync.Mutex
+	posts map[string]*rate.Limiter // by channel
+}
+
+func newAPI(client *slack.Client, log zerolog.Logger, fatal func(error)) *api {
+	return &api{
+		client: client, log: log, fatal: fatal, posts: map[string]*rate.Limiter{},
+		updates: rate.NewLimiter(rate.Every(updateEvery), updateBurst),
+	}
+}
+
+func (a *api) pacer(channel string) *rate.Limiter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.posts[channel]
+	if l == nil {
+		l = rate.NewLimiter(rate.Every(postEvery), postBurst)
+		a.posts[channel] = l
+	}
+	return l
+}
+
+// call makes one call, waits as Slack asks when it throttles, and gives up with ctx. Nothing else is retried here: after
+// a cut it is not known whether a message was posted.
+func (a *api) call(ctx context.Context, method string, do func(context.Context) error) error {
+	for try := 1; ; try++ {
+		err := func() error {
+			ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("%s took over %s", method, callTimeout))
+			defer cancel()
+			err := do(ctx)
+			if err != nil && ctx.Err() != nil {
+				err = errors.Join(err, context.Cause(ctx))
+			}
+			return err
+		}()
+		wait, throttled := throttle(err)
+		if !throttled || try == throttledTries {
+			if err == nil {
+				return nil
+			}
+			if permanentBot(slackCode(err)) {
+				a.fatal(&PermanentError{Token: "bot", Code: slackCode(err)})
+			}
+			return fmt.Errorf("%s: %w", method, err)
+		}
+		a.log.Debug().Str("method", method).Dur("wait", wait).Msg("slack asks to slow down")
+		if err := sleep(ctx, wait); err != nil {
+			return fmt.Errorf("%s: wait as Slack asks: %w", method, err)
+		}
+	}
+}
+
+func throttle(err error) (time.Duration, bool) {
+	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		return max(limited.RetryAfter, 0), true
+	}
+	code := slackCode(err)
+	return defaultThrottled, code == "rate_limited" || code == "ratelimited"
+}
+
+// slackCode is the error that Slack named in a well-formed answer, "" when there was none.
+func slackCode(err error) string {
+	if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
+		return e.Err
+	}
+	return ""
+}
+
+// surelyNot says whether the call surely had no effect: Slack answered and refused. Its own faults are no refusal
+// ("possible some aspect succeeded", chat.postMessage, internal_error and fatal_error).
+func surelyNot(err error) bool {
+	if _, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		return true
+	}
+	switch slackCode(err) {
+	case "", "internal_error", "fatal_error", "service_unavailable", "request_timeout":
+		return false
+	}
+	return true
+}
+
+// permanentBot says whether the bot token is of no use any more.
+func permanentBot(code string) bool {
+	return slices.Contains([]string{
+		"invalid_auth", "account_inactive", "not_authed", "token_revoked", "token_expired", "not_allowed_token_type",
+	}, code)
+}
+
+// closedChannel says whether the error means that we cannot write into the channel at all.
+func closedChannel(err error) bool {
+	code := slackCode(err)
+	return slices.Contains([]string{
+		"channel_not_found", "not_in_channel", "is_archived", "channel_is_limited_access", "is_inactive",
+	}, code) || strings.HasPrefix(code, "restricted_action")
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// post sends a message into a channel, or into a thread of it, and gives its ts. A key goes along as metadata, so that
+// find can recognise the message; "" where nobody will look for it. A person's id as channel is their direct messages.
+func (a *api) post(ctx context.Context, channel, thread, key string, m message) (ts string, err error) {
+	if err := a.pacer(channel).Wait(ctx); err != nil {
+		return "", err
+	}
+	opts := m.options()
+	if thread != "" {
+		opts = append(opts, slack.MsgOptionTS(thread))
+	}
+	if key != "" {
+		opts = append(opts, slack.MsgOptionMetadata(slack.SlackMetadata{
+			EventType: postEvent, EventPayload: map[string]any{"key": key},
+		}))
+	}
+	err = a.call(ctx, "chat.postMessage", func(ctx context.Context) error {
+		_, ts, err = a.client.PostMessageContext(ctx, channel, opts...)
+		return err
+	})
+	return ts, err
+}
+
+func (m message) options() []slack.MsgOption {
+	return []slack.MsgOption{
+		slack.MsgOptionText(m.fallback(), false), slack.MsgOptionBlocks(m.Blocks...),
+		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
+	}
+}
+
+// update edits a message of ours in place. key as in post: an edit without metadata would take it away.
+func (a *api) update(ctx context.Context, channel, ts, key string, m message) error {
+	if err := a.updates.Wait(ctx); err != nil {
+		return err
+	}
+	opts := append(m.options(), slack.MsgOptionMetadata(slack.SlackMetadata{
+		EventType: postEvent, EventPayload: map[string]any{"key": key},
+	}))
+	return a.call(ctx, "chat.update", func(ctx context.Context) error {
+		_, _, _, err := a.client.UpdateMessageContext(ctx, channel, ts, opts...)
+		return err
+	})
+}
+
+// find looks for a message of ours with that key, sent not before since: in the thread, or in the channel itself.
+func (a *api) find(ctx context.Context, channel, thread, key string, since time.Time) (ts string, found bool, err error) {
+	oldest := fmt.Sprintf("%d.000000", since.Add(-lookBack).Unix())
+	cursor := ""
+	for range lookPages {
+		var page []slack.Message
+		next := ""
+		err := a.call(ctx, "conversations.history", func(ctx context.Context) error {
+			if thread == "" {
+				answer, err := a.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+					ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: lookPageSize, IncludeAllMetadata: true,
+				})
+				if err == nil {
+					page, next = answer.Messages, answer.ResponseMetaData.NextCursor
+				}
+				return err
+			}
+			var err error
+			page, _, next, err = a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+				ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: lookPageSize,
+				IncludeAllMetadata: true,
+			})
+			return err
+		})
+		if err != nil {
+			return "", false, err
+		}
+		for _, m := range page {
+			if m.Metadata.EventType == postEvent && m.Metadata.EventPayload["key"] == key {
+				return m.Timestamp, true, nil
+			}
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return "", false, nil
+}
+
+// permalink gives the address of a message; "" when Slack does not say.
+func (a *api) permalink(ctx context.Context, channel, ts string) string {
+	var link string
+	err := a.call(ctx, "chat.getPermalink", func(ctx context.Context) (err error) {
+		link, err = a.client.GetPermalinkContext(ctx, &slack.PermalinkParameters{Channel: channel, Ts: ts})
+		return err
+	})
+	if err != nil {
+		a.log.Warn().Err(err).Msg("get the link of a message")
+		return ""
+	}
+	return link
+}
+
+// where is the place of the person who is answered: what only they see, there.
+type where struct {
+	Person   string
+	Channel  string
+	Thread   string
+	Response string // response_url, "" when there is none
+}
+
+// private answers a person so that nobody else sees it: by the response_url, else as an ephemeral message, else directly.
+// It says nothing where all three fail; the log does.
+func (a *api) private(ctx context.Context, to where, m message) {
+	if to.Response != "" {
+		err := a.call(ctx, "response_url", func(ctx context.Context) error {
+			_, _, err := a.client.PostMessageContext(ctx, to.Channel,
+				append(m.options(), slack.MsgOptionResponseURL(to.Response, slack.ResponseTypeEphemeral))...)
+			return err
+		})
+		if err == nil {
+			return
+		}
+		a.log.Info().Str("person", to.Person).Msg("answer by response_url failed") // the address in err is a secret
+	}
+	if to.Channel != "" {
+		opts := m.options()
+		if to.Thread != "" {
+			opts = append(opts, slack.MsgOptionTS(to.Thread))
+		}
+		err := a.call(ctx, "chat.postEphemeral", func(ctx context.Context) error {
+			_, err := a.client.PostEphemeralContext(ctx, to.Channel, to.Person, opts...)
+			return err
+		})
+		if err == nil {
+			return
+		}
+		a.log.Info().Err(err).Str("person", to.Person).Msg("answer privately in the channel")
+	}
+	if _, err := a.post(ctx, to.Person, "", "", m); err != nil {
+		a.log.Warn().Err(err).Str("person", to.Person).Msg("answer privately")
+	}
+}
+
+// person reads one person from Slack, now.
+func (a *api) person(ctx context.Context, id string) (u *slack.User, err error) {
+	err = a.call(ctx, "users.info", func(ctx context.Context) error {
+		u, err = a.client.GetUserInfoContext(ctx, id)
+		return err
+	})
+	return u, err
+}
+
+// group reads the members of a user group, now.
+func (a *api) group(ctx context.Context, id string) (members []string, err error) {
+	err = a.call(ctx, "usergroups.users.list", func(ctx context.Context) error {
+		members, err = a.client.GetUserGroupMembersContext(ctx, id)
+		return err
+	})
+	return members, err
+}
+
+// shared says whether people of another organisation are in the channel (conversations.info, is_ext_shared).
+func (a *api) shared(ctx context.Context, channel string) (ext bool, err error) {
+	err = a.call(ctx, "conversations.info", func(ctx context.Context) error {
+		c, err := a.client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+		if err == nil {
+			ext = c.IsExtShared
+		}
+		return err
+	})
+	return ext, err
+}
+
+// file reads what Slack knows of a file.
+func (a *api) file(ctx context.Context, id string) (f *slack.File, err error) {
+	err = a.call(ctx, "files.info", func(ctx context.Context) error {
+		f, _, _, err = a.client.GetFileInfoContext(ctx, id, 0, 0)
+		return err
+	})
+	return f, err
+}
+
+// errTooLarge is a download that was cut because it is over the limit.
+var errTooLarge = errors.New("the file is too large")
+
+// errSignIn is a download that was Slack's sign-in page instead of the file: the token may not read it.
+var errSignIn = errors.New("slack sent its sign-in page instead of the file")
+
+// download reads a file's bytes, at most limit.
+func (a *api) download(ctx context.Context, url string, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, transferTimeout, errors.New("download took over "+transferTimeout.String()))
+	defer cancel()
+	buf := &bounded{limit: limit}
+	if err := a.client.GetFileContext(ctx, url, buf); err != nil {
+		switch {
+		case buf.over:
+			return nil, errTooLarge
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case strings.Contains(err.Error(), "sign-in page"): // slack-go has no kind for it
+			return nil, errSignIn
+		}
+		return nil, fmt.Errorf("download: %w", err)
+	}
+	head := bytes.ToLower(bytes.TrimSpace(buf.Bytes()[:min(buf.Len(), 200)]))
+	if bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html")) {
+		return nil, errSignIn
+	}
+	return buf.Bytes(), nil
+}
+
+// bounded is a buffer that refuses more than limit bytes.
+type bounded struct {
+	bytes.Buffer
+	limit int64
+	over  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if int64(b.Len()+len(p)) > b.limit {
+		b.over = true
+		return 0, errTooLarge
+	}
+	return b.Buffer.Write(p)
+}
+
+// startUpload is the first of the three steps: Slack gives the file its id and says where its bytes go.
+func (a *api) startUpload(ctx context.Context, name string, size int) (id, url string, err error) {
+	err = a.call(ctx, "files.getUploadURLExternal", func(ctx context.Context) error {
+		answer, err := a.client.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{
+			FileName: name, FileSize: size,
+		})
+		if err == nil {
+			id, url = answer.FileID, answer.UploadURL
+		}
+		return err
+	})
+	return id, url, err
+}
+
+// finishUpload sends the bytes and shares the file in the thread. Slack shares it later, and sometimes not at all: see
+// sharedAs.
+func (a *api) finishUpload(ctx context.Context, id, url, name, channel, thread string, content []byte) error {
+	up, cancel := context.WithTimeoutCause(ctx, transferTimeout, errors.New("upload took over "+transferTimeout.String()))
+	defer cancel()
+	err := a.client.UploadToURL(up, slack.UploadToURLParameters{
+		UploadURL: url, Reader: bytes.NewReader(content), Filename: name,
+	})
+	if err != nil {
+		return fmt.Errorf("send the bytes of %s: %w", name, err)
+	}
+	return a.call(ctx, "files.completeUploadExternal", func(ctx context.Context) error {
+		_, err := a.client.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
+			Files: []slack.FileSummary{{ID: id, Title: name}}, Channel: channel, ThreadTimestamp: thread,
+		})
+		return err
+	})
+}
+
+// sharedAs gives the ts of the message that shows the file in the channel, "" when it is not there (yet).
+func (a *api) sharedAs(ctx context.Context, id, channel string) (ts string, err error) {
+	f, err := a.file(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	for _, shares := range []map[string][]slack.ShareFileInfo{f.Shares.Public, f.Shares.Private} {
+		for _, s := range shares[channel] {
+			return s.Ts, nil
+		}
+	}
+	return "", nil
+}
+
+// text reads the text of one message, wherever in a thread it stands.
+func (a *api) text(ctx context.Context, channel, ts string) (text string, err error) {
+	err = a.call(ctx, "conversations.replies", func(ctx context.Context) error {
+		page, _, _, err := a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+			ChannelID: channel, Timestamp: ts, Oldest: ts, Latest: ts, Inclusive: true, Limit: 1,
+		})
+		for _, m := range page {
+			if m.Timestamp == ts {
+				text = m.Text
+			}
+		}
+		return err
+	})
+	return text, err
+}
+
+// openForm opens a modal; the trigger lives about three seconds and once.
+func (a *api) openForm(ctx context.Context, trigger string, view slack.ModalViewRequest) error {
+	return a.call(ctx, "views.open", func(ctx context.Context) error {
+		_, err := a.client.OpenViewContext(ctx, trigger, view)
+		return err
+	})
+}
+
+// defaultHTTP is the client where none is given: slack-go's own has no timeout.
+func defaultHTTP() *http.Client { return &http.Client{Timeout: transferTimeout} }

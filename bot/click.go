@@ -1,0 +1,143 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// key puts what is pressed on one card in order; what belongs to no card waits for none.
+func (i interaction) key() string {
+	value := ""
+	switch {
+	case len(i.Actions) == 1 && i.Actions[0].ID == actionChoose:
+		return "file/" + i.Container.Message
+	case len(i.Actions) == 1:
+		value = i.Actions[0].Value
+	case i.View.Callback == rejectForm:
+		m, ok := parseForm(i.View.Metadata)
+		if !ok {
+			return ""
+		}
+		value = m.Value
+	}
+	if n, _, ok := parseValue(value); ok {
+		return fmt.Sprintf("batch/%d", n)
+	}
+	return ""
+}
+
+// click does what a button says. Everything about who may is read now, not taken from the message.
+func (b *Bot) click(ctx context.Context, i interaction, to where) {
+	action := i.Actions[0]
+	if action.ID == actionChoose {
+		b.chosen(ctx, i, to)
+		return
+	}
+	number, digest, ok := parseValue(action.Value)
+	if !ok {
+		b.log.Warn().Str("action", action.ID).Str("person", to.Person).Msg("a button that is none of ours")
+		return
+	}
+	if action.ID == actionReject { // the form first: its trigger lives three seconds; who they are is checked when it comes back
+		form := rejectModal(formData{Value: action.Value, Channel: to.Channel})
+		if err := b.api.openForm(ctx, i.Trigger, form); err != nil {
+			b.log.Warn().Err(err).Msg("open the form for a rejection")
+			b.api.private(ctx, to, said("I could not open the form for the reason in time; nothing was done. Click again."))
+		}
+		return
+	}
+	batch, err := b.act(ctx, action.ID, number, digest, to)
+	b.acted(ctx, to, fmt.Sprintf("%s batch %d", action.ID, number), number, err)
+	if err == nil && action.ID == actionRecheck {
+		b.api.private(ctx, to, said(fmt.Sprintf("Checking again as #%d.%s", batch.Number, b.cardLink(ctx, batch.Number))))
+	}
+}
+
+// act does what one of the buttons or commands on a batch says.
+func (b *Bot) act(ctx context.Context, action string, number int64, digest string, to where) (*workflow.Batch, error) {
+	engine := b.cfg.Engine
+	switch action {
+	case actionApprove, actionResume:
+		actor, err := b.people.deciding(ctx, to.Person, to.Channel)
+		if err != nil {
+			return nil, err
+		}
+		if action == actionApprove {
+			return engine.Decide(ctx, number, actor, workflow.Approve, digest, "")
+		}
+		return engine.Resume(ctx, number, actor)
+	}
+	actor, err := b.people.asking(ctx, to.Person, to.Channel)
+	if stranger, is := errors.AsType[*StrangerError](err); is && stranger.Kind == WithoutRole && action == actionWithdraw {
+		err = nil // who asked may take it back also when they have no role any more
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch action {
+	case actionWithdraw:
+		return engine.Withdraw(ctx, number, actor)
+	case actionCancel:
+		return engine.Cancel(ctx, number, actor)
+	case actionPause:
+		return engine.Pause(ctx, number, actor)
+	case actionRecheck:
+		return engine.Recheck(ctx, number, actor)
+	default:
+		return nil, fmt.Errorf("unknown button %q", action)
+	}
+}
+
+// acted tells the person privately when something was refused, and has the card redrawn: it may be an old one.
+func (b *Bot) acted(ctx context.Context, to where, doing string, number int64, err error) {
+	b.deliver.redraw(number)
+	if err == nil {
+		b.log.Info().Str("person", to.Person).Msg(doing)
+		return
+	}
+	b.api.private(ctx, to, b.say(err, doing))
+}
+
+// formData goes through a form and back: which button opened it, and where its answer goes.
+type formData struct {
+	Value   string `json:"value"`
+	Channel string `json:"channel"`
+}
+
+func (f formData) String() string {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return "" // two strings: cannot fail
+	}
+	return string(raw)
+}
+
+func parseForm(s string) (f formData, ok bool) {
+	return f, json.Unmarshal([]byte(s), &f) == nil
+}
+
+// submitted takes a form. A rejection is a decision: who it is, is read now.
+func (b *Bot) submitted(ctx context.Context, i interaction) {
+	if i.View.Callback != rejectForm {
+		b.log.Warn().Str("form", i.View.Callback).Msg("a form that is none of ours")
+		return
+	}
+	f, ok := parseForm(i.View.Metadata)
+	number, digest, isValue := parseValue(f.Value)
+	if !ok || !isValue {
+		b.log.Warn().Msg("a form without its batch")
+		return
+	}
+	to := where{Person: i.Person.ID, Channel: f.Channel}
+	reason := strings.TrimSpace(i.View.State.Values[reasonBlock][reasonInput].Value)
+	actor, err := b.people.deciding(ctx, to.Person, to.Channel)
+	if err == nil {
+		_, err = b.cfg.Engine.Decide(ctx, number, actor, workflow.Reject, digest, reason)
+	}
+	b.acted(ctx, to, fmt.Sprintf("reject batch %d", number), number, err)
+}

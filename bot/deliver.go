@@ -1,0 +1,370 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// How Slack is kept up to date.
+const (
+	sweepEvery     = 15 * time.Second // a look at everything, should a pulse get lost
+	batchesAtOnce  = 4
+	drawGap        = 500 * time.Millisecond // between two looks at a batch that changes all the time
+	progressGap    = 3 * time.Second        // between two edits of one batch's progress
+	progressEvery  = 2 * time.Second        // and of all batches', so that cards are not held up by progress
+	progressBurst  = 2
+	deliverRetry   = time.Second // first wait after a failure, twice as long each time
+	deliverRetries = time.Minute // longest
+	closedRetry    = 2 * time.Minute
+)
+
+// deliver draws batches and reports into Slack. It is level-triggered: each time it compares what the database says with
+// what was posted, so that nothing depends on having seen every change.
+type deliver struct {
+	cfg      Config
+	store    Store
+	api      *api
+	people   *people
+	log      zerolog.Logger
+	progress *rate.Limiter
+	slots    chan struct{} // batchesAtOnce
+	wake     chan struct{}
+
+	mu    sync.Mutex
+	drawn map[int64]*drawing
+}
+
+// drawing is what is remembered of one batch between two looks. Losing it costs an edit, nothing more.
+type drawing struct {
+	busy  bool
+	again bool  // changed while busy
+	shown int64 // the revision that is fully shown
+
+	// of the goroutine that is busy
+	put      map[string]string // key → what was put there last
+	card     string            // ts of the card
+	edited   time.Time         // of the progress
+	pace     pace
+	failures int
+}
+
+func newDeliver(cfg Config, a *api, p *people) *deliver {
+	return &deliver{
+		cfg: cfg, store: cfg.Store, api: a, people: p, log: cfg.Log,
+		progress: rate.NewLimiter(rate.Every(progressEvery), progressBurst),
+		slots:    make(chan struct{}, batchesAtOnce), wake: make(chan struct{}, 1),
+		drawn: map[int64]*drawing{},
+	}
+}
+
+// run keeps Slack up to date until ctx ends.
+func (d *deliver) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if d.cfg.Results != nil {
+		wg.Go(func() { d.reports(ctx) })
+	}
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		revisions, err := d.store.Revisions(ctx)
+		if err != nil && ctx.Err() == nil {
+			d.log.Error().Err(err).Msg("look for batches whose posts are behind")
+		}
+		for number, revision := range revisions {
+			d.start(ctx, &wg, number, revision)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.cfg.Engine.Changed():
+		case <-d.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// start has the batch drawn, unless its revision is shown already or it is being drawn.
+func (d *deliver) start(ctx context.Context, wg *sync.WaitGroup, number, revision int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := d.drawn[number]
+	if w == nil {
+		w = &drawing{put: map[string]string{}}
+		d.drawn[number] = w
+	}
+	switch {
+	case w.busy:
+		w.again = true
+	case w.shown < revision:
+		w.busy = true
+		wg.Go(func() { d.keep(ctx, number, w) })
+	}
+}
+
+// redraw has a batch drawn whatever was drawn before: its card may not show what we think.
+func (d *deliver) redraw(number int64) {
+	d.mu.Lock()
+	if w := d.drawn[number]; w != nil && !w.busy {
+		w.shown, w.put = 0, map[string]string{}
+	}
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// gone is told that somebody deleted a message: if it was the card of an open batch, it is posted again.
+func (d *deliver) gone(channel, ts string) {
+	if channel != d.cfg.Requests || ts == "" {
+		return
+	}
+	d.mu.Lock()
+	number := int64(0)
+	for n, w := range d.drawn {
+		if !w.busy && w.card == ts {
+			number = n
+		}
+	}
+	d.mu.Unlock()
+	if number != 0 {
+		d.redraw(number)
+	}
+}
+
+// keep draws one batch until it is fully shown.
+func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
+	for {
+		b, err := d.bring(ctx, number, w)
+		wait := drawGap
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, errLater):
+			wait, w.failures = progressGap, 0
+		case err != nil:
+			w.failures++
+			wait = min(deliverRetry<<min(w.failures-1, 10), deliverRetries)
+			if closedChannel(err) {
+				wait = closedRetry
+			}
+			d.log.Warn().Int64("batch", number).Err(err).Dur("again_in", wait).Msg("bring Slack up to date")
+		default:
+			w.failures = 0
+		}
+		if err == nil && d.rest(number, w, b) {
+			return
+		}
+		if sleep(ctx, wait) != nil {
+			d.mu.Lock()
+			w.busy = false
+			d.mu.Unlock()
+			return
+		}
+	}
+}
+
+// rest ends the drawing of a batch, unless it changed meanwhile.
+func (d *deliver) rest(number int64, w *drawing, b *workflow.Batch) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w.shown = b.Revision
+	if w.again {
+		w.again = false
+		return false
+	}
+	w.busy = false
+	if !b.State.Open() {
+		delete(d.drawn, number) // its posts carry its revision; should it ever change, it is drawn from there
+	}
+	return true
+}
+
+// errLater says that all is shown but the latest progress, which may be edited only so often.
+var errLater = errors.New("the progress is shown a little later")
+
+// bring draws everything of one batch that is not in Slack as it should be.
+func (d *deliver) bring(ctx context.Context, number int64, w *drawing) (*workflow.Batch, error) {
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	b, err := d.store.Batch(ctx, number)
+	if err != nil {
+		return nil, fmt.Errorf("load batch %d: %w", number, err)
+	}
+	summary, err := d.store.Summary(ctx, number)
+	if err != nil {
+		return nil, fmt.Errorf("count the changes of batch %d: %w", number, err)
+	}
+	card, err := d.putCard(ctx, b, summary, w)
+	if err == nil {
+		err = d.putThread(ctx, b, summary, card, w)
+	}
+	if closedChannel(err) {
+		d.tellDirectly(ctx, b, summary, slackCode(err))
+	}
+	if err == nil && !b.State.Open() {
+		err = d.settle(ctx, b)
+	}
+	return b, err
+}
+
+// settle notes that everything of an ended batch is shown as it is now. Until then its posts carry an older revision, so
+// that after a crash the whole batch is looked at again.
+func (d *deliver) settle(ctx context.Context, b *workflow.Batch) error {
+	posts, err := d.store.Posts(ctx, b.Number)
+	if err != nil {
+		return fmt.Errorf("settle the posts of batch %d: %w", b.Number, err)
+	}
+	for _, p := range posts {
+		if p.Version == b.Revision && p.Sending.IsZero() {
+			continue
+		}
+		p.Version, p.Sending = b.Revision, time.Time{}
+		if err := d.store.SavePost(ctx, p); err != nil {
+			return fmt.Errorf("settle the posts of batch %d: %w", b.Number, err)
+		}
+	}
+	return nil
+}
+
+// putCard posts or edits the card, and gives where it stands.
+func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Summary, w *drawing) (place, error) {
+	c := card{Batch: b, Summary: s}
+	if b.Digest != "" {
+		var err error
+		c.First, err = d.store.Changes(ctx, b.Number, 0, tableRows, planned()...)
+		if err != nil {
+			return place{}, fmt.Errorf("load the first changes of batch %d: %w", b.Number, err)
+		}
+	}
+	if b.State == workflow.AwaitingApproval {
+		c.Nobody = d.people.unapproved(ctx, b.Requester.ID, b.Author.ID)
+	}
+	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true}
+	// The block ids change with every revision, what a card says does not: it is edited only when that is new.
+	same := *b
+	same.Revision = 0
+	unchanged := c
+	unchanged.Batch = &same
+	ts, err := d.put(ctx, at, c.draw(), fingerprint(unchanged.draw()), w)
+	w.card = ts
+	at.thread = ts
+	return at, err
+}
+
+// planned are the states of changes that are part of the plan.
+func planned() []workflow.ChangeState {
+	return []workflow.ChangeState{
+		workflow.ChangeReady, workflow.ChangeRunning, workflow.ChangeUnknown, workflow.ChangeDone, workflow.ChangeFailed,
+		workflow.ChangeSkipped,
+	}
+}
+
+func cardKey(number int64) string { return fmt.Sprintf("batch/%d/card", number) }
+
+// putThread brings everything under the card up to date, in the order in which people read it.
+func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.Summary, card place, w *drawing) error {
+	under := func(name string) place {
+		at := card
+		at.key, at.edit = fmt.Sprintf("batch/%d/%s", b.Number, name), false
+		return at
+	}
+	if b.State == workflow.Planning {
+		return nil
+	}
+	t := thread{Batch: b, Summary: s}
+	if b.Digest != "" {
+		if err := d.putFile(ctx, under("plan"), planFile(b.Number), func(ctx context.Context) ([]byte, error) {
+			return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
+		}); err != nil {
+			return err
+		}
+	}
+	if s.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0 {
+		content := func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) }
+		if err := d.putFile(ctx, under("bad-rows"), badRowsFile(b.Number), content); err != nil {
+			return err
+		}
+	}
+	started := !b.Started.IsZero()
+	steps := []struct {
+		name string
+		due  bool
+		draw func() message
+	}{
+		{"empty", b.State == workflow.Empty, t.empty},
+		{"admins", b.State == workflow.AwaitingApproval, func() message { return t.admins(d.cfg.Admins) }},
+		{fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused},
+	}
+	for _, step := range steps {
+		if step.due {
+			if _, err := d.put(ctx, under(step.name), step.draw(), "", w); err != nil {
+				return err
+			}
+		}
+	}
+	var late error
+	if started {
+		if late = d.putProgress(ctx, under("progress"), t, w); late != nil && !errors.Is(late, errLater) {
+			return late
+		}
+	}
+	if ended := b.State == workflow.Done || b.State == workflow.Cancelled; ended && started {
+		if _, err := d.put(ctx, under("end/1"), t.end(), "", w); err != nil {
+			return err
+		}
+		if err := d.putFile(ctx, under("results/1"), resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
+			return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
+		}); err != nil {
+			return err
+		}
+	}
+	return late
+}
+
+// putProgress edits the progress, as often as Slack lets us. The last state of a run is always shown.
+func (d *deliver) putProgress(ctx context.Context, at place, t thread, w *drawing) error {
+	at.edit = true
+	now := time.Now()
+	if t.Batch.State == workflow.Running {
+		w.pace.note(now, t.finished())
+		if now.Sub(w.edited) < progressGap {
+			return errLater
+		}
+		if !d.progress.Allow() {
+			return errLater
+		}
+	}
+	m := t.progress(w.pace)
+	_, err := d.put(ctx, at, m, fingerprint(m), w)
+	w.edited = now
+	return err
+}
+
+// tellDirectly tells requester and approvers where the batch stands, when the channel is closed to us: once for each
+// state. What fails here is tried again with the channel.
+func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflow.Summary, code string) {
+	people := append([]workflow.Person{b.Requester}, b.Approvers()...)
+	for _, p := range people {
+		at := place{
+			key: fmt.Sprintf("batch/%d/direct/%s/%s", b.Number, b.State, p.ID), batch: b.Number, channel: p.ID,
+		}
+		m := said(fmt.Sprintf("I cannot write into %s (%s), so I tell you here: %s: %s.",
+			"<#"+d.cfg.Requests+">", code, escape(batchTitle(b, s)), plainState(b)))
+		if _, err := d.put(ctx, at, m, "", &drawing{put: map[string]string{}}); err != nil && ctx.Err() == nil {
+			d.log.Warn().Int64("batch", b.Number).Str("person", p.ID).Err(err).Msg("tell a person directly")
+		}
+	}
+}

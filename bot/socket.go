@@ -1,0 +1,264 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+)
+
+// How the connections are kept (docs.slack.dev/apis/events-api/using-socket-mode).
+const (
+	// connections is how many sockets are open at once: Slack closes each every few hours, and slack-go opens the next only
+	// then; a click in the gap would be lost, as clicks are not delivered again.
+	connections = 2
+	// ackTimeout bounds the hand-over of an acknowledgement. It only ever takes time when the socket is gone.
+	ackTimeout = 500 * time.Millisecond
+	// pingSilence is how long a socket may be silent before it counts as dead; Slack pings about every 10 s.
+	pingSilence = 20 * time.Second
+	// readLimit bounds one message of Slack.
+	readLimit = 8 << 20
+	// A socket that lives shorter than shortLife was not wanted. After shortLives of them in a row Slack does not mean to
+	// let us in; in between we wait shortWait, twice as long each time.
+	shortLife    = 5 * time.Second
+	shortLives   = 10
+	shortWait    = 100 * time.Millisecond
+	shortWaitMax = 30 * time.Second
+	// readyGrace is how long we may be without any socket and still call ourselves ready.
+	readyGrace = time.Minute
+)
+
+// receiver takes what Slack sends. Neither may block.
+type receiver interface {
+	// room says whether one more of the kind can be taken.
+	room(kind string) bool
+	// receive takes an envelope's payload; it has been acknowledged.
+	receive(kind string, payload json.RawMessage)
+	// busy answers an envelope for which there is no room, where that is possible.
+	busy(kind string, payload json.RawMessage)
+}
+
+// link is one of the connections.
+type link struct {
+	client *socketmode.Client
+	log    zerolog.Logger
+
+	mu     sync.Mutex
+	up     bool
+	opened time.Time // of the latest socket
+	lost   time.Time // when it was last without a socket
+	short  int       // sockets in a row that lived too short
+}
+
+// sockets are all connections. They share one app token; Slack sends each envelope to any one of them.
+type sockets struct {
+	links []*link
+	to    receiver
+	log   zerolog.Logger
+	fail  func(error) // told of an error after which trying again is of no use
+	ready func()      // called at each hello
+}
+
+func newSockets(client *slack.Client, options []socketmode.Option, log zerolog.Logger, to receiver) *sockets {
+	s := &sockets{to: to, log: log, fail: func(error) {}, ready: func() {}}
+	for i := range connections {
+		opts := append([]socketmode.Option{
+			socketmode.OptionPingInterval(pingSilence), socketmode.OptionReadLimit(readLimit),
+		}, options...)
+		s.links = append(s.links, &link{
+			client: socketmode.New(client, opts...), log: log.With().Int("connection", i+1).Logger(), lost: time.Now(),
+		})
+	}
+	return s
+}
+
+// run keeps the connections until ctx ends.
+func (s *sockets) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for i, l := range s.links {
+		wg.Go(func() {
+			err := l.client.RunContext(ctx)
+			if ctx.Err() == nil { // slack-go only gives up when it is of no use to go on
+				s.fail(permanentApp(err))
+			}
+		})
+		wg.Go(func() { s.read(ctx, l, s.links[(i+1)%len(s.links)]) })
+	}
+	wg.Wait()
+}
+
+// read takes what comes over one connection. It never waits for work: a reader that does loses the connection.
+func (s *sockets) read(ctx context.Context, l, other *link) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case evt := <-l.client.Events:
+			s.take(ctx, l, other, evt)
+		}
+	}
+}
+
+func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event) {
+	switch evt.Type {
+	case socketmode.EventTypeHello:
+		l.hello()
+		s.ready()
+	case socketmode.EventTypeConnecting:
+		if wait := l.down(); wait > 0 {
+			if l.hopeless() {
+				s.fail(&PermanentError{Token: "app", Code: codeLinkDisabled})
+			}
+			_ = sleep(ctx, wait) // there is no socket just now that could have to wait; ctx is looked at by the caller
+		}
+	case socketmode.EventTypeConnectionError:
+		if e, ok := evt.Data.(*slack.ConnectionErrorEvent); ok {
+			if err := permanentApp(e.ErrorObj); errors.As(err, new(*PermanentError)) {
+				s.fail(err)
+				return
+			}
+			l.log.Warn().Str("error", plainError(e.ErrorObj)).Dur("again_in", e.Backoff).Msg("connect to Slack")
+		}
+	case socketmode.EventTypeErrorWriteFailed:
+		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok && e.Response != nil {
+			s.ack(ctx, other, e.Response.EnvelopeID) // this socket is gone, and slack-go does not try again
+		}
+	case socketmode.EventTypeErrorBadMessage:
+		if e, ok := evt.Data.(*socketmode.ErrorBadMessage); ok {
+			s.unread(ctx, l, e.Message)
+		}
+	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
+		if r := evt.Request; r != nil {
+			s.envelope(ctx, l, r.EnvelopeID, r.Type, r.Payload)
+		}
+	}
+}
+
+// envelope acknowledges first and hands on then. An event for which there is no room is not acknowledged: Slack will
+// bring it again. A click or a command would not come again, so its person is told.
+func (s *sockets) envelope(ctx context.Context, l *link, id, kind string, payload json.RawMessage) {
+	if s.to.room(kind) {
+		s.ack(ctx, l, id)
+		s.to.receive(kind, payload)
+		return
+	}
+	s.log.Warn().Str("kind", kind).Msg("too much to do; not taken")
+	if kind == socketmode.RequestTypeEventsAPI {
+		return
+	}
+	s.ack(ctx, l, id)
+	s.to.busy(kind, payload)
+}
+
+// unread takes an envelope that slack-go could not read: it must be acknowledged all the same, and may be readable to us.
+func (s *sockets) unread(ctx context.Context, l *link, raw json.RawMessage) {
+	var e struct {
+		ID      string          `json:"envelope_id"`
+		Type    string          `json:"type"`
+		Payload json.RawMessage `json:"payload"`
+	}
+	if err := json.Unmarshal(raw, &e); err != nil || e.ID == "" {
+		s.log.Warn().Int("bytes", len(raw)).Msg("Slack sent something that is no envelope")
+		return
+	}
+	s.log.Info().Str("kind", e.Type).Msg("an envelope that slack-go could not read")
+	s.envelope(ctx, l, e.ID, e.Type, e.Payload)
+}
+
+func (s *sockets) ack(ctx context.Context, l *link, id string) {
+	ctx, cancel := context.WithTimeoutCause(ctx, ackTimeout, errors.New("the acknowledgement could not be handed over"))
+	defer cancel()
+	if err := l.client.AckCtx(ctx, id, nil); err != nil {
+		l.log.Warn().Str("envelope", id).Err(err).Msg("acknowledge")
+	}
+}
+
+// Ready is nil when at least one connection stands, or stood a moment ago.
+func (s *sockets) readyNow() error {
+	var longest time.Duration
+	for i, l := range s.links {
+		l.mu.Lock()
+		up, lost := l.up, l.lost
+		l.mu.Unlock()
+		if up {
+			return nil
+		}
+		if d := time.Since(lost); i == 0 || d < longest {
+			longest = d
+		}
+	}
+	if longest < readyGrace && slices.ContainsFunc(s.links, (*link).everUp) {
+		return nil
+	}
+	return fmt.Errorf("no connection to Slack for %s", longest.Round(time.Second))
+}
+
+func (l *link) everUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.opened.IsZero()
+}
+
+func (l *link) hello() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up, l.opened = true, time.Now()
+}
+
+// down notes that the connection is being opened (again), and says how long to wait before: nothing, unless the sockets
+// before it lived too short.
+func (l *link) down() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.up {
+		return 0
+	}
+	l.up, l.lost = false, time.Now()
+	if time.Since(l.opened) >= shortLife {
+		l.short = 0
+		return 0
+	}
+	l.short++
+	return min(shortWait<<(l.short-1), shortWaitMax)
+}
+
+func (l *link) hopeless() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.short >= shortLives
+}
+
+// permanentApp makes a *PermanentError of an answer of apps.connections.open after which trying again is of no use. slack-go
+// gives up by itself only for some of them, and is deaf for ever with the others.
+func permanentApp(err error) error {
+	if err == nil {
+		return errors.New("connect to Slack: the connection ended")
+	}
+	if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code == http.StatusNotFound {
+		return &PermanentError{Token: "app", Code: codeNotFound}
+	}
+	code := slackCode(err)
+	if slices.Contains([]string{"missing_scope", "forbidden_team"}, code) || permanentBot(code) {
+		return &PermanentError{Token: "app", Code: code}
+	}
+	return fmt.Errorf("connect to Slack: %w", err)
+}
+
+// plainError is what went wrong, without the address of a socket: its ticket is a secret.
+func plainError(err error) string {
+	if code := slackCode(err); code != "" {
+		return code
+	}
+	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		return limited.Error()
+	}
+	return fmt.Sprintf("%T", errors.Unwrap(err))
+}

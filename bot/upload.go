@@ -1,0 +1,236 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// filesShared takes the files of a message: each that looks like a table is a request of its own. Files in other channels
+// than the one for requests, and those of bots, are none of our business.
+func (b *Bot) filesShared(ctx context.Context, e event) {
+	in := e.Inner
+	direct := in.ChannelType == "im" || strings.HasPrefix(in.Channel, "D")
+	switch {
+	case in.Subtype != "" && in.Subtype != "file_share":
+		return // an edit of a message brings its files again
+	case in.BotID != "", in.Person == "", in.Person == b.self:
+		return
+	case in.Channel != b.cfg.Requests && !direct:
+		return
+	}
+	first, err := b.cfg.Store.Seen(ctx, "event/"+e.ID, time.Now())
+	if err != nil {
+		b.log.Error().Err(err).Msg("remember an event") // taken all the same: a file twice is seen, a lost one is not
+	} else if !first {
+		return
+	}
+	to := where{Person: in.Person, Channel: in.Channel, Thread: in.TS}
+	var tables []file
+	for _, f := range in.Files {
+		if f, err = b.complete(ctx, f); err != nil {
+			b.reply(ctx, to, b.say(err, "ask Slack for a file"))
+			continue
+		}
+		if direct || looksLikeTable(f) {
+			tables = append(tables, f)
+		}
+	}
+	if len(tables) == 0 {
+		return
+	}
+	actor, err := b.people.asking(ctx, in.Person, in.Channel)
+	if stranger, is := errors.AsType[*StrangerError](err); is && stranger.Kind == NotAPerson {
+		return
+	}
+	if err == nil && e.Shared {
+		err = &StrangerError{Kind: SharedPlace}
+	}
+	if err != nil {
+		b.reply(ctx, to, b.say(err, "take a file"))
+		return
+	}
+	verb, reason := workflow.ParseVerb(in.Text)
+	for _, f := range tables {
+		b.take(ctx, to, actor, f, verb, reason)
+	}
+}
+
+// complete asks Slack for what a file is when the message only names it (Slack Connect, file_access check_file_info).
+func (b *Bot) complete(ctx context.Context, f file) (file, error) {
+	if f.Access != "check_file_info" && (f.Name != "" || f.Mode == "tombstone") {
+		return f, nil
+	}
+	return b.fileInfo(ctx, f.ID)
+}
+
+func (b *Bot) fileInfo(ctx context.Context, id string) (file, error) {
+	info, err := b.api.file(ctx, id)
+	if err != nil {
+		return file{}, fmt.Errorf("ask for file %s: %w", id, err)
+	}
+	return ownFile(info), nil
+}
+
+func ownFile(f *slack.File) file {
+	return file{
+		ID: f.ID, Name: f.Name, Mimetype: f.Mimetype, Filetype: f.Filetype, Mode: f.Mode, External: f.IsExternal,
+		Size: int64(f.Size), URL: f.URLPrivateDownload, Private: f.URLPrivate,
+	}
+}
+
+// looksLikeTable says whether a file in the channel is meant for us. Pictures and documents that people share are not;
+// workbooks are, so that they can be told how to save them.
+func looksLikeTable(f file) bool {
+	tables := []string{"csv", "tsv", "xlsx", "xls", "ods", "numbers"}
+	return slices.Contains(tables, strings.TrimPrefix(strings.ToLower(path.Ext(f.Name)), ".")) ||
+		slices.Contains(tables, f.Filetype) || f.Mimetype == "text/csv" || f.Mimetype == "text/tab-separated-values"
+}
+
+// take makes a batch of one file, or says under it why not.
+func (b *Bot) take(
+	ctx context.Context, to where, actor workflow.Actor, f file, verb workflow.ActionName, reason string,
+) {
+	batch, err := b.submitFile(ctx, to, actor, actor.Person, f, verb, reason)
+	switch {
+	case errors.Is(err, workflow.ErrNeedsAction):
+		b.reply(ctx, to, menu(f, to.Person, to.Thread))
+	case err != nil:
+		b.reply(ctx, to, b.say(err, "take a file"))
+	default:
+		b.reply(ctx, to, said(taken(batch, f)+b.cardLink(ctx, batch.Number)))
+	}
+}
+
+func taken(batch *workflow.Batch, f file) string {
+	return fmt.Sprintf("%s is #%d, and is being checked.", quoted(f.Name, lineText), batch.Number)
+}
+
+// submitFile downloads a file and hands it in. The bytes read now are what counts: the file in Slack may change.
+func (b *Bot) submitFile(
+	ctx context.Context, to where, actor workflow.Actor, author workflow.Person, f file, verb workflow.ActionName, reason string,
+) (*workflow.Batch, error) {
+	if err := b.readable(f); err != nil {
+		return nil, err
+	}
+	url := f.URL
+	if url == "" {
+		url = f.Private
+	}
+	content, err := b.api.download(ctx, url, b.cfg.MaxFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
+		Requester: actor.Person, Author: author, Reason: reason, Verb: verb, Original: content,
+		Source: workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: to.Thread, FileName: f.Name},
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.log.Info().Int64("batch", batch.Number).Str("person", actor.ID).Str("file", f.ID).Msg("asked by file")
+	b.deliver.redraw(batch.Number)
+	return batch, nil
+}
+
+// readable says why a file's bytes cannot be had from Slack at all, nil when they can (files: mode, is_external).
+func (b *Bot) readable(f file) error {
+	refuse := func(problem, remedy string) error { return &workflow.FileError{Problem: problem, Remedy: remedy} }
+	switch {
+	case f.External || f.Mode == "external" || f.Mode == "remote":
+		return refuse("it is kept outside Slack, where I cannot read it", "upload the file itself")
+	case f.Mode == "tombstone":
+		return refuse("it was deleted", "upload it again")
+	case f.Mode == "hidden_by_limit":
+		return refuse("Slack hides it because the workspace is over its limit", "upload it again")
+	case f.Access == "access_denied":
+		return refuse("Slack does not let me read it", "share it with me in this channel")
+	case slices.Contains([]string{"canvas", "quip", "list", "email"}, f.Mode):
+		return refuse("it is no file but a "+f.Mode, "send a CSV")
+	case f.Size > b.cfg.MaxFileBytes:
+		return errTooLarge
+	case f.URL == "" && f.Private == "":
+		return refuse("Slack does not say where its bytes are", "upload it again")
+	}
+	return nil
+}
+
+// reply answers in a thread under the message that brought a file.
+func (b *Bot) reply(ctx context.Context, to where, m message) {
+	if _, err := b.api.post(ctx, to.Channel, to.Thread, "", m); err != nil {
+		b.log.Warn().Err(err).Str("channel", to.Channel).Msg("answer under a file")
+		b.api.private(ctx, where{Person: to.Person}, m)
+	}
+}
+
+// chosen takes what somebody picked in the menu under a file. All it needs is in the entry and in Slack, so that a menu
+// works also after a restart.
+func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
+	c, ok := parseChoice(i.Actions[0].Selected.Value)
+	if !ok {
+		b.log.Warn().Str("person", to.Person).Msg("an entry of a menu that is none of ours")
+		return
+	}
+	actor, err := b.people.asking(ctx, to.Person, to.Channel)
+	if err != nil {
+		b.api.private(ctx, to, b.say(err, "choose an action"))
+		return
+	}
+	menuKey := "menu/" + to.Channel + "/" + i.Container.Message
+	if _, taken, err := b.cfg.Store.Post(ctx, menuKey); err != nil || taken { // clicks on one menu come one after the other
+		if err == nil {
+			b.api.private(ctx, to, said("Somebody has chosen already; look at the answer under the file."))
+			return
+		}
+		b.api.private(ctx, to, b.say(err, "choose an action"))
+		return
+	}
+	author, text, err := b.asker(ctx, c, to)
+	if err != nil {
+		b.api.private(ctx, to, b.say(err, "choose an action"))
+		return
+	}
+	f, err := b.fileInfo(ctx, c.File)
+	if err != nil {
+		b.api.private(ctx, to, b.say(err, "choose an action"))
+		return
+	}
+	_, reason := workflow.ParseVerb(text)
+	source := to
+	source.Thread = c.TS
+	batch, err := b.submitFile(ctx, source, actor, author, f, c.Action, reason)
+	if err != nil {
+		b.api.private(ctx, to, b.say(err, "choose an action"))
+		return
+	}
+	p := workflow.Post{Key: menuKey, Channel: to.Channel, TS: i.Container.Message}
+	if err := b.cfg.Store.SavePost(ctx, p); err != nil {
+		b.log.Error().Err(err).Msg("remember that a menu was used")
+	}
+	m := said(fmt.Sprintf("%s chose %s: %s%s", mention(to.Person), c.Action, taken(batch, f), b.cardLink(ctx, batch.Number)))
+	if err := b.api.update(ctx, to.Channel, i.Container.Message, menuKey, m); err != nil {
+		b.log.Warn().Err(err).Msg("take a used menu away")
+	}
+}
+
+// asker gives who posted a file, with the words they sent with it. They count as a requester, also when another person
+// chose the action.
+func (b *Bot) asker(ctx context.Context, c choice, to where) (workflow.Person, string, error) {
+	text, err := b.api.text(ctx, to.Channel, c.TS)
+	if err != nil {
+		b.log.Warn().Err(err).Msg("read the message that brought a file") // only its reason is lost
+	}
+	u, err := b.api.person(ctx, c.Author)
+	if err != nil {
+		return workflow.Person{}, "", &StrangerError{Kind: NotCheckable, Err: err}
+	}
+	return workflow.Person{ID: u.ID, Name: nameOf(u), Email: u.Profile.Email}, text, nil
+}

@@ -1,0 +1,167 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// words turns an error into what a person is told: what is so and what to do. ok is false for an error that has no words;
+// then the person gets a reference and the log the error.
+func words(err error, command string) (text string, ok bool) {
+	if state, is := errors.AsType[*workflow.StateError](err); is {
+		return stateWords(state), true
+	}
+	if stranger, is := errors.AsType[*StrangerError](err); is {
+		return strangerWords(stranger.Kind), true
+	}
+	if file, is := errors.AsType[*workflow.FileError](err); is {
+		text := "I cannot use this file: " + escape(file.Problem) + ". " + sentence(escape(file.Remedy))
+		if len(file.Columns) > 0 {
+			text += " Columns I know: `" + escape(strings.Join(file.Columns, "`, `")) + "`."
+		}
+		return text, true
+	}
+	if usage, is := errors.AsType[*workflow.UsageError](err); is {
+		return usageWords(usage, command), true
+	}
+	if limit, is := errors.AsType[*workflow.LimitError](err); is {
+		return fmt.Sprintf("That is %s rows, and the limit is %s (limits.max_changes); nothing was taken. Send it in parts.",
+			number(limit.Rows), number(limit.Limit)), true
+	}
+	for _, known := range []struct {
+		err  error
+		text string
+	}{
+		{workflow.ErrNoRole, strangerWords(WithoutRole)},
+		{workflow.ErrNotAdmin, "Only admins may do that, and you are none of them."},
+		{workflow.ErrOwnBatch, "Who asked for a batch, or sent its file, cannot decide on it. Another admin has to."},
+		{workflow.ErrSameHuman, "Your Slack account has the address of who asked for this batch. Another person has to decide."},
+		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell you from who asked. Show it in your " +
+			"profile, or let another admin approve."},
+		{workflow.ErrOwnAccount, "This batch is on your own account. Another admin has to approve it."},
+		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the card " +
+			"again, then decide."},
+		{workflow.ErrNotRequester, "Only who asked for this batch may do that; an admin may reject or cancel it."},
+		{workflow.ErrMayNotResume, "I stopped this batch by myself, so somebody else than its requester has to resume it."},
+		{workflow.ErrAlready, "You have approved this plan already; it counts once."},
+		{workflow.ErrBeingChecked, "This batch is being checked again already."},
+		{workflow.ErrNeedsReason, "A reason is needed: put `reason: …` at the end, and send it again."},
+		{workflow.ErrNothingToRead, "There are no rows in it, so there is nothing to do."},
+		{workflow.ErrNeedsAction, "Neither the file nor the message says what is to happen. Say it in the message, for example " +
+			"“deactivate”, or in a column `action`."},
+		{workflow.ErrNoBatch, "There is no batch of that number."},
+		{workflow.ErrGone, "The bytes of that request were deleted after store.keep_files; send the file again."},
+		{workflow.ErrKeyRefused, "Atlassian refuses the key of countersign. Its operator has to put the key right."},
+		{workflow.ErrKeyScoped, "The Atlassian key of countersign was made with scopes; its operator has to make one without."},
+		{workflow.ErrNotFound, "There is no such managed account."},
+		{workflow.ErrThrottled, "Atlassian asks to slow down. Try again in a minute."},
+		{workflow.ErrUnavailable, "Atlassian cannot be reached just now. Try again in a minute."},
+		{errTooLarge, "The file is too large; I take up to 10 MB. Send it in parts."},
+		{errSignIn, "Slack does not let me read this file. Share it with me in this channel and send it again; if that does not " +
+			"help, the app misses the scope files:read."},
+	} {
+		if errors.Is(err, known.err) {
+			return known.text, true
+		}
+	}
+	return "", false
+}
+
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
+}
+
+func usageWords(e *workflow.UsageError, command string) string {
+	text := sentence(escape(e.Problem))
+	if e.Nearest != "" {
+		return text + " Did you mean `" + escape(command+" "+e.Nearest) + "`?"
+	}
+	return text + " It is written `" + escape(command+" "+e.Usage) + "`."
+}
+
+// unknownWords is what a person is told of a fault that we have no words for.
+func unknownWords(ref string) string {
+	return "Something went wrong, and I do not know what. Nothing more was done. Who looks after me finds it in the log under `" +
+		ref + "`."
+}
+
+// stateWords tells somebody who was too late what had happened by then.
+func stateWords(e *workflow.StateError) string {
+	name := fmt.Sprintf("Too late: #%d ", e.Number)
+	b := e.Batch
+	if b == nil {
+		return name + "is " + strings.ReplaceAll(string(e.State), "_", " ") + " by now."
+	}
+	switch b.State {
+	case workflow.Planning:
+		return fmt.Sprintf("Too early: #%d is still being checked.", b.Number)
+	case workflow.AwaitingApproval:
+		return fmt.Sprintf("#%d waits for approval; it has not been decided on.", b.Number)
+	case workflow.Rejected, workflow.Cancelled, workflow.Expired:
+		return name + "was " + lowerFirst(ended(b))
+	case workflow.Approved, workflow.Running:
+		if b.Cancelling() {
+			return name + "is " + lowerFirst(ended(b))
+		}
+		return name + "was already approved by " + approvals(b) + "."
+	case workflow.Paused:
+		if e.Wanted == workflow.Paused {
+			return fmt.Sprintf("#%d is paused already: %s", b.Number, stopWords(b.Stop))
+		}
+		return name + "was already approved by " + approvals(b) + "; it is paused."
+	case workflow.Done:
+		return name + "is done, " + moment(b.Ended) + "."
+	default:
+		return name + "has nothing that can run."
+	}
+}
+
+// lowerFirst makes the bold first word of a state's sentence part of another: "*Rejected* by" becomes "rejected by".
+func lowerFirst(s string) string {
+	s = strings.Replace(s, "*", "", 2)
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+func strangerWords(kind Stranger) string {
+	switch kind {
+	case Deactivated:
+		return "Your Slack account is deactivated; I take nothing from it."
+	case Guest:
+		return "You are a guest in this workspace. Only full members may use countersign."
+	case NotAPerson:
+		return "I take requests and decisions from people only, not from apps and workflows."
+	case OtherOrg:
+		return "You belong to another organisation. Only members of this one may use countersign."
+	case SharedPlace:
+		return "This channel is shared with another organisation, so I do nothing in it. Use a channel of your own organisation."
+	case WithoutRole:
+		return "You have no role in countersign. Its admins are set in people.admins, who may ask in people.requesters."
+	default:
+		return "I cannot check who you are just now; click again."
+	}
+}
+
+// say gives the words for an error, and where there are none a reference that is in the log, too.
+func (b *Bot) say(err error, doing string) message {
+	text, ok := words(err, b.cfg.Command)
+	if !ok {
+		ref := b.reference()
+		b.log.Error().Str("reference", ref).Str("doing", doing).Err(err).Msg("no words for an error")
+		return said(unknownWords(ref))
+	}
+	b.log.Info().Str("doing", doing).Err(err).Msg("refused")
+	return said(text)
+}
