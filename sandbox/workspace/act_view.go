@@ -1,0 +1,297 @@
+package workspace
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// ClickView uses an element of an open modal or of the Home tab; see [Workspace.ClickValue].
+func (w *Workspace) ClickView(ctx context.Context, person, viewID, actionID, value string) error {
+	w.mu.Lock()
+	v := w.viewBy(viewID, "")
+	if v == nil || v.For != person {
+		w.mu.Unlock()
+		return fmt.Errorf("click in view %s: %w", viewID, errNoView)
+	}
+	element, block := findElement(v.Blocks, actionID, "")
+	if element == nil {
+		w.mu.Unlock()
+		return fmt.Errorf("click: no element %s in view %s: %w", actionID, viewID, ErrNotFound)
+	}
+	action, err := w.choose(element, block, value)
+	if err != nil {
+		w.mu.Unlock()
+		return err
+	}
+	if block["type"] == "input" && block["dispatch_action"] != true {
+		err = w.fillIn(v, map[string]string{actionID: value})
+		w.mu.Unlock()
+		return err
+	}
+	payload := w.interaction("block_actions", person)
+	maps.Copy(payload, map[string]any{
+		"container": map[string]any{"type": "view", "view_id": v.ID}, "view": w.viewWire(v), "actions": []map[string]any{action},
+	})
+	d := w.dispatch(envelope{Type: "interactive", Payload: payload})
+	w.mu.Unlock()
+	_, err = w.request(ctx, d, ErrTimeout)
+	return err
+}
+
+// SubmitView fills in the top modal and submits it. values go by block_id or action_id; a file input takes ids of
+// [Workspace.AddFile] and a menu of several the values with commas between. A required field that is empty, and what the app
+// answers with response_action errors, come back as [ViewErrors].
+func (w *Workspace) SubmitView(ctx context.Context, person, viewID string, values map[string]string) error {
+	w.mu.Lock()
+	v, err := w.top(person, viewID)
+	if err == nil && v.Submit == "" {
+		err = errors.New("the view has no button to submit it")
+	}
+	if err == nil {
+		err = w.fillIn(v, values)
+	}
+	if err == nil {
+		err = v.missing()
+	}
+	if err != nil {
+		w.mu.Unlock()
+		return err
+	}
+	payload := w.interaction("view_submission", person)
+	payload["view"], payload["response_urls"] = w.viewWire(v), []any{}
+	d := w.dispatch(envelope{Type: "interactive", Payload: payload, Accepts: true})
+	w.mu.Unlock()
+	answer, err := w.request(ctx, d, ErrTimeout)
+	if err != nil {
+		return err
+	}
+	return w.submitted(person, viewID, answer)
+}
+
+// submitted does what the app answered to a submission; nothing closes the view.
+func (w *Workspace) submitted(person, viewID string, answer json.RawMessage) error {
+	var reply struct {
+		Action string            `json:"response_action"`
+		Errors map[string]string `json:"errors"`
+		View   json.RawMessage   `json:"view"`
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if answer != nil && json.Unmarshal(answer, &reply) != nil {
+		w.violate("socket", "invalid_response_action", "the answer to a submission is not an object")
+		return ErrTimeout
+	}
+	stack := w.views[person]
+	at := slices.IndexFunc(stack, func(v *View) bool { return v.ID == viewID })
+	if at < 0 {
+		return nil // closed while the app thought
+	}
+	switch reply.Action {
+	case "", "clear":
+		w.views[person] = stack[:at]
+		if reply.Action == "clear" {
+			w.views[person] = nil
+		}
+		w.changed()
+		return nil
+	case "errors":
+		return w.submissionErrors(stack[at], reply.Errors)
+	case "update", "push":
+		v, err := w.readView(string(reply.View), "modal")
+		if err != nil {
+			w.violate("socket", "invalid_response_action", err.Error())
+			return ErrTimeout
+		}
+		if reply.Action == "update" {
+			w.replace(stack[at], v)
+			return nil
+		}
+		if len(stack) >= maxStack {
+			w.violate("socket", "push_limit_reached", "a fourth view on the stack")
+			return ErrTimeout
+		}
+		w.show(person, v)
+		return nil
+	}
+	w.violate("socket", "invalid_response_action", "unknown response_action "+reply.Action)
+	return ErrTimeout
+}
+
+// submissionErrors takes sentences for input blocks only; Slack shows no others.
+func (w *Workspace) submissionErrors(v *View, sentences map[string]string) error {
+	inputs := v.inputs()
+	for id := range sentences {
+		if inputs[id] == nil {
+			w.violate("socket", "invalid_response_action", "an error for "+id+", which is no input block")
+			return ErrTimeout
+		}
+	}
+	found := ViewErrors(sentences)
+	return &found
+}
+
+// CloseView closes the top modal as the person's X does; view_closed is sent when the view asked for it.
+func (w *Workspace) CloseView(ctx context.Context, person, viewID string) error {
+	w.mu.Lock()
+	v, err := w.top(person, viewID)
+	if err != nil {
+		w.mu.Unlock()
+		return err
+	}
+	stack := w.views[person]
+	w.views[person] = stack[:len(stack)-1]
+	if v.ClearOnClose {
+		w.views[person] = nil
+	}
+	w.changed()
+	if !v.NotifyOnClose {
+		w.mu.Unlock()
+		return nil
+	}
+	payload := w.interaction("view_closed", person)
+	payload["view"], payload["is_cleared"] = w.viewWire(v), v.ClearOnClose
+	d := w.dispatch(envelope{Type: "interactive", Payload: payload})
+	w.mu.Unlock()
+	if d != nil {
+		_, err = w.await(ctx, d)
+	}
+	if errors.Is(err, ErrTimeout) {
+		return nil // nobody sees it
+	}
+	return err
+}
+
+// OpenHome is a person's click on the app's name: app_home_opened is sent.
+func (w *Workspace) OpenHome(ctx context.Context, person string) error {
+	w.mu.Lock()
+	if w.person(person) == nil {
+		w.mu.Unlock()
+		return fmt.Errorf("open home: person %s: %w", person, ErrNotFound)
+	}
+	event := map[string]any{"type": "app_home_opened", "user": person, "channel": w.openDM(person).ID, "tab": "home"}
+	if v := w.homes[person]; v != nil {
+		event["view"] = w.viewWire(v)
+	}
+	heard := w.emit(nil, event)
+	w.mu.Unlock()
+	select {
+	case <-heard:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// top is the person's open view on top of the stack, if it is this one. The caller holds w.mu.
+func (w *Workspace) top(person, viewID string) (*View, error) {
+	stack := w.views[person]
+	if len(stack) == 0 || stack[len(stack)-1].ID != viewID {
+		return nil, fmt.Errorf("view %s: %w", viewID, errNoView)
+	}
+	return stack[len(stack)-1], nil
+}
+
+// inputs are the input blocks of a view by block_id.
+func (v *View) inputs() map[string]map[string]any {
+	found := make(map[string]map[string]any)
+	blocks, err := decodeList(string(v.Blocks))
+	if err != nil {
+		return found
+	}
+	for _, block := range blocks {
+		if object, is := block.(map[string]any); is && object["type"] == "input" {
+			found[asText(object["block_id"])] = object
+		}
+	}
+	return found
+}
+
+// fillIn puts values into the state of a view, over what the fields began with. The caller holds w.mu.
+func (w *Workspace) fillIn(v *View, values map[string]string) error {
+	left := maps.Clone(values)
+	state := make(map[string]map[string]any)
+	for id, block := range v.inputs() {
+		element, _ := block["element"].(map[string]any)
+		action := asText(element["action_id"])
+		value, given := left[id]
+		if !given {
+			value, given = left[action]
+		}
+		delete(left, id)
+		delete(left, action)
+		old := v.state[id][action]
+		if !given && old != nil {
+			state[id] = map[string]any{action: old}
+			continue
+		}
+		filled, err := w.fill(element, value)
+		if err != nil {
+			return fmt.Errorf("fill in %s: %w", id, err)
+		}
+		if !given {
+			begin(element, filled)
+		}
+		state[id] = map[string]any{action: filled}
+	}
+	for id := range left {
+		return fmt.Errorf("fill in %s: %w", id, ErrNotFound)
+	}
+	v.state = state
+	w.changed()
+	return nil
+}
+
+// begin puts what an element begins with into its value object.
+func begin(element, filled map[string]any) {
+	for from, to := range map[string]string{
+		"initial_value": "value", "initial_option": "selected_option", "initial_options": "selected_options",
+		"initial_user": "selected_user", "initial_users": "selected_users", "initial_channel": "selected_channel",
+		"initial_conversation": "selected_conversation", "initial_date": "selected_date", "initial_time": "selected_time",
+	} {
+		if element[from] != nil {
+			filled[to] = element[from]
+		}
+	}
+}
+
+// missing gives the client's own refusal of required fields that are empty.
+func (v *View) missing() error {
+	found := ViewErrors{}
+	for id, block := range v.inputs() {
+		if block["optional"] == true {
+			continue
+		}
+		for _, filled := range v.state[id] {
+			if object, is := filled.(map[string]any); is && empty(object) {
+				found[id] = "Please complete this required field."
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return &found
+}
+
+// empty reports whether a value object holds nothing but its type.
+func empty(filled map[string]any) bool {
+	for key, value := range filled {
+		if key == "type" || value == nil {
+			continue
+		}
+		switch list := value.(type) {
+		case []any:
+			return len(list) == 0
+		case []string:
+			return len(list) == 0
+		case []map[string]any:
+			return len(list) == 0
+		}
+		return false
+	}
+	return true
+}
