@@ -1,0 +1,467 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// How the runner waits.
+const (
+	// nap is the longest single wait: after a sleep of the machine or a change of its clock the wall clock is looked at
+	// within this time.
+	nap = time.Minute
+	// storePause is how long it waits after the store refused something.
+	storePause = time.Minute
+	// putBack is how long a try that is called off may take to write that down.
+	putBack = 3 * time.Second
+)
+
+// defaultKeep is how many nights are kept where nothing is said.
+const defaultKeep = 400
+
+// again is when a failed run is tried again, counted from the end of its first try.
+func again() []time.Duration { return []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour} }
+
+// Definition is a report as the settings name it.
+type Definition struct {
+	Name     string
+	Kind     Kind
+	Schedule string         // a cron line; "" for a report that runs only when asked for
+	Location *time.Location // of the schedule and of the dates; nil is UTC
+	Keep     int            // nights; 0 is 400
+}
+
+// Config is what a Runner needs.
+type Config struct {
+	Reports []Definition
+	Members workflow.Members
+	Store   Store
+	// Finished is told of every run that ended, so that somebody may look at Unposted; nil for nobody. It must not block.
+	Finished func()
+	Log      zerolog.Logger
+}
+
+// Runner runs the reports.
+type Runner struct {
+	members  workflow.Members
+	store    Store
+	finished func()
+	log      zerolog.Logger
+	reports  []*entry
+	reading  chan struct{} // holds a token while the directory is being read: one report at a time
+}
+
+// entry is a report with its schedule.
+type entry struct {
+	Definition
+	schedule *Schedule     // nil when it only runs when asked for
+	unlisted bool          // a kind that nobody set up, for people who ask for it
+	wake     chan struct{} // holds a token when there is something new
+}
+
+// New checks the definitions and starts nothing. A report of a kind that is not supported yet is listed and never runs.
+func New(cfg Config) (*Runner, error) {
+	if cfg.Members == nil || cfg.Store == nil {
+		return nil, errors.New("make a report runner: members and store are needed")
+	}
+	r := &Runner{
+		members: cfg.Members, store: cfg.Store, finished: cfg.Finished, log: cfg.Log, reading: make(chan struct{}, 1),
+	}
+	if r.finished == nil {
+		r.finished = func() {}
+	}
+	for _, d := range cfg.Reports {
+		if r.find(d.Name) != nil {
+			return nil, fmt.Errorf("make a report runner: two reports are named %s", d.Name)
+		}
+		e, err := newEntry(d)
+		if err != nil {
+			return nil, fmt.Errorf("make report %s: %w", d.Name, err)
+		}
+		r.reports = append(r.reports, e)
+	}
+	// People may ask for a report by its kind when nothing is set up.
+	for _, k := range Kinds() {
+		if k.Supported() && r.find(string(k)) == nil {
+			e, err := newEntry(Definition{Name: string(k), Kind: k})
+			if err != nil {
+				return nil, err
+			}
+			e.unlisted = true
+			r.reports = append(r.reports, e)
+		}
+	}
+	return r, nil
+}
+
+func newEntry(d Definition) (*entry, error) {
+	if d.Location == nil {
+		d.Location = time.UTC
+	}
+	if d.Keep == 0 {
+		d.Keep = defaultKeep
+	}
+	e := &entry{Definition: d, wake: make(chan struct{}, 1)}
+	if d.Schedule == "" {
+		return e, nil
+	}
+	var err error
+	e.schedule, err = ParseSchedule(d.Schedule, d.Location)
+	return e, err
+}
+
+func (r *Runner) find(name string) *entry {
+	for _, e := range r.reports {
+		if e.Name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+// Run works until the context ends and then gives back nil. A try that is under way then is put back and made again by
+// the next Run.
+func (r *Runner) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, e := range r.reports {
+		if e.Kind.Supported() {
+			wg.Go(func() { r.work(ctx, e) })
+		}
+	}
+	wg.Wait()
+	return nil
+}
+
+// work is the life of one report. Its runs come one after the other from here, so that they cannot overlap.
+func (r *Runner) work(ctx context.Context, e *entry) {
+	for {
+		next, err := r.step(ctx, e)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			r.log.Error().Err(err).Str("report", e.Name).Msg("the report waits for its database")
+			next = time.Now().Add(storePause)
+		}
+		if !sleep(ctx, next, e.wake) {
+			return
+		}
+	}
+}
+
+// step does what is due and says when to look again; the zero time is when somebody wakes the report.
+func (r *Runner) step(ctx context.Context, e *entry) (time.Time, error) {
+	run, live, err := r.store.LiveRun(ctx, e.Name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := time.Now()
+	switch {
+	case live && run.State == RunWaiting && run.NextTry.After(now):
+		return run.NextTry, nil
+	case live:
+		return now, r.try(ctx, e, run)
+	case e.schedule == nil:
+		return time.Time{}, nil
+	}
+	owed, err := r.store.Owed(ctx, e.Name, e.Schedule, e.Location.String(), now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	due, ok := e.schedule.Last(owed, now)
+	if !ok {
+		return e.schedule.Next(now), nil
+	}
+	_, err = r.store.CreateRun(ctx, e.newRun(due, now, ""))
+	if errors.Is(err, ErrBusy) { // somebody asked for it at this very moment
+		err = nil
+	}
+	return now, err
+}
+
+func (e *entry) newRun(due, now time.Time, by string) Run {
+	date := due.In(e.Location).Format(time.DateOnly)
+	return Run{
+		Report: e.Name, Kind: e.Kind, Due: due, By: by, Date: date, FileName: e.Name + "-" + date + ".csv",
+		State: RunWaiting, NextTry: now,
+	}
+}
+
+// try makes one try of a run and writes down what came of it.
+func (r *Runner) try(ctx context.Context, e *entry, run Run) error {
+	select {
+	case r.reading <- struct{}{}:
+		defer func() { <-r.reading }()
+	case <-ctx.Done():
+		return nil
+	}
+	log := r.log.With().Str("report", e.Name).Int64("run", run.ID).Logger()
+	run, err := r.store.UpdateRun(ctx, run.ID, begin)
+	if err != nil {
+		return err
+	}
+	if run.State == RunFailed { // every try was cut short by the end of the program
+		r.finished()
+		return nil
+	}
+	snapshot, err := r.store.TakeSnapshot(ctx, e.Name, time.Now(), r.members.Members(ctx))
+	if err != nil && ctx.Err() != nil {
+		return r.callOff(ctx, run)
+	}
+	if err != nil {
+		log.Warn().Err(err).Int("attempt", run.Attempts).Msg("the report failed")
+	}
+	// The result is known and is written down although the program may be ending just now.
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), putBack, errors.New("write the end of a report run"))
+	defer cancel()
+	run, err2 := r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
+		if err != nil {
+			return run.fail(time.Now(), why(err))
+		}
+		run.State, run.Finished, run.NextTry, run.Reason = RunDone, time.Now(), time.Time{}, ""
+		run.Snapshot, run.Counts = snapshot.ID, snapshot.Counts
+		return nil
+	})
+	if err2 != nil {
+		return err2
+	}
+	if run.State.Live() {
+		return nil
+	}
+	r.finished()
+	if run.State == RunDone {
+		log.Info().Int("accounts", run.Accounts).Int64("snapshot", run.Snapshot).Msg("the report is done")
+		if _, err := r.store.KeepSnapshots(ctx, e.Name, e.Keep); err != nil {
+			log.Warn().Err(err).Msg("old snapshots were not dropped") // the next night drops them
+		}
+	}
+	return nil
+}
+
+// begin starts a try. A run that is found running was cut off by the end of the program; that counts as a try, so that a
+// report that brings the program down does not do so for ever.
+func begin(run *Run) error {
+	if !run.State.Live() {
+		return fmt.Errorf("report run %d is %s and cannot be tried", run.ID, run.State)
+	}
+	now := time.Now()
+	if run.Started.IsZero() {
+		run.Started = now
+	}
+	if run.State == RunRunning && run.Attempts > len(again()) {
+		run.State, run.Finished, run.Reason = RunFailed, now, "the program ended in the middle of it, each time"
+		return nil
+	}
+	run.State, run.NextTry = RunRunning, time.Time{}
+	run.Attempts++
+	return nil
+}
+
+// fail writes down a failed try: the run waits for the next one, or has failed when there is none left.
+func (run *Run) fail(now time.Time, reason string) error {
+	run.Reason = reason
+	if run.FirstFailed.IsZero() {
+		run.FirstFailed = now
+	}
+	if run.Attempts > len(again()) {
+		run.State, run.Finished = RunFailed, now
+		return nil
+	}
+	run.State, run.NextTry = RunWaiting, run.FirstFailed.Add(again()[run.Attempts-1])
+	if run.NextTry.Before(now) { // the try itself took longer than that
+		run.NextTry = now
+	}
+	return nil
+}
+
+// callOff puts back a try that the end of the program cut short; it does not count.
+func (r *Runner) callOff(ctx context.Context, run Run) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), putBack, errors.New("put back a report run"))
+	defer cancel()
+	_, err := r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
+		run.State, run.NextTry = RunWaiting, time.Now()
+		run.Attempts--
+		return nil
+	})
+	return err
+}
+
+// why puts an error into a clause for the channel. What it does not know stays in the log.
+func why(err error) string {
+	switch {
+	case errors.Is(err, workflow.ErrKeyRefused):
+		return "Atlassian refused the key; renew it in the settings"
+	case errors.Is(err, workflow.ErrKeyScoped):
+		return "the Atlassian key was made with scopes; make one without"
+	case errors.Is(err, workflow.ErrThrottled):
+		return "Atlassian kept throttling the export"
+	case errors.Is(err, workflow.ErrUnavailable):
+		return "Atlassian could not be reached"
+	case errors.Is(err, workflow.ErrNotFound):
+		return "Atlassian does not know the organisation; check atlassian.org_id"
+	}
+	if refused, ok := errors.AsType[*workflow.Refusal](err); ok {
+		return refused.Reason.Words()
+	}
+	return "something unexpected went wrong; the log of the program says what"
+}
+
+// sleep waits for the moment (for ever when it is zero) or for somebody to wake it, and says whether the context lives.
+func sleep(ctx context.Context, until time.Time, wake <-chan struct{}) bool {
+	for {
+		left := nap
+		if !until.IsZero() {
+			// Without its monotonic part, so that the clock on the wall counts.
+			left = min(until.Round(0).Sub(time.Now().Round(0)), nap)
+		}
+		if left <= 0 {
+			return ctx.Err() == nil
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		case <-wake:
+			timer.Stop()
+			return true
+		case <-timer.C:
+		}
+	}
+}
+
+// RunNow runs a report, by name or by its kind, as soon as Run gets to it; by is the Slack user id of who asks. A run that
+// waits for another try is tried at once instead. Errors: ErrUnknownReport, ErrNotSupported, ErrBusy while it runs.
+func (r *Runner) RunNow(ctx context.Context, name, by string) error {
+	e := r.find(name)
+	if e == nil {
+		return fmt.Errorf("report %s: %w", name, ErrUnknownReport)
+	}
+	if !e.Kind.Supported() {
+		return fmt.Errorf("report %s (%s): %w", name, e.Kind, ErrNotSupported)
+	}
+	if by == "" {
+		by = workflow.Bot
+	}
+	run, live, err := r.store.LiveRun(ctx, e.Name)
+	switch now := time.Now(); {
+	case err != nil:
+		return err
+	case !live:
+		_, err = r.store.CreateRun(ctx, e.newRun(now, now, by))
+	default:
+		_, err = r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
+			if run.State != RunWaiting {
+				return ErrBusy
+			}
+			run.NextTry = now
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("report %s: %w", name, err)
+	}
+	select {
+	case e.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+	return nil
+}
+
+// Status is a report as it stands.
+type Status struct {
+	Name     string
+	Kind     Kind
+	Schedule string // "" when it runs only when asked for
+	Location *time.Location
+	Next     time.Time // by its schedule; zero without one, or when its kind is not supported yet
+	Live     *Run      // what is waiting or running just now
+	Last     *Result   // what ended last
+}
+
+// List gives every report of the settings in their order, and those that were asked for by kind and have run.
+func (r *Runner) List(ctx context.Context) ([]Status, error) {
+	var list []Status
+	for _, e := range r.reports {
+		s := Status{Name: e.Name, Kind: e.Kind, Schedule: e.Schedule, Location: e.Location}
+		last, err := r.store.Results(ctx, e.Name, "", 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(last) > 0 {
+			s.Last = &last[0]
+		}
+		run, live, err := r.store.LiveRun(ctx, e.Name)
+		if err != nil {
+			return nil, err
+		}
+		if live {
+			s.Live = &run
+		}
+		if e.schedule != nil && e.Kind.Supported() {
+			s.Next = e.schedule.Next(time.Now())
+		}
+		if !e.unlisted || s.Last != nil || s.Live != nil {
+			list = append(list, s)
+		}
+	}
+	return list, nil
+}
+
+// Show gives the last run of a report on a date (2006-01-02; "" for the last of all) that did not fail, and its table; a
+// failed one, without a table, when there is no other. Errors: ErrUnknownReport, ErrNoRun, ErrNoSnapshot.
+func (r *Runner) Show(ctx context.Context, name, date string) (Result, []byte, error) {
+	if r.find(name) == nil {
+		return Result{}, nil, fmt.Errorf("report %s: %w", name, ErrUnknownReport)
+	}
+	results, err := r.store.Results(ctx, name, date, 0)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	if len(results) == 0 {
+		return Result{}, nil, fmt.Errorf("report %s: %w", name, ErrNoRun)
+	}
+	shown := results[0]
+	for _, result := range results {
+		if !result.Failed {
+			shown = result
+			break
+		}
+	}
+	if shown.Failed {
+		return shown, nil, nil
+	}
+	var table bytes.Buffer
+	if err := r.write(ctx, shown, &table); err != nil {
+		return Result{}, nil, err
+	}
+	return shown, table.Bytes(), nil
+}
+
+// CSV writes the table of a run that did not fail. Errors: ErrNoRun, ErrNoSnapshot.
+func (r *Runner) CSV(ctx context.Context, run int64, w io.Writer) error {
+	result, err := r.store.Result(ctx, run)
+	if err != nil {
+		return err
+	}
+	return r.write(ctx, result, w)
+}
+
+func (r *Runner) write(ctx context.Context, result Result, w io.Writer) error {
+	if result.Snapshot == 0 {
+		return fmt.Errorf("report %s of %s: %w", result.Report, result.Date, ErrNoSnapshot)
+	}
+	return WriteAccounts(w, r.store.SnapshotMembers(ctx, result.Snapshot))
+}
+
+// Unposted lists the results that still have to be told, oldest first (Results.UnpostedResults).
+func (r *Runner) Unposted(ctx context.Context) ([]Result, error) { return r.store.UnpostedResults(ctx) }
