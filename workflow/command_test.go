@@ -60,7 +60,8 @@ func TestParseCommand(t *testing.T) {
 		{"deactivate a@x.example " + accountID + " -- Left the company reason: HR-12", toldWhy},
 		{"deactivate a@x.example " + accountID + " --", leavers},
 		{"activate a@x.example", workflow.Command{
-			Name: "activate", Action: workflow.Activate, Users: []string{"a@x.example"}, Rows: byEmail(workflow.Activate, "a@x.example"),
+			Name: "activate", Action: workflow.Activate, Users: []string{"a@x.example"},
+			Rows: byEmail(workflow.Activate, "a@x.example"),
 		}},
 		{"find  Ada  Byron ", workflow.Command{Name: "find", Text: "Ada  Byron"}},
 		{"find “Ada Byron”", workflow.Command{Name: "find", Text: "Ada Byron"}},
@@ -151,7 +152,10 @@ func TestParseCommandUsage(t *testing.T) {
 		{"rename a@x.example b@x.example -- hello", "takes no message", "rename <user> <new-email>", ""},
 		{"rename \"a@x.example b@x.example", "not closed", "rename <user> <new-email>", ""},
 		{"deactivate reason: none named", "say which account", "deactivate <user>… [-- message]", ""},
-		{"deactivate a@x.example -- " + strings.Repeat("x", 1001), "1001 characters, 1000 are the limit", "deactivate <user>… [-- message]", ""},
+		{
+			"deactivate a@x.example -- " + strings.Repeat("x", 1001), "1001 characters, 1000 are the limit",
+			"deactivate <user>… [-- message]", "",
+		},
 		{"batch", "number of one batch", "batch <n>", ""},
 		{"batch 0", "not the number of a batch", "batch <n>", ""},
 		{"cancel +4", "not the number of a batch", "cancel <n>", ""},
@@ -194,7 +198,8 @@ func TestCommands(t *testing.T) {
 		if workflow.UsageFor(c.Name) != c.Usage {
 			t.Errorf("UsageFor(%q) is %q", c.Name, workflow.UsageFor(c.Name))
 		}
-		if action := workflow.ActionName(c.Name); slices.Contains(workflow.ActionNames(), action) && workflow.Built(action) != c.Supported {
+		action := workflow.ActionName(c.Name)
+		if slices.Contains(workflow.ActionNames(), action) && workflow.Built(action) != c.Supported {
 			t.Errorf("%s: Supported is %v, the action is built: %v", c.Name, c.Supported, workflow.Built(action))
 		}
 	}

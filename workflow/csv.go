@@ -75,9 +75,11 @@ func ReadCSV(data []byte, verb ActionName, orgID string, limits ReadLimits) (*Sh
 	return sheet, nil
 }
 
-// expectedRows is how many rows the text will give at most, as far as can be said without reading it: one a line.
+// expectedRows is for how many rows there should be room from the start: one a line, and not so many that a file of blank
+// lines takes memory.
 func expectedRows(text string, limit int) int {
-	n := max(strings.Count(text, "\n"), strings.Count(text, "\r"))
+	const most = 1 << 17
+	n := min(max(strings.Count(text, "\n"), strings.Count(text, "\r")), most)
 	if limit > 0 {
 		n = min(n, limit)
 	}
@@ -102,7 +104,8 @@ func readHeader(text string) (*csvScanner, []string, error) {
 		scan.comma = candidates[i]
 		if !scan.next() {
 			return nil, nil, &FileError{
-				Problem: "the file is empty", Remedy: "its first line must name the columns, with a row for each account below",
+				Problem: "the file is empty",
+				Remedy:  "its first line must name the columns, with a row for each account below",
 			}
 		}
 		n := countKnown(scan.record.cells)

@@ -178,7 +178,10 @@ func TestReadCSVForms(t *testing.T) {
 		{name: "CR", text: all(plain, "\n", "\r")},
 		{name: "UTF-16 LE", text: encode16(t, plain, unicode.LittleEndian), encoding: "utf-16le"},
 		{name: "UTF-16 BE", text: encode16(t, plain, unicode.BigEndian), encoding: "utf-16be"},
-		{name: "UTF-16 LE, tabs, CRLF, as Excel's Unicode text", text: encode16(t, tabs, unicode.LittleEndian), encoding: "utf-16le", comma: '\t'},
+		{
+			name: "UTF-16 LE, tabs, CRLF, as Excel's Unicode text", text: encode16(t, tabs, unicode.LittleEndian),
+			encoding: "utf-16le", comma: '\t',
+		},
 		{name: "tabs", text: tabs, comma: '\t'},
 		{name: "semicolons", text: all(all(plain, ",", ";"), "y; z", "y, z"), comma: ';'},
 		{name: "sep line", text: "sep=;\r\n" + all(plain, ",", ";"), comma: ';', rows: on(3)},
@@ -236,10 +239,14 @@ func TestReadCSVBrokenQuotes(t *testing.T) {
 		bad   []int
 		after int // line of the good row behind
 	}{
-		"never closed":              {"id:1,\"a@old.example,a@new.example\n", []int{2}, 3},
-		"text behind":               {"id:1,\"a@old.example\"x,a@new.example\n", []int{2}, 3},
-		"closed by the next quote":  {"id:1,\"a@old.example,a@new.example\nid:2,\"b@old.example\"x,b@new.example\n", []int{2, 3}, 4},
-		"two stray quotes":          {"id:1,\"a@old.example,a@new.example\nid:2,b@old.example,b@new.example\"\n", []int{2, 3}, 4},
+		"never closed": {"id:1,\"a@old.example,a@new.example\n", []int{2}, 3},
+		"text behind":  {"id:1,\"a@old.example\"x,a@new.example\n", []int{2}, 3},
+		"closed by the next quote": {
+			"id:1,\"a@old.example,a@new.example\nid:2,\"b@old.example\"x,b@new.example\n", []int{2, 3}, 4,
+		},
+		"two stray quotes": {
+			"id:1,\"a@old.example,a@new.example\nid:2,b@old.example,b@new.example\"\n", []int{2, 3}, 4,
+		},
 		"behind a good quoted cell": {"\"id:1\",a@old.example,\"a@new.example\n", []int{2}, 3},
 	}
 	for name, test := range tests {
@@ -264,20 +271,29 @@ func TestReadCSVBrokenQuotes(t *testing.T) {
 
 func TestReadCSVRefusesFiles(t *testing.T) {
 	tests := map[string]struct{ data, problem, remedy string }{
-		"empty":           {"", "the file is empty", "first line must name the columns"},
-		"blank":           {"\uFEFF\r\n \r\n", "the file is empty", "first line must name the columns"},
-		"XLSX":            {"PK\x03\x04\x14\x00\x06\x00", "Excel workbook (XLSX)", "save it as “CSV UTF-8"},
-		"XLS":             {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\x00", "(XLS)", "save it as “CSV UTF-8"},
-		"PDF":             {"%PDF-1.7\n", "PDF", "save it as"},
-		"web page":        {"\n<!DOCTYPE html><html>", "web page", "save it as"},
-		"Windows-1252":    {"email,new_email\r\na@x.example,b@x.example\r\nz\xfc@x.example,c@x.example", "line 3 is not UTF-8", "save it as “CSV UTF-8"},
-		"UTF-16, no BOM":  {"e\x00m\x00a\x00i\x00l\x00\n\x00", "UTF-16 without a byte order mark", "save it as"},
-		"UTF-32":          {"\xFF\xFE\x00\x00e\x00\x00\x00", "UTF-32", "save it as"},
-		"no known column": {"name,department\nAda,Research\n", `no column that is known ("name, department")`, "these are known"},
-		"no header":       {"ada@old.example,ada@new.example\n", "looks like a row", "put a line with the names of the columns above it"},
-		"broken header":   {"\"email,new_email\na@x.example,b@x.example\n", "the first line cannot be read", "these are known"},
-		"header alone":    {"email,new_email\n\n", "no rows", "add a row"},
-		"too large":       {"email\n" + strings.Repeat("a", 10<<20), "the file has 10485766 bytes, more than the 10485760", "in parts"},
+		"empty":    {"", "the file is empty", "first line must name the columns"},
+		"blank":    {"\uFEFF\r\n \r\n", "the file is empty", "first line must name the columns"},
+		"XLSX":     {"PK\x03\x04\x14\x00\x06\x00", "Excel workbook (XLSX)", "save it as “CSV UTF-8"},
+		"XLS":      {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\x00", "(XLS)", "save it as “CSV UTF-8"},
+		"PDF":      {"%PDF-1.7\n", "PDF", "save it as"},
+		"web page": {"\n<!DOCTYPE html><html>", "web page", "save it as"},
+		"Windows-1252": {
+			"email,new_email\r\na@x.example,b@x.example\r\nz\xfc@x.example,c@x.example", "line 3 is not UTF-8",
+			"save it as “CSV UTF-8",
+		},
+		"UTF-16, no BOM": {"e\x00m\x00a\x00i\x00l\x00\n\x00", "UTF-16 without a byte order mark", "save it as"},
+		"UTF-32":         {"\xFF\xFE\x00\x00e\x00\x00\x00", "UTF-32", "save it as"},
+		"no known column": {
+			"name,department\nAda,Research\n", `no column that is known ("name, department")`, "these are known",
+		},
+		"no header": {
+			"ada@old.example,ada@new.example\n", "looks like a row", "put a line with the names of the columns above it",
+		},
+		"broken header": {"\"email,new_email\na@x.example,b@x.example\n", "the first line cannot be read", "these are known"},
+		"header alone":  {"email,new_email\n\n", "no rows", "add a row"},
+		"too large": {
+			"email\n" + strings.Repeat("a", 10<<20), "the file has 10485766 bytes, more than the 10485760", "in parts",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

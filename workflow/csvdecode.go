@@ -89,7 +89,7 @@ func notUTF8(data []byte) error {
 	before := data[:at]
 	line := 1 + bytes.Count(before, []byte("\n")) + bytes.Count(before, []byte("\r")) - bytes.Count(before, []byte("\r\n"))
 	return &FileError{
-		Problem: fmt.Sprintf("line %d is not UTF-8; the file was probably saved as Windows-1252 (plain “CSV” in Excel)", line),
+		Problem: fmt.Sprintf("line %d is not UTF-8; it was probably saved as Windows-1252 (plain “CSV” in Excel)", line),
 		Remedy:  saveAsCSV,
 	}
 }

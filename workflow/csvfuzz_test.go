@@ -97,8 +97,8 @@ func manyRows(n int) []byte {
 	var b strings.Builder
 	b.WriteString("account_id,old_email,new_email,Department,Office\r\n")
 	for i := range n {
-		fmt.Fprintf(&b, "712020:5f0c1e0a-%04x-4000-8000-%012x,person.%d@old.example,person.%d@new.example,\"Sales, %d\",Berlin\r\n",
-			i%65536, i, i, i, i%100)
+		fmt.Fprintf(&b, "712020:5f0c1e0a-%04x-4000-8000-%012x,", i%65536, i)
+		fmt.Fprintf(&b, "person.%d@old.example,person.%d@new.example,\"Sales, %d\",Berlin\r\n", i, i, i%100)
 	}
 	return []byte(b.String())
 }

@@ -14,15 +14,13 @@ import (
 // what makes the pair exact: ReadCSV takes one apostrophe from the start of exactly these.
 func WriteCSV(w io.Writer, header []string, rows iter.Seq[[]string]) error {
 	out := bufio.NewWriter(w)
-	_, err := out.WriteString(bomUTF8)
-	if err != nil {
-		return fmt.Errorf("write csv: %w", err)
-	}
-	if err := writeRecord(out, header); err != nil {
+	line := appendRecord([]byte(bomUTF8), header)
+	if _, err := out.Write(line); err != nil {
 		return fmt.Errorf("write csv header: %w", err)
 	}
 	for row := range rows {
-		if err := writeRecord(out, row); err != nil {
+		line = appendRecord(line[:0], row)
+		if _, err := out.Write(line); err != nil {
 			return fmt.Errorf("write csv row: %w", err)
 		}
 	}
@@ -32,23 +30,22 @@ func WriteCSV(w io.Writer, header []string, rows iter.Seq[[]string]) error {
 	return nil
 }
 
-// writeRecord writes one line. Errors of the writer stay with it, so that the last call gives the first of them.
-func writeRecord(out *bufio.Writer, cells []string) error {
+// appendRecord appends one record with its line break.
+func appendRecord(line []byte, cells []string) []byte {
 	for i, cell := range cells {
 		if i > 0 {
-			out.WriteByte(',')
+			line = append(line, ',')
 		}
 		cell = guard(cell)
 		if !needsQuotes(cell) && (cell != "" || len(cells) > 1) { // a lone empty cell would be a blank line
-			out.WriteString(cell)
+			line = append(line, cell...)
 			continue
 		}
-		out.WriteByte('"')
-		out.WriteString(strings.ReplaceAll(cell, `"`, `""`))
-		out.WriteByte('"')
+		line = append(line, '"')
+		line = append(line, strings.ReplaceAll(cell, `"`, `""`)...)
+		line = append(line, '"')
 	}
-	_, err := out.WriteString("\r\n")
-	return err
+	return append(line, "\r\n"...)
 }
 
 // needsQuotes says whether a cell must stand in quotes: for a separator of any of our dialects, so that nobody's program

@@ -33,8 +33,8 @@ func TestWriteCSV(t *testing.T) {
 		[]string{"", " x"},
 		[]string{"two\nlines", "\ttab"},
 	)
-	const want = "\uFEFFemail,note\r\na@x.example,plain\r\n\"say \"\"hi\"\"\",\"a,b;c\"\r\n'=1+1,'@here\r\n''=1,it's\r\n'+49,'-\r\n," +
-		"\" x\"\r\n\"two\nlines\",\"'\ttab\"\r\n"
+	const want = "\uFEFFemail,note\r\na@x.example,plain\r\n\"say \"\"hi\"\"\",\"a,b;c\"\r\n'=1+1,'@here\r\n" +
+		"''=1,it's\r\n'+49,'-\r\n,\" x\"\r\n\"two\nlines\",\"'\ttab\"\r\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
@@ -52,7 +52,8 @@ func TestWriteCSVTellsOfABrokenWriter(t *testing.T) {
 			}
 		}
 	}
-	if err := workflow.WriteCSV(brokenWriter{}, []string{"email"}, many); err == nil || !strings.Contains(err.Error(), "disk full") {
+	err := workflow.WriteCSV(brokenWriter{}, []string{"email"}, many)
+	if err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Errorf("got %v, want disk full", err)
 	}
 }
@@ -89,8 +90,9 @@ func TestWriteCSVRoundTrip(t *testing.T) {
 
 func TestResultRow(t *testing.T) {
 	change := workflow.Change{
-		Batch: 42, Row: 7, Action: workflow.Rename, AccountID: "id:1", Name: "Ada", OldEmail: "a@x.example", NewEmail: "a@y.example",
-		Message: "m", Group: "g", State: workflow.ChangeFailed, Reason: workflow.NewReason(workflow.ReasonGone, "id:1"), Attempts: 2,
+		Batch: 42, Row: 7, Action: workflow.Rename, AccountID: "id:1", Name: "Ada",
+		OldEmail: "a@x.example", NewEmail: "a@y.example", Message: "m", Group: "g",
+		State: workflow.ChangeFailed, Reason: workflow.NewReason(workflow.ReasonGone, "id:1"), Attempts: 2,
 		Effect: workflow.EffectSignedOut, Finished: time.Date(2026, 11, 24, 3, 4, 5, 678, time.FixedZone("CET", 3600)),
 		Steps: []workflow.Step{{To: "park@x.example"}, {To: "a@y.example"}},
 	}
@@ -120,14 +122,16 @@ func TestResultRow(t *testing.T) {
 
 // The file of bad rows can be corrected and sent again, more than once, and holds every cell that was sent.
 func TestBadRowsComeBack(t *testing.T) {
-	const first = "old_email,new_email,Department\na@x.example,bad,R&D\nb@x.example,b@y.example,\"Sales\",North\n,\"c@y.example,x\n"
+	const first = "old_email,new_email,Department\na@x.example,bad,R&D\n" +
+		"b@x.example,b@y.example,\"Sales\",North\n,\"c@y.example,x\n"
 	again := func(sheet *workflow.Sheet) string {
 		var rows [][]string
 		for _, row := range sheet.Rows {
 			if row.Problem == "" {
 				t.Errorf("line %d is not bad", row.Line)
 			}
-			change := workflow.Change{Row: row.Line, Cells: row.Cells, Reason: workflow.NewReason(workflow.ReasonUnreadable, row.Problem)}
+			why := workflow.NewReason(workflow.ReasonUnreadable, row.Problem)
+			change := workflow.Change{Row: row.Line, Cells: row.Cells, Reason: why}
 			rows = append(rows, workflow.BadRow(change, sheet.Header))
 		}
 		return write(t, workflow.BadRowsHeader(sheet.Header), rows...)
@@ -162,7 +166,8 @@ func TestBadRowsComeBack(t *testing.T) {
 func TestBadRowOfACommand(t *testing.T) {
 	change := workflow.Change{Row: 1, Action: workflow.Deactivate, OldEmail: "a@x.example", Message: "m"}
 	header, row := workflow.BadRowsHeader(nil), workflow.BadRow(change, nil)
-	if want := []string{"action", "account_id", "old_email", "new_email", "message", "group", "line", "problem"}; !slices.Equal(header, want) {
+	want := []string{"action", "account_id", "old_email", "new_email", "message", "group", "line", "problem"}
+	if !slices.Equal(header, want) {
 		t.Errorf("header %q, want %q", header, want)
 	}
 	if want := []string{"deactivate", "", "a@x.example", "", "m", "", "1", ""}; !slices.Equal(row, want) {

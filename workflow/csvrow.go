@@ -317,6 +317,7 @@ func addressProblem(address string) string {
 	}
 	for _, c := range address {
 		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '@': // nearly all there is
 		case unicode.IsSpace(c):
 			return "holds a space"
 		case unicode.IsControl(c), unicode.Is(unicode.Cf, c), c == utf8.RuneError:

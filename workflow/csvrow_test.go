@@ -17,11 +17,17 @@ func TestReadCSVRowProblems(t *testing.T) {
 		{"no account", "old_email,new_email", ",b@x.example", "email (here \"old_email\") is empty"},
 		{"no account by id", "account_id,new_email", ",b@x.example", "account_id is empty"},
 		{"no account either way", "account_id,email,new_email", ",,b@x.example", "account_id and email are empty"},
-		{"no column for it", "new_email", "b@x.example", "nothing names the account: the file needs a column account_id or old_email"},
+		{
+			"no column for it", "new_email", "b@x.example",
+			"nothing names the account: the file needs a column account_id or old_email",
+		},
 		{"new address empty", "email,new_email", "a@x.example,", "new_email is empty"},
 		{"new address by its other name empty", "old_email,email", "a@x.example,", "new_email (here \"email\") is empty"},
 		{"fewer cells", "email,new_email", "a@x.example", "new_email is empty"},
-		{"column missing for the row's action", "action,email", "rename,a@x.example", "rename needs new_email, and the file has no such column"},
+		{
+			"column missing for the row's action", "action,email", "rename,a@x.example",
+			"rename needs new_email, and the file has no such column",
+		},
 		{"more cells", "email,new_email", "a@x.example,b@x.example,c", "more cells than there are columns"},
 		{"more cells, blank", "email,new_email", "a@x.example,b@x.example,, ,", ""},
 
@@ -36,19 +42,31 @@ func TestReadCSVRowProblems(t *testing.T) {
 		{"too long", "email,new_email", "a@x.example," + long + "@x.example", "longer than 254"},
 		{"no rename, no check", "action,email,new_email", "deactivate,a@x.example,none", ""},
 
-		{"id with odd characters", "account_id,new_email", "712020/5,b@x.example", "account_id \"712020/5\" is not an account id: it holds '/'"},
+		{
+			"id with odd characters", "account_id,new_email", "712020/5,b@x.example",
+			"account_id \"712020/5\" is not an account id: it holds '/'",
+		},
 		{"id is an address", "Atlassian ID,new_email", "a@x.example,b@x.example", "is an address; put it into a column old_email"},
 		{"id too long", "account_id,new_email", long + ",b@x.example", "longer than 128"},
 
 		{"NUL in an id", "account_id,new_email", "a\x00b,b@x.example", "holds '\\x00'"},
-		{"control character", "action,email,message", "deactivate,a@x.example,be\x07ll", "message holds the control character U+0007"},
+		{
+			"control character", "action,email,message", "deactivate,a@x.example,be\x07ll",
+			"message holds the control character U+0007",
+		},
 		{"lost character", "action,email,message", "deactivate,a@x.example,caf\uFFFD", "lost in an earlier conversion"},
 		{"line break in a message", "action,email,message", "deactivate,a@x.example,\"two\nlines\"", ""},
-		{"long message", "action,email,message", "deactivate,a@x.example," + strings.Repeat("é", 1001), "message has 1001 characters, 1000 are the limit"},
+		{
+			"long message", "action,email,message", "deactivate,a@x.example," + strings.Repeat("é", 1001),
+			"message has 1001 characters, 1000 are the limit",
+		},
 		{"message at the limit", "action,email,message", "deactivate,a@x.example," + strings.Repeat("é", 1000), ""},
 
 		{"our organisation", "org_id,email,new_email", strings.ToUpper(ourOrg) + ",a@x.example,b@x.example", ""},
-		{"another organisation", "org_id,email,new_email", "22222222-2222-3333-4444-555555555555,a@x.example,b@x.example", "is another organisation"},
+		{
+			"another organisation", "org_id,email,new_email", "22222222-2222-3333-4444-555555555555,a@x.example,b@x.example",
+			"is another organisation",
+		},
 
 		{"action in other spelling", "action,account_id", "DeActivate ," + id, ""},
 		{"action misspelt", "action,email", "deactivte,a@x.example", "\"deactivte\" is not known; did you mean deactivate?"},
@@ -65,7 +83,8 @@ func TestReadCSVRowProblems(t *testing.T) {
 			"columns \"email\" and \"user email\" both give the email and differ; keep one of the two",
 		},
 		{
-			"email is the old address where a better new one is there", "old_email,email,new_email", "a@x.example,c@x.example,b@x.example",
+			"email is the old address where a better new one is there",
+			"old_email,email,new_email", "a@x.example,c@x.example,b@x.example",
 			"columns \"old_email\" and \"email\" both give the email and differ",
 		},
 		{"one column twice", "account_id,account_id,new_email", "id:1,id:2,b@x.example", "both give the account_id and differ"},
@@ -105,17 +124,24 @@ func TestReadCSVAction(t *testing.T) {
 			text:    "action,email,new_email\ndeactivate,a@x.example,\n,c@x.example,\n",
 			actions: []workflow.ActionName{workflow.Deactivate, ""}, problems: []string{"", empty},
 		},
-		{name: "no row says it", text: "action,email\n,a@x.example\n,b@x.example\n", actions: []workflow.ActionName{"", ""}, asks: true},
+		{
+			name: "no row says it", text: "action,email\n,a@x.example\n,b@x.example\n",
+			actions: []workflow.ActionName{"", ""}, asks: true,
+		},
 		{name: "no column says it", text: "email\na@x.example\n", actions: []workflow.ActionName{""}, asks: true},
 		{
 			name: "a column of new addresses goes before the verb, filled or not", verb: workflow.Deactivate,
-			text: "email,new_email\na@x.example,\n", actions: []workflow.ActionName{workflow.Rename}, problems: []string{"new_email is empty"},
+			text:    "email,new_email\na@x.example,\n",
+			actions: []workflow.ActionName{workflow.Rename}, problems: []string{"new_email is empty"},
 		},
 		{
 			name: "an old address and email", verb: workflow.Deactivate,
 			text: "current-email;Email\na@x.example;b@x.example\n", actions: []workflow.ActionName{workflow.Rename},
 		},
-		{name: "email alone is the account", verb: workflow.Deactivate, text: "email\na@x.example\n", actions: []workflow.ActionName{workflow.Deactivate}},
+		{
+			name: "email alone is the account", verb: workflow.Deactivate, text: "email\na@x.example\n",
+			actions: []workflow.ActionName{workflow.Deactivate},
+		},
 		{
 			name: "a verb that is not carried out", verb: workflow.Delete, text: "email\na@x.example\n",
 			actions: []workflow.ActionName{workflow.Delete}, problems: []string{"delete is not supported yet"},
@@ -136,7 +162,8 @@ func TestReadCSVAction(t *testing.T) {
 					want = test.problems[i]
 				}
 				if row.Action != test.actions[i] || row.Problem != want {
-					t.Errorf("line %d: %q with problem %q, want %q with %q", row.Line, row.Action, row.Problem, test.actions[i], want)
+					t.Errorf("line %d: %q with problem %q, want %q with %q",
+						row.Line, row.Action, row.Problem, test.actions[i], want)
 				}
 			}
 		})

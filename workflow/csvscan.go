@@ -182,8 +182,8 @@ func (s *csvScanner) swallowed(cell string, column int) bool {
 // giveUp ends a record at the end of the line in which its broken field begins. What is left of the line is cut at the
 // separators and kept as it stands.
 func (s *csvScanner) giveUp() {
-	s.record.problem = "a quotation mark is not closed, or text follows the closing one; put quotation marks around the whole " +
-		"value and double those inside it"
+	s.record.problem = "a quotation mark is not closed, or text follows the closing one; " +
+		"put quotation marks around the whole value and double those inside it"
 	rest := s.text[s.pos:]
 	if i := strings.IndexAny(rest, "\r\n"); i >= 0 {
 		rest = rest[:i]
@@ -198,7 +198,9 @@ func (s *csvScanner) giveUp() {
 func (s *csvScanner) keep(cell string) {
 	n := len(s.slab) - s.start
 	if n >= maxCells {
-		s.record.problem = fmt.Sprintf("the record has more than %d cells; send fewer columns", maxCells)
+		if s.record.problem == "" {
+			s.record.problem = fmt.Sprintf("the record has more than %d cells; send fewer columns", maxCells)
+		}
 		return
 	}
 	if len(s.slab) == cap(s.slab) {

@@ -77,11 +77,18 @@ func prefixWords(text, action string) int {
 		}
 		at += len(part)
 	}
-	rest := text[at:]
-	if rest != "" && (isWordByte(rest[0]) && !startsWithMark(rest) || rest[0] == '-' && len(rest) > 1 && isWordByte(rest[1])) {
+	if goesOn(text[at:]) {
 		return 0
 	}
 	return at
+}
+
+// goesOn says whether the word before rest is not at its end there: "deactivated", "delete-them".
+func goesOn(rest string) bool {
+	if rest == "" || startsWithMark(rest) && rest[0] != '-' {
+		return false
+	}
+	return isWordByte(rest[0]) || (rest[0] == '-' && len(rest) > 1 && isWordByte(rest[1]))
 }
 
 // marks are what may stand between a verb and its reason.
