@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -149,6 +150,9 @@ type answer struct {
 func (c *Client) attempt(ctx context.Context, call request) (answer, error) {
 	key := c.key()
 	clean := cleaner(key)
+	if !sendable(key) {
+		return answer{}, &Error{Operation: call.operation, Kind: KindKeyRefused, Message: "it is empty or holds what no key holds"}
+	}
 	took := fmt.Errorf("%s: took over %s", call.operation, callTimeout)
 	callCtx, cancel := context.WithTimeoutCause(ctx, callTimeout, took)
 	defer cancel()
@@ -212,6 +216,12 @@ func (c *Client) newRequest(ctx context.Context, call request, key string) (*htt
 	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("User-Agent", "countersign")
 	return req, nil
+}
+
+// sendable says whether the key can stand in a header. What cannot is not tried, as the transport's own refusal would not
+// prove that nothing left.
+func sendable(key string) bool {
+	return key != "" && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // broken is the error of an attempt that got no answer, or only a part of one.

@@ -1,0 +1,56 @@
+package atlassian
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCheckKey(t *testing.T) {
+	t.Parallel()
+	with := func(key string) func(*Config) {
+		return func(c *Config) { c.Key = func() string { return key } }
+	}
+	app := person(0)
+	app.Type = "app"
+	accounts := append(people(45), app)
+	for name, test := range map[string]struct {
+		world     *world
+		want      KeyReport
+		kind      Kind
+		operation string
+	}{
+		"good": {
+			onSockets(t, nil, accounts...),
+			KeyReport{Works: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46}, "", "",
+		},
+		"scoped": {
+			onSockets(t, with(scopedKey), accounts...),
+			KeyReport{Scoped: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46}, KindKeyScoped, opManage,
+		},
+		"wrong":     {onSockets(t, with("another key"), accounts...), KeyReport{}, KindKeyRefused, opDomains},
+		"other org": {onSockets(t, func(c *Config) { c.OrgID = "another" }, accounts...), KeyReport{}, KindForbidden, opDomains},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := test.world.client.CheckKey(t.Context())
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if KindOf(err) != test.kind || (err == nil) != (test.kind == "") {
+				t.Errorf("error %v, want kind %q", err, test.kind)
+			}
+			if e, ok := errors.AsType[*Error](err); ok && e.Operation != test.operation {
+				t.Errorf("failed at %q, want %q", e.Operation, test.operation)
+			}
+		})
+	}
+	t.Run("nobody to try it on", func(t *testing.T) {
+		t.Parallel()
+		w := onSockets(t, nil)
+		if report, err := w.client.CheckKey(t.Context()); !errors.Is(err, ErrNoAccounts) || report.Works {
+			t.Errorf("%+v, %v", report, err)
+		}
+	})
+}

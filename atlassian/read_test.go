@@ -1,0 +1,337 @@
+package atlassian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	stranger := person(2)
+	stranger.Managed = false
+	w := onSockets(t, nil, person(1), stranger)
+	got, err := w.client.Profile(t.Context(), personID(1))
+	want := Profile{ID: personID(1), Type: "atlassian", Status: "active", Name: "Person 1", Email: "Person.1@example.com"}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if _, err := w.client.Profile(t.Context(), personID(2)); KindOf(err) != KindNotFound {
+		t.Errorf("account of others: %v", err)
+	}
+	if n := len(w.Calls()); n != 2 {
+		t.Errorf("%d calls, want 2: a 404 is not asked again", n)
+	}
+	if diff := cmp.Diff([]Call{{Operation: opProfile, Status: 200}, {Operation: opProfile, Status: 404}}, w.made(),
+		cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Took" }, cmp.Ignore())); diff != "" {
+		t.Errorf("calls told (-want +got)\n%s", diff)
+	}
+}
+
+func TestManage(t *testing.T) {
+	t.Parallel()
+	locked := person(1)
+	locked.Locks = map[string]string{PrivilegeEmail: "externalDirectory.scim"}
+	w := onSockets(t, nil, locked)
+	got, err := w.client.Manage(t.Context(), personID(1), PrivilegeEmail, PrivilegeEnablement)
+	want := map[string]Rule{PrivilegeEmail: {Reason: "externalDirectory.scim"}, PrivilegeEnablement: {Allowed: true}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if q := w.Calls()[0].Query; q != "privileges=email.set&privileges=lifecycle.enablement" {
+		t.Errorf("query %q, want the parameter repeated", q)
+	}
+	if got, err := w.client.Manage(t.Context(), personID(1)); err != nil || got[PrivilegeEmail].Allowed || len(got) < 2 {
+		t.Errorf("all privileges: %v, %v", got, err)
+	}
+}
+
+func TestReadAgain(t *testing.T) {
+	profile := func(times int, f organisation.Fault) organisation.Faults {
+		return organisation.Faults{Before: organisation.On(http.MethodGet, "/profile", times, f)}
+	}
+	for name, test := range map[string]struct {
+		faults  organisation.Faults
+		want    Kind // "" when it works in the end
+		calls   int  // at least
+		longest time.Duration
+	}{
+		"5xx, then well":          {profile(2, organisation.Broken(503)), "", 3, checkBudget},
+		"cut, then well":          {profile(2, organisation.Drop()), "", 3, checkBudget},
+		"500 for ever":            {profile(0, organisation.Broken(500)), KindUnavailable, 4, checkBudget},
+		"cut for ever":            {profile(0, organisation.Drop()), KindUnavailable, 4, checkBudget},
+		"429 with seconds":        {profile(1, organisation.Throttled(40*time.Second)), "", 2, 41 * time.Second},
+		"429 without":             {profile(3, organisation.ThrottledBare()), "", 4, 8 * time.Second},
+		"429 for ever":            {profile(0, organisation.Throttled(10*time.Second)), KindThrottled, mostThrottled, 80 * time.Second},
+		"401":                     {profile(0, organisation.Unauthorized()), KindKeyRefused, 1, 0},
+		"a late answer":           {profile(1, organisation.Late(20*time.Second)), "", 1, 20 * time.Second},
+		"no answer for too long":  {profile(0, organisation.Hang(time.Hour)), KindUnavailable, 1, callTimeout},
+		"wait is cut by a budget": {profile(0, organisation.Fault{Status: 503, Header: http.Header{"Retry-After": {"3600"}}}), KindUnavailable, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := inBubble(t, nil, person(1))
+				w.SetFaults(test.faults)
+				started := time.Now()
+				_, err := w.client.Profile(t.Context(), personID(1))
+				if took := time.Since(started); took > test.longest+time.Second {
+					t.Errorf("took %v, want at most %v", took, test.longest)
+				}
+				if got := KindOf(err); got != test.want || (err == nil) != (test.want == "") {
+					t.Errorf("kind %q, want %q (%v)", got, test.want, err)
+				}
+				if n := len(w.Calls()); n < test.calls {
+					t.Errorf("%d calls, want %d or more", n, test.calls)
+				}
+			})
+		})
+	}
+}
+
+// The wait for a reset goes by the other side's clock.
+func TestThrottledUntilReset(t *testing.T) {
+	for _, seconds := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := inBubble(t, nil, person(1))
+			reset := time.Now().Add(2 * time.Minute)
+			w.SetFaults(organisation.Faults{
+				Before: organisation.On(http.MethodGet, "/profile", 1, organisation.ThrottledUntil(100, reset, seconds)),
+			})
+			if _, err := w.client.Profile(t.Context(), personID(1)); err != nil {
+				t.Fatal(err)
+			}
+			if early := time.Until(reset); early > 0 {
+				t.Errorf("asked again %v before the reset", early)
+			}
+			if late := time.Since(reset); late > 2*time.Minute {
+				t.Errorf("asked again %v after the reset", late)
+			}
+			if got := w.client.Gate(); got.Limit != 100 || got.PerSecond >= fast.Start {
+				t.Errorf("gate %+v, want the limit told and half the pace", got)
+			}
+		})
+	}
+}
+
+func TestReadContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := inBubble(t, nil, person(1))
+		w.SetFaults(organisation.Faults{Before: organisation.On("", "", 0, organisation.Broken(500))})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		started := time.Now()
+		_, err := w.client.Domains(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || KindOf(err) != "" {
+			t.Errorf("got %v, want the context's error as it is", err)
+		}
+		if took := time.Since(started); took != 3*time.Second {
+			t.Errorf("took %v, want 3s", took)
+		}
+	})
+}
+
+func TestManagedAccounts(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 20, 41, 250} {
+		w := onSockets(t, nil, people(n)...)
+		got := map[string]ManagedAccount{}
+		for a, err := range w.client.ManagedAccounts(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[a.ID] = a
+		}
+		if len(got) != n {
+			t.Errorf("%d accounts, want %d", len(got), n)
+		}
+		if n == 0 {
+			continue
+		}
+		want := ManagedAccount{
+			ID: personID(1), Type: "atlassian", Status: "active", Name: "Person 1", Email: "Person.1@example.com", Billable: true,
+			LastActive: "2026-11-20T08:00:00Z",
+			Products:   []ProductAccess{{Key: "jira-software", Name: "Jira", URL: "https://example.atlassian.net"}},
+		}
+		if diff := cmp.Diff(want, got[personID(1)]); diff != "" {
+			t.Errorf("first account (-want +got)\n%s", diff)
+		}
+	}
+}
+
+// A page that fails for a while does not lose the list; one that fails for good ends it with an error.
+func TestManagedAccountsOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := inBubble(t, nil, people(60)...)
+		var calls atomic.Int32
+		outage := int32(6)
+		w.SetFaults(organisation.Faults{Before: func(*http.Request) *organisation.Fault {
+			if n := calls.Add(1); n > 1 && n <= 1+outage {
+				return new(organisation.Broken(502))
+			}
+			return nil
+		}})
+		n := 0
+		for _, err := range w.client.ManagedAccounts(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != 60 {
+			t.Errorf("%d accounts, want 60", n)
+		}
+		outage, n = 1<<30, 0
+		calls.Store(0)
+		var last error
+		for _, err := range w.client.ManagedAccounts(t.Context()) {
+			if last = err; err == nil {
+				n++
+			}
+		}
+		if n != 20 || KindOf(last) != KindUnavailable {
+			t.Errorf("%d accounts, then %v; want one page, then unavailable", n, last)
+		}
+	})
+}
+
+func TestPageLinks(t *testing.T) {
+	t.Parallel()
+	const list = "/admin/v1/orgs/" + testOrg + "/users"
+	for name, test := range map[string]struct {
+		next string // {base} is the server's own address
+		ok   bool
+	}{
+		"absolute":                {"{base}" + list + "?cursor=2", true},
+		"relative":                {list + "?cursor=2", true},
+		"query only":              {"?cursor=2", true},
+		"bare cursor":             {"2", true},
+		"circle":                  {"{base}" + list + "?cursor=1", false},
+		"another host":            {"http://evil.example" + list + "?cursor=2", false},
+		"another scheme":          {"https:{rest}" + list + "?cursor=2", false},
+		"host in the user part":   {"http://{host}@evil.example" + list + "?cursor=2", false},
+		"another path":            {"{base}/users/a/manage/email?cursor=2", false},
+		"a path that climbs":      {"{base}" + list + "/../domains?cursor=2", false},
+		"a path that starts like": {"{base}" + list + "2?cursor=2", false},
+		"nonsense":                {"http://%zz/", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int32
+			c, _ := answering(t, func(rw http.ResponseWriter, r *http.Request) {
+				if calls.Add(1); calls.Load() > 5 || r.URL.Path != list {
+					http.Error(rw, r.URL.Path, http.StatusTeapot)
+					return
+				}
+				next := strings.NewReplacer("{base}", "http://"+r.Host, "{host}", r.Host, "{rest}", "//"+r.Host).Replace(test.next)
+				if r.URL.Query().Get("cursor") == "2" {
+					next = ""
+				}
+				_, _ = fmt.Fprintf(rw, `{"data":[{"account_id":"a%d"}],"links":{"next":%q}}`, calls.Load(), next)
+			})
+			var ids []string
+			var failed error
+			for a, err := range c.ManagedAccounts(t.Context()) {
+				if failed = err; err == nil {
+					ids = append(ids, a.ID)
+				}
+			}
+			if test.ok && (failed != nil || len(ids) != 2) {
+				t.Errorf("%v and %v, want two pages", ids, failed)
+			}
+			if !test.ok && KindOf(failed) != KindUnexpected {
+				t.Errorf("%v and %v, want a refusal to follow", ids, failed)
+			}
+		})
+	}
+}
+
+// An answer that is no JSON is a gateway's and is asked for again.
+func TestAnswerCutOrForeign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c, err := New(Config{
+			BaseURL: "http://atlassian.test", OrgID: testOrg, Key: func() string { return testKey }, Pace: fast,
+			HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				calls++
+				var body io.Reader = strings.NewReader(`{"account":{"account_id":"a","email":"a@example.com"}}`)
+				switch calls {
+				case 1:
+					body = strings.NewReader("<html>Bad gateway</html>")
+				case 2:
+					body = io.MultiReader(strings.NewReader(`{"acc`), broken{})
+				}
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
+			})},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Profile(t.Context(), "a")
+		if err != nil || p.Email != "a@example.com" || calls != 3 {
+			t.Errorf("%+v, %v after %d calls", p, err, calls)
+		}
+	})
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestSearchUsers(t *testing.T) {
+	t.Parallel()
+	w := onSockets(t, nil, people(120)...)
+	n := 0
+	for u, err := range w.client.SearchUsers(t.Context(), Find{Term: "person"}, 50) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.ClaimStatus != ClaimManaged || u.AccountStatus != "active" || u.Email == "" {
+			t.Fatalf("user %+v", u)
+		}
+		n++
+	}
+	if n != 120 || len(w.Calls()) != 3 {
+		t.Errorf("%d users in %d calls, want 120 in 3", n, len(w.Calls()))
+	}
+	for _, bad := range []Find{{}, {Emails: []string{"a@example.com"}, Term: "a"}, {Emails: make([]string, 101)}} {
+		for _, err := range w.client.SearchUsers(t.Context(), bad, 50) {
+			if err == nil {
+				t.Errorf("accepted %+v", bad)
+			}
+		}
+	}
+	if u, err := w.client.DirectoryUser(t.Context(), personID(7)); err != nil || u.Name != "Person 7" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if _, err := w.client.DirectoryUser(t.Context(), "nobody"); KindOf(err) != KindNotFound {
+		t.Errorf("nobody: %v", err)
+	}
+}
+
+func TestDirectoriesAndDomains(t *testing.T) {
+	t.Parallel()
+	w := onSockets(t, nil)
+	for i := range 101 {
+		w.AddDirectory(organisation.Directory{ID: fmt.Sprintf("dir-%d", i), Name: fmt.Sprintf("Directory %d", i)})
+	}
+	if all, err := w.client.Directories(t.Context()); err != nil || len(all) != 102 || all[101].Name != "Directory 100" {
+		t.Errorf("%d directories, %v", len(all), err)
+	}
+	for i := range 30 {
+		w.AddDomain(organisation.Domain{Name: fmt.Sprintf("d%d.example", i), Status: "missing_token"})
+	}
+	all, err := w.client.Domains(t.Context())
+	if err != nil || len(all) != 32 || all[0].Status != DomainVerified || all[31].Status != "missing_token" {
+		t.Errorf("%d domains, %v", len(all), err)
+	}
+}
