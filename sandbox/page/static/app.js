@@ -127,22 +127,27 @@ function App() {
       return !error;
     } catch (error) { failed(error); return false; }
   };
-  const submit = async (id, values) => {
+  const clickView = async (id, element, block, value) => {
+    if (element.confirm && !(await confirm(element.confirm))) return;
     try {
-      const {error, errors} = await api.submit({person: view.person, view: id, values});
+      const {error} = await api.click({person: view.person, view: id, action: element.action_id, block: block.block_id ?? '', value: value ?? ''});
+      if (error) toast(`That did not work: ${explained[error] ?? error}.`);
+    } catch (error) { failed(error); }
+  };
+  const submit = async (id, values, picked) => {
+    try {
+      const {error, errors} = await api.submit({person: view.person, view: id, values, files: picked});
       if (error) toast(`Not submitted: ${explained[error] ?? error}.`);
       return errors ?? {};
     } catch (error) { failed(error); return {}; }
   };
 
   const channel = data.channels.find((entry) => entry.id === view.channel);
-  const me = data.people.find((person) => person.id === view.person);
   const title = channel?.im ? data.app.name : channel?.name;
   const drop = (event) => { event.preventDefault(); setDropping(false); setFiles([...files, ...event.dataTransfer.files]); };
   const openView = data.views.at(-1);
   const messages = data.messages.filter((message) => !(message.ephemeral && dismissed.has(message.ts)));
   const current = data.channel === view.channel && data.person === view.person;
-  const silent = me?.deleted ? `${me.name} is deactivated and cannot write` : '';
 
   return html`<${Names.Provider} value=${names}><${Act.Provider} value=${act}><div class=${`app ${view.thread ? 'with-thread' : ''} ${panel ? 'with-panel' : ''}`}>
     <header class="top"><div class="workspace-name"><span class="workspace-mark" aria-hidden="true">N</span>${data.workspace}<small>local</small></div>
@@ -159,16 +164,17 @@ function App() {
       ${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
         : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app} size=${56} />` : html`<span class="big-hash">#</span>`}
           <h2>${title}</h2><p>Nothing here yet. Type <code>/</code> for the app's commands, drop a CSV file here, or take one of the <b>Sample files</b> below.</p></div></div>`}
-      <${Composer} id=${`${view.person}/${view.channel}`} placeholder=${silent || `Message ${channel?.im ? title : `#${title}`}`} disabled=${silent !== ''} command=${data.command}
+      <${Composer} id=${`${view.person}/${view.channel}`} placeholder=${`Message ${channel?.im ? title : `#${title}`}`} command=${data.command}
         suggestions=${data.suggestions} samples=${samples} files=${files} setFiles=${setFiles} onSend=${send('')} />
       ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} /><b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
     ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread"><header class="channel-head"><h1>Thread</h1><small>${channel?.im ? title : `#${title}`}</small>
         <button type="button" class="icon-button" aria-label="Close thread" data-testid="thread-close" onClick=${() => setView((old) => ({...old, thread: ''}))}><${Icon} name="close" /></button></header>
       <${MessageList} messages=${data.thread ?? []} inThread=${true} label="Thread" />
-      <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" disabled=${silent !== ''} suggestions=${[]} samples=${[]} files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
+      <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" suggestions=${[]} samples=${[]} files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
     ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} />`}
     ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
-    ${openView && !asking && html`<${View} key=${openView.id} view=${openView} onSubmit=${(values) => submit(openView.id, values)}
+    ${openView && !asking && html`<${View} key=${openView.id} view=${openView} onSubmit=${(values, picked) => submit(openView.id, values, picked)}
+      onClick=${(element, block, value) => clickView(openView.id, element, block, value)}
       onClose=${() => api.close({person: view.person, view: openView.id}).then(load, failed)} />`}
     <div class="toasts" role="alert" aria-live="assertive">${toasts.map((entry) => html`<div class="toast" key=${entry.id} data-testid="toast"><${Icon} name="warn" size=${16} />${entry.words}</div>`)}</div>
   </div><//><//>`;

@@ -1,5 +1,5 @@
 // Dialogs: the confirm dialog of a button, and the views that the app opens.
-import {html, Icon, useEffect, useRef, useState} from './ui.js';
+import {html, Act, Icon, useEffect, useRef, useState} from './ui.js';
 import {Text} from './mrkdwn.js';
 import {Blocks} from './blocks.js';
 import {upload} from './api.js';
@@ -36,7 +36,7 @@ function Input({element, value, set, id}) {
         onChange=${() => set(option.value)} /> <${Text} of=${option.text} /></label>`)}</div>`;
     case 'file_input':
       return html`<input ...${common} type="file" multiple=${(element.max_files ?? 10) > 1} accept=${(element.filetypes ?? []).map((kind) => `.${kind}`).join(',')}
-        onChange=${async (event) => set((await Promise.all([...event.target.files].map(upload))).map((file) => file.id).join(','))} />`;
+        onChange=${async (event) => set((await Promise.all([...event.target.files].map(upload))).map((file) => file.id))} />`;
     case 'plain_text_input': case 'email_text_input': case 'url_text_input': case 'number_input': default: {
       const typed = {...common, value: value ?? '', placeholder: element.placeholder?.text ?? '', maxlength: element.max_length, onInput: (event) => set(event.target.value)};
       return element.multiline ? html`<textarea ...${typed} rows="4"></textarea>` : html`<input ...${typed} type="text" />`;
@@ -47,7 +47,7 @@ function Input({element, value, set, id}) {
 const initial = (element) => element.initial_value ?? element.initial_option?.value ?? '';
 
 // View is one modal that the app opened. Errors stand under the inputs that they name.
-export function View({view, person, onSubmit, onClose}) {
+export function View({view, onSubmit, onClick, onClose}) {
   const inputs = (view.blocks ?? []).filter((block) => block.type === 'input');
   const [values, setValues] = useState(() => Object.fromEntries(inputs.map((block) => [block.block_id, initial(block.element)])));
   const [errors, setErrors] = useState({});
@@ -55,19 +55,20 @@ export function View({view, person, onSubmit, onClose}) {
   const send = async (event) => {
     event.preventDefault();
     setBusy(true);
-    const sent = Object.fromEntries(inputs.map((block) => [block.block_id, values[block.block_id] ?? initial(block.element)]).filter(([, value]) => value !== ''));
-    setErrors(await onSubmit(sent));
+    const sent = inputs.map((block) => [block.block_id, values[block.block_id] ?? initial(block.element)]);
+    const texts = sent.filter(([, value]) => typeof value === 'string' && value !== ''), picked = sent.filter(([, value]) => Array.isArray(value));
+    setErrors(await onSubmit(Object.fromEntries(texts), Object.fromEntries(picked)));
     setBusy(false);
   };
-  return html`<${Dialog} label=${view.title?.text} testid="modal" onCancel=${onClose}><form onSubmit=${send}>
-    <header><img src="/static/icon.svg" alt="" width="28" height="28" /><h2><${Text} of=${view.title} /></h2>
+  return html`<${Act.Provider} value=${{click: onClick}}><${Dialog} label=${view.title} testid="modal" onCancel=${onClose}><form onSubmit=${send}>
+    <header><img src="/static/icon.svg" alt="" width="28" height="28" /><h2>${view.title}</h2>
       <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button></header>
     <div class="dialog-body">${(view.blocks ?? []).map((block) => (block.type !== 'input' ? html`<${Blocks} blocks=${[block]} />`
       : html`<div class="input"><label for=${`${view.id}-${block.block_id}`}><${Text} of=${block.label} />${block.optional && html`<small> (optional)</small>`}</label>
         <${Input} id=${`${view.id}-${block.block_id}`} element=${block.element} value=${values[block.block_id]} set=${(value) => setValues((old) => ({...old, [block.block_id]: value}))} />
         ${errors[block.block_id] && html`<div class="input-error" role="alert"><${Icon} name="warn" size=${14} /> ${errors[block.block_id]}</div>`}
         ${block.hint && html`<small class="hint"><${Text} of=${block.hint} /></small>`}</div>`))}</div>
-    <footer><button type="button" class="button" onClick=${onClose}>${view.close?.text ?? 'Cancel'}</button>
-      ${view.submit && html`<button type="submit" class="button solid primary" data-testid="modal-submit" disabled=${busy}>${view.submit.text}</button>`}</footer>
-  </form><//>`;
+    <footer><button type="button" class="button" onClick=${onClose}>${view.close || 'Cancel'}</button>
+      ${view.submit && html`<button type="submit" class="button solid primary" data-testid="modal-submit" disabled=${busy}>${view.submit}</button>`}</footer>
+  </form><//><//>`;
 }
