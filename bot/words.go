@@ -31,10 +31,19 @@ func words(err error, command string) (text string, ok bool) {
 		return fmt.Sprintf("That is %s rows, and the limit is %s (limits.max_changes); nothing was taken. Send it in parts.",
 			number(limit.Rows), number(limit.Limit)), true
 	}
+	if refusal, is := errors.AsType[*workflow.Refusal](err); is {
+		return sentence(escape(refusal.Reason.Words())), true
+	}
+	if held, is := errors.AsType[*workflow.HeldError](err); is {
+		return sentence(escape(held.Error())), true
+	}
 	for _, known := range []struct {
 		err  error
 		text string
 	}{
+		{errNoReports, "No reports are set up (settings, reports)."},
+		{workflow.ErrNotSent, "Atlassian could not be reached just now, and nothing was changed. Try again in a minute."},
+		{workflow.ErrUnknownOutcome, "Atlassian did not answer in time. Try again in a minute."},
 		{workflow.ErrNoRole, strangerWords(WithoutRole)},
 		{workflow.ErrNotAdmin, "Only admins may do that, and you are none of them."},
 		{workflow.ErrOwnBatch, "Who asked for a batch, or sent its file, cannot decide on it. Another admin has to."},

@@ -1,0 +1,126 @@
+package bot
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+func threadOf(state workflow.State, change func(*thread)) thread {
+	c := sealedBatch()
+	approve(&c, state)
+	c.Batch.Ended = at(30)
+	c.Summary.Groups = []workflow.Group{
+		{Action: workflow.Rename, State: workflow.ChangeDone, Count: 700},
+		{Action: workflow.Rename, State: workflow.ChangeFailed, Code: workflow.ReasonDrifted, Count: 12},
+		{Action: workflow.Rename, State: workflow.ChangeFailed, Code: workflow.ReasonCollision, Count: 3},
+		{Action: workflow.Rename, State: workflow.ChangeUnknown, Count: 1},
+		{Action: workflow.Rename, State: workflow.ChangeReady, Count: 480},
+		{Action: workflow.Rename, State: workflow.ChangeRunning, Count: 4},
+		{State: workflow.ChangeBad, Code: workflow.ReasonUnreadable, Count: 2},
+		{State: workflow.ChangeBlocked, Code: workflow.ReasonTaken, Count: 5},
+	}
+	t := thread{Batch: c.Batch, Summary: c.Summary}
+	if change != nil {
+		change(&t)
+	}
+	return t
+}
+
+func TestThreadGolden(t *testing.T) {
+	var p pace
+	p.note(at(10), 0)
+	p.note(at(12), 600)
+	golden(t, "progress_running", threadOf(workflow.Running, nil).progress(p))
+	golden(t, "progress_start", threadOf(workflow.Running, nil).progress(pace{}))
+	golden(t, "progress_done", threadOf(workflow.Done, func(t *thread) { t.Summary.Groups = t.Summary.Groups[:3] }).progress(p))
+	golden(t, "admins", threadOf(workflow.AwaitingApproval, func(t *thread) { t.Batch.Decisions = nil }).
+		admins([]string{"U0ALICE", "S0ITADMINS", "U0CAROL"}))
+	golden(t, "empty", threadOf(workflow.Empty, func(t *thread) { t.Summary.Groups = t.Summary.Groups[6:] }).empty())
+	golden(t, "paused_by_bot", threadOf(workflow.Paused, func(t *thread) {
+		t.Batch.Stop = workflow.Stop{Cause: workflow.StopInARow, Note: "5", Rows: []int{7, 8, 9}, At: at(11)}
+	}).paused())
+	golden(t, "paused_by_person", threadOf(workflow.Paused, func(t *thread) {
+		t.Batch.Stop = workflow.Stop{Cause: workflow.StopPerson, By: alice, At: at(11)}
+	}).paused())
+	golden(t, "end_done", threadOf(workflow.Done, func(t *thread) {
+		t.Batch.Decisions = append(t.Batch.Decisions,
+			workflow.Decision{Person: alice, Verdict: workflow.Approve, Digest: testDigest, At: at(10)})
+		t.Summary.Groups = append(t.Summary.Groups[:3], t.Summary.Groups[6:]...)
+	}).end())
+	golden(t, "end_cancelled", threadOf(workflow.Cancelled, func(t *thread) {
+		t.Summary.Groups[4].State = workflow.ChangeSkipped
+	}).end())
+}
+
+func TestLargestThread(t *testing.T) {
+	evil := strings.Repeat("<!channel> ", 400)
+	big := threadOf(workflow.Done, func(t *thread) {
+		t.Batch.Stop = workflow.Stop{Cause: workflow.StopUnknown, Note: evil}
+		for i := range 50_000 {
+			t.Batch.Stop.Rows = append(t.Batch.Stop.Rows, i)
+		}
+		t.Summary.Groups = nil
+		for _, code := range []workflow.ReasonCode{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {
+			t.Summary.Groups = append(t.Summary.Groups, workflow.Group{
+				State: workflow.ChangeFailed, Code: workflow.ReasonCode(evil) + code, Count: 1e9,
+			})
+		}
+	})
+	var ids []string
+	for range 1000 {
+		ids = append(ids, "U0123456789")
+	}
+	for name, m := range map[string]message{
+		"admins": big.admins(ids), "paused": big.paused(), "end": big.end(), "empty": big.empty(), "progress": big.progress(pace{}),
+	} {
+		withinLimits(t, m)
+		if strings.Contains(m.Text, "<!channel>") {
+			t.Errorf("%s mentions the channel", name)
+		}
+	}
+}
+
+func TestPaceForgetsPauses(t *testing.T) {
+	var p pace
+	p.note(at(0), 0)
+	p.note(at(60), 10)
+	p.note(at(61), 70)
+	p.note(at(62), 130)
+	if got, ok := p.rate(); !ok || got != 1 {
+		t.Errorf("rate %v, %v; want 1 a second", got, ok)
+	}
+}
+
+func TestRoughly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "1 second", 90 * time.Second: "90 seconds", 5*time.Minute + 29*time.Second: "5 minutes", 5 * time.Hour: "5 hours",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("roughly(%s) = %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestAnswersGolden(t *testing.T) {
+	golden(t, "help", help("/countersign"))
+	golden(t, "menu", menu(file{ID: "F0123", Name: "leavers & co.csv"}, "U0CAROL", "1795510800.000100"))
+	golden(t, "found", found("bob <b>", []workflow.Found{
+		{Account: workflow.Account{
+			ID: "712020:1", Name: "Bob *B*", Email: "bob@example.com", Status: workflow.StatusActive, Managed: true,
+		}, Held: 7, Privileges: map[workflow.ActionName]workflow.Privilege{
+			workflow.Rename: {Allowed: true}, workflow.Deactivate: {Key: "externalDirectory.scim"},
+		}},
+		{Account: workflow.Account{ID: "712020:2", Status: workflow.StatusInactive}},
+	}))
+	golden(t, "found_nothing", found("<!here>", nil))
+	golden(t, "domains", domains([]workflow.DomainClaim{{Name: "example.com", Verified: true}, {Name: "x.example", Status: "unverified"}}))
+	c := sealedBatch()
+	s := summarised{Batch: c.Batch, Summary: c.Summary, Link: "https://example.slack.com/archives/C0REQ/p1"}
+	golden(t, "batches", recent([]summarised{s, s}))
+	golden(t, "batch", one(s))
+	raw := rejectModal(formData{Value: buttonValue(42, testDigest), Channel: "C0REQ"})
+	golden(t, "reject_form", message{Text: raw.PrivateMetadata, Blocks: raw.Blocks.BlockSet})
+}

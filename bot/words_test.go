@@ -1,0 +1,132 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// kinds are the errors of package workflow by name. The test below compares the names with its source, so that a new kind
+// cannot come without words.
+func kinds() map[string]error {
+	return map[string]error{
+		"ErrNotFound": workflow.ErrNotFound, "ErrKeyRefused": workflow.ErrKeyRefused, "ErrKeyScoped": workflow.ErrKeyScoped,
+		"ErrThrottled": workflow.ErrThrottled, "ErrNotSent": workflow.ErrNotSent, "ErrUnavailable": workflow.ErrUnavailable,
+		"ErrUnknownOutcome": workflow.ErrUnknownOutcome, "ErrNoBatch": workflow.ErrNoBatch, "ErrGone": workflow.ErrGone,
+		"ErrNoRole": workflow.ErrNoRole, "ErrNotAdmin": workflow.ErrNotAdmin, "ErrOwnBatch": workflow.ErrOwnBatch,
+		"ErrSameHuman": workflow.ErrSameHuman, "ErrHiddenAddress": workflow.ErrHiddenAddress,
+		"ErrOwnAccount": workflow.ErrOwnAccount, "ErrStaleDigest": workflow.ErrStaleDigest,
+		"ErrNotRequester": workflow.ErrNotRequester, "ErrMayNotResume": workflow.ErrMayNotResume,
+		"ErrAlready": workflow.ErrAlready, "ErrNeedsReason": workflow.ErrNeedsReason,
+		"ErrNothingToRead": workflow.ErrNothingToRead, "ErrNeedsAction": workflow.ErrNeedsAction,
+		"ErrBeingChecked": workflow.ErrBeingChecked,
+	}
+}
+
+func TestEveryKindHasWords(t *testing.T) {
+	parsed, err := parser.ParseFile(token.NewFileSet(), "../workflow/error.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "Err") {
+			names = append(names, v.Names[0].Name)
+		}
+		return true
+	})
+	slices.Sort(names)
+	if d := cmp.Diff(names, slices.Sorted(maps.Keys(kinds()))); d != "" {
+		t.Errorf("kinds of workflow/error.go and of this test (-source +test):\n%s", d)
+	}
+	seen := map[string]string{}
+	for name, kind := range kinds() {
+		text, ok := words(fmt.Errorf("do something: %w", kind), "/countersign")
+		if !ok || text == "" {
+			t.Errorf("%s has no words", name)
+		}
+		if other := seen[text]; other != "" {
+			t.Errorf("%s and %s have the same words", name, other)
+		}
+		seen[text] = name
+		if strings.Contains(text, "do something") {
+			t.Errorf("%s shows details: %s", name, text)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	batch := func(state workflow.State, change func(*workflow.Batch)) error {
+		c := sealedBatch()
+		approve(&c, state)
+		c.Batch.Ended = at(30)
+		if change != nil {
+			change(c.Batch)
+		}
+		return &workflow.StateError{Number: 42, State: state, Wanted: workflow.Approved, Batch: c.Batch}
+	}
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{
+			"rejected", batch(workflow.Rejected, func(b *workflow.Batch) {
+				b.Ending = &workflow.Ending{By: alice, How: workflow.Rejected, Reason: "no <!here>", At: at(9)}
+			}),
+			"Too late: #42 was rejected by <@U0ALICE> " + moment(at(9)) + ": no &lt;!here&gt;",
+		},
+		{"expired", batch(workflow.Expired, nil), "Too late: #42 was expired " + moment(at(30)) +
+			": nobody decided in time. Ask again if it is still wanted."},
+		{"withdrawn", batch(workflow.Cancelled, func(b *workflow.Batch) {
+			b.Started = time.Time{}
+			b.Ending = &workflow.Ending{By: carol, How: workflow.Cancelled, Reason: "withdrawn", At: at(9)}
+		}), "Too late: #42 was withdrawn by <@U0CAROL> " + moment(at(9)) + "."},
+		{"running", batch(workflow.Running, nil), "Too late: #42 was already approved by <@U0BOB> " + moment(at(10)) + "."},
+		{"done", batch(workflow.Done, nil), "Too late: #42 is done, " + moment(at(30)) + "."},
+		{"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval}, "Too late: #3 is awaiting approval by now."},
+		{"too many rows", &workflow.LimitError{Rows: 6000, Limit: 5000},
+			"That is 6,000 rows, and the limit is 5,000 (limits.max_changes); nothing was taken. Send it in parts."},
+		{"a file", &workflow.FileError{Problem: "the first line has no known column", Remedy: "name the columns", Columns: []string{"a", "b"}},
+			"I cannot use this file: the first line has no known column. Name the columns. Columns I know: `a`, `b`."},
+		{"usage", &workflow.UsageError{Problem: "<x> is not a command", Usage: "help", Nearest: "rename <user> <new-email>"},
+			"&lt;x&gt; is not a command. Did you mean `/countersign rename &lt;user&gt; &lt;new-email&gt;`?"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, ok := words(c.err, "/countersign")
+			if !ok {
+				t.Fatal("no words")
+			}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Errorf("words (-want +got):\n%s", d)
+			}
+		})
+	}
+	if text, ok := words(errors.New("sql: secret"), "/countersign"); ok {
+		t.Errorf("an unknown error has words: %s", text)
+	}
+}
+
+func TestEveryStopHasWords(t *testing.T) {
+	causes := []workflow.StopCause{
+		workflow.StopPerson, workflow.StopCanary, workflow.StopInARow, workflow.StopPercent, workflow.StopKeyRefused,
+		workflow.StopUnknown, workflow.StopUnavailable, workflow.StopLateStart, workflow.StopStore,
+	}
+	for _, cause := range causes {
+		text := stopWords(workflow.Stop{Cause: cause, By: bob, Rows: []int{3, 9}, Note: "5"})
+		if strings.Contains(text, string(cause)) && strings.Contains(string(cause), "_") || !strings.Contains(text, "3 and 9") {
+			t.Errorf("%s: %s", cause, text)
+		}
+	}
+}
