@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -87,7 +88,7 @@ func (w *response) result(r *http.Request) *http.Response {
 	w.WriteHeader(http.StatusOK)
 	w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	return &http.Response{
-		Status:        http.StatusText(w.status),
+		Status:        fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)),
 		StatusCode:    w.status,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
