@@ -269,6 +269,15 @@ func TestReadCSVBrokenQuotes(t *testing.T) {
 	}
 }
 
+// Of a record that cannot be read, the cells are what can be told apart.
+func TestReadCSVCellsOfABrokenRecord(t *testing.T) {
+	sheet := read(t, "email,note,new_email\n\"a,b\",\"open,'=1,'it's\na@x.example,,b@x.example\n", "")
+	want := []string{"a,b", `"open`, "=1", "'it's"}
+	if diff := cmp.Diff(want, sheet.Rows[0].Cells); diff != "" {
+		t.Errorf("cells (-want +got):\n%s", diff)
+	}
+}
+
 func TestReadCSVRefusesFiles(t *testing.T) {
 	tests := map[string]struct{ data, problem, remedy string }{
 		"empty":    {"", "the file is empty", "first line must name the columns"},

@@ -40,6 +40,13 @@ func TestWriteCSV(t *testing.T) {
 	}
 }
 
+// A record of one empty cell must not look like a blank line.
+func TestWriteCSVLoneEmptyCell(t *testing.T) {
+	if got, want := write(t, []string{"email"}, []string{""}), "\uFEFFemail\r\n\"\"\r\n"; got != want {
+		t.Errorf("file %q, want %q", got, want)
+	}
+}
+
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
