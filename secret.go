@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"io"
 )
@@ -12,6 +14,13 @@ const secretMask = "[secret]"
 // The zero value is no secret. The text hangs on a pointer so that printing a struct around it by reflection, which
 // cannot call methods of unexported fields, shows an address and not the token.
 type Secret struct{ text *string }
+
+var (
+	_ fmt.Formatter          = Secret{}
+	_ fmt.GoStringer         = Secret{}
+	_ encoding.TextMarshaler = Secret{}
+	_ json.Marshaler         = Secret{}
+)
 
 // newSecret wraps a token; an empty one gives the zero Secret.
 func newSecret(text string) Secret {
