@@ -1,11 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -213,29 +211,27 @@ func (r *Runner) try(ctx context.Context, e *entry, run Run) error {
 		r.finished()
 		return nil
 	}
-	snapshot, err := r.store.TakeSnapshot(ctx, e.Name, time.Now(), r.members.Members(ctx))
-	if err != nil && ctx.Err() != nil {
+	snapshot, failure := r.store.TakeSnapshot(ctx, e.Name, time.Now(), r.members.Members(ctx))
+	if failure != nil && ctx.Err() != nil {
 		return r.callOff(ctx, run)
 	}
-	if err != nil {
-		log.Warn().Err(err).Int("attempt", run.Attempts).Msg("the report failed")
+	if failure != nil {
+		log.Warn().Err(failure).Int("attempt", run.Attempts).Msg("the report failed")
 	}
 	// The result is known and is written down although the program may be ending just now.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), putBack, errors.New("write the end of a report run"))
 	defer cancel()
-	run, err2 := r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
-		if err != nil {
-			return run.fail(time.Now(), why(err))
+	run, err = r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
+		if failure != nil {
+			run.fail(time.Now(), why(failure))
+			return nil
 		}
 		run.State, run.Finished, run.NextTry, run.Reason = RunDone, time.Now(), time.Time{}, ""
 		run.Snapshot, run.Counts = snapshot.ID, snapshot.Counts
 		return nil
 	})
-	if err2 != nil {
-		return err2
-	}
-	if run.State.Live() {
-		return nil
+	if err != nil || run.State.Live() {
+		return err
 	}
 	r.finished()
 	if run.State == RunDone {
@@ -267,20 +263,19 @@ func begin(run *Run) error {
 }
 
 // fail writes down a failed try: the run waits for the next one, or has failed when there is none left.
-func (run *Run) fail(now time.Time, reason string) error {
+func (run *Run) fail(now time.Time, reason string) {
 	run.Reason = reason
 	if run.FirstFailed.IsZero() {
 		run.FirstFailed = now
 	}
 	if run.Attempts > len(again()) {
 		run.State, run.Finished = RunFailed, now
-		return nil
+		return
 	}
 	run.State, run.NextTry = RunWaiting, run.FirstFailed.Add(again()[run.Attempts-1])
 	if run.NextTry.Before(now) { // the try itself took longer than that
 		run.NextTry = now
 	}
-	return nil
 }
 
 // callOff puts back a try that the end of the program cut short; it does not count.
@@ -376,92 +371,3 @@ func (r *Runner) RunNow(ctx context.Context, name, by string) error {
 	}
 	return nil
 }
-
-// Status is a report as it stands.
-type Status struct {
-	Name     string
-	Kind     Kind
-	Schedule string // "" when it runs only when asked for
-	Location *time.Location
-	Next     time.Time // by its schedule; zero without one, or when its kind is not supported yet
-	Live     *Run      // what is waiting or running just now
-	Last     *Result   // what ended last
-}
-
-// List gives every report of the settings in their order, and those that were asked for by kind and have run.
-func (r *Runner) List(ctx context.Context) ([]Status, error) {
-	var list []Status
-	for _, e := range r.reports {
-		s := Status{Name: e.Name, Kind: e.Kind, Schedule: e.Schedule, Location: e.Location}
-		last, err := r.store.Results(ctx, e.Name, "", 1)
-		if err != nil {
-			return nil, err
-		}
-		if len(last) > 0 {
-			s.Last = &last[0]
-		}
-		run, live, err := r.store.LiveRun(ctx, e.Name)
-		if err != nil {
-			return nil, err
-		}
-		if live {
-			s.Live = &run
-		}
-		if e.schedule != nil && e.Kind.Supported() {
-			s.Next = e.schedule.Next(time.Now())
-		}
-		if !e.unlisted || s.Last != nil || s.Live != nil {
-			list = append(list, s)
-		}
-	}
-	return list, nil
-}
-
-// Show gives the last run of a report on a date (2006-01-02; "" for the last of all) that did not fail, and its table; a
-// failed one, without a table, when there is no other. Errors: ErrUnknownReport, ErrNoRun, ErrNoSnapshot.
-func (r *Runner) Show(ctx context.Context, name, date string) (Result, []byte, error) {
-	if r.find(name) == nil {
-		return Result{}, nil, fmt.Errorf("report %s: %w", name, ErrUnknownReport)
-	}
-	results, err := r.store.Results(ctx, name, date, 0)
-	if err != nil {
-		return Result{}, nil, err
-	}
-	if len(results) == 0 {
-		return Result{}, nil, fmt.Errorf("report %s: %w", name, ErrNoRun)
-	}
-	shown := results[0]
-	for _, result := range results {
-		if !result.Failed {
-			shown = result
-			break
-		}
-	}
-	if shown.Failed {
-		return shown, nil, nil
-	}
-	var table bytes.Buffer
-	if err := r.write(ctx, shown, &table); err != nil {
-		return Result{}, nil, err
-	}
-	return shown, table.Bytes(), nil
-}
-
-// CSV writes the table of a run that did not fail. Errors: ErrNoRun, ErrNoSnapshot.
-func (r *Runner) CSV(ctx context.Context, run int64, w io.Writer) error {
-	result, err := r.store.Result(ctx, run)
-	if err != nil {
-		return err
-	}
-	return r.write(ctx, result, w)
-}
-
-func (r *Runner) write(ctx context.Context, result Result, w io.Writer) error {
-	if result.Snapshot == 0 {
-		return fmt.Errorf("report %s of %s: %w", result.Report, result.Date, ErrNoSnapshot)
-	}
-	return WriteAccounts(w, r.store.SnapshotMembers(ctx, result.Snapshot))
-}
-
-// Unposted lists the results that still have to be told, oldest first (Results.UnpostedResults).
-func (r *Runner) Unposted(ctx context.Context) ([]Result, error) { return r.store.UnpostedResults(ctx) }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -54,13 +55,16 @@ func (d document) Scan(value any) error {
 	return json.Unmarshal([]byte(text), d.into)
 }
 
-// text encodes a value for a column of JSON. The types are ours and of strings, numbers and times, which always encode.
+// text encodes a value for a column of JSON, with & and < as they are, for people who read it there. The types are ours
+// and of strings, numbers and times, which always encode.
 func text(v any) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
+	var buf strings.Builder
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		panic(fmt.Sprintf("store: encode %T: %v", v, err)) // a fault of this package, not of any input
 	}
-	return string(raw)
+	return strings.TrimSuffix(buf.String(), "\n")
 }
 
 // scanner is a row of a query or the only one.

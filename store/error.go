@@ -30,7 +30,9 @@ type StoreError struct {
 	Err  error
 }
 
-func (e *StoreError) Error() string { return fmt.Sprintf("%s: %s (SQLite code %d)", e.Op, e.words(), e.Code) }
+func (e *StoreError) Error() string {
+	return fmt.Sprintf("%s: %s (SQLite code %d)", e.Op, e.words(), e.Code)
+}
 
 func (e *StoreError) Unwrap() error { return e.Err }
 

@@ -224,6 +224,7 @@ CREATE TABLE snapshot_account (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX snapshot_account_now ON snapshot_account (account_id) WHERE last_snapshot IS NULL;
+CREATE INDEX snapshot_account_past ON snapshot_account (last_snapshot) WHERE last_snapshot IS NOT NULL;
 
 -- What changes every day an account is used, apart from what seldom does, and by a short key, so that a night adds a few
 -- dozen bytes for each account that was used since.
@@ -242,28 +243,31 @@ CREATE TABLE snapshot_activity (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX snapshot_activity_now ON snapshot_activity (member) WHERE last_snapshot IS NULL;
+CREATE INDEX snapshot_activity_past ON snapshot_activity (last_snapshot) WHERE last_snapshot IS NOT NULL;
 
 -- For people with sqlite3: SELECT * FROM snapshot_row WHERE snapshot = 17.
 CREATE VIEW snapshot_row AS
 SELECT s.id AS snapshot, s.taken_at, s.report, a.account_id, a.name, a.email, a.type, a.status, a.billable,
     v.last_active, a.products, v.products AS products_last_active
 FROM snapshot s
-JOIN snapshot_account a ON s.id >= a.first_snapshot AND (a.last_snapshot IS NULL OR s.id <= a.last_snapshot)
+JOIN snapshot_account a ON s.id BETWEEN a.first_snapshot AND ifnull(a.last_snapshot, s.id)
 JOIN member m ON m.account_id = a.account_id
-JOIN snapshot_activity v ON v.member = m.id
-    AND s.id >= v.first_snapshot AND (v.last_snapshot IS NULL OR s.id <= v.last_snapshot);
+JOIN snapshot_activity v ON v.member = m.id AND v.first_snapshot = (
+    -- its intervals follow each other, so that this one, begun last, is the only one that can hold s.id
+    SELECT max(w.first_snapshot) FROM snapshot_activity w WHERE w.member = m.id AND w.first_snapshot <= s.id)
+    AND s.id <= ifnull(v.last_snapshot, s.id);
 
 -- What is being read for the next snapshot; of no meaning unless the reading came to its end.
 CREATE TABLE snapshot_staging (
-    account_id TEXT PRIMARY KEY,
-    name       TEXT NOT NULL,
-    email      TEXT NOT NULL,
-    type       TEXT NOT NULL,
-    status     TEXT NOT NULL,
-    billable   INTEGER NOT NULL,
-    products   TEXT NOT NULL,
+    account_id  TEXT PRIMARY KEY,
+    name        TEXT NOT NULL,
+    email       TEXT NOT NULL,
+    type        TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    billable    INTEGER NOT NULL,
+    products    TEXT NOT NULL,
     last_active TEXT NOT NULL,
-    activity   TEXT NOT NULL
+    activity    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The moment from which runs of a report are owed under its present schedule.
