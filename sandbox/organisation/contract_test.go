@@ -26,7 +26,8 @@ func TestContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := person(1)
-	full.Billable, full.OrgAdmin, full.LastActive, full.AddedToOrg = true, true, "2026-11-20T10:00:00Z", "2024-01-01T00:00:00.000Z"
+	full.Billable, full.OrgAdmin = true, true
+	full.LastActive, full.AddedToOrg = "2026-11-20T10:00:00Z", "2024-01-01T00:00:00.000Z"
 	full.Products = []organisation.Product{
 		{Key: "confluence", Name: "Confluence", URL: "https://example.atlassian.net", LastActive: "2026-11-20T10:00:00Z"},
 		{Key: "jira-software", Name: "Jira"},
@@ -39,7 +40,9 @@ func TestContract(t *testing.T) {
 		"profile.write/name": "authPolicy.saml", "profile.read": "managedAccount",
 	}
 	billing := person(3)
-	billing.LifecycleErrors = []organisation.LifecycleError{{Code: "last-billing-admin", Message: "…", Link: "https://x.example"}}
+	billing.LifecycleErrors = []organisation.LifecycleError{
+		{Code: "last-billing-admin", Message: "Last billing admin", Link: "https://admin.example"},
+	}
 	unverified := person(4)
 	unverified.Unverified = true
 	gone := person(5)

@@ -20,7 +20,8 @@ func TestManageShowsTheLocks(t *testing.T) {
 		return map[string]any{"allowed": false, "reason": map[string]any{"key": key}}
 	}
 
-	got := w.call(http.StatusOK, http.MethodGet, manage(locked, "?privileges=email.set&privileges=lifecycle.enablement"), nil)
+	two := "?privileges=email.set&privileges=lifecycle.enablement"
+	got := w.call(http.StatusOK, http.MethodGet, manage(locked, two), nil)
 	want := map[string]any{"email.set": refused("externalDirectory.google"), "lifecycle.enablement": allowed}
 	if diff := cmp.Diff(want, got.body); diff != "" {
 		t.Errorf("two privileges (-want +got):\n%s", diff)
@@ -50,13 +51,13 @@ func TestLifecycle(t *testing.T) {
 	locked.Locks = map[string]string{"lifecycle.enablement": "externalDirectory.scim"}
 	w := start(t, nil, person(1), billing, locked)
 
-	w.call(http.StatusNoContent, http.MethodPost, manage(person(1), "/lifecycle/disable"), map[string]string{"message": "left"})
+	w.call(http.StatusNoContent, http.MethodPost, manage(person(1), "/lifecycle/disable"), fields{"message": "left"})
 	if now, _ := w.Account(person(1).ID); now.Status != "inactive" || now.BlockMessage != "left" {
 		t.Errorf("after disable: %+v", now)
 	}
 	user := w.call(http.StatusOK, http.MethodGet, admin("v2", "/directories/-/users/"+person(1).ID), nil)
-	if status, on := get(t, user.body, "data", "status"), get(t, user.body, "data", "deactivatedOn"); status != "deactivated" || on == nil {
-		t.Errorf("v2 shows status %v, deactivatedOn %v", status, on)
+	if data := get(t, user.body, "data"); get(t, data, "status") != "deactivated" || get(t, data, "deactivatedOn") == nil {
+		t.Errorf("v2 shows %v", data)
 	}
 	w.call(http.StatusNoContent, http.MethodPost, manage(person(1), "/lifecycle/enable"), nil)
 	w.call(http.StatusNoContent, http.MethodPost, manage(person(1), "/lifecycle/disable"), `{}`)
@@ -106,13 +107,15 @@ func TestKeyKinds(t *testing.T) {
 
 	w.SetKey("new")
 	w.key = key
-	if got := w.call(http.StatusUnauthorized, http.MethodGet, manage(person(1), ""), nil); got.text != `{"key":"unauthorized"}` {
+	got := w.call(http.StatusUnauthorized, http.MethodGet, manage(person(1), ""), nil)
+	if got.text != `{"key":"unauthorized"}` {
 		t.Errorf("user management: %s", got.text)
 	}
-	if got := w.call(http.StatusUnauthorized, http.MethodGet, admin("v1", "/users"), nil); get(t, got.body, "code") != 401.0 {
+	got = w.call(http.StatusUnauthorized, http.MethodGet, admin("v1", "/users"), nil)
+	if get(t, got.body, "code") != 401.0 {
 		t.Errorf("organizations: %s", got.text)
 	}
-	w.call(http.StatusUnauthorized, http.MethodPut, manage(person(1), "/email"), map[string]string{"email": "x@example.com"})
+	w.call(http.StatusUnauthorized, http.MethodPut, manage(person(1), "/email"), to("x@example.com"))
 	w.key = "new"
 	w.call(http.StatusOK, http.MethodGet, manage(person(1), ""), nil)
 

@@ -158,6 +158,12 @@ func manage(account organisation.Account, rest string) string {
 	return "/users/" + account.ID + "/manage" + rest
 }
 
+// fields is a JSON object to send.
+type fields = map[string]any
+
+// to is the body of PUT email.
+func to(address string) fields { return fields{"email": address} }
+
 func admin(version, rest string) string { return "/admin/" + version + "/orgs/" + orgID + rest }
 
 // noViolations ends a test whose calls were all well formed.

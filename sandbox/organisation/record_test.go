@@ -83,7 +83,7 @@ func TestAccountsAreCopies(t *testing.T) {
 	delete(locked.Locks, "email.set")
 	got, _ := w.Account(locked.ID)
 	delete(got.Locks, "email.set")
-	w.call(http.StatusForbidden, http.MethodPut, manage(locked, "/email"), map[string]string{"email": "x@example.com"})
+	w.call(http.StatusForbidden, http.MethodPut, manage(locked, "/email"), to("x@example.com"))
 }
 
 func TestEachCallHasOneEffect(t *testing.T) {
@@ -94,7 +94,7 @@ func TestEachCallHasOneEffect(t *testing.T) {
 		group.Go(func() {
 			// All want the same address: one gets it.
 			for _, address := range []string{"shared@example.com", fmt.Sprintf("own.%d@example.com", i)} {
-				if _, err := w.try(http.MethodPut, manage(person(i), "/email"), map[string]string{"email": address}); err != nil {
+				if _, err := w.try(http.MethodPut, manage(person(i), "/email"), to(address)); err != nil {
 					t.Error(err)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // search reads all pages and returns the ids in order.
-func (w *world) search(request map[string]any) []string {
+func (w *world) search(request fields) []string {
 	w.t.Helper()
 	ids := []string{}
 	for {
@@ -24,7 +24,7 @@ func (w *world) search(request map[string]any) []string {
 		if !more {
 			return ids
 		}
-		request = map[string]any{"cursor": token}
+		request = fields{"cursor": token}
 	}
 }
 
@@ -41,29 +41,34 @@ func TestSearch(t *testing.T) {
 	w := start(t, nil, admin1, off, suspended, guest, hidden, app, person(33))
 	all := []string{admin1.ID, off.ID, suspended.ID, guest.ID, person(33).ID}
 
+	emails := func(addresses ...string) fields { return fields{"emails": addresses} }
 	for _, test := range []struct {
 		name    string
-		request map[string]any
+		request fields
 		want    []string
 	}{
-		{"everybody", map[string]any{}, all},
-		{"everybody by twos", map[string]any{"limit": 2}, all},
-		{"everybody one by one", map[string]any{"limit": 1}, all},
-		{"addresses in any case", map[string]any{"emails": []string{"PERSON.3@example.com", "Zoe@Elsewhere.example"}}, []string{suspended.ID, guest.ID}},
-		{"one address in two cases", map[string]any{"emails": []string{"person.3@example.com", "PERSON.3@example.com"}}, []string{suspended.ID}},
-		{"addresses match whole", map[string]any{"emails": []string{"erson.3@example.com", "person.3"}}, []string{}},
-		{"a hidden holder", map[string]any{"emails": []string{hidden.Email}}, []string{}},
-		{"words", map[string]any{"searchTerm": "GUEST"}, []string{guest.ID}},
-		{"words in addresses", map[string]any{"searchTerm": "person.3"}, []string{suspended.ID, person(33).ID}},
-		{"ids", map[string]any{"accountIds": []string{guest.ID, off.ID, "nobody"}}, []string{off.ID, guest.ID}},
-		{"managed", map[string]any{"claimStatus": "managed"}, []string{admin1.ID, off.ID, suspended.ID, person(33).ID}},
-		{"unmanaged", map[string]any{"claimStatus": "unmanaged"}, []string{guest.ID}},
-		{"by account status", map[string]any{"accountStatus": []string{"inactive"}}, []string{off.ID}},
-		{"by status", map[string]any{"status": []string{"suspended", "deactivated"}}, []string{off.ID, suspended.ID}},
-		{"by membership", map[string]any{"membershipStatus": []string{"suspended"}}, []string{suspended.ID}},
-		{"by domain", map[string]any{"emailDomains": []string{"@Elsewhere.example"}}, []string{guest.ID}},
-		{"by role", map[string]any{"roleIds": []string{"atlassian/org-admin"}}, []string{admin1.ID}},
-		{"sorted, by twos", map[string]any{"limit": 2, "sortBy": []any{map[string]string{"field": "nick_name", "direction": "asc"}}}, []string{guest.ID, admin1.ID, off.ID, suspended.ID, person(33).ID}},
+		{"everybody", fields{}, all},
+		{"everybody by twos", fields{"limit": 2}, all},
+		{"everybody one by one", fields{"limit": 1}, all},
+		{"addresses in any case", emails("PERSON.3@example.com", "Zoe@Elsewhere.example"), []string{suspended.ID, guest.ID}},
+		{"one address in two cases", emails("person.3@example.com", "PERSON.3@example.com"), []string{suspended.ID}},
+		{"addresses match whole", emails("erson.3@example.com", "person.3"), []string{}},
+		{"a hidden holder", emails(hidden.Email), []string{}},
+		{"words", fields{"searchTerm": "GUEST"}, []string{guest.ID}},
+		{"words in addresses", fields{"searchTerm": "person.3"}, []string{suspended.ID, person(33).ID}},
+		{"ids", fields{"accountIds": []string{guest.ID, off.ID, "nobody"}}, []string{off.ID, guest.ID}},
+		{"managed", fields{"claimStatus": "managed"}, []string{admin1.ID, off.ID, suspended.ID, person(33).ID}},
+		{"unmanaged", fields{"claimStatus": "unmanaged"}, []string{guest.ID}},
+		{"by account status", fields{"accountStatus": []string{"inactive"}}, []string{off.ID}},
+		{"by status", fields{"status": []string{"suspended", "deactivated"}}, []string{off.ID, suspended.ID}},
+		{"by membership", fields{"membershipStatus": []string{"suspended"}}, []string{suspended.ID}},
+		{"by domain", fields{"emailDomains": []string{"@Elsewhere.example"}}, []string{guest.ID}},
+		{"by role", fields{"roleIds": []string{"atlassian/org-admin"}}, []string{admin1.ID}},
+		{
+			"sorted, by twos",
+			fields{"limit": 2, "sortBy": []fields{{"field": "nick_name", "direction": "asc"}}},
+			[]string{guest.ID, admin1.ID, off.ID, suspended.ID, person(33).ID},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, w.search(test.request)); diff != "" {
@@ -85,17 +90,17 @@ func TestSearchRefuses(t *testing.T) {
 	}
 	path := admin("v2", "/directories/-/users/search")
 	for name, body := range map[string]any{
-		"emails and words":   map[string]any{"emails": many(1), "searchTerm": "a"},
-		"101 addresses":      map[string]any{"emails": many(101)},
-		"no address":         map[string]any{"emails": []string{}},
-		"an address twice":   map[string]any{"emails": []string{"a@example.com", "a@example.com"}},
-		"11 ids":             map[string]any{"accountIds": many(11)},
-		"limit 0":            map[string]any{"limit": 0},
-		"limit 101":          map[string]any{"limit": 101},
-		"limit as text":      map[string]any{"limit": "5"},
-		"unknown claim":      map[string]any{"claimStatus": "claimed"},
-		"unknown expansion":  map[string]any{"expand": []string{"email"}},
-		"made-up cursor":     map[string]any{"cursor": "abc.def"},
+		"emails and words":   fields{"emails": many(1), "searchTerm": "a"},
+		"101 addresses":      fields{"emails": many(101)},
+		"no address":         fields{"emails": []string{}},
+		"an address twice":   fields{"emails": []string{"a@example.com", "a@example.com"}},
+		"11 ids":             fields{"accountIds": many(11)},
+		"limit 0":            fields{"limit": 0},
+		"limit 101":          fields{"limit": 101},
+		"limit as text":      fields{"limit": "5"},
+		"unknown claim":      fields{"claimStatus": "claimed"},
+		"unknown expansion":  fields{"expand": []string{"email"}},
+		"made-up cursor":     fields{"cursor": "abc.def"},
 		"a list as the body": `[]`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +110,7 @@ func TestSearchRefuses(t *testing.T) {
 			}
 		})
 	}
-	w.call(http.StatusOK, http.MethodPost, path, map[string]any{"emails": many(100)})
+	w.call(http.StatusOK, http.MethodPost, path, fields{"emails": many(100)})
 	w.call(http.StatusNotFound, http.MethodPost, admin("v2", "/directories/nowhere/users/search"), `{}`)
 	w.noViolations()
 }
@@ -113,11 +118,13 @@ func TestSearchRefuses(t *testing.T) {
 func TestSearchCursorCarriesItsRequest(t *testing.T) {
 	w := start(t, nil, people(5)...)
 	path := admin("v2", "/directories/-/users/search")
-	first := w.call(http.StatusOK, http.MethodPost, path, map[string]any{
+	first := w.call(http.StatusOK, http.MethodPost, path, fields{
 		"searchTerm": "person", "limit": 2, "expand": []string{"platformRoles"},
 	})
 	token := get(t, first.body, "links", "next").(string)
-	second := w.call(http.StatusOK, http.MethodPost, path, map[string]any{"cursor": token, "searchTerm": "nobody", "limit": 50})
+	second := w.call(http.StatusOK, http.MethodPost, path, fields{
+		"cursor": token, "searchTerm": "nobody", "limit": 50,
+	})
 	list := get(t, second.body, "data").([]any)
 	if len(list) != 2 {
 		t.Fatalf("second page has %d accounts, want 2", len(list))
@@ -125,8 +132,8 @@ func TestSearchCursorCarriesItsRequest(t *testing.T) {
 	if roles := get(t, list[0], "platformRoles"); roles == nil {
 		t.Errorf("the expansion is lost on the second page")
 	}
-	other := w.Directories()[0].ID
-	w.call(http.StatusBadRequest, http.MethodPost, admin("v2", "/directories/"+other+"/users/search"), map[string]any{"cursor": token})
+	other := admin("v2", "/directories/"+w.Directories()[0].ID+"/users/search")
+	w.call(http.StatusBadRequest, http.MethodPost, other, fields{"cursor": token})
 }
 
 func TestDirectoryUser(t *testing.T) {
@@ -136,11 +143,11 @@ func TestDirectoryUser(t *testing.T) {
 	synced.OrgAdmin = true
 	w := start(t, nil, synced, hidden)
 	got := w.call(http.StatusOK, http.MethodGet, admin("v2", "/directories/-/users/"+synced.ID), nil)
-	want := map[string]any{
+	want := fields{
 		"accountId": synced.ID, "accountType": "atlassian", "accountStatus": "active", "membershipStatus": "active",
 		"status": "active", "claimStatus": "managed", "managementSource": "synced", "email": synced.Email,
 		"emailVerified": true, "name": "Person 1", "nickname": "Person 1", "mfaEnabled": false,
-		"platformRoles": []any{"atlassian/org-admin"}, "counts": map[string]any{"resources": 0.0},
+		"platformRoles": []any{"atlassian/org-admin"}, "counts": fields{"resources": 0.0},
 	}
 	data := maps.Clone(got.body["data"].(map[string]any))
 	delete(data, "picture")
