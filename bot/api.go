@@ -315,6 +315,18 @@ func (a *api) shared(ctx context.Context, channel string) (ext bool, err error) 
 	return ext, err
 }
 
+// direct gives the channel of a person's direct messages with us (conversations.open); files need its id.
+func (a *api) direct(ctx context.Context, person string) (channel string, err error) {
+	err = a.call(ctx, "conversations.open", func(ctx context.Context) error {
+		c, _, _, err := a.client.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{person}})
+		if err == nil {
+			channel = c.ID
+		}
+		return err
+	})
+	return channel, err
+}
+
 // file reads what Slack knows of a file.
 func (a *api) file(ctx context.Context, id string) (f *slack.File, err error) {
 	err = a.call(ctx, "files.info", func(ctx context.Context) error {

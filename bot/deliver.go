@@ -37,6 +37,7 @@ type deliver struct {
 	progress *rate.Limiter
 	slots    chan struct{} // batchesAtOnce
 	wake     chan struct{}
+	results  chan struct{} // a report has ended
 
 	mu    sync.Mutex
 	drawn map[int64]*drawing
@@ -60,7 +61,7 @@ func newDeliver(cfg Config, a *api, p *people) *deliver {
 	return &deliver{
 		cfg: cfg, store: cfg.Store, api: a, people: p, log: cfg.Log,
 		progress: rate.NewLimiter(rate.Every(progressEvery), progressBurst),
-		slots:    make(chan struct{}, batchesAtOnce), wake: make(chan struct{}, 1),
+		slots:    make(chan struct{}, batchesAtOnce), wake: make(chan struct{}, 1), results: make(chan struct{}, 1),
 		drawn: map[int64]*drawing{},
 	}
 }

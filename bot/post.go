@@ -274,8 +274,15 @@ func (d *deliver) insteadOfFile(ctx context.Context, at place, name, code string
 	if err := d.store.DeletePost(ctx, at.key); err != nil {
 		return err
 	}
-	_, err := d.put(ctx, at, m, "", &drawing{put: map[string]string{}})
-	return err
+	ts, err := d.put(ctx, at, m, "", &drawing{put: map[string]string{}})
+	if err != nil {
+		return err
+	}
+	p := workflow.Post{Key: at.key, Batch: at.batch, Channel: at.channel, TS: ts, File: code} // there will be no other
+	if err := d.store.SavePost(ctx, p); err != nil {
+		return fmt.Errorf("note that %s stays out: %w", name, err)
+	}
+	return nil
 }
 
 // The names of the files, as people look for them.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -41,6 +42,11 @@ func words(err error, command string) (text string, ok bool) {
 		err  error
 		text string
 	}{
+		{report.ErrUnknownReport, "There is no report of that name; `" + command + " report list` shows them."},
+		{report.ErrNotSupported, "That kind of report is not supported yet."},
+		{report.ErrBusy, "That report is being made just now."},
+		{report.ErrNoRun, "That report has not been made, or not on that day."},
+		{report.ErrNoSnapshot, "What that report was made of is no longer kept."},
 		{errNoReports, "No reports are set up (settings, reports)."},
 		{workflow.ErrNotSent, "Atlassian could not be reached just now, and nothing was changed. Try again in a minute."},
 		{workflow.ErrUnknownOutcome, "Atlassian did not answer in time. Try again in a minute."},
