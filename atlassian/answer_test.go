@@ -19,8 +19,10 @@ func TestClassify(t *testing.T) {
 		body   string
 		want   Error
 	}{
-		"key refused":           {profile, 401, `{"key":"unauthorized"}`, Error{Kind: KindKeyRefused, Key: "unauthorized"}},
-		"key refused, admin":    {profile, 401, `{"code":401,"message":"Unauthorized"}`, Error{Kind: KindKeyRefused, Message: "Unauthorized"}},
+		"key refused": {profile, 401, `{"key":"unauthorized"}`, Error{Kind: KindKeyRefused, Key: "unauthorized"}},
+		"key refused, admin": {
+			profile, 401, `{"code":401,"message":"Unauthorized"}`, Error{Kind: KindKeyRefused, Message: "Unauthorized"},
+		},
 		"key refused, no words": {setEmail, 401, ``, Error{Kind: KindKeyRefused}},
 		"key with scopes": {
 			profile, 403, `{"key":"forbidden.insufficientScope","context":{"required":["manage:org"]}}`,
@@ -58,7 +60,8 @@ func TestClassify(t *testing.T) {
 		},
 		"value": {
 			setEmail, 400,
-			`{"key":"fieldConstraintsViolated","context":{"fieldViolations":[{"field":"email","violations":[{"key":"validCharacters"},{"key":"partMaxLength"}]}]}}`,
+			`{"key":"fieldConstraintsViolated","context":{"fieldViolations":[
+				{"field":"email","violations":[{"key":"validCharacters"},{"key":"partMaxLength"}]}]}}`,
 			Error{
 				Kind: KindInvalid, Key: "fieldConstraintsViolated",
 				Violations: []string{"email: partMaxLength", "email: validCharacters"},
@@ -73,22 +76,25 @@ func TestClassify(t *testing.T) {
 		"a page for 400":   {setEmail, 400, `<html>`, Error{Kind: KindProbableCollision}},
 		"lifecycle": {
 			disable, 409,
-			`{"key":"conflict.lifecycleErrors","context":{"message":"cannot","accountId":"a","errorCodes":[{"code":"last-billing-admin","message":"settle it","link":"https://x.example"}]}}`,
+			`{"key":"conflict.lifecycleErrors","context":{"message":"cannot","accountId":"a","errorCodes":[
+				{"code":"last-billing-admin","message":"settle it","link":"https://x.example"}]}}`,
 			Error{
 				Kind: KindLifecycle, Key: "conflict.lifecycleErrors", Message: "cannot",
 				Lifecycle: []LifecycleError{{Code: "last-billing-admin", Message: "settle it", Link: "https://x.example"}},
 			},
 		},
-		"lifecycle without words":   {disable, 409, ``, Error{Kind: KindLifecycle}},
-		"refused":                   {disable, 415, ``, Error{Kind: KindRefused}},
-		"throttled":                 {setEmail, 429, `{"code":"ADMIN-429-1"}`, Error{Kind: KindThrottled, Key: "ADMIN-429-1"}},
-		"500 on a write":            {setEmail, 500, ``, Error{Kind: KindUnknownOutcome}},
-		"503 on a write":            {disable, 503, `down`, Error{Kind: KindUnknownOutcome}},
-		"408 on a write":            {setEmail, 408, ``, Error{Kind: KindUnknownOutcome}},
-		"redirect on a write":       {setEmail, 307, ``, Error{Kind: KindUnknownOutcome}},
-		"502 on a read":             {profile, 502, `<html>`, Error{Kind: KindUnavailable}},
-		"redirect on a read":        {profile, 302, ``, Error{Kind: KindUnexpected}},
-		"parts of unexpected shape": {setEmail, 403, `{"key":"forbidden.action","context":[1]}`, Error{Kind: KindNotAllowed, Key: "forbidden.action"}},
+		"lifecycle without words": {disable, 409, ``, Error{Kind: KindLifecycle}},
+		"refused":                 {disable, 415, ``, Error{Kind: KindRefused}},
+		"throttled":               {setEmail, 429, `{"code":"ADMIN-429-1"}`, Error{Kind: KindThrottled, Key: "ADMIN-429-1"}},
+		"500 on a write":          {setEmail, 500, ``, Error{Kind: KindUnknownOutcome}},
+		"503 on a write":          {disable, 503, `down`, Error{Kind: KindUnknownOutcome}},
+		"408 on a write":          {setEmail, 408, ``, Error{Kind: KindUnknownOutcome}},
+		"redirect on a write":     {setEmail, 307, ``, Error{Kind: KindUnknownOutcome}},
+		"502 on a read":           {profile, 502, `<html>`, Error{Kind: KindUnavailable}},
+		"redirect on a read":      {profile, 302, ``, Error{Kind: KindUnexpected}},
+		"parts of unexpected shape": {
+			setEmail, 403, `{"key":"forbidden.action","context":[1]}`, Error{Kind: KindNotAllowed, Key: "forbidden.action"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

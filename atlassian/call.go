@@ -225,7 +225,9 @@ func sendable(key string) bool {
 }
 
 // broken is the error of an attempt that got no answer, or only a part of one.
-func (c *Client) broken(ctx, callCtx context.Context, call request, path *tracer, err error, clean func(string) string) error {
+func (c *Client) broken(
+	ctx, callCtx context.Context, call request, path *tracer, err error, clean func(string) string,
+) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // the rest of it is the address, which is long
 	}

@@ -54,7 +54,7 @@ type Config struct {
 	DirectoryID string
 	// Key gives the organisation API key, one made without scopes; asked for at each call.
 	Key func() string
-	// HTTP makes the calls. nil means a client of our own. Its CheckRedirect is not used.
+	// HTTP makes the calls. nil means a client of our own. Its CheckRedirect and Timeout are not used.
 	HTTP *http.Client
 	Log  zerolog.Logger
 	// Rand spreads the waits between repeated reads. nil means a random seed.
@@ -165,6 +165,7 @@ func httpClient(cfg Config) *http.Client {
 		transport.IdleConnTimeout = idleConnection
 		own.Transport = transport
 	}
+	own.Timeout = 0 // it would end a call without the call's context knowing, which the proof of "not sent" goes by
 	// A redirect would carry the key somewhere else, or turn a write into something that the caller did not ask for.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &own

@@ -168,7 +168,9 @@ func TestMembers(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	locked := person(1)
-	locked.Locks = map[string]string{PrivilegeEmail: "externalDirectory.google", PrivilegeEnablement: "administrative.notMyself"}
+	locked.Locks = map[string]string{
+		PrivilegeEmail: "externalDirectory.google", PrivilegeEnablement: "administrative.notMyself",
+	}
 	billing := person(2)
 	billing.LifecycleErrors = []organisation.LifecycleError{
 		{Code: "last-admin", Message: "name another admin", Link: "https://x.example"}, {Code: "open-invoice", Message: "pay it"},
@@ -210,7 +212,9 @@ func TestRefusals(t *testing.T) {
 		},
 		"billing": {
 			d.Deactivate(ctx, personID(2), ""),
-			workflow.NewReason(workflow.ReasonLifecycle, "last-admin, open-invoice", "name another admin; pay it", "https://x.example"),
+			workflow.NewReason(
+				workflow.ReasonLifecycle, "last-admin, open-invoice", "name another admin; pay it", "https://x.example",
+			),
 		},
 		"account not verified": {
 			d.SetEmail(ctx, personID(3), "a@example.com"),

@@ -23,11 +23,13 @@ func TestCheckKey(t *testing.T) {
 	}{
 		"good": {
 			onSockets(t, nil, accounts...),
-			KeyReport{Works: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46}, "", "",
+			KeyReport{Works: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46},
+			"", "",
 		},
 		"scoped": {
 			onSockets(t, with(scopedKey), accounts...),
-			KeyReport{Scoped: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46}, KindKeyScoped, opManage,
+			KeyReport{Scoped: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46},
+			KindKeyScoped, opManage,
 		},
 		"wrong":     {onSockets(t, with("another key"), accounts...), KeyReport{}, KindKeyRefused, opDomains},
 		"other org": {onSockets(t, func(c *Config) { c.OrgID = "another" }, accounts...), KeyReport{}, KindForbidden, opDomains},

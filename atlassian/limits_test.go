@@ -54,7 +54,9 @@ func TestReadLimits(t *testing.T) {
 			limits{limit: -1, remaining: -1, retry: 20 * time.Second},
 		},
 		"retry at a date gone by": {map[string]string{"Retry-After": "Tue, 24 Nov 2026 09:59:00 GMT"}, none},
-		"retry in a year":         {map[string]string{"Retry-After": "31536000"}, limits{limit: -1, remaining: -1, retry: maxShut}},
+		"retry in a year": {
+			map[string]string{"Retry-After": "31536000"}, limits{limit: -1, remaining: -1, retry: maxShut},
+		},
 		"nonsense": {
 			map[string]string{
 				"Retry-After": "NaN", "X-RateLimit-Limit": "-5", "X-RateLimit-Remaining": "many", "X-RateLimit-Reset": "soon",

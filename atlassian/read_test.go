@@ -60,6 +60,8 @@ func TestReadAgain(t *testing.T) {
 	profile := func(times int, f organisation.Fault) organisation.Faults {
 		return organisation.Faults{Before: organisation.On(http.MethodGet, "/profile", times, f)}
 	}
+	inAnHour := organisation.Fault{Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"3600"}}}
+	throttled := profile(0, organisation.Throttled(10*time.Second))
 	for name, test := range map[string]struct {
 		faults  organisation.Faults
 		want    Kind // "" when it works in the end
@@ -72,11 +74,11 @@ func TestReadAgain(t *testing.T) {
 		"cut for ever":            {profile(0, organisation.Drop()), KindUnavailable, 4, checkBudget},
 		"429 with seconds":        {profile(1, organisation.Throttled(40*time.Second)), "", 2, 41 * time.Second},
 		"429 without":             {profile(3, organisation.ThrottledBare()), "", 4, 8 * time.Second},
-		"429 for ever":            {profile(0, organisation.Throttled(10*time.Second)), KindThrottled, mostThrottled, 80 * time.Second},
+		"429 for ever":            {throttled, KindThrottled, mostThrottled, 80 * time.Second},
 		"401":                     {profile(0, organisation.Unauthorized()), KindKeyRefused, 1, 0},
 		"a late answer":           {profile(1, organisation.Late(20*time.Second)), "", 1, 20 * time.Second},
 		"no answer for too long":  {profile(0, organisation.Hang(time.Hour)), KindUnavailable, 1, callTimeout},
-		"wait is cut by a budget": {profile(0, organisation.Fault{Status: 503, Header: http.Header{"Retry-After": {"3600"}}}), KindUnavailable, 1, 0},
+		"wait is cut by a budget": {profile(0, inAnHour), KindUnavailable, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -286,7 +286,8 @@ func TestBadIDsAreNotSent(t *testing.T) {
 		_, profile := w.client.Profile(t.Context(), id)
 		_, manage := w.client.Manage(t.Context(), id)
 		_, user := w.client.DirectoryUser(t.Context(), id)
-		for _, err := range []error{profile, manage, user, w.client.SetEmail(t.Context(), id, "a@example.com"), w.client.Enable(t.Context(), id)} {
+		email, enable := w.client.SetEmail(t.Context(), id, "a@example.com"), w.client.Enable(t.Context(), id)
+		for _, err := range []error{profile, manage, user, email, enable} {
 			if KindOf(err) != KindInvalid {
 				t.Errorf("id %q: %v", id, err)
 			}
