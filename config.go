@@ -50,7 +50,7 @@ type Atlassian struct {
 	Sites         []Site
 }
 
-// Site is a Jira site for the site-… actions.
+// Site is a Jira site for the site-… actions. No command of this version needs its token, so that is not read.
 type Site struct {
 	Name, URL, Email string
 	APIToken         Secret
