@@ -73,7 +73,7 @@ func (c *checker) check(declared any, value any, at string, closed bool) {
 	}
 	for _, word := range []string{"oneOf", "anyOf"} {
 		if branches, given := schema[word].([]any); given {
-			c.branch(schema, branches, value, at)
+			c.branch(schema, branches, value, at, closed)
 		}
 	}
 	switch value := value.(type) {
@@ -115,19 +115,19 @@ func (c *checker) kind(schema object, value any, at string) bool {
 }
 
 // branch finds the branch of a oneOf or anyOf that fits: the one that the discriminator names, or any.
-func (c *checker) branch(schema object, branches []any, value any, at string) {
+func (c *checker) branch(schema object, branches []any, value any, at string, closed bool) {
 	if discriminator, given := schema["discriminator"].(object); given {
 		fields, _ := value.(object)
 		mapping, _ := discriminator["mapping"].(object)
 		if way, named := mapping[fmt.Sprint(fields[text(discriminator["propertyName"])])]; named {
-			c.check(object{"$ref": way}, value, at, true)
+			c.check(object{"$ref": way}, value, at, closed)
 			return
 		}
 	}
 	var nearest []string
 	for _, branch := range branches {
 		tried := &checker{schemas: c.schemas, partial: c.partial}
-		tried.check(branch, value, at, true)
+		tried.check(branch, value, at, closed)
 		if len(tried.problems) == 0 {
 			return
 		}
@@ -149,6 +149,9 @@ func (c *checker) object(schema, value object, at string, closed bool) {
 	c.bound(schema, "Properties", len(value), at)
 	properties, _ := schema["properties"].(object)
 	names, open := c.names(schema)
+	if schema["oneOf"] != nil || schema["anyOf"] != nil {
+		closed = false // the branch has looked
+	}
 	for name, inner := range value {
 		where := at + "." + name
 		switch declared, known := properties[name]; {
