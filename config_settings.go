@@ -14,6 +14,7 @@ var (
 	userID     = form{regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`), "the id of a Slack user (U… or W…)"}
 	channelID  = form{regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`), "the id of a Slack channel (C… or G…), not its name"}
 	orgID      = form{regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), "an id of letters, digits and hyphens"}
+	accountID  = form{regexp.MustCompile(`^[A-Za-z0-9_|:-]{1,128}$`), "an Atlassian account id"}
 	reportName = form{regexp.MustCompile(`^[a-z0-9-]{1,40}$`), "1 to 40 of a–z, 0–9 and hyphen"}
 	// Slack allows 2 to 32 characters (apps manifest reference, slash_commands.command).
 	commandName = form{regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`), "a slash and 1 to 31 of a–z, 0–9, hyphen and underscore"}
@@ -105,7 +106,7 @@ func (s section) channels(c *Channels) {
 }
 
 func (s section) approval(c *Approval) {
-	s.number("approvals", &c.Approvals, 1, 10)
+	s.number("approvals", &c.Approvals, 1, 100)
 	s.duration("expires_after", &c.ExpiresAfter)
 	s.duration("start_within", &c.StartWithin)
 	s.duration("finish_within", &c.FinishWithin)
@@ -122,7 +123,9 @@ func (s section) protect(c *[]string) {
 			entry.problem("protection by group is not supported yet", "list the addresses or account ids themselves")
 			return
 		}
-		*c = append(*c, entry.text)
+		if strings.Contains(entry.text, "@") || entry.match(accountID) {
+			*c = append(*c, entry.text)
+		}
 	})
 }
 

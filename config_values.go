@@ -239,7 +239,7 @@ func (s section) accounts(key string, to *map[string]string) {
 				s.problem(show(person), "is not "+userID.words, "write it as U0BOB: account id")
 			case ok && v.text == "":
 				v.problem("has no account id", "give one, or remove the line")
-			case ok:
+			case ok && v.match(accountID):
 				(*to)[person] = v.text
 			}
 		}
