@@ -1,0 +1,463 @@
+package report_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/report"
+	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/workflow"
+)
+
+// directory is an organisation whose reading can fail or take its time.
+type directory struct {
+	accounts int
+	takes    time.Duration
+	err      error
+	reads    []time.Time
+	reading  int
+	overlap  bool
+}
+
+func (d *directory) Members(ctx context.Context) iter.Seq2[workflow.Member, error] {
+	return func(yield func(workflow.Member, error) bool) {
+		d.reads = append(d.reads, time.Now())
+		d.reading++
+		defer func() { d.reading-- }()
+		d.overlap = d.overlap || d.reading > 1
+		select {
+		case <-ctx.Done():
+			yield(workflow.Member{}, ctx.Err())
+			return
+		case <-time.After(d.takes):
+		}
+		for n := range d.accounts {
+			m := workflow.Member{Account: workflow.Account{
+				ID: fmt.Sprint("id-", n), Email: fmt.Sprintf("u%d@example.com", n), Status: workflow.StatusActive, Managed: true,
+			}}
+			if !yield(m, nil) {
+				return
+			}
+		}
+		if d.err != nil {
+			yield(workflow.Member{}, d.err)
+		}
+	}
+}
+
+// bench is a runner over a real database, in a bubble of its own time.
+type bench struct {
+	*testing.T
+	db       *store.DB
+	dir      *directory
+	reports  []report.Definition
+	runner   *report.Runner
+	stop     func()
+	finished int
+}
+
+func inBubble(t *testing.T, reports []report.Definition, test func(*bench)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "countersign.db")
+	synctest.Test(t, func(t *testing.T) {
+		db, err := store.Open(t.Context(), store.Config{Path: path, Log: zerolog.Nop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{T: t, db: db, dir: &directory{accounts: 3}, reports: reports, stop: func() {}}
+		defer func() {
+			b.stop()
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		test(b)
+	})
+}
+
+// start starts the program anew, with the settings as they are.
+func (b *bench) start() {
+	b.Helper()
+	b.stop()
+	var err error
+	b.runner, err = report.New(report.Config{
+		Reports: b.reports, Members: b.dir, Store: b.db, Finished: func() { b.finished++ }, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.runner.Run(ctx) }()
+	b.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+		b.stop = func() {}
+	}
+	synctest.Wait()
+}
+
+// until lets time pass until the moment (RFC 3339).
+func (b *bench) until(moment string) {
+	b.Helper()
+	at, err := time.Parse(time.RFC3339, moment)
+	if err != nil {
+		b.Fatal(err)
+	}
+	time.Sleep(time.Until(at))
+	synctest.Wait()
+}
+
+// results are the ended runs of nightly, oldest first, as "date state".
+func (b *bench) results() []string {
+	b.Helper()
+	list, err := b.db.Results(b.Context(), "nightly", "", 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var out []string
+	for _, r := range list {
+		state := "done"
+		if r.Failed {
+			state = "failed"
+		}
+		out = append([]string{r.Date + " " + state}, out...)
+	}
+	return out
+}
+
+func (b *bench) want(want ...string) {
+	b.Helper()
+	if diff := cmp.Diff(want, b.results()); diff != "" {
+		b.Errorf("at %v (-want +got)\n%s", time.Now().UTC(), diff)
+	}
+}
+
+func (b *bench) wantReads(want ...string) {
+	b.Helper()
+	var got []string
+	for _, at := range b.dir.reads {
+		got = append(got, at.UTC().Format(time.RFC3339))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.Errorf("the directory was read at (-want +got)\n%s", diff)
+	}
+}
+
+func nightly(t *testing.T, line string) []report.Definition {
+	t.Helper()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []report.Definition{{Name: "nightly", Kind: report.ManagedAccounts, Schedule: line, Location: berlin}}
+}
+
+func TestRunnerOnTheNightsOfSummerTime(t *testing.T) {
+	inBubble(t, nightly(t, "30 2 * * *"), func(b *bench) {
+		b.until("2027-03-27T00:00:00Z")
+		b.start()
+		b.want()
+		b.until("2027-03-30T00:00:00Z")
+		b.want("2027-03-27 done", "2027-03-28 done", "2027-03-29 done")
+		b.until("2027-10-29T22:00:00Z")
+		b.dir.reads = nil
+		b.until("2027-11-01T12:00:00Z")
+		b.wantReads("2027-10-30T00:30:00Z", "2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z")
+		if b.finished != len(b.results()) {
+			b.Errorf("told of %d runs, want %d", b.finished, len(b.results()))
+		}
+	})
+}
+
+func TestRunnerMakesUpTheLatestMissedRun(t *testing.T) {
+	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
+		b.until("2026-11-20T12:00:00Z")
+		b.start() // the first start with this schedule owes nothing
+		b.want()
+		b.until("2026-11-21T12:00:00Z")
+		b.want("2026-11-21 done")
+		b.stop()
+		b.until("2026-11-24T12:00:00Z")
+		b.dir.reads = nil
+		b.start()
+		b.want("2026-11-21 done", "2026-11-24 done")
+		b.wantReads("2026-11-24T12:00:00Z")
+		b.start()
+		b.until("2026-11-25T12:00:00Z")
+		b.want("2026-11-21 done", "2026-11-24 done", "2026-11-25 done")
+
+		b.stop()
+		b.until("2026-11-27T12:00:00Z")
+		b.reports[0].Schedule = "0 3 * * *" // a new schedule owes nothing either
+		b.start()
+		b.until("2026-11-28T12:00:00Z")
+		b.want("2026-11-21 done", "2026-11-24 done", "2026-11-25 done", "2026-11-28 done")
+	})
+}
+
+// The bot was started, and was down before its first run.
+func TestRunnerMakesUpTheVeryFirstRun(t *testing.T) {
+	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
+		b.until("2026-11-20T12:00:00Z")
+		b.start()
+		b.stop()
+		b.until("2026-11-21T12:00:00Z")
+		b.start()
+		b.want("2026-11-21 done")
+	})
+}
+
+func TestRunnerTriesAgain(t *testing.T) {
+	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
+		b.until("2026-11-22T12:00:00Z")
+		b.start()
+		b.until("2026-11-23T00:30:00Z")
+		b.dir.err = fmt.Errorf("page 3: %w", workflow.ErrUnavailable)
+		b.until("2026-11-23T01:20:00Z")
+		b.start() // what waits goes on waiting over a restart
+		b.until("2026-11-23T12:00:00Z")
+		b.wantReads("2026-11-23T01:00:00Z", "2026-11-23T01:05:00Z", "2026-11-23T01:15:00Z", "2026-11-23T02:00:00Z")
+		b.want("2026-11-23 failed")
+		result, table, err := b.runner.Show(b.Context(), "nightly", "")
+		if err != nil || table != nil || result.Reason != "Atlassian could not be reached" {
+			b.Errorf("shows %+v with %d bytes, %v", result, len(table), err)
+		}
+		b.dir.err = nil
+		b.until("2026-11-24T12:00:00Z")
+		b.want("2026-11-23 failed", "2026-11-24 done")
+	})
+}
+
+func TestRunnerTriesAgainAndDoes(t *testing.T) {
+	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
+		b.until("2026-11-22T12:00:00Z")
+		b.start()
+		b.dir.err = workflow.ErrKeyRefused
+		b.until("2026-11-23T01:01:00Z")
+		status, err := b.runner.List(b.Context())
+		if err != nil || len(status) != 1 || status[0].Live == nil {
+			b.Fatalf("lists %+v, %v; want one that waits", status, err)
+		}
+		if live := status[0].Live; live.State != report.RunWaiting || !strings.Contains(live.Reason, "refused the key") {
+			b.Errorf("waits as %+v", live)
+		}
+		b.dir.err = nil
+		if err := b.runner.RunNow(b.Context(), "nightly", "U0ALICE"); err != nil { // starts the waiting one at once
+			b.Error(err)
+		}
+		synctest.Wait()
+		b.want("2026-11-23 done")
+		b.wantReads("2026-11-23T01:00:00Z", "2026-11-23T01:01:00Z")
+		b.until("2026-11-23T12:00:00Z")
+		b.want("2026-11-23 done")
+	})
+}
+
+func TestRunnerStopsInTheMiddle(t *testing.T) {
+	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
+		b.until("2026-11-22T12:00:00Z")
+		b.dir.takes = 10 * time.Minute
+		b.start()
+		b.until("2026-11-23T01:05:00Z")
+		if err := b.runner.RunNow(b.Context(), "nightly", "U0ALICE"); !errors.Is(err, report.ErrBusy) {
+			b.Errorf("%v, want ErrBusy", err)
+		}
+		b.start()
+		b.until("2026-11-23T01:20:00Z")
+		b.want("2026-11-23 done")
+		b.wantReads("2026-11-23T01:00:00Z", "2026-11-23T01:05:00Z")
+	})
+}
+
+// A report that brings the program down does so four times and then says so.
+func TestRunnerAfterCrashes(t *testing.T) {
+	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
+		b.until("2026-11-22T12:00:00Z")
+		run, err := b.db.CreateRun(b.Context(), report.Run{
+			Report: "nightly", Kind: report.ManagedAccounts, Due: time.Now(), By: "U0ALICE", Date: "2026-11-22",
+			State: report.RunRunning, Attempts: 1,
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.start()
+		b.want("2026-11-22 done")
+		b.stop()
+		run.Date = "2026-11-23"
+		if run, err = b.db.CreateRun(b.Context(), run); err != nil {
+			b.Fatal(err)
+		}
+		_, err = b.db.UpdateRun(b.Context(), run.ID, func(run *report.Run) error { run.Attempts = 4; return nil })
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.start()
+		b.want("2026-11-22 done", "2026-11-23 failed")
+		if b.finished != 2 {
+			b.Errorf("told of %d runs, want 2", b.finished)
+		}
+	})
+}
+
+func TestRunNow(t *testing.T) {
+	reports := append(nightly(t, ""), report.Definition{Name: "changes-of-the-night", Kind: report.Changes, Schedule: "0 3 * * *"})
+	inBubble(t, reports, func(b *bench) {
+		b.until("2026-11-23T23:30:00Z") // already the 24th in Berlin
+		b.start()
+		for name, want := range map[string]error{
+			"nightly": nil, "managed-accounts": nil, "changes-of-the-night": report.ErrNotSupported, "x": report.ErrUnknownReport,
+		} {
+			if err := b.runner.RunNow(b.Context(), name, "U0HANA"); !errors.Is(err, want) {
+				b.Errorf("%s: %v, want %v", name, err, want)
+			}
+		}
+		synctest.Wait()
+		b.want("2026-11-24 done")
+		status, err := b.runner.List(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		var got []string
+		for _, s := range status {
+			got = append(got, fmt.Sprint(s.Name, " ", s.Last != nil, " ", s.Next.IsZero()))
+		}
+		want := []string{"nightly true true", "changes-of-the-night false true", "managed-accounts true true"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			b.Errorf("(-want +got)\n%s", diff)
+		}
+		if status[0].Last.By != "U0HANA" || status[0].Last.FileName != "nightly-2026-11-24.csv" {
+			b.Errorf("the run is %+v", status[0].Last)
+		}
+	})
+}
+
+func TestReportsReadOneAfterTheOther(t *testing.T) {
+	reports := nightly(t, "0 2 * * *")
+	second := reports[0]
+	second.Name = "second"
+	inBubble(t, append(reports, second), func(b *bench) {
+		b.until("2026-11-22T12:00:00Z")
+		b.dir.takes = time.Minute
+		b.start()
+		b.until("2026-11-23T12:00:00Z")
+		b.wantReads("2026-11-23T01:00:00Z", "2026-11-23T01:01:00Z")
+		if b.dir.overlap {
+			b.Error("two reports read the directory at once")
+		}
+	})
+}
+
+func TestShowAndPost(t *testing.T) {
+	reports := nightly(t, "0 2 * * *")
+	reports[0].Keep = 2
+	inBubble(t, reports, func(b *bench) {
+		b.until("2026-11-20T12:00:00Z")
+		b.start()
+		for day := 21; day <= 23; day++ {
+			b.dir.accounts = day
+			b.until(fmt.Sprintf("2026-11-%dT12:00:00Z", day))
+		}
+		want := report.Result{
+			Run: 3, Report: "nightly", Kind: report.ManagedAccounts, Date: "2026-11-23", FileName: "nightly-2026-11-23.csv",
+			At: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC), Counts: report.Counts{Accounts: 23, Active: 23},
+			Before: &report.Counts{Accounts: 22, Active: 22}, Snapshot: 3,
+		}
+		result, table, err := b.runner.Show(b.Context(), "nightly", "2026-11-23")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if diff := cmp.Diff(want, result); diff != "" {
+			b.Errorf("(-want +got)\n%s", diff)
+		}
+		if lines := bytes.Count(table, []byte("\r\n")); lines != 24 {
+			b.Errorf("%d lines, want a header and 23", lines)
+		}
+		var csv bytes.Buffer
+		if err := b.runner.CSV(b.Context(), result.Run, &csv); err != nil || !bytes.Equal(csv.Bytes(), table) {
+			b.Errorf("the file differs from what is shown, %v", err)
+		}
+		for date, want := range map[string]error{
+			"": nil, "2026-11-22": nil, "2026-11-21": report.ErrNoSnapshot, "2026-11-19": report.ErrNoRun,
+		} {
+			if _, _, err := b.runner.Show(b.Context(), "nightly", date); !errors.Is(err, want) {
+				b.Errorf("show %q: %v, want %v", date, err, want)
+			}
+		}
+		if _, _, err := b.runner.Show(b.Context(), "x", ""); !errors.Is(err, report.ErrUnknownReport) {
+			b.Errorf("%v, want ErrUnknownReport", err)
+		}
+		if err := b.runner.CSV(b.Context(), 99, &csv); !errors.Is(err, report.ErrNoRun) {
+			b.Errorf("%v, want ErrNoRun", err)
+		}
+
+		b.unposted(1, 2, 3)
+		b.post(workflow.Post{Key: "report/nightly/1/message", TS: "1.1"}) // its file went with its snapshot
+		b.post(workflow.Post{Key: result.MessageKey(), TS: "3.1"})
+		b.unposted(2, 3)
+		b.post(workflow.Post{Key: result.FileKey(), File: "F3", Sending: time.Now()})
+		b.unposted(2, 3)
+		b.post(workflow.Post{Key: result.FileKey(), File: "F3", TS: "3.2"})
+		b.unposted(2)
+	})
+}
+
+func (b *bench) post(p workflow.Post) {
+	b.Helper()
+	if err := b.db.SavePost(b.Context(), p); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *bench) unposted(want ...int64) {
+	b.Helper()
+	list, err := b.runner.Unposted(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var got []int64
+	for _, r := range list {
+		got = append(got, r.Run)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.Errorf("not posted yet (-want +got)\n%s", diff)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "x.db"), Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	good := report.Definition{Name: "a", Kind: report.ManagedAccounts, Schedule: "0 2 * * *"}
+	never := good
+	never.Schedule = "0 2 30 2 *"
+	for name, cfg := range map[string]report.Config{
+		"no store":       {Members: &directory{}},
+		"no members":     {Store: db},
+		"one name twice": {Members: &directory{}, Store: db, Reports: []report.Definition{good, good}},
+		"never fires":    {Members: &directory{}, Store: db, Reports: []report.Definition{never}},
+	} {
+		if _, err := report.New(cfg); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
