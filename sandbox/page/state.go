@@ -137,7 +137,8 @@ func (p *Page) people() []personJSON {
 	people := []personJSON{}
 	for _, person := range p.workspace.People() {
 		shown := personJSON{
-			ID: person.ID, Name: cmp.Or(person.RealName, person.Name), Email: person.Email, Bot: person.IsBot, Deleted: person.Deleted,
+			ID: person.ID, Name: cmp.Or(person.RealName, person.Name), Email: person.Email,
+			Bot: person.IsBot, Deleted: person.Deleted,
 		}
 		switch {
 		case person.Deleted:

@@ -35,7 +35,9 @@ func TestGuardRefusesOtherHosts(t *testing.T) {
 }
 
 func TestSameOriginRefusesOtherSites(t *testing.T) {
-	answered := sameOrigin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	answered := sameOrigin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
 	for _, test := range []struct {
 		origin, site string
 		want         int

@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/countersign/countersign/sandbox/page"
+)
+
+// Sample is a file that the page offers one click away, made from the accounts of this sandbox.
+type Sample = page.Sample
+
+// movers is how many rows rename-domain.csv has.
+const movers = 40
+
+// Samples are the sample files, made from the accounts as they were at the start.
+func (s *Sandbox) Samples() []Sample { return slices.Clone(s.samples) }
+
+// samples takes its accounts from different parts of the free ones, so that the files do not get into each other's way.
+func (c *company) samples() []Sample {
+	return []Sample{
+		{
+			Name:    "rename-domain.csv",
+			Note:    fmt.Sprintf("%d people move from %s to %s", movers, oldDomain, newDomain),
+			Content: c.renameDomain(c.free[:movers]),
+		},
+		{
+			Name:    "rename-with-bad-rows.csv",
+			Note:    "12 rows, most with something wrong: locked, taken, unknown, unreadable …",
+			Content: c.renameWithBadRows(c.free[movers : movers+6]),
+		},
+		{
+			Name:    "leavers.csv",
+			Note:    "deactivates 8 accounts, with a message to each",
+			Content: c.leavers(c.free[50:58]),
+		},
+		{
+			Name:    "mixed-actions.csv",
+			Note:    "renames, deactivations and activations in one file",
+			Content: c.mixedActions(c.free[60:66], c.inactive[:2]),
+		},
+	}
+}
+
+// renameDomain is as a spreadsheet in a German or French office saves it: semicolons, CRLF, a column to ignore.
+func (c *company) renameDomain(who []organisation.Account) []byte {
+	rows := [][]string{{"Atlassian ID", "Current email", "New email", "Department"}}
+	for _, account := range who {
+		rows = append(rows, []string{account.ID, account.Email, onDomain(account.Email, newDomain), account.Profile.Department})
+	}
+	return table(rows, ";", "\r\n")
+}
+
+// renameWithBadRows has one of everything that can be wrong with a row, between three that are right.
+func (c *company) renameWithBadRows(who []organisation.Account) []byte {
+	visible, hidden := c.free[len(c.free)-1], c.free[len(c.free)-2]
+	locked, done := c.scim[0], c.moved[0]
+	local, _, _ := strings.Cut(who[5].Email, "@")
+	unreadable := strings.ReplaceAll(onDomain(who[1].Email, newDomain), "@", "(at)")
+	return table([][]string{
+		{"account_id", "old_email", "new_email"},
+		{who[0].ID, who[0].Email, onDomain(who[0].Email, newDomain)},
+		{who[1].ID, who[1].Email, unreadable},                                                         // unreadable
+		{"712020:00000000-0000-4000-8000-000000000000", "nobody@" + oldDomain, "nobody@" + newDomain}, // unknown
+		{who[2].ID, who[2].Email, onDomain(who[2].Email, foreignDomain)},                              // unverified
+		{visible.ID, visible.Email, onDomain(visible.Email, newDomain)},                               // taken
+		{hidden.ID, hidden.Email, onDomain(hidden.Email, newDomain)},                                  // taken, unseen
+		{locked.ID, locked.Email, onDomain(locked.Email, newDomain)},                                  // SCIM
+		{who[3].ID, who[3].Email, onDomain(who[3].Email, newDomain)},                                  // right
+		{who[4].ID, who[4].Email, onDomain(who[4].Email, newDomain)},                                  // right
+		{who[4].ID, who[4].Email, "2." + onDomain(who[4].Email, newDomain)},                           // duplicate
+		{done.ID, onDomain(done.Email, oldDomain), done.Email},                                        // done already
+		{who[5].ID, who[5].Email, strings.ToUpper(local[:1]) + local[1:] + "@" + oldDomain},           // case only
+	}, ",", "\n")
+}
+
+func (c *company) leavers(who []organisation.Account) []byte {
+	rows := [][]string{{"action", "email", "message"}}
+	for i, account := range who {
+		message := "Left the company"
+		if i%3 == 2 {
+			message = `"Contract ended; ask your manager, not the helpdesk"`
+		}
+		rows = append(rows, []string{"deactivate", account.Email, message})
+	}
+	return table(rows, ",", "\n")
+}
+
+func (c *company) mixedActions(who, inactive []organisation.Account) []byte {
+	rows := [][]string{{"action", "account_id", "email", "new_email", "message"}}
+	for i, account := range who {
+		if i < 4 {
+			rows = append(rows, []string{"rename", account.ID, account.Email, onDomain(account.Email, newDomain), ""})
+		} else {
+			rows = append(rows, []string{"deactivate", account.ID, account.Email, "", "On leave until further notice"})
+		}
+	}
+	for _, account := range inactive {
+		rows = append(rows, []string{"activate", account.ID, account.Email, "", ""})
+	}
+	return table(rows, ",", "\n")
+}
+
+// table joins cells that need no quotes, or have theirs already.
+func table(rows [][]string, delimiter, end string) []byte {
+	var text strings.Builder
+	for _, row := range rows {
+		text.WriteString(strings.Join(row, delimiter) + end)
+	}
+	return []byte(text.String())
+}
+
+// suggestions are the commands with accounts in them that are there, for the composer.
+func (c *company) suggestions(command string) []page.Suggestion {
+	rename, leaver, back, somebody := c.free[70], c.free[71], c.inactive[2], c.free[72]
+	_, family, _ := strings.Cut(somebody.Name, " ")
+	suggested := func(words, text, note string) page.Suggestion {
+		return page.Suggestion{Words: command + " " + words, Text: command + " " + text, Note: note}
+	}
+	return []page.Suggestion{
+		suggested("help", "help", "what it can do"),
+		suggested("rename <user> <new-email>", "rename "+rename.Email+" "+onDomain(rename.Email, newDomain), "change an address"),
+		suggested("deactivate <user>… [-- message]", "deactivate "+leaver.Email+" -- Left the company", "block login everywhere"),
+		suggested("activate <user>…", "activate "+back.Email, "let somebody in again"),
+		suggested("find <text>", "find "+family, "who that is, and what may be changed"),
+		suggested("domains", "domains", "the domains and whether each is verified"),
+		suggested("batches", "batches", "recent batches"),
+		suggested("report list", "report list", "the reports and when they run"),
+	}
+}

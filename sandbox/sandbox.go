@@ -1,0 +1,173 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/countersign/countersign/sandbox/page"
+	"github.com/countersign/countersign/sandbox/workspace"
+)
+
+// DefaultAddr takes any free port.
+const DefaultAddr = "127.0.0.1:0"
+
+// headerTimeout ends connections that never say what they want.
+const headerTimeout = 10 * time.Second
+
+// The credentials and ids of the sandbox. They open nothing but itself, and are no secret.
+const (
+	appToken = "xapp-1-A0COUNTERSIGN-sandbox"
+	botToken = "xoxb-sandbox-countersign"
+	apiKey   = "ATCTT3xFfGN0-sandbox"
+	orgID    = "7d0c5f1e-4b7a-4c8e-9a55-0f6c2b1d9e30"
+)
+
+// Config says where a sandbox listens and who is in it. The zero value works.
+type Config struct {
+	// Addr is a loopback address with a port, 0 for any free one; DefaultAddr when empty.
+	Addr string
+	// Seed picks the company: names, addresses, who is locked. The same number gives the same on the same day.
+	Seed uint64
+	// Command is the app's slash command; "/countersign" when empty.
+	Command string
+	// Log gets a line for each call of the workspace and for each error of the server; none when nil.
+	Log func(format string, args ...any)
+}
+
+// Sandbox is a running sandbox.
+type Sandbox struct {
+	URL          string // of the page, without a slash at the end: http://127.0.0.1:8780
+	Workspace    *workspace.Workspace
+	Organisation *organisation.Organisation
+
+	samples []Sample
+	page    *page.Page
+	server  *http.Server
+	served  chan error
+}
+
+// Start seeds a workspace and an organisation and serves them until Close. The context ends only the start.
+func Start(ctx context.Context, config Config) (*Sandbox, error) {
+	addr := cmp.Or(config.Addr, DefaultAddr)
+	if err := requireLoopback(addr); err != nil {
+		return nil, err
+	}
+	sandbox, err := build(config, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		sandbox.Workspace.Close()
+		return nil, fmt.Errorf("listen for the sandbox: %w", err)
+	}
+	sandbox.URL = "http://" + listener.Addr().String()
+	sandbox.Workspace.SetBaseURL(sandbox.URL)
+	sandbox.Organisation.SetBaseURL(sandbox.AtlassianURL())
+	sandbox.server = &http.Server{Handler: sandbox.handler(), ReadHeaderTimeout: headerTimeout}
+	go func() { sandbox.served <- sandbox.server.Serve(listener) }()
+	return sandbox, nil
+}
+
+func build(config Config, now time.Time) (*Sandbox, error) {
+	random := rand.New(rand.NewPCG(config.Seed, 1)) //nolint:gosec // a repeatable company, nothing secret
+	slack, err := workspace.New(workspace.Config{
+		AppToken: appToken, BotToken: botToken, Command: config.Command, Rand: random, Log: config.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start the sandbox's workspace: %w", err)
+	}
+	atlassian, err := organisation.New(organisation.Config{
+		OrgID: orgID, Name: companyName, APIKey: apiKey, Rand: rand.New(rand.NewPCG(config.Seed, 2)), //nolint:gosec // as above
+		Limit: organisation.RateLimit{PerMinute: callsPerMinute, Headers: true},
+	})
+	if err != nil {
+		slack.Close()
+		return nil, fmt.Errorf("start the sandbox's organisation: %w", err)
+	}
+	company := newCompany(config.Seed, now)
+	populate(slack)
+	if err := company.move(atlassian); err != nil {
+		slack.Close()
+		return nil, err
+	}
+	samples := company.samples()
+	drawn, err := page.New(page.Config{
+		Workspace: slack, Organisation: atlassian, OrganisationName: companyName,
+		Samples: samples, Suggestions: company.suggestions(slack.CommandName()),
+	})
+	if err != nil {
+		slack.Close()
+		return nil, fmt.Errorf("start the sandbox's page: %w", err)
+	}
+	return &Sandbox{
+		Workspace: slack, Organisation: atlassian, samples: samples, page: drawn, served: make(chan error, 1),
+	}, nil
+}
+
+// requireLoopback refuses to serve anybody else: the sandbox has no login, and whoever reaches it acts as everyone.
+func requireLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("read the sandbox's address %q: %w", addr, err)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+		return fmt.Errorf("read the sandbox's address %q: it must be on loopback, such as 127.0.0.1:8780", addr)
+	}
+	return nil
+}
+
+func (s *Sandbox) handler() http.Handler {
+	slack := s.Workspace.Handler()
+	mux := http.NewServeMux()
+	for _, path := range []string{"/api/", "/link/", "/files-up/", "/files-pri/", "/commands/"} {
+		mux.Handle(path, slack)
+	}
+	mux.Handle("/atlassian/", http.StripPrefix("/atlassian", s.Organisation.Handler()))
+	mux.Handle("/", s.page.Handler())
+	return page.Guard(mux)
+}
+
+// SlackAPIURL is the base of the Web API with a slash at the end, as slack-go's OptionAPIURL wants it.
+func (s *Sandbox) SlackAPIURL() string { return s.URL + "/api/" }
+
+// AtlassianURL is what stands in the place of https://api.atlassian.com.
+func (s *Sandbox) AtlassianURL() string { return s.URL + "/atlassian" }
+
+// AppToken is the xapp- token for Socket Mode.
+func (s *Sandbox) AppToken() string { return appToken }
+
+// BotToken is the xoxb- token for the Web API.
+func (s *Sandbox) BotToken() string { return botToken }
+
+// APIKey is the organisation's API key, made without scopes.
+func (s *Sandbox) APIKey() string { return apiKey }
+
+// OrgID is the Atlassian organisation's id.
+func (s *Sandbox) OrgID() string { return orgID }
+
+// Close ends sockets and event streams, lets other requests finish until the context ends, and returns when nothing runs
+// any more.
+func (s *Sandbox) Close(ctx context.Context) error {
+	s.Workspace.Close()
+	s.page.Close()
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("close the sandbox: %w", err), s.server.Close())
+	}
+	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve the sandbox: %w", served))
+	}
+	return err
+}
