@@ -15,6 +15,7 @@ var (
 	channelID  = form{regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`), "the id of a Slack channel (C… or G…), not its name"}
 	orgID      = form{regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), "an id of letters, digits and hyphens"}
 	accountID  = form{regexp.MustCompile(`^[A-Za-z0-9_|:-]{1,128}$`), "an Atlassian account id"}
+	protected  = form{regexp.MustCompile(`@|^[A-Za-z0-9_|:-]{1,128}$`), "an address or an Atlassian account id"}
 	reportName = form{regexp.MustCompile(`^[a-z0-9-]{1,40}$`), "1 to 40 of a–z, 0–9 and hyphen"}
 	// Slack allows 2 to 32 characters (apps manifest reference, slash_commands.command).
 	commandName = form{regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`), "a slash and 1 to 31 of a–z, 0–9, hyphen and underscore"}
@@ -123,7 +124,7 @@ func (s section) protect(c *[]string) {
 			entry.problem("protection by group is not supported yet", "list the addresses or account ids themselves")
 			return
 		}
-		if strings.Contains(entry.text, "@") || entry.match(accountID) {
+		if entry.match(protected) {
 			*c = append(*c, entry.text)
 		}
 	})
