@@ -158,8 +158,9 @@ func (w *Workspace) Command(ctx context.Context, person, channel, text string) e
 	return nil
 }
 
-// Click presses a button of a message as it is now: action and block are found in it, an empty blockID fits every block. A confirm dialog is taken as confirmed. It returns when the app
-// acknowledged, or with [ErrTimeout] or [ErrDispatchFailed].
+// Click presses a button of a message as it is now: action and block are found in it, an empty blockID fits every block.
+// A confirm dialog is taken as confirmed. It returns when the app acknowledged, or with [ErrTimeout] or
+// [ErrDispatchFailed].
 func (w *Workspace) Click(ctx context.Context, person, channel, messageTS, actionID, blockID string) error {
 	return w.ClickValue(ctx, person, channel, messageTS, actionID, blockID, "")
 }
@@ -311,8 +312,8 @@ func (w *Workspace) choose(element, block map[string]any, value string) (map[str
 	return action, nil
 }
 
-// fill is the value object of an element: selected_option, value, files… for a value in words; an empty one is nothing chosen.
-// The caller holds w.mu.
+// fill is the value object of an element: selected_option, value, files… for a value in words; an empty one is nothing
+// chosen. The caller holds w.mu.
 func (w *Workspace) fill(element map[string]any, value string) (map[string]any, error) {
 	kind := asText(element["type"])
 	words := slices.DeleteFunc(strings.Split(value, ","), func(s string) bool { return s == "" })

@@ -272,7 +272,8 @@ func (w *Workspace) checkToken(c *call, m method) error {
 
 // allScopes is what a Config without scopes has: all but chat:write.public, with which no public channel is closed.
 var allScopes = []string{
-	"app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:read", "files:write", "groups:history", "groups:read", "im:history", "im:read", "im:write", "mpim:read", "reactions:read",
+	"app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:read", "files:write",
+	"groups:history", "groups:read", "im:history", "im:read", "im:write", "mpim:read", "reactions:read",
 	"reactions:write", "team:read", "usergroups:read", "users:read", "users:read.email",
 }
 

@@ -95,8 +95,10 @@ func slackFile(c *checker, at string, v any) {
 
 func confirm(c *checker, at string, v any) {
 	shape{
-		need: fields{"title": text(100, plain), "text": text(300, plain, mrkdwn), "confirm": text(30, plain), "deny": text(30, plain)},
-		may:  fields{"style": oneOf("primary", "danger")},
+		need: fields{
+			"title": text(100, plain), "text": text(300, plain, mrkdwn), "confirm": text(30, plain), "deny": text(30, plain),
+		},
+		may: fields{"style": oneOf("primary", "danger")},
 	}.check(c, at, v)
 }
 

@@ -37,7 +37,8 @@ func inline(c *checker, at string, v any) {
 		"text": {need: fields{"text": shown(1, maxText)}},
 		"link": {need: fields{"url": letters(1, 3000)}, may: fields{"text": shown(0, maxText), "unsafe": flag}},
 		"emoji": {
-			need: fields{"name": letters(1, maxEmojiName)}, may: fields{"unicode": id, "skin_tone": number(1, 6), "url": letters(1, 3000)},
+			need: fields{"name": letters(1, maxEmojiName)},
+			may:  fields{"unicode": id, "skin_tone": number(1, 6), "url": letters(1, 3000)},
 		},
 		"user":      {need: fields{"user_id": id}},
 		"usergroup": {need: fields{"usergroup_id": id}},

@@ -109,8 +109,9 @@ func (w *Workspace) readView(raw, kind string) (*View, error) {
 	}
 	v := &View{
 		Type: kind, Title: label("title"), Submit: label("submit"), Close: label("close"), Blocks: encode(blocks),
-		CallbackID: asText(object["callback_id"]), ExternalID: asText(object["external_id"]), PrivateMetadata: asText(object["private_metadata"]),
-		Hash: w.newHash(),
+		CallbackID: asText(object["callback_id"]), ExternalID: asText(object["external_id"]),
+		PrivateMetadata: asText(object["private_metadata"]),
+		Hash:            w.newHash(),
 	}
 	v.ClearOnClose, _ = object["clear_on_close"].(bool)
 	v.NotifyOnClose, _ = object["notify_on_close"].(bool)

@@ -141,7 +141,8 @@ func slackCode(err error) string {
 }
 
 func card(value string) slack.MsgOption {
-	button := slack.NewButtonBlockElement("approve", value, slack.NewTextBlockObject(slack.PlainTextType, "Approve", false, false))
+	label := slack.NewTextBlockObject(slack.PlainTextType, "Approve", false, false)
+	button := slack.NewButtonBlockElement("approve", value, label)
 	button.Confirm = slack.NewConfirmationBlockObject(
 		slack.NewTextBlockObject(slack.PlainTextType, "Approve #42?", false, false),
 		slack.NewTextBlockObject(slack.MarkdownType, "214 people will be signed out.", false, false),
@@ -239,7 +240,8 @@ func TestStaleClickStillArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := w.Messages(requests, bob)[0]
-	_, _, _, err = api.UpdateMessageContext(t.Context(), requests, ts, slack.MsgOptionText("approved", false), slack.MsgOptionBlocks())
+	decided := []slack.MsgOption{slack.MsgOptionText("approved", false), slack.MsgOptionBlocks()}
+	_, _, _, err = api.UpdateMessageContext(t.Context(), requests, ts, decided...)
 	if err != nil {
 		t.Fatal(err)
 	}
