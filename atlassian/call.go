@@ -139,6 +139,15 @@ func notLeft(call request, err error) error {
 	return &Error{Operation: call.operation, Kind: KindNotSent, cause: err, details: err.Error()}
 }
 
+// unmade is the error of a call that could not be put together.
+func unmade(call request, err error, clean func(string) string) *Error {
+	e := &Error{Operation: call.operation, Kind: KindUnexpected, cause: err, details: clean(err.Error())}
+	if call.write {
+		e.Kind = KindNotSent
+	}
+	return e
+}
+
 // answer is what came back of one attempt; status is 0 and limits nil when nothing did.
 type answer struct {
 	status int
@@ -160,7 +169,7 @@ func (c *Client) attempt(ctx context.Context, call request) (answer, error) {
 	path := newTracer()
 	req, err := c.newRequest(path.attach(callCtx), call, key)
 	if err != nil {
-		return answer{}, &Error{Operation: call.operation, Kind: KindNotSent, cause: err, details: clean(err.Error())}
+		return answer{}, unmade(call, err, clean)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

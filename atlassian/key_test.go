@@ -2,8 +2,10 @@ package atlassian
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 
+	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -48,6 +50,16 @@ func TestCheckKey(t *testing.T) {
 			}
 		})
 	}
+	t.Run("name not for this key", func(t *testing.T) {
+		t.Parallel()
+		w := onSockets(t, nil, accounts...)
+		w.SetFaults(organisation.Faults{
+			Before: organisation.On(http.MethodGet, "/orgs/"+testOrg, 0, organisation.Broken(http.StatusForbidden)),
+		})
+		if report, err := w.client.CheckKey(t.Context()); err != nil || !report.Works || report.OrgName != "" {
+			t.Errorf("%+v, %v; want a key that works", report, err)
+		}
+	})
 	t.Run("nobody to try it on", func(t *testing.T) {
 		t.Parallel()
 		w := onSockets(t, nil)

@@ -82,7 +82,7 @@ func TestReadAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := inBubble(t, nil, person(1))
+				w := inBubble(t, person(1))
 				w.SetFaults(test.faults)
 				started := time.Now()
 				_, err := w.client.Profile(t.Context(), personID(1))
@@ -104,7 +104,7 @@ func TestReadAgain(t *testing.T) {
 func TestThrottledUntilReset(t *testing.T) {
 	for _, seconds := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			w := inBubble(t, nil, person(1))
+			w := inBubble(t, person(1))
 			reset := time.Now().Add(2 * time.Minute)
 			w.SetFaults(organisation.Faults{
 				Before: organisation.On(http.MethodGet, "/profile", 1, organisation.ThrottledUntil(100, reset, seconds)),
@@ -127,7 +127,7 @@ func TestThrottledUntilReset(t *testing.T) {
 
 func TestReadContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := inBubble(t, nil, person(1))
+		w := inBubble(t, person(1))
 		w.SetFaults(organisation.Faults{Before: organisation.On("", "", 0, organisation.Broken(500))})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -173,7 +173,7 @@ func TestManagedAccounts(t *testing.T) {
 // A page that fails for a while does not lose the list; one that fails for good ends it with an error.
 func TestManagedAccountsOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := inBubble(t, nil, people(60)...)
+		w := inBubble(t, people(60)...)
 		var calls atomic.Int32
 		outage := int32(6)
 		w.SetFaults(organisation.Faults{Before: func(*http.Request) *organisation.Fault {
@@ -335,5 +335,26 @@ func TestDirectoriesAndDomains(t *testing.T) {
 	all, err := w.client.Domains(t.Context())
 	if err != nil || len(all) != 32 || all[0].Status != DomainVerified || all[31].Status != "missing_token" {
 		t.Errorf("%d domains, %v", len(all), err)
+	}
+}
+
+// A cursor that comes again would make a list without end.
+func TestCursorCircles(t *testing.T) {
+	t.Parallel()
+	c, _ := answering(t, func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(rw, `{"data":[{"accountId":"a"}],"links":{"next":"again"}}`)
+	})
+	n := 0
+	var failed error
+	for _, err := range c.SearchUsers(t.Context(), Find{Term: "a"}, 10) {
+		if failed = err; err == nil {
+			n++
+		}
+	}
+	if n != 2 || KindOf(failed) != KindUnexpected {
+		t.Errorf("search: %d users, then %v", n, failed)
+	}
+	if _, err := c.Directories(t.Context()); KindOf(err) != KindUnexpected {
+		t.Errorf("directories: %v", err)
 	}
 }

@@ -97,14 +97,11 @@ func onSockets(t *testing.T, change func(*Config), accounts ...organisation.Acco
 }
 
 // inBubble is a world without sockets, for testing/synctest.
-func inBubble(t *testing.T, change func(*Config), accounts ...organisation.Account) *world {
+func inBubble(t *testing.T, accounts ...organisation.Account) *world {
 	t.Helper()
 	o := newOrganisation(t, accounts...)
 	return newWorld(t, o, "http://atlassian.test", func(c *Config) {
 		c.HTTP = &http.Client{Transport: o.Transport()}
-		if change != nil {
-			change(c)
-		}
 	})
 }
 

@@ -206,7 +206,7 @@ func TestWriteContextEndsUnderWay(t *testing.T) {
 
 func TestWriteTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := inBubble(t, nil, person(1))
+		w := inBubble(t, person(1))
 		w.SetFaults(organisation.Faults{
 			Before: organisation.On(http.MethodPut, "/email", 0, organisation.Late(time.Minute)),
 		})
