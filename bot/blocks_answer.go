@@ -2,7 +2,6 @@ package bot
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,27 +36,26 @@ func rejectModal(f formData) slack.ModalViewRequest {
 	}
 }
 
-// choice is what one entry of the menu under a file brings back.
+// choice is what one entry of the menu under a file brings back. Written, its parts stand behind each other with spaces:
+// none of them has any.
 type choice struct {
-	Action workflow.ActionName `json:"a"`
-	File   string              `json:"f"`
-	Author string              `json:"u"`
-	TS     string              `json:"m"` // of the message that brought the file
+	Action workflow.ActionName
+	File   string // id
+	Author string // of the message that brought the file
+	TS     string // of that message
 }
 
 func (c choice) String() string {
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return "" // strings: cannot fail
-	}
-	return string(raw)
+	return strings.Join([]string{string(c.Action), c.File, c.Author, c.TS}, " ")
 }
 
 func parseChoice(s string) (c choice, ok bool) {
-	if json.Unmarshal([]byte(s), &c) != nil {
+	parts := strings.Split(s, " ")
+	if len(parts) != 4 || slices.Contains(parts, "") {
 		return c, false
 	}
-	return c, c.File != "" && workflow.Built(c.Action)
+	c = choice{Action: workflow.ActionName(parts[0]), File: parts[1], Author: parts[2], TS: parts[3]}
+	return c, workflow.Built(c.Action)
 }
 
 // menu asks what is to happen to the accounts of a file.

@@ -1,0 +1,146 @@
+package bot
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// A file is asked for, shown, approved by another admin, run, and its results are posted.
+func TestFileToResults(t *testing.T) {
+	w := newWorld(t, newAccounts(8))
+	bad := renames(6)
+	bad.Content = append(bad.Content, []byte("712020:9999,who@new.example\n")...)
+	asked := w.say("U0CAROL", requests, "reason: the domain moves", bad)
+	card := w.cardSays(1, "Needs 1 approval")
+	for _, want := range []string{"#1 rename 6 accounts", "the domain moves", "*6* ready · *1* blocked", "6 people will be signed out", "p0@new.example"} {
+		if !strings.Contains(text(card), want) {
+			t.Errorf("the card does not say %q:\n%s", want, text(card))
+		}
+	}
+	w.inThread(requests, asked.TS, "renames.csv is #1")
+	if plan := w.fileInThread(requests, card.TS, "batch-1-plan.csv"); !strings.Contains(plan, "712020:0003") {
+		t.Errorf("plan:\n%s", plan)
+	}
+	if rows := w.fileInThread(requests, card.TS, "batch-1-bad-rows.csv"); !strings.Contains(rows, "712020:9999,who@new.example,8,") {
+		t.Errorf("bad rows:\n%s", rows)
+	}
+	w.inThread(requests, card.TS, "<@U0ALICE> <@U0BOB> #1 waits for 1 approval")
+
+	w.click("U0CAROL", card, actionApprove)
+	w.told("U0CAROL", requests, "cannot decide on it")
+	w.click("U0DAVE", card, actionApprove)
+	w.told("U0DAVE", requests, "You have no role")
+	w.click("U0BOB", card, actionApprove)
+	card = w.cardSays(1, "*Done*")
+	if strings.Contains(string(card.Blocks), `"actions"`) {
+		t.Errorf("a finished card has buttons: %s", card.Blocks)
+	}
+	w.inThread(requests, card.TS, bar(1, 1)+"` *6* done · *0* failed · *0* left")
+	w.inThread(requests, card.TS, "<@U0CAROL> <@U0BOB> #1 is done: *6* done")
+	results := w.fileInThread(requests, card.TS, "batch-1-results.csv")
+	if !strings.Contains(results, "rename,712020:0005,p5@old.example,p5@new.example,done") {
+		t.Errorf("results:\n%s", results)
+	}
+	if w.accounts.calls != 6 {
+		t.Errorf("%d calls changed something, want 6", w.accounts.calls)
+	}
+}
+
+func TestRejectWithReason(t *testing.T) {
+	w := newWorld(t, newAccounts(3))
+	w.command("U0CAROL", "C0OTHER", "rename p0@old.example p0@new.example reason: married")
+	card := w.cardSays(1, "Needs 1 approval")
+	w.told("U0CAROL", "C0OTHER", "#1 is being checked. <http")
+	w.click("U0ALICE", card, actionReject)
+	w.until("the form is open", func() bool { return len(w.slack.Views("U0ALICE")) == 1 })
+	view := w.slack.Views("U0ALICE")[0]
+	if err := w.slack.SubmitView(t.Context(), "U0ALICE", view.ID, map[string]string{reasonInput: "not <!channel> today"}); err != nil {
+		t.Fatal(err)
+	}
+	w.cardSays(1, "*Rejected* by <@U0ALICE>")
+	w.cardSays(1, "not &lt;!channel&gt; today")
+	if err := w.slack.ClickStale(t.Context(), "U0BOB", requests, card, actionApprove); err != nil {
+		t.Fatal(err)
+	}
+	w.told("U0BOB", requests, "Too late: #1 was rejected by <@U0ALICE>")
+}
+
+func TestMenuUnderAFile(t *testing.T) {
+	w := newWorld(t, newAccounts(3))
+	leavers := renames(0)
+	leavers.Name, leavers.Content = "leavers.csv", []byte("email\np0@old.example\np1@old.example\n")
+	asked := w.say("U0CAROL", requests, "reason: left the company", leavers)
+	menu := w.inThread(requests, asked.TS, "What shall I do")
+	w.stopBot() //nolint:errcheck // its error is looked at below
+	w.startBot(nil)
+	options := choice{Action: workflow.Deactivate, File: asked.Files[0].ID, Author: "U0CAROL", TS: asked.TS}
+	pick := func(person string) {
+		if err := w.slack.ClickValue(t.Context(), person, requests, menu.TS, actionChoose, "", options.String()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pick("U0DAVE")
+	w.told("U0DAVE", requests, "You have no role")
+	pick("U0ALICE")
+	card := w.cardSays(1, "#1 deactivate 2 accounts")
+	card = w.cardSays(1, "Needs 1 approval")
+	for _, want := range []string{"left the company", "with a file of <@U0CAROL>", "2 people can no longer log in anywhere"} {
+		if !strings.Contains(text(card), want) {
+			t.Errorf("the card does not say %q:\n%s", want, text(card))
+		}
+	}
+	w.inThread(requests, asked.TS, "<@U0ALICE> chose deactivate")
+	w.click("U0CAROL", card, actionApprove)
+	w.told("U0CAROL", requests, "cannot decide on it")
+}
+
+func TestCommands(t *testing.T) {
+	w := newWorld(t, newAccounts(3))
+	for _, c := range []struct{ person, words, want string }{
+		{"U0DAVE", "", "in bulk, after a second person has approved"},
+		{"U0DAVE", "domains", "You have no role"},
+		{"U0CAROL", "domains", "• new.example: verified"},
+		{"U0CAROL", "find p1@old.example", "*Person 1* p1@old.example"},
+		{"U0CAROL", "renam a b", "Did you mean `/countersign rename"},
+		{"U0CAROL", "suspend p1@old.example", "is not supported yet"},
+		{"U0CAROL", "batches", "There are no batches yet"},
+		{"U0CAROL", "batch 7", "There is no batch of that number"},
+		{"U0CAROL", "report list", "No reports are set up"},
+	} {
+		w.command(c.person, "C0OTHER", c.words)
+		w.told(c.person, "C0OTHER", c.want)
+	}
+	w.command("U0CAROL", requests, "deactivate p2@old.example")
+	w.cardSays(1, "Needs 1 approval")
+	w.command("U0CAROL", requests, "batch 1")
+	w.told("U0CAROL", requests, "|#1 deactivate 1 account>")
+	w.command("U0CAROL", requests, "cancel 1")
+	w.cardSays(1, "*Cancelled* by <@U0CAROL>")
+	w.told("U0CAROL", requests, "#1: cancelled.")
+}
+
+func TestFilesThatAreRefused(t *testing.T) {
+	w := newWorld(t, newAccounts(3))
+	for _, c := range []struct{ name, content, want string }{
+		{"book.xlsx", "PK\x03\x04 and so on", "I cannot use this file"},
+		{"strange.csv", "alpha,beta\n1,2\n", "Columns I know"},
+		{"empty.csv", "account_id,new_email\n", "no rows below them"},
+	} {
+		file := renames(0)
+		file.Name, file.Content = c.name, []byte(c.content)
+		asked := w.say("U0CAROL", requests, "", file)
+		w.inThread(requests, asked.TS, c.want)
+	}
+	picture := renames(0)
+	picture.Name, picture.Content = "screen.png", []byte("\x89PNG")
+	w.say("U0CAROL", requests, "look", picture)
+	two := w.say("U0CAROL", requests, "", renames(1), renames(2))
+	w.inThread(requests, two.TS, "is #1")
+	w.inThread(requests, two.TS, "is #2")
+	dm := w.slack.OpenDM("U0CAROL")
+	direct := w.say("U0CAROL", dm, "", renames(3))
+	_ = direct
+	w.cardSays(3, "from renames.csv")
+}
