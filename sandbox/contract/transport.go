@@ -95,6 +95,9 @@ func (r *recorder) Write(text []byte) (int, error) {
 	return r.ResponseWriter.Write(text)
 }
 
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
 // drain reads a body to its end and closes it; what was read before an error is returned with it.
 func drain(body io.ReadCloser) ([]byte, error) {
 	if body == nil {

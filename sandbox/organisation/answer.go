@@ -81,22 +81,26 @@ func insufficientScope() keyError {
 }
 
 func write(w http.ResponseWriter, given answer) {
+	text := encode(w, given)
+	w.WriteHeader(given.status)
+	_, _ = w.Write(text) // the client may have left; there is nobody to tell
+}
+
+// encode sets the headers of an answer and returns its body.
+func encode(w http.ResponseWriter, given answer) []byte {
 	for name, values := range given.header {
 		w.Header()[name] = values
 	}
 	if given.body == nil {
-		w.WriteHeader(given.status)
-		return
+		return nil
 	}
 	text, err := json.Marshal(given.body)
 	if err != nil { // a fault's own body that is no JSON is sent as it is, as a broken gateway does
 		raw, _ := given.body.(json.RawMessage)
-		text = raw
-	} else {
-		w.Header().Set("Content-Type", "application/json")
+		return raw
 	}
-	w.WriteHeader(given.status)
-	_, _ = w.Write(text) // the client may have left; there is nobody to tell
+	w.Header().Set("Content-Type", "application/json")
+	return text
 }
 
 var errNotObject = errors.New("body is not one JSON object")

@@ -26,13 +26,16 @@ type Faults struct {
 }
 
 // Fault is one thing that goes wrong. It waits for Delay; then Drop cuts the connection, or a Status is answered.
-// With neither, the call goes on as if nothing had been: it was only late.
+// With none of these, the call goes on as if nothing had been: it was only late.
 type Fault struct {
 	Status int
 	Header http.Header
-	Body   string // JSON; empty: as the platform writes this status at this path
+	Body   string // usually JSON; empty: as the platform writes this status at this path
 	Drop   bool
-	Delay  time.Duration
+	// Half sends the first half of the answer's body before the connection is cut; after the effect only. An answer
+	// without a body is dropped.
+	Half  bool
+	Delay time.Duration
 	// Deaf lets Delay pass in full although the client has left, as a request does that is already past the gateway.
 	// Before the effect: the effect comes after the client gave up.
 	Deaf bool
@@ -71,6 +74,9 @@ func Unauthorized() Fault { return Fault{Status: http.StatusUnauthorized} }
 
 // Drop cuts the connection without an answer.
 func Drop() Fault { return Fault{Drop: true} }
+
+// Half cuts the connection in the middle of the answer. It is for After.
+func Half() Fault { return Fault{Half: true} }
 
 // Hang keeps the client waiting, until it leaves or for this long, and then cuts the connection.
 func Hang(duration time.Duration) Fault { return Fault{Drop: true, Delay: duration} }

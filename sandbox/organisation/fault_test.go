@@ -200,10 +200,88 @@ func TestTransportCuts(t *testing.T) {
 	}
 }
 
+func TestHalfAnAnswer(t *testing.T) {
+	fault := organisation.Faults{After: organisation.On("", "", 0, organisation.Half())}
+	o, bubble := inBubble(t, person(1))
+	o.SetFaults(fault)
+	w := start(t, nil, person(1))
+	w.SetFaults(fault)
+	for name, read := range map[string]func(method, rest string) error{
+		"without a socket": func(method, rest string) error {
+			_, _, err := send(t.Context(), t, bubble, method, manage(person(1), rest), `{}`)
+			return err
+		},
+		"over a socket": func(method, rest string) error {
+			_, err := w.try(method, manage(person(1), rest), `{}`)
+			return err
+		},
+	} {
+		if err := read(http.MethodGet, "/profile"); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%s: error %v, want io.ErrUnexpectedEOF", name, err)
+		}
+		if err := read(http.MethodPost, "/lifecycle/disable"); err == nil {
+			t.Errorf("%s: an answer without a body arrived", name)
+		}
+	}
+	if len(o.Effects()) != 1 || len(w.Effects()) != 1 {
+		t.Errorf("effects %v and %v, want one each", o.Effects(), w.Effects())
+	}
+	// What arrives of the half is the half.
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+manage(person(1), "/profile"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	response, err := w.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, _ := io.ReadAll(response.Body)
+	if len(text) == 0 || int64(len(text)) >= response.ContentLength {
+		t.Errorf("%d of %d bytes arrived", len(text), response.ContentLength)
+	}
+}
+
+func TestFirstFaultWins(t *testing.T) {
+	w := start(t, nil, person(1))
+	w.SetFaults(organisation.Faults{Before: organisation.First(
+		organisation.On(http.MethodPut, "", 0, organisation.Broken(500)),
+		organisation.On("", "/profile", 1, organisation.Fault{Status: 502, Body: "<html>"}),
+		organisation.On("", "", 1, organisation.Broken(503)),
+	)})
+	var got []int
+	for range 3 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+manage(person(1), "/profile"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+key)
+		response, err := w.client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if response.StatusCode == http.StatusBadGateway && string(text) != "<html>" {
+			t.Errorf("body %q, want the fault's own", text)
+		}
+		got = append(got, response.StatusCode)
+	}
+	if diff := cmp.Diff([]int{502, 503, 200}, got); diff != "" {
+		t.Errorf("statuses (-want +got):\n%s", diff)
+	}
+}
+
 func TestReadLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, client := inBubble(t, person(1))
-		o.SetFaults(organisation.Faults{ReadLag: func(string) time.Duration { return 10 * time.Second }})
+		o.SetFaults(organisation.Faults{ReadLag: func(id string) time.Duration {
+			if _, known := o.Account(id); !known { // a fault may ask the organisation
+				t.Errorf("lag of account %q", id)
+			}
+			return 10 * time.Second
+		}})
 		shows := func(want string) {
 			t.Helper()
 			_, text, err := send(t.Context(), t, client, http.MethodGet, manage(person(1), "/profile"), "")

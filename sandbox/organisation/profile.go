@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -65,11 +64,7 @@ func (o *Organisation) getProfile(x *exchange) answer {
 	if !found.rule("profile.read").Allowed {
 		return keyed(http.StatusForbidden, "forbidden")
 	}
-	var lag time.Duration
-	if o.faults.ReadLag != nil {
-		lag = o.faults.ReadLag(found.ID)
-	}
-	return profileOf(found.seen(lag))
+	return profileOf(found.seen(x.lag))
 }
 
 // patchProfile is PATCH /users/{account_id}/manage/profile. What null means is not documented: it is refused.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,6 +23,9 @@ type exchange struct {
 	path    []string // the values of the path's parameters, unescaped, in order
 	query   url.Values
 	scoped  bool // the key was made with scopes
+	route   route
+	known   bool          // route is the call's; else it is nothing that this organisation answers
+	lag     time.Duration // of a profile read
 }
 
 // answer is what goes back, unless a fault comes in between.
@@ -41,6 +45,9 @@ func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	x := &exchange{request: r, body: body, query: r.URL.Query()}
 	faults := o.arrive(x)
+	if x.route, x.known = o.find(x); x.known && faults.ReadLag != nil && strings.HasPrefix(x.call.Path, "/users/") {
+		x.lag = faults.ReadLag(x.path[0])
+	}
 	if faults.Latency != nil && !wait(r.Context(), faults.Latency(x.copy())) {
 		o.lost(x)
 	}
@@ -59,6 +66,9 @@ func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
 	if after := apply(faults.After, x); after != nil {
 		if !after.wait(r.Context()) || after.Drop {
 			o.lost(x)
+		}
+		if after.Half {
+			o.half(x, w, given)
 		}
 		if after.Status != 0 {
 			given = o.faulty(x, after)
@@ -104,6 +114,18 @@ func (o *Organisation) lost(x *exchange) {
 	panic(http.ErrAbortHandler)
 }
 
+// half sends the beginning of an answer and cuts the connection. It does not return.
+func (o *Organisation) half(x *exchange, w http.ResponseWriter, given answer) {
+	whole := encode(w, given)
+	if len(whole) > 1 {
+		w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		w.WriteHeader(given.status)
+		_, _ = w.Write(whole[:len(whole)/2])
+		_ = http.NewResponseController(w).Flush() // or there is no beginning; the connection is cut all the same
+	}
+	o.lost(x)
+}
+
 // answer does what the call asks for. The whole call is one step: what it checks still holds when it takes effect.
 func (o *Organisation) answer(x *exchange) answer {
 	o.mu.Lock()
@@ -115,18 +137,17 @@ func (o *Organisation) answer(x *exchange) answer {
 		}
 		return keyed(http.StatusUnauthorized, "unauthorized")
 	}
-	found, known := o.find(x)
-	header, within := o.count(found, bearer(x.request))
+	header, within := o.count(x.route, bearer(x.request))
 	var given answer
 	switch {
 	case !within:
 		given = throttled(x.call.Path)
-	case !known:
+	case !x.known:
 		given = o.unknown(x)
 	default:
-		o.checkQuery(x, found)
-		if given = o.allowed(x, found); given.status == 0 {
-			given = found.serve(x)
+		o.checkQuery(x)
+		if given = o.allowed(x); given.status == 0 {
+			given = x.route.serve(x)
 		}
 	}
 	if given.header == nil {
@@ -140,15 +161,15 @@ func (o *Organisation) answer(x *exchange) answer {
 
 // allowed refuses what no operation has to look at: the wrong kind of key and the wrong kind of body. A zero answer
 // means that the call may go on.
-func (o *Organisation) allowed(x *exchange, found route) answer {
+func (o *Organisation) allowed(x *exchange) answer {
 	admin := strings.HasPrefix(x.call.Path, "/admin/")
 	if x.scoped && !admin {
 		return answer{status: http.StatusForbidden, body: insufficientScope()}
 	}
-	if found.body == noBody && len(x.body) == 0 {
+	if x.route.body == noBody && len(x.body) == 0 {
 		return answer{}
 	}
-	if !isJSON(x.request) && (found.body == jsonBody || len(x.body) > 0) {
+	if !isJSON(x.request) && (x.route.body == jsonBody || len(x.body) > 0) {
 		o.violate("%s %s: content type %q instead of application/json", x.call.Method, x.call.Path,
 			x.request.Header.Get("Content-Type"))
 		if admin {
@@ -160,9 +181,9 @@ func (o *Organisation) allowed(x *exchange, found route) answer {
 }
 
 // checkQuery records parameters that the documents do not know; the platform ignores them.
-func (o *Organisation) checkQuery(x *exchange, found route) {
+func (o *Organisation) checkQuery(x *exchange) {
 	for name := range x.query {
-		if !slices.Contains(found.query, name) {
+		if !slices.Contains(x.route.query, name) {
 			o.violate("%s %s: unknown query parameter %q", x.call.Method, x.call.Path, name)
 		}
 	}

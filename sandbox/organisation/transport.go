@@ -45,7 +45,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			switch reason := recover(); reason {
 			case nil:
 			case http.ErrAbortHandler:
-				w = nil // cut
+				w.cut = true
 			default:
 				panic(reason)
 			}
@@ -55,7 +55,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}()
 	select {
 	case w := <-answered:
-		if w == nil {
+		if w.cut && w.status == 0 {
 			return nil, errCut
 		}
 		return w.result(r), nil
@@ -69,6 +69,7 @@ type response struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	cut    bool // the handler aborted, before or after it had begun to answer
 }
 
 func (w *response) Header() http.Header { return w.header }
@@ -87,6 +88,10 @@ func (w *response) Write(text []byte) (int, error) {
 func (w *response) result(r *http.Request) *http.Response {
 	w.WriteHeader(http.StatusOK)
 	w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	body := io.Reader(&w.body)
+	if w.cut {
+		body = io.MultiReader(body, failing{})
+	}
 	return &http.Response{
 		Status:        fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)),
 		StatusCode:    w.status,
@@ -94,8 +99,13 @@ func (w *response) result(r *http.Request) *http.Response {
 		ProtoMajor:    1,
 		ProtoMinor:    1,
 		Header:        w.header.Clone(),
-		Body:          io.NopCloser(&w.body),
-		ContentLength: int64(w.body.Len()),
+		Body:          io.NopCloser(body),
+		ContentLength: -1,
 		Request:       r,
 	}
 }
+
+// failing is the place where a body was cut.
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errCut }
