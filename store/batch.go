@@ -77,11 +77,12 @@ func (db *DB) Batch(ctx context.Context, number int64) (b *workflow.Batch, err e
 // List gives the batches in any of the states (all when none is named), newest first, at most limit (0 = all).
 func (db *DB) List(ctx context.Context, limit int, states ...workflow.State) (list []*workflow.Batch, err error) {
 	err = db.read(ctx, "list batches", func(tx *sql.Tx) error {
+		if len(states) == 0 {
+			states = workflow.States()
+		}
 		rows, err := tx.QueryContext(ctx, `
 			SELECT `+batchColumns+` FROM batch
-			WHERE ?1 = 0 OR state IN (SELECT value FROM json_each(?2))
-			ORDER BY number DESC LIMIT ?3`,
-			len(states), in(states), all(limit))
+			WHERE state IN (SELECT value FROM json_each(?)) ORDER BY number DESC LIMIT ?`, in(states), all(limit))
 		if list, err = collect(rows, err, scanBatch); err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func (e *StoreError) Passing() bool {
 
 // storeError gives SQLite's errors their operation and code, and leaves all others as they are, for those are the
 // answers of rules. An interrupted statement is the end of its context.
-func storeError(op string, err error) error {
+func storeError(ctx context.Context, op string, err error) error {
 	said, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -78,14 +78,12 @@ func storeError(op string, err error) error {
 		}
 		return err
 	}
-	if wrapped, ok := errors.AsType[*StoreError](err); ok {
-		return wrapped
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", op, ctx.Err())
 	}
 	switch code := said.Code() & 0xff; code { // the primary code; the rest of the bits tell kinds of it apart
 	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%s: %w", op, ErrNotOurs)
-	case sqlite3.SQLITE_INTERRUPT:
-		return fmt.Errorf("%s: %w", op, context.Canceled)
 	default:
 		return &StoreError{Op: op, Code: code, Err: err}
 	}

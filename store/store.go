@@ -75,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	db.writer.SetMaxOpenConns(1)
 	if err := db.migrate(ctx); err != nil {
-		return nil, errors.Join(storeError("open the database "+cfg.Path, err), db.writer.Close())
+		return nil, errors.Join(storeError(ctx, "open the database "+cfg.Path, err), db.writer.Close())
 	}
 	if db.reader, err = sql.Open("sqlite", dsn(cfg.Path, "deferred", readerCache, true)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the database: %w", err), db.writer.Close())
@@ -153,11 +153,11 @@ func (db *DB) read(ctx context.Context, op string, fn func(*sql.Tx) error) error
 func transact(ctx context.Context, pool *sql.DB, op string, fn func(*sql.Tx) error) (err error) {
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
-		return storeError(op, err)
+		return storeError(ctx, op, err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing; its own failure adds nothing to the first
 	if err := fn(tx); err != nil {
-		return storeError(op, err)
+		return storeError(ctx, op, err)
 	}
-	return storeError(op, tx.Commit())
+	return storeError(ctx, op, tx.Commit())
 }

@@ -188,7 +188,7 @@ CREATE TABLE post (
     sending TEXT
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX post_batch ON post (batch);
+CREATE INDEX post_batch ON post (batch, version, sending); -- all that Revisions looks at
 
 -- Deliveries that were dealt with, so that a repeated one is not.
 CREATE TABLE seen (
