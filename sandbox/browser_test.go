@@ -1,0 +1,123 @@
+package sandbox_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/countersign/countersign/sandbox"
+)
+
+// browser opens the page in a real browser. Where there is none the test is skipped, but never in CI.
+func browser(t *testing.T, url string, width, height int64) context.Context {
+	t.Helper()
+	program := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
+		if found, err := exec.LookPath(name); err == nil {
+			program = found
+			break
+		}
+	}
+	if program == "" {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no Chromium found, and in CI there must be one")
+		}
+		t.Skip("no Chromium found")
+	}
+	ctx, end := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(chromedp.ExecPath(program), chromedp.NoSandbox))
+	var reading sync.WaitGroup
+	t.Cleanup(func() {
+		end()
+		reading.Wait()
+	})
+	// The first action starts the browser, and its context is the browser's life: no timeout on it.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
+		t.Fatal(err)
+	}
+	messages := chromedp.Console(ctx)
+	reading.Go(func() {
+		for message, err := range messages {
+			if err != nil {
+				return // the browser has ended
+			}
+			if message.Type != "log" && message.Type != "debug" && message.Type != "info" {
+				t.Errorf("the page's console, %s: %s", message.Type, message.Text)
+			}
+		}
+	})
+	run(t, ctx, chromedp.Navigate(url), chromedp.WaitVisible(testid("composer")))
+	return ctx
+}
+
+func testid(id string) chromedp.CSS { return chromedp.CSS(fmt.Sprintf(`[data-testid=%q]`, id)) }
+
+func run(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // t first, as in all helpers
+	t.Helper()
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(limited, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// picture keeps what the page looked like; see go test -artifacts.
+func picture(t *testing.T, ctx context.Context, name string) { //nolint:revive // as above
+	t.Helper()
+	content, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name+".png"), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTwoPeopleAtThePage(t *testing.T) {
+	box := start(t, sandbox.Config{Seed: 1})
+	startApp(t, box)
+	ctx := browser(t, box.URL, 1440, 900)
+
+	picture(t, ctx, "1-empty")
+	run(t, ctx, chromedp.Click(testid("samples-open")), chromedp.WaitVisible(testid("samples")))
+	picture(t, ctx, "2-samples")
+	run(t, ctx,
+		chromedp.Click(testid("sample-rename-domain.csv")), chromedp.WaitVisible(testid("pending-file")),
+		chromedp.SendKeys(testid("composer"), "reason: we are Northwind Group from Monday"),
+		chromedp.Click(testid("send")), chromedp.WaitVisible(testid("button-approve")))
+	picture(t, ctx, "3-card")
+	run(t, ctx, chromedp.SendKeys(testid("composer"), "/countersign "), chromedp.WaitVisible(testid("suggestions")))
+	picture(t, ctx, "4-suggestions")
+	run(t, ctx, chromedp.SendKeys(testid("composer"), "help\r"), chromedp.WaitVisible(chromedp.CSS(".message.ephemeral")),
+		chromedp.Click(testid("person-U0BOB")), chromedp.WaitVisible(testid("person-U0BOB")+".on"),
+		chromedp.WaitNotPresent(chromedp.CSS(".message.ephemeral")),
+		chromedp.Click(testid("button-approve")), chromedp.WaitVisible(testid("confirm-ok")))
+	picture(t, ctx, "5-confirm")
+	run(t, ctx, chromedp.Click(testid("confirm-ok")), chromedp.WaitVisible(testid("thread-open")),
+		chromedp.WaitNotPresent(testid("button-approve")), chromedp.Click(testid("thread-open")),
+		chromedp.WaitVisible(testid("thread")+" "+testid("file-batch-1-results.csv")+" td"))
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := chromedp.Run(limited, chromedp.Poll[bool](`document.querySelectorAll('.account.changed').length === 40`))
+	if err != nil {
+		t.Fatalf("wait for 40 changed accounts: %v", err)
+	}
+	changed, err := chromedp.Run(limited, chromedp.Text(testid("account")+" .account-email"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture(t, ctx, "6-done")
+	if want := "→"; len(changed) < len(want) || changed[:len(want)] != want {
+		t.Errorf("first account: %q, want its old and new address", changed)
+	}
+	run(t, ctx, chromedp.EmulateViewport(1100, 760))
+	picture(t, ctx, "7-narrow")
+	if found := box.Workspace.Violations(); len(found) > 0 {
+		t.Errorf("violations: %v", found)
+	}
+}
