@@ -45,7 +45,7 @@ type errorJSON struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
+func success(body any) answer { return answer{status: http.StatusOK, body: body} }
 
 func noContent() answer { return answer{status: http.StatusNoContent} }
 
@@ -78,12 +78,6 @@ func insufficientScope() keyError {
 		Key:     "forbidden.insufficientScope",
 		Context: map[string][]string{"requiredScopes": {"manage:org"}},
 	}
-}
-
-func write(w http.ResponseWriter, given answer) {
-	text := encode(w, given)
-	w.WriteHeader(given.status)
-	_, _ = w.Write(text) // the client may have left; there is nobody to tell
 }
 
 // encode sets the headers of an answer and returns its body.

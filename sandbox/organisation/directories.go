@@ -78,7 +78,7 @@ func (o *Organisation) getDirectories(x *exchange) answer {
 		request.From = end
 		page.Links.Next = o.seal("directories", request)
 	}
-	return ok(page)
+	return success(page)
 }
 
 func (o *Organisation) inDirectory(request directoriesRequest, directory Directory) bool {

@@ -40,10 +40,10 @@ func (o *Organisation) putEmail(x *exchange) answer {
 	if refused, no := found.mayNot("email.set"); no {
 		return refused
 	}
-	if domain := domainOf(*address); !o.verified(domain) {
+	if name := domainOf(*address); !o.verified(name) {
 		return answer{
 			status: http.StatusForbidden,
-			body:   keyError{Key: "forbidden.unclaimedDomain", Context: map[string]string{"domain": domain}},
+			body:   keyError{Key: "forbidden.unclaimedDomain", Context: map[string]string{"domain": name}},
 		}
 	}
 	// Its own address in another case is not a collision.

@@ -19,7 +19,8 @@ type Faults struct {
 	Latency func(*http.Request) time.Duration
 	// Before comes between the client and the effect: its fault replaces the call, which has no effect.
 	Before func(*http.Request) *Fault
-	// After comes between the effect and the client: the call has taken effect, and its answer is replaced.
+	// After comes between the effect and the client: the call has been carried out, or refused, and its answer is replaced.
+	// It is not asked where Before gave an answer.
 	After func(*http.Request) *Fault
 	// ReadLag is how long a profile read (GET /users/{id}/manage/profile) goes on showing what an account was before.
 	ReadLag func(accountID string) time.Duration

@@ -42,16 +42,16 @@ func (o *Organisation) disable(x *exchange) answer {
 		return refused
 	}
 	if len(found.LifecycleErrors) > 0 {
-		context := lifecycleContext{
+		conflict := lifecycleContext{
 			Message:   "This account isn't eligible for the requested action",
 			AccountID: found.ID,
 		}
 		for _, each := range found.LifecycleErrors {
-			context.ErrorCodes = append(context.ErrorCodes, lifecycleJSON(each))
+			conflict.ErrorCodes = append(conflict.ErrorCodes, lifecycleJSON(each))
 		}
 		return answer{
 			status: http.StatusConflict,
-			body:   keyError{Key: "conflict.lifecycleErrors", Context: context},
+			body:   keyError{Key: "conflict.lifecycleErrors", Context: conflict},
 		}
 	}
 	done := Effect{AccountID: found.ID, Kind: "disable", From: found.Status, To: "inactive", Message: message}

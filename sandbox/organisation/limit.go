@@ -1,7 +1,6 @@
 package organisation
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -80,7 +79,7 @@ func limitHeader(limit, remaining int, reset time.Time, seconds bool) http.Heade
 	}
 	header := make(http.Header)
 	header.Set("X-RateLimit-Limit", strconv.Itoa(limit))
-	header.Set("X-RateLimit-Remaining", fmt.Sprint(remaining))
+	header.Set("X-RateLimit-Remaining", strconv.Itoa(remaining))
 	header.Set("X-RateLimit-Reset", reset.UTC().Format(layout))
 	return header
 }

@@ -60,7 +60,7 @@ func (o *Organisation) getManage(x *exchange) answer {
 	if slices.Contains(asked, "profile") { // the deprecated name, only for who asks for it
 		rules["profile"] = fields
 	}
-	return ok(rules)
+	return success(rules)
 }
 
 // rule says whether a privilege is given. Nothing can be done with a closed account.

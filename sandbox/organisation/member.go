@@ -63,7 +63,7 @@ func (o *Organisation) getDirectoryUser(x *exchange) answer {
 	if found.Status == "inactive" {
 		shown.DeactivatedOn = found.deactivatedOn.Format("2006-01-02T15:04:05.000Z")
 	}
-	return ok(map[string]memberJSON{"data": shown})
+	return success(map[string]memberJSON{"data": shown})
 }
 
 // member is an account as the v2 directory shows it.

@@ -3,7 +3,6 @@ package organisation
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -32,9 +31,11 @@ type Config struct {
 	// built from it. Empty: taken from each request's Host.
 	BaseURL string
 
-	Rand     *rand.Rand // ids of errors and domains, and the secret of the page cursors; default: fixed
-	PageSize int        // of the v1 lists; default DefaultPageSize
-	Limit    RateLimit  // default: none
+	// Rand makes the ids of errors and domains and the secret of the page cursors; it is the organisation's alone from now
+	// on. Default: the same numbers each time.
+	Rand     *rand.Rand
+	PageSize int       // of the v1 lists; default DefaultPageSize
+	Limit    RateLimit // default: none
 }
 
 // Collision is the answer to PUT email when another account holds the address. Atlassian documents neither status nor
@@ -196,7 +197,7 @@ func (o *Organisation) Subscribe() (pulse <-chan struct{}, stop func()) {
 
 // pulse tells the subscribers. The caller holds o.mu.
 func (o *Organisation) pulse() {
-	for channel := range maps.Keys(o.pulses) {
+	for channel := range o.pulses {
 		select {
 		case channel <- struct{}{}:
 		default: // a pulse is waiting there already

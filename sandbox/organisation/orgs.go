@@ -98,7 +98,7 @@ func (o *Organisation) getOrgs(x *exchange) answer {
 	if !x.scoped {
 		orgs = append(orgs, o.org(x))
 	}
-	return ok(struct {
+	return success(struct {
 		Data  []orgJSON `json:"data"`
 		Links linksJSON `json:"links"`
 	}{orgs, linksJSON{Self: o.link(x.request, "/admin/v1/orgs", nil)}})
@@ -109,7 +109,7 @@ func (o *Organisation) getOrg(x *exchange) answer {
 	if x.path[0] != o.orgID {
 		return o.noOrg()
 	}
-	return ok(map[string]orgJSON{"data": o.org(x)})
+	return success(map[string]orgJSON{"data": o.org(x)})
 }
 
 func (o *Organisation) org(x *exchange) orgJSON {
@@ -155,7 +155,7 @@ func (o *Organisation) getUsers(x *exchange) answer {
 		last = each.sequence
 	}
 	page.Links = o.pageLinks(x, "users", last, more)
-	return ok(page)
+	return success(page)
 }
 
 // listed says whether GET /admin/v1/orgs/{orgId}/users shows the account.
@@ -208,7 +208,7 @@ func (o *Organisation) getDomains(x *exchange) answer {
 		shown.Links.Self = o.link(x.request, "/admin/v1/orgs/"+o.orgID+"/domains/"+each.id, nil)
 		page.Data = append(page.Data, shown)
 	}
-	return ok(page)
+	return success(page)
 }
 
 // position is where a v1 page starts, and whether its cursor is one of ours.

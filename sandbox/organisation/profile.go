@@ -39,7 +39,7 @@ type extendedProfileJSON struct {
 }
 
 func profileOf(a Account) answer {
-	return ok(map[string]profileJSON{"account": {
+	return success(map[string]profileJSON{"account": {
 		AccountID:       a.ID,
 		AccountType:     a.Type,
 		AccountStatus:   a.Status,

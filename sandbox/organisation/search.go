@@ -100,7 +100,7 @@ func (o *Organisation) searchUsers(x *exchange) answer {
 		}
 		page.Links.Next = o.seal("search", at)
 	}
-	return ok(page)
+	return success(page)
 }
 
 // readSearch reads and checks the body; the second result says what is wrong with it. No body asks for everybody.
@@ -238,13 +238,13 @@ func (r *record) shown() bool { return !r.Hidden && r.Type == "atlassian" }
 // matches compares an account with every filter but emails. There are no groups and no resources in this organisation,
 // and nobody has two-step verification.
 func (s *searchRequest) matches(each *record) bool {
-	any := func(values []string, value string) bool { return len(values) == 0 || slices.Contains(values, value) }
+	among := func(values []string, value string) bool { return len(values) == 0 || slices.Contains(values, value) }
 	term := strings.ToLower(s.SearchTerm)
 	switch {
-	case !any(s.AccountIDs, each.ID),
-		!any(s.AccountStatus, each.Status),
-		!any(s.MembershipStatus, each.Membership),
-		!any(s.Status, each.composite()),
+	case !among(s.AccountIDs, each.ID),
+		!among(s.AccountStatus, each.Status),
+		!among(s.MembershipStatus, each.Membership),
+		!among(s.Status, each.composite()),
 		s.ClaimStatus != "" && s.ClaimStatus != each.claim(),
 		len(s.GroupIDs) > 0, len(s.ResourceIDs) > 0,
 		s.MFAEnabled != nil && *s.MFAEnabled,

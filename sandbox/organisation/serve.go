@@ -51,18 +51,16 @@ func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
 	if faults.Latency != nil && !wait(r.Context(), faults.Latency(x.copy())) {
 		o.lost(x)
 	}
-	var given answer
-	before := apply(faults.Before, x)
-	switch {
-	case before == nil:
-		given = o.answer(x)
-	case !before.wait(r.Context()) || before.Drop:
-		o.lost(x)
-	case before.Status == 0: // only late
-		given = o.answer(x)
-	default:
-		given = o.faulty(x, before)
+	if before := apply(faults.Before, x); before != nil {
+		if !before.wait(r.Context()) || before.Drop {
+			o.lost(x)
+		}
+		if before.Status != 0 {
+			o.reply(x, w, o.faulty(x, before))
+			return
+		}
 	}
+	given := o.answer(x)
 	if after := apply(faults.After, x); after != nil {
 		if !after.wait(r.Context()) || after.Drop {
 			o.lost(x)
@@ -74,8 +72,7 @@ func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
 			given = o.faulty(x, after)
 		}
 	}
-	o.finish(x, given.status)
-	write(w, given)
+	o.reply(x, w, given)
 }
 
 // arrive writes the call down.
@@ -97,12 +94,15 @@ func (o *Organisation) arrive(x *exchange) Faults {
 	return o.faults
 }
 
-// finish writes the answer's status down, before the client can see it.
-func (o *Organisation) finish(x *exchange, status int) {
+// reply sends the answer. Its status is written down before the client can see it.
+func (o *Organisation) reply(x *exchange, w http.ResponseWriter, given answer) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	x.call.Status = status
+	x.call.Status = given.status
 	o.pulse()
+	o.mu.Unlock()
+	text := encode(w, given)
+	w.WriteHeader(given.status)
+	_, _ = w.Write(text) // the client may have left; there is nobody to tell
 }
 
 // lost cuts the connection instead of answering. It does not return.

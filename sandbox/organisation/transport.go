@@ -60,7 +60,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return w.result(r), nil
 	case <-r.Context().Done():
-		return nil, r.Context().Err()
+		return nil, context.Cause(r.Context())
 	}
 }
 
