@@ -9,6 +9,7 @@ import (
 
 // A file is asked for, shown, approved by another admin, run, and its results are posted.
 func TestFileToResults(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, newAccounts(8))
 	bad := renames(6)
 	bad.Content = append(bad.Content, []byte("712020:9999,who@new.example\n")...)
@@ -49,6 +50,7 @@ func TestFileToResults(t *testing.T) {
 }
 
 func TestRejectWithReason(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	w.command("U0CAROL", "C0OTHER", "rename p0@old.example p0@new.example reason: married")
 	card := w.cardSays(1, "Needs 1 approval")
@@ -68,6 +70,7 @@ func TestRejectWithReason(t *testing.T) {
 }
 
 func TestMenuUnderAFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	leavers := renames(0)
 	leavers.Name, leavers.Content = "leavers.csv", []byte("email\np0@old.example\np1@old.example\n")
@@ -97,6 +100,7 @@ func TestMenuUnderAFile(t *testing.T) {
 }
 
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	for _, c := range []struct{ person, words, want string }{
 		{"U0DAVE", "", "in bulk, after a second person has approved"},
@@ -122,6 +126,7 @@ func TestCommands(t *testing.T) {
 }
 
 func TestFilesThatAreRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	for _, c := range []struct{ name, content, want string }{
 		{"book.xlsx", "PK\x03\x04 and so on", "I cannot use this file"},

@@ -46,12 +46,13 @@ type deliver struct {
 // drawing is what is remembered of one batch between two looks. Losing it costs an edit, nothing more.
 type drawing struct {
 	busy  bool
-	again bool  // changed while busy
-	shown int64 // the revision that is fully shown
+	again bool   // changed while busy
+	fresh bool   // what was put may not be there any more
+	shown int64  // the revision that is fully shown
+	card  string // ts of the card
 
 	// of the goroutine that is busy
 	put      map[string]string // key → what was put there last
-	card     string            // ts of the card
 	edited   time.Time         // of the progress
 	pace     pace
 	failures int
@@ -114,8 +115,8 @@ func (d *deliver) start(ctx context.Context, wg *sync.WaitGroup, number, revisio
 // redraw has a batch drawn whatever was drawn before: its card may not show what we think.
 func (d *deliver) redraw(number int64) {
 	d.mu.Lock()
-	if w := d.drawn[number]; w != nil && !w.busy {
-		w.shown, w.put = 0, map[string]string{}
+	if w := d.drawn[number]; w != nil {
+		w.shown, w.fresh, w.again = 0, true, w.busy
 	}
 	d.mu.Unlock()
 	select {
@@ -132,7 +133,7 @@ func (d *deliver) gone(channel, ts string) {
 	d.mu.Lock()
 	number := int64(0)
 	for n, w := range d.drawn {
-		if !w.busy && w.card == ts {
+		if w.card == ts {
 			number = n
 		}
 	}
@@ -145,6 +146,7 @@ func (d *deliver) gone(channel, ts string) {
 // keep draws one batch until it is fully shown.
 func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
 	for {
+		d.begin(w)
 		b, err := d.bring(ctx, number, w)
 		wait := drawGap
 		switch {
@@ -170,6 +172,15 @@ func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
 			d.mu.Unlock()
 			return
 		}
+	}
+}
+
+// begin forgets what was put when that is doubtful.
+func (d *deliver) begin(w *drawing) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w.fresh {
+		w.fresh, w.put = false, map[string]string{}
 	}
 }
 
@@ -254,13 +265,21 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 		c.Nobody = d.people.unapproved(ctx, b.Requester.ID, b.Author.ID)
 	}
 	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true}
+	if b.State == workflow.Planning { // "checking 1,200 of 5,000" is worth few edits
+		if w.card != "" && time.Since(w.edited) < progressGap {
+			return at, errLater
+		}
+		w.edited = time.Now()
+	}
 	// The block ids change with every revision, what a card says does not: it is edited only when that is new.
 	same := *b
 	same.Revision = 0
 	unchanged := c
 	unchanged.Batch = &same
 	ts, err := d.put(ctx, at, c.draw(), fingerprint(unchanged.draw()), w)
+	d.mu.Lock()
 	w.card = ts
+	d.mu.Unlock()
 	at.thread = ts
 	return at, err
 }
@@ -286,19 +305,6 @@ func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.S
 		return nil
 	}
 	t := thread{Batch: b, Summary: s}
-	if b.Digest != "" {
-		if err := d.putFile(ctx, under("plan"), planFile(b.Number), func(ctx context.Context) ([]byte, error) {
-			return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
-		}); err != nil {
-			return err
-		}
-	}
-	if s.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0 {
-		content := func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) }
-		if err := d.putFile(ctx, under("bad-rows"), badRowsFile(b.Number), content); err != nil {
-			return err
-		}
-	}
 	started := !b.Started.IsZero()
 	steps := []struct {
 		name string
@@ -314,6 +320,19 @@ func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.S
 			if _, err := d.put(ctx, under(step.name), step.draw(), "", w); err != nil {
 				return err
 			}
+		}
+	}
+	if b.Digest != "" {
+		if err := d.putFile(ctx, under("plan"), planFile(b.Number), func(ctx context.Context) ([]byte, error) {
+			return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
+		}); err != nil {
+			return err
+		}
+	}
+	if s.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0 {
+		content := func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) }
+		if err := d.putFile(ctx, under("bad-rows"), badRowsFile(b.Number), content); err != nil {
+			return err
 		}
 	}
 	var late error

@@ -22,7 +22,7 @@ const (
 	pageOfChanges = 1000
 	uploadTries   = 3 // Slack now and then says ok and shares nothing
 	shareFirst    = 250 * time.Millisecond
-	shareTries    = 8 // a quarter of a second, then twice as long each time: about a minute in all
+	shareTries    = 6 // a quarter of a second, then twice as long each time: eight seconds in all
 	shareSettling = 10 * time.Second
 )
 
