@@ -1,5 +1,5 @@
 // The page: who acts, which channel and thread are open, and what the server says is in them.
-import {html, render, Names, Act, Avatar, Icon, useCallback, useEffect, useMemo, useRef, useState} from './ui.js';
+import {html, render, colours, Names, Act, Avatar, Icon, useCallback, useEffect, useMemo, useRef, useState} from './ui.js';
 import * as api from './api.js';
 import {MessageList} from './message.js';
 import {Composer} from './composer.js';
@@ -47,6 +47,8 @@ function useData(view, onError) {
       const asked = wanted.current;
       try {
         const answer = await api.state(asked);
+        // Few people: each gets a colour of their own.
+        answer.people.forEach((person, i) => { person.colour = colours[i % colours.length]; });
         if (asked === wanted.current) setData(answer); else again.current = true;
       } catch (error) { onError(error); }
     } while (again.current);
@@ -103,8 +105,8 @@ function App() {
   const act = {
     thread: (ts) => setView((old) => ({...old, thread: ts})),
     dismiss: (message) => setDismissed((old) => new Set(old).add(message.ts)),
+    confirm,
     click: async (message, element, block, value) => {
-      if (element.confirm && !(await confirm(element.confirm))) return;
       try {
         const {error} = await api.click({person: view.person, channel: message.channel, ts: message.ts, action: element.action_id, block: block.block_id ?? '', value: value ?? ''});
         if (error) toast(`That did not work: ${explained[error] ?? error}.`);
@@ -128,7 +130,6 @@ function App() {
     } catch (error) { failed(error); return false; }
   };
   const clickView = async (id, element, block, value) => {
-    if (element.confirm && !(await confirm(element.confirm))) return;
     try {
       const {error} = await api.click({person: view.person, view: id, action: element.action_id, block: block.block_id ?? '', value: value ?? ''});
       if (error) toast(`That did not work: ${explained[error] ?? error}.`);
@@ -173,8 +174,8 @@ function App() {
       <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" suggestions=${[]} samples=${[]} files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
     ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} />`}
     ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
-    ${openView && !asking && html`<${View} key=${openView.id} view=${openView} onSubmit=${(values, picked) => submit(openView.id, values, picked)}
-      onClick=${(element, block, value) => clickView(openView.id, element, block, value)}
+    ${openView && html`<${View} key=${openView.id} view=${openView} onSubmit=${(values, picked) => submit(openView.id, values, picked)}
+      onClick=${(element, block, value) => clickView(openView.id, element, block, value)} onConfirm=${confirm}
       onClose=${() => api.close({person: view.person, view: openView.id}).then(load, failed)} />`}
     <div class="toasts" role="alert" aria-live="assertive">${toasts.map((entry) => html`<div class="toast" key=${entry.id} data-testid="toast"><${Icon} name="warn" size=${16} />${entry.words}</div>`)}</div>
   </div><//><//>`;

@@ -67,6 +67,7 @@ export function Button({element, block}) {
   const alive = useRef(true);
   useEffect(() => () => { alive.current = false; }, []);
   const press = async () => {
+    if (element.confirm && !(await act.confirm(element.confirm))) return;
     if (element.url) window.open(element.url, '_blank', 'noopener');
     setBusy(true);
     await act.click(element, block);
@@ -79,7 +80,10 @@ export function Button({element, block}) {
 function Select({element, block}) {
   const act = useContext(Act);
   const options = element.options ?? (element.option_groups ?? []).flatMap((group) => group.options);
-  const pick = (event) => act.click(element, block, event.target.value);
+  const pick = async (event) => {
+    const {value} = event.target;
+    if (!element.confirm || (await act.confirm(element.confirm))) await act.click(element, block, value);
+  };
   return html`<span class="select"><select aria-label=${element.placeholder?.text ?? 'Choose'} data-testid=${`select-${element.action_id}`} onChange=${pick}>
     <option value="" disabled selected=${!element.initial_option}>${element.placeholder?.text ?? 'Choose an option'}</option>
     ${options.map((option) => html`<option value=${option.value} selected=${option.value === element.initial_option?.value}>${option.text.text}</option>`)}
@@ -89,10 +93,14 @@ function Select({element, block}) {
 function Overflow({element, block}) {
   const act = useContext(Act);
   const [open, setOpen] = useState(false);
+  const pick = async (value) => {
+    setOpen(false);
+    if (!element.confirm || (await act.confirm(element.confirm))) await act.click(element, block, value);
+  };
   return html`<span class="overflow"><button type="button" class="button square" aria-label="More" aria-expanded=${open}
     data-testid=${`overflow-${element.action_id}`} onClick=${() => setOpen(!open)}><${Icon} name="dots" /></button>
     ${open && html`<span class="menu" role="menu">${(element.options ?? []).map((option) => html`<button type="button" role="menuitem"
-      onClick=${() => { setOpen(false); act.click(element, block, option.value); }}><${Text} of=${option.text} /></button>`)}</span>`}</span>`;
+      onClick=${() => pick(option.value)}><${Text} of=${option.text} /></button>`)}</span>`}</span>`;
 }
 
 function Picture({element, large}) {

@@ -57,20 +57,20 @@ export function Message({message, compact, inThread}) {
   }, [message.edited_ts]);
   const blocks = message.blocks?.length > 0;
   const edited = message.edited && html`<span class="edited" title=${message.edited_ts ? `edited ${clock(timeOf(message.edited_ts))}` : ''}>(edited)</span>`;
-  const scope = {click: (element, block, value) => act.click(message, element, block, value)};
+  const scope = {confirm: act.confirm, click: (element, block, value) => act.click(message, element, block, value)};
   return html`<article class=${`message ${compact ? 'compact' : ''} ${message.ephemeral ? 'ephemeral' : ''} ${fresh ? 'fresh' : ''}`} data-testid="message" data-ts=${message.ts}
     aria-label=${`${author.name}, ${clock(at)}`}>
     ${message.ephemeral && html`<div class="only-you"><${Icon} name="eye" size=${13} /> Only visible to you</div>`}
     <div class="gutter">${compact ? html`<time>${clock(at)}</time>` : html`<${Avatar} person=${author} />`}</div>
     <div class="content">
-      ${!compact && html`<div class="byline"><b class="author">${author.name}</b>${author.bot && html`<span class="app">App</span>`}
-        <time dateTime=${at.toISOString()} title=${at.toLocaleString('en-GB')}>${clock(at)}</time></div>`}
+      ${!compact && html`<div class="byline"><b class="author">${author.name}</b>${author.bot && html`<span class="app-badge">App</span>`}
+        <time dateTime=${at.toISOString()} title=${at.toLocaleString('en-GB')}>${clock(at)}</time>${blocks && edited}</div>`}
       <${Act.Provider} value=${scope}>
       ${!blocks && message.text && html`<div class="text"><${Mrkdwn} text=${message.text} />${edited}</div>`}
       ${blocks && html`<${Blocks} blocks=${message.blocks} />`}
       ${message.attachments?.length > 0 && html`<${Attachments} attachments=${message.attachments} />`}
       <//>
-      ${blocks && edited}
+      ${blocks && compact && edited}
       ${(message.files ?? []).map((file) => html`<${FileCard} key=${file.id} file=${file} />`)}
       ${!inThread && html`<${ReplyBar} message=${message} onOpen=${() => act.thread(message.ts)} />`}
       ${message.ephemeral && html`<button type="button" class="dismiss" onClick=${() => act.dismiss(message)}>Dismiss message</button>`}

@@ -47,7 +47,7 @@ function Input({element, value, set, id}) {
 const initial = (element) => element.initial_value ?? element.initial_option?.value ?? '';
 
 // View is one modal that the app opened. Errors stand under the inputs that they name.
-export function View({view, onSubmit, onClick, onClose}) {
+export function View({view, onSubmit, onClick, onConfirm, onClose}) {
   const inputs = (view.blocks ?? []).filter((block) => block.type === 'input');
   const [values, setValues] = useState(() => Object.fromEntries(inputs.map((block) => [block.block_id, initial(block.element)])));
   const [errors, setErrors] = useState({});
@@ -60,7 +60,7 @@ export function View({view, onSubmit, onClick, onClose}) {
     setErrors(await onSubmit(Object.fromEntries(texts), Object.fromEntries(picked)));
     setBusy(false);
   };
-  return html`<${Act.Provider} value=${{click: onClick}}><${Dialog} label=${view.title} testid="modal" onCancel=${onClose}><form onSubmit=${send}>
+  return html`<${Act.Provider} value=${{click: onClick, confirm: onConfirm}}><${Dialog} label=${view.title} testid="modal" onCancel=${onClose}><form onSubmit=${send}>
     <header><img src="/static/icon.svg" alt="" width="28" height="28" /><h2>${view.title}</h2>
       <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button></header>
     <div class="dialog-body">${(view.blocks ?? []).map((block) => (block.type !== 'input' ? html`<${Blocks} blocks=${[block]} />`

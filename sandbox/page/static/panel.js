@@ -63,12 +63,12 @@ function Account({account, change}) {
     <${Avatar} person=${{...account, deleted: account.status !== 'active'}} size=${28} />
     <span class="account-words"><span class="account-name"><b>${account.name}</b>
       ${account.admin && html`<span class="lozenge purple">Org admin</span>`}${account.type === 'app' && html`<span class="lozenge grey">App</span>`}
-      ${!account.managed && html`<span class="lozenge grey">Unmanaged</span>`}${account.hidden && html`<span class="lozenge grey">Hidden</span>`}</span>
+      ${!account.managed && html`<span class="lozenge grey">Unmanaged</span>`}${account.hidden && html`<span class="lozenge grey">Hidden</span>`}
+      <span class="account-state">${account.locks.length > 0 && html`<span class="locked" title=${reasons}><${Icon} name="lock" size=${14} label=${`Locked. ${reasons}`} /></span>`}
+        ${change && was(change.status, account.status) && html`<s>${change.status}</s>`}
+        <span class=${`lozenge ${account.status === 'active' ? 'green' : 'amber'}`}>${account.status}</span></span></span>
       ${change && was(change.email, account.email) && html`<span class="old-email">${change.email}</span>`}
-      <span class="account-email">${change && was(change.email, account.email) && html`<em>→</em>`}${account.email}</span></span>
-    <span class="account-state">${account.locks.length > 0 && html`<span class="locked" title=${reasons}><${Icon} name="lock" size=${14} label=${`Locked. ${reasons}`} /></span>`}
-      ${change && was(change.status, account.status) && html`<s>${change.status}</s>`}
-      <span class=${`lozenge ${account.status === 'active' ? 'green' : 'amber'}`}>${account.status}</span></span></li>`;
+      <span class="account-email">${change && was(change.email, account.email) && html`<em>→</em>`}${account.email}</span></span></li>`;
 }
 
 export function Organisation({organisation, onError}) {

@@ -12,7 +12,7 @@ export const Names = createContext(null);
 // Act holds what a person can do to a message: click, thread, dismiss, toast.
 export const Act = createContext(null);
 
-const colours = ['#2563eb', '#c2410c', '#0d9488', '#9333ea', '#be123c', '#4d7c0f', '#0369a1', '#a16207', '#7c3aed', '#b45309'];
+export const colours = ['#2563eb', '#c2410c', '#0d9488', '#9333ea', '#be123c', '#4d7c0f', '#0369a1', '#a16207', '#7c3aed', '#b45309'];
 
 function colourOf(key) {
   let sum = 7;
