@@ -8,6 +8,8 @@ import (
 	"iter"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +24,7 @@ import (
 
 // directory is an organisation whose reading can fail or take its time.
 type directory struct {
+	mu       sync.Mutex
 	accounts int
 	takes    time.Duration
 	err      error
@@ -30,19 +33,32 @@ type directory struct {
 	overlap  bool
 }
 
+// set changes how the directory answers from now on.
+func (d *directory) set(change func(*directory)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(d)
+}
+
 func (d *directory) Members(ctx context.Context) iter.Seq2[workflow.Member, error] {
 	return func(yield func(workflow.Member, error) bool) {
-		d.reads = append(d.reads, time.Now())
-		d.reading++
-		defer func() { d.reading-- }()
-		d.overlap = d.overlap || d.reading > 1
+		d.set(func(d *directory) {
+			d.reads = append(d.reads, time.Now())
+			d.reading++
+			d.overlap = d.overlap || d.reading > 1
+		})
+		defer d.set(func(d *directory) { d.reading-- })
+		var takes time.Duration
+		var accounts int
+		var end error
+		d.set(func(d *directory) { takes, accounts, end = d.takes, d.accounts, d.err })
 		select {
 		case <-ctx.Done():
 			yield(workflow.Member{}, ctx.Err())
 			return
-		case <-time.After(d.takes):
+		case <-time.After(takes):
 		}
-		for n := range d.accounts {
+		for n := range accounts {
 			m := workflow.Member{Account: workflow.Account{
 				ID: fmt.Sprint("id-", n), Email: fmt.Sprintf("u%d@example.com", n), Status: workflow.StatusActive, Managed: true,
 			}}
@@ -50,8 +66,8 @@ func (d *directory) Members(ctx context.Context) iter.Seq2[workflow.Member, erro
 				return
 			}
 		}
-		if d.err != nil {
-			yield(workflow.Member{}, d.err)
+		if end != nil {
+			yield(workflow.Member{}, end)
 		}
 	}
 }
@@ -64,7 +80,7 @@ type bench struct {
 	reports  []report.Definition
 	runner   *report.Runner
 	stop     func()
-	finished int
+	finished atomic.Int64
 }
 
 func inBubble(t *testing.T, reports []report.Definition, test func(*bench)) {
@@ -92,7 +108,7 @@ func (b *bench) start() {
 	b.stop()
 	var err error
 	b.runner, err = report.New(report.Config{
-		Reports: b.reports, Members: b.dir, Store: b.db, Finished: func() { b.finished++ }, Log: zerolog.Nop(),
+		Reports: b.reports, Members: b.dir, Store: b.db, Finished: func() { b.finished.Add(1) }, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -149,9 +165,11 @@ func (b *bench) want(want ...string) {
 func (b *bench) wantReads(want ...string) {
 	b.Helper()
 	var got []string
-	for _, at := range b.dir.reads {
-		got = append(got, at.UTC().Format(time.RFC3339))
-	}
+	b.dir.set(func(d *directory) {
+		for _, at := range d.reads {
+			got = append(got, at.UTC().Format(time.RFC3339))
+		}
+	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		b.Errorf("the directory was read at (-want +got)\n%s", diff)
 	}
@@ -174,11 +192,11 @@ func TestRunnerOnTheNightsOfSummerTime(t *testing.T) {
 		b.until("2027-03-30T00:00:00Z")
 		b.want("2027-03-27 done", "2027-03-28 done", "2027-03-29 done")
 		b.until("2027-10-29T22:00:00Z")
-		b.dir.reads = nil
+		b.dir.set(func(d *directory) { d.reads = nil })
 		b.until("2027-11-01T12:00:00Z")
 		b.wantReads("2027-10-30T00:30:00Z", "2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z")
-		if b.finished != len(b.results()) {
-			b.Errorf("told of %d runs, want %d", b.finished, len(b.results()))
+		if told := int(b.finished.Load()); told != len(b.results()) {
+			b.Errorf("told of %d runs, want %d", told, len(b.results()))
 		}
 	})
 }
@@ -192,7 +210,7 @@ func TestRunnerMakesUpTheLatestMissedRun(t *testing.T) {
 		b.want("2026-11-21 done")
 		b.stop()
 		b.until("2026-11-24T12:00:00Z")
-		b.dir.reads = nil
+		b.dir.set(func(d *directory) { d.reads = nil })
 		b.start()
 		b.want("2026-11-21 done", "2026-11-24 done")
 		b.wantReads("2026-11-24T12:00:00Z")
@@ -226,7 +244,7 @@ func TestRunnerTriesAgain(t *testing.T) {
 		b.until("2026-11-22T12:00:00Z")
 		b.start()
 		b.until("2026-11-23T00:30:00Z")
-		b.dir.err = fmt.Errorf("page 3: %w", workflow.ErrUnavailable)
+		b.dir.set(func(d *directory) { d.err = fmt.Errorf("page 3: %w", workflow.ErrUnavailable) })
 		b.until("2026-11-23T01:20:00Z")
 		b.start() // what waits goes on waiting over a restart
 		b.until("2026-11-23T12:00:00Z")
@@ -236,7 +254,7 @@ func TestRunnerTriesAgain(t *testing.T) {
 		if err != nil || table != nil || result.Reason != "Atlassian could not be reached" {
 			b.Errorf("shows %+v with %d bytes, %v", result, len(table), err)
 		}
-		b.dir.err = nil
+		b.dir.set(func(d *directory) { d.err = nil })
 		b.until("2026-11-24T12:00:00Z")
 		b.want("2026-11-23 failed", "2026-11-24 done")
 	})
@@ -246,7 +264,7 @@ func TestRunnerTriesAgainAndDoes(t *testing.T) {
 	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
 		b.until("2026-11-22T12:00:00Z")
 		b.start()
-		b.dir.err = workflow.ErrKeyRefused
+		b.dir.set(func(d *directory) { d.err = workflow.ErrKeyRefused })
 		b.until("2026-11-23T01:01:00Z")
 		status, err := b.runner.List(b.Context())
 		if err != nil || len(status) != 1 || status[0].Live == nil {
@@ -255,7 +273,7 @@ func TestRunnerTriesAgainAndDoes(t *testing.T) {
 		if live := status[0].Live; live.State != report.RunWaiting || !strings.Contains(live.Reason, "refused the key") {
 			b.Errorf("waits as %+v", live)
 		}
-		b.dir.err = nil
+		b.dir.set(func(d *directory) { d.err = nil })
 		if err := b.runner.RunNow(b.Context(), "nightly", "U0ALICE"); err != nil { // starts the waiting one at once
 			b.Error(err)
 		}
@@ -270,7 +288,7 @@ func TestRunnerTriesAgainAndDoes(t *testing.T) {
 func TestRunnerStopsInTheMiddle(t *testing.T) {
 	inBubble(t, nightly(t, "0 2 * * *"), func(b *bench) {
 		b.until("2026-11-22T12:00:00Z")
-		b.dir.takes = 10 * time.Minute
+		b.dir.set(func(d *directory) { d.takes = 10 * time.Minute })
 		b.start()
 		b.until("2026-11-23T01:05:00Z")
 		if err := b.runner.RunNow(b.Context(), "nightly", "U0ALICE"); !errors.Is(err, report.ErrBusy) {
@@ -307,14 +325,15 @@ func TestRunnerAfterCrashes(t *testing.T) {
 		}
 		b.start()
 		b.want("2026-11-22 done", "2026-11-23 failed")
-		if b.finished != 2 {
-			b.Errorf("told of %d runs, want 2", b.finished)
+		if told := b.finished.Load(); told != 2 {
+			b.Errorf("told of %d runs, want 2", told)
 		}
 	})
 }
 
 func TestRunNow(t *testing.T) {
-	reports := append(nightly(t, ""), report.Definition{Name: "changes-of-the-night", Kind: report.Changes, Schedule: "0 3 * * *"})
+	reports := append(nightly(t, ""),
+		report.Definition{Name: "changes-of-the-night", Kind: report.Changes, Schedule: "0 3 * * *"})
 	inBubble(t, reports, func(b *bench) {
 		b.until("2026-11-23T23:30:00Z") // already the 24th in Berlin
 		b.start()
@@ -351,13 +370,15 @@ func TestReportsReadOneAfterTheOther(t *testing.T) {
 	second.Name = "second"
 	inBubble(t, append(reports, second), func(b *bench) {
 		b.until("2026-11-22T12:00:00Z")
-		b.dir.takes = time.Minute
+		b.dir.set(func(d *directory) { d.takes = time.Minute })
 		b.start()
 		b.until("2026-11-23T12:00:00Z")
 		b.wantReads("2026-11-23T01:00:00Z", "2026-11-23T01:01:00Z")
-		if b.dir.overlap {
-			b.Error("two reports read the directory at once")
-		}
+		b.dir.set(func(d *directory) {
+			if d.overlap {
+				b.Error("two reports read the directory at once")
+			}
+		})
 	})
 }
 
@@ -368,7 +389,7 @@ func TestShowAndPost(t *testing.T) {
 		b.until("2026-11-20T12:00:00Z")
 		b.start()
 		for day := 21; day <= 23; day++ {
-			b.dir.accounts = day
+			b.dir.set(func(d *directory) { d.accounts = day })
 			b.until(fmt.Sprintf("2026-11-%dT12:00:00Z", day))
 		}
 		want := report.Result{

@@ -49,8 +49,10 @@ func TestScheduleOnTheNightsOfSummerTime(t *testing.T) {
 	}{
 		{"30 2 * * *", "Europe/Berlin", "2027-03-27T00:00:00Z", // the clocks go from 02:00 to 03:00 on the 28th
 			[]string{"2027-03-27T02:30:00+01:00", "2027-03-28T03:00:00+02:00", "2027-03-29T02:30:00+02:00"}},
-		{"0 2 * * *", "Europe/Berlin", "2027-03-28T00:00:00Z",
-			[]string{"2027-03-28T03:00:00+02:00", "2027-03-29T02:00:00+02:00"}},
+		{
+			"0 2 * * *", "Europe/Berlin", "2027-03-28T00:00:00Z",
+			[]string{"2027-03-28T03:00:00+02:00", "2027-03-29T02:00:00+02:00"},
+		},
 		{"30 2 * * *", "Europe/Berlin", "2027-10-30T12:00:00Z", // the clocks go from 03:00 to 02:00 on the 31st
 			[]string{"2027-10-31T02:30:00+02:00", "2027-11-01T02:30:00+01:00"}},
 		{"0 2 * * *", "Europe/Berlin", "2027-10-31T00:30:00Z", // 02:30, the first time: not again at the second 02:00

@@ -35,14 +35,18 @@ func member(id, name string, status workflow.AccountStatus, products ...workflow
 }
 
 func TestWriteAccounts(t *testing.T) {
-	jira := workflow.Product{Key: "jira-software", Name: "Jira", URL: "https://example.atlassian.net", LastActive: "2026-11-20"}
-	wiki := workflow.Product{Key: "confluence", Name: "Confluence", URL: "https://example.atlassian.net"}
-	other := workflow.Product{Key: "jira-software", Name: "Jira", URL: "https://another.atlassian.net/x", LastActive: "2025-01-02"}
+	const site = "https://example.atlassian.net"
+	jira := workflow.Product{Key: "jira-software", Name: "Jira", URL: site, LastActive: "2026-11-20"}
+	wiki := workflow.Product{Key: "confluence", Name: "Confluence", URL: site}
+	other := jira
+	other.URL, other.LastActive = "https://another.atlassian.net/x", "2025-01-02"
 	bare := workflow.Product{Key: "trello"}
 	never := member("3", "=cmd()", workflow.StatusInactive, bare)
 	never.LastActive, never.Email = "", ""
 	members := []workflow.Member{
-		member("712020:2", "zoë, \"Z\"", workflow.StatusActive, wiki, jira), member("1", "ann", workflow.StatusClosed, other), never,
+		member("712020:2", "zoë, \"Z\"", workflow.StatusActive, wiki, jira),
+		member("1", "ann", workflow.StatusClosed, other),
+		never,
 	}
 	want := strings.Join([]string{
 		"\ufeffaccount_id,name,email,account_type,account_status,access_billable,last_active," +

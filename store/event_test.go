@@ -42,7 +42,8 @@ func TestEventsFollowEachOther(t *testing.T) {
 func TestEventHash(t *testing.T) {
 	e := entry{Seq: 1, At: noon, Actor: "U0HANA", Kind: "requested", Data: `{"rows":3}`}
 	got, err := e.hash()
-	// printf '%s' '{"actor":"U0HANA","at":"2026-11-23T12:00:00.123456789Z","batch":0,"data":{"rows":3},"kind":"requested","prev":"","row":0,"seq":1}' | sha256sum
+	// The SHA-256 of {"actor":"U0HANA","at":"2026-11-23T12:00:00.123456789Z","batch":0,"data":{"rows":3},
+	// "kind":"requested","prev":"","row":0,"seq":1} on one line, as any other program computes it.
 	const want = "1646682bd1c7d7495c20c1a6262f61a5fd9ce75119debd312282a96044f0b8c0"
 	if got != want || err != nil {
 		t.Errorf("%s, %v; want %s", got, err, want)
@@ -58,8 +59,10 @@ func TestVerifyFindsWhatWasDone(t *testing.T) {
 		"changed actor": {`UPDATE event SET actor = 'x' WHERE seq = 2`, 2},
 		"changed hash":  {`UPDATE event SET hash = 'x' WHERE seq = 5`, 5},
 		"taken out":     {`DELETE FROM event WHERE seq = 3`, 4},
-		"put in": {`INSERT INTO event SELECT 6, at, batch, row, actor, kind, data, prev, 'h' FROM event WHERE seq = 5`,
-			6},
+		"put in": {
+			`INSERT INTO event SELECT 6, at, batch, row, actor, kind, data, prev, 'h' FROM event WHERE seq = 5`,
+			6,
+		},
 		"first taken out": {`DELETE FROM event WHERE seq = 1`, 2},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -61,7 +61,8 @@ func TestRuns(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	no := errors.New("no")
-	if _, err := db.UpdateRun(t.Context(), run.ID, func(r *report.Run) error { r.Attempts = 9; return no }); !errors.Is(err, no) {
+	_, err = db.UpdateRun(t.Context(), run.ID, func(r *report.Run) error { r.Attempts = 9; return no })
+	if !errors.Is(err, no) {
 		t.Errorf("%v, want the rule's own error", err)
 	}
 	if _, err := db.UpdateRun(t.Context(), 99, func(*report.Run) error { return nil }); !errors.Is(err, report.ErrNoRun) {

@@ -123,22 +123,26 @@ func settle(ctx context.Context, tx *sql.Tx, snapshot *report.Snapshot) error {
 				SELECT 1 FROM snapshot_staging s
 				WHERE s.account_id = a.account_id AND s.name = a.name AND s.email = a.email AND s.type = a.type
 					AND s.status = a.status AND s.billable = a.billable AND s.products = a.products)`, []any{before}},
-		{`INSERT INTO snapshot_account
+		{
+			`INSERT INTO snapshot_account
 				(account_id, first_snapshot, last_snapshot, name, email, type, status, billable, products)
 			SELECT account_id, ?, NULL, name, email, type, status, billable, products FROM snapshot_staging s
 			WHERE NOT EXISTS (
 				SELECT 1 FROM snapshot_account a WHERE a.account_id = s.account_id AND a.last_snapshot IS NULL)`,
-			[]any{snapshot.ID}},
+			[]any{snapshot.ID},
+		},
 		{`INSERT INTO member (account_id) SELECT account_id FROM snapshot_staging WHERE true ON CONFLICT DO NOTHING`, nil},
 		{`UPDATE snapshot_activity AS v SET last_snapshot = ?
 			WHERE last_snapshot IS NULL AND NOT EXISTS (
 				SELECT 1 FROM member m JOIN snapshot_staging s ON s.account_id = m.account_id
 				WHERE m.id = v.member AND s.last_active = v.last_active AND s.activity = v.products)`, []any{before}},
-		{`INSERT INTO snapshot_activity (member, first_snapshot, last_snapshot, last_active, products)
+		{
+			`INSERT INTO snapshot_activity (member, first_snapshot, last_snapshot, last_active, products)
 			SELECT m.id, ?, NULL, s.last_active, s.activity
 			FROM snapshot_staging s JOIN member m ON m.account_id = s.account_id
 			WHERE NOT EXISTS (SELECT 1 FROM snapshot_activity v WHERE v.member = m.id AND v.last_snapshot IS NULL)`,
-			[]any{snapshot.ID}},
+			[]any{snapshot.ID},
+		},
 	} {
 		if _, err := tx.ExecContext(ctx, step.statement, step.args...); err != nil {
 			return err

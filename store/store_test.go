@@ -224,7 +224,8 @@ func TestContextEndsAWait(t *testing.T) {
 	<-inside
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := db.Update(ctx, b.Number, func(*workflow.Batch) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+	_, err := db.Update(ctx, b.Number, func(*workflow.Batch) error { return nil })
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want the end of the context", err)
 	}
 	close(release)
