@@ -211,33 +211,36 @@ func (r *runner) outcome(seq int) (state ChangeState, ended bool) {
 func (r *runner) run(ctx context.Context) error {
 	work, stop := afterwards(ctx, drainTime)
 	defer stop()
-	var failed error
-	for {
-		if ctx.Err() == nil && failed == nil {
-			r.handOut(ctx, work)
-		}
-		if r.inFlight == 0 && (ctx.Err() != nil || failed != nil || r.idle()) {
-			return failed
+	for ctx.Err() == nil {
+		r.handOut(ctx, work)
+		if r.inFlight == 0 && r.idle() {
+			return nil
 		}
 		timer := time.NewTimer(time.Until(r.next()))
-		var done <-chan struct{}
-		if ctx.Err() == nil {
-			done = ctx.Done()
-		}
+		var err error
 		select {
 		case v := <-r.results:
-			if err := r.take(ctx, v); err != nil {
-				failed = err
-			}
+			err = r.take(ctx, v)
 		case <-timer.C:
 		case <-r.nudge:
-			if err := r.look(ctx); err != nil && ctx.Err() == nil {
-				failed = err
-			}
-		case <-done:
+			err = r.look(ctx)
+		case <-ctx.Done():
 		}
 		timer.Stop()
+		if err != nil && ctx.Err() == nil {
+			return errors.Join(err, r.await(ctx))
+		}
 	}
+	return r.await(ctx)
+}
+
+// await lets the workers that are under way finish. What they leave in doubt is found out by the next runner.
+func (r *runner) await(ctx context.Context) error {
+	var failed error
+	for r.inFlight > 0 {
+		failed = errors.Join(failed, r.take(ctx, <-r.results))
+	}
+	return failed
 }
 
 // idle says that nothing can be done now. What stands behind a predecessor is in line as soon as that has ended.
