@@ -40,6 +40,7 @@ type api struct {
 	log     zerolog.Logger
 	fatal   func(error) // told when the bot token is of no use any more
 	updates *rate.Limiter
+	every   time.Duration // between two messages in a channel
 
 	mu    sync.Mutex
 	posts map[string]*rate.Limiter // by channel
@@ -47,7 +48,7 @@ type api struct {
 
 func newAPI(client *slack.Client, log zerolog.Logger, fatal func(error)) *api {
 	return &api{
-		client: client, log: log, fatal: fatal, posts: map[string]*rate.Limiter{},
+		client: client, log: log, fatal: fatal, posts: map[string]*rate.Limiter{}, every: postEvery,
 		updates: rate.NewLimiter(rate.Every(updateEvery), updateBurst),
 	}
 }
@@ -57,7 +58,7 @@ func (a *api) pacer(channel string) *rate.Limiter {
 	defer a.mu.Unlock()
 	l := a.posts[channel]
 	if l == nil {
-		l = rate.NewLimiter(rate.Every(postEvery), postBurst)
+		l = rate.NewLimiter(rate.Every(a.every), postBurst)
 		a.posts[channel] = l
 	}
 	return l

@@ -172,10 +172,11 @@ func approvals(b *workflow.Batch) string {
 
 // counts are what the check found and, once it ran, what became of it, with causes.
 func (c card) counts() string {
-	parts := []struct {
+	type part struct {
 		word   string
 		states []workflow.ChangeState
-	}{
+	}
+	parts := []part{
 		{"ready", []workflow.ChangeState{workflow.ChangeReady, workflow.ChangeRunning}},
 		{"done", []workflow.ChangeState{workflow.ChangeDone}},
 		{"failed", []workflow.ChangeState{workflow.ChangeFailed}},
@@ -185,6 +186,12 @@ func (c card) counts() string {
 		{"unreadable", []workflow.ChangeState{workflow.ChangeBad}},
 		{"skipped", []workflow.ChangeState{workflow.ChangeSkipped}},
 	}
+	failures := []workflow.ChangeState{workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeFailed}
+	switch c.Batch.State {
+	case workflow.Approved, workflow.Running, workflow.Paused: // how far it is, is for the progress: a card is edited rarely
+		parts = slices.Concat([]part{{"planned", planned()}}, parts[4:7])
+		failures = failures[:2]
+	}
 	var words []string
 	for _, p := range parts {
 		if n := c.Summary.State(p.states...); n > 0 {
@@ -192,7 +199,7 @@ func (c card) counts() string {
 		}
 	}
 	out := strings.Join(words, " · ")
-	for _, cause := range causes(c.Summary, workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeFailed) {
+	for _, cause := range causes(c.Summary, failures...) {
 		out += "\n• " + cause
 	}
 	return out

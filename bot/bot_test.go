@@ -10,7 +10,7 @@ import (
 // A file is asked for, shown, approved by another admin, run, and its results are posted.
 func TestFileToResults(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, newAccounts(8))
+	w := startWorld(t, &world{t: t, accounts: newAccounts(8), log: &logged{}}) // as in production, with all limits
 	bad := renames(6)
 	bad.Content = append(bad.Content, []byte("712020:9999,who@new.example\n")...)
 	asked := w.say("U0CAROL", requests, "reason: the domain moves", bad)

@@ -34,6 +34,7 @@ type deliver struct {
 	api      *api
 	people   *people
 	log      zerolog.Logger
+	tempo    tempo
 	progress *rate.Limiter
 	slots    chan struct{} // batchesAtOnce
 	wake     chan struct{}
@@ -41,6 +42,14 @@ type deliver struct {
 
 	mu    sync.Mutex
 	drawn map[int64]*drawing
+}
+
+// tempo is how long deliver waits; tests are quicker.
+type tempo struct {
+	draw     time.Duration // between two looks at one batch
+	progress time.Duration // between two edits of one batch's progress
+	retry    time.Duration // after the first failure
+	share    time.Duration // before the second look for a file
 }
 
 // drawing is what is remembered of one batch between two looks. Losing it costs an edit, nothing more.
@@ -61,6 +70,7 @@ type drawing struct {
 func newDeliver(cfg Config, a *api, p *people) *deliver {
 	return &deliver{
 		cfg: cfg, store: cfg.Store, api: a, people: p, log: cfg.Log,
+		tempo:    tempo{draw: drawGap, progress: progressGap, retry: deliverRetry, share: shareFirst},
 		progress: rate.NewLimiter(rate.Every(progressEvery), progressBurst),
 		slots:    make(chan struct{}, batchesAtOnce), wake: make(chan struct{}, 1), results: make(chan struct{}, 1),
 		drawn: map[int64]*drawing{},
@@ -148,14 +158,14 @@ func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
 	for {
 		d.begin(w)
 		b, err := d.bring(ctx, number, w)
-		wait := drawGap
+		wait := d.tempo.draw
 		switch {
 		case ctx.Err() != nil:
 		case errors.Is(err, errLater):
-			wait, w.failures = progressGap, 0
+			w.failures = 0
 		case err != nil:
 			w.failures++
-			wait = min(deliverRetry<<min(w.failures-1, 10), deliverRetries)
+			wait = min(d.tempo.retry<<min(w.failures-1, 10), deliverRetries)
 			if closedChannel(err) {
 				wait = closedRetry
 			}
@@ -266,7 +276,7 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 	}
 	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true}
 	if b.State == workflow.Planning { // "checking 1,200 of 5,000" is worth few edits
-		if w.card != "" && time.Since(w.edited) < progressGap {
+		if w.card != "" && time.Since(w.edited) < d.tempo.progress {
 			return at, errLater
 		}
 		w.edited = time.Now()
@@ -360,7 +370,7 @@ func (d *deliver) putProgress(ctx context.Context, at place, t thread, w *drawin
 	now := time.Now()
 	if t.Batch.State == workflow.Running {
 		w.pace.note(now, t.finished())
-		if now.Sub(w.edited) < progressGap {
+		if now.Sub(w.edited) < d.tempo.progress {
 			return errLater
 		}
 		if !d.progress.Allow() {

@@ -83,7 +83,7 @@ func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	var lost atomic.Int32
-	w.slack.SetFaults(workspace.Faults{AfterEffect: func(method string) bool {
+	w.faults(workspace.Faults{AfterEffect: func(method string) bool {
 		return method == "chat.postMessage" && lost.Add(1) <= 2
 	}})
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
@@ -119,7 +119,7 @@ func TestOutage(t *testing.T) {
 			t.Fatal("the run waits for Slack")
 		}
 	}
-	w.slack.SetFaults(workspace.Faults{})
+	w.faults(workspace.Faults{})
 	w.cardSays(1, "*Done*")
 	w.inThread(requests, card.TS, "#1 is done: *6* done")
 	w.fileInThread(requests, card.TS, "batch-1-results.csv")
@@ -204,7 +204,7 @@ func TestLostShare(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	var completed atomic.Int32
-	w.slack.SetFaults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
+	w.faults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
 		if method != "files.completeUploadExternal" {
 			return nil
 		}
@@ -226,7 +226,7 @@ func TestThrottled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	var calls atomic.Int32
-	w.slack.SetFaults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
+	w.faults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
 		if method == "chat.postMessage" && calls.Add(1) == 1 {
 			return &workspace.Reply{Error: "ratelimited", RetryAfter: time.Second}
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/store"
@@ -135,6 +136,7 @@ type world struct {
 	accounts *accounts
 	bot      *Bot
 	url      string
+	quick    bool
 	log      *logged
 
 	stopBot func() error
@@ -158,9 +160,14 @@ func (l *logged) String() string {
 	return l.out.String()
 }
 
+// newWorld is a world in which nobody waits for rate limits.
 func newWorld(t *testing.T, a *accounts) *world {
 	t.Helper()
-	w := &world{t: t, accounts: a, log: &logged{}}
+	return startWorld(t, &world{t: t, accounts: a, log: &logged{}, quick: true})
+}
+
+func startWorld(t *testing.T, w *world) *world {
+	t.Helper()
 	var err error
 	if w.slack, err = workspace.New(workspace.Config{}); err != nil {
 		t.Fatal(err)
@@ -168,6 +175,7 @@ func newWorld(t *testing.T, a *accounts) *world {
 	server := httptest.NewServer(w.slack.Handler())
 	w.url = server.URL
 	w.slack.SetBaseURL(server.URL)
+	w.faults(workspace.Faults{})
 	people := []string{"U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"}
 	for _, id := range people {
 		name := strings.ToLower(strings.TrimPrefix(id, "U0"))
@@ -180,7 +188,7 @@ func newWorld(t *testing.T, a *accounts) *world {
 		t.Fatal(err)
 	}
 	w.engine, err = workflow.New(workflow.Config{
-		Store: w.db, Directory: a, OrgID: "org", Approvals: 1, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
+		Store: w.db, Directory: w.accounts, OrgID: "org", Approvals: 1, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: defaultMaxFile, MaxRows: 5000},
 		Run:    workflow.RunLimits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50}, Log: zerolog.Nop(),
 	})
@@ -217,6 +225,12 @@ func newWorld(t *testing.T, a *accounts) *world {
 	return w
 }
 
+// faults makes Slack misbehave.
+func (w *world) faults(f workspace.Faults) {
+	f.NoLimits = w.quick
+	w.slack.SetFaults(f)
+}
+
 // startBot starts a bot, over another view of the store when one is given, and waits until Slack reaches it.
 func (w *world) startBot(over Store) {
 	w.t.Helper()
@@ -235,8 +249,16 @@ func (w *world) startBot(over Store) {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- bot.Run(ctx) }()
 	w.bot = bot
+	if w.quick { // the sandbox's own limits are lifted, too
+		bot.api.every = time.Millisecond
+		bot.api.updates.SetLimit(rate.Inf)
+		bot.deliver.progress.SetLimit(rate.Inf)
+		bot.deliver.tempo = tempo{
+			draw: 20 * time.Millisecond, progress: 20 * time.Millisecond, retry: 50 * time.Millisecond, share: 20 * time.Millisecond,
+		}
+	}
+	go func() { done <- bot.Run(ctx) }()
 	w.stopBot = sync.OnceValue(func() error { cancel(); return <-done })
 	select {
 	case <-ready:

@@ -243,7 +243,7 @@ func (d *deliver) upload(ctx context.Context, at place, name string, content []b
 
 // shared waits until the file is seen in the channel, and notes it.
 func (d *deliver) shared(ctx context.Context, p workflow.Post, tries int) (bool, error) {
-	wait := shareFirst
+	wait := d.tempo.share
 	for try := range tries {
 		if try > 0 {
 			if err := sleep(ctx, wait); err != nil {

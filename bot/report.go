@@ -93,7 +93,7 @@ func (d *deliver) reports(ctx context.Context) {
 	for {
 		if err := d.postReports(ctx); err != nil && ctx.Err() == nil {
 			failures++
-			wait = min(deliverRetry<<min(failures, 10), reportRetry)
+			wait = min(d.tempo.retry<<min(failures, 10), reportRetry)
 			d.log.Warn().Err(err).Dur("again_in", wait).Msg("post the results of reports")
 		} else {
 			wait, failures = sweepEvery, 0
