@@ -27,8 +27,9 @@ type app struct {
 	socket  *socketmode.Client
 	work    sync.WaitGroup
 
-	mu   sync.Mutex
-	rows [][]string // of the last file, without its header
+	mu        sync.Mutex
+	rows      [][]string // of the last file, without its header
+	submitted string     // of the last form
 }
 
 // startApp connects the app; it is up when the first connection said hello, and ends with the test.
@@ -65,7 +66,7 @@ func (a *app) listen(ctx context.Context, up func()) {
 			if event.Request == nil || event.Type == socketmode.EventTypeHello {
 				continue
 			}
-			if err := a.socket.AckCtx(ctx, event.Request.EnvelopeID, nil); err != nil && ctx.Err() == nil {
+			if err := a.socket.AckCtx(ctx, event.Request.EnvelopeID, a.reply(event)); err != nil && ctx.Err() == nil {
 				a.t.Errorf("acknowledge: %v", err)
 			}
 			a.work.Go(func() { a.handle(ctx, event) })
@@ -73,8 +74,30 @@ func (a *app) listen(ctx context.Context, up func()) {
 	}
 }
 
+// reply is what goes with the acknowledgement: a form without a new address is sent back.
+func (a *app) reply(event socketmode.Event) any {
+	submitted, ok := event.Data.(slack.InteractionCallback)
+	if !ok || submitted.Type != slack.InteractionTypeViewSubmission {
+		return nil
+	}
+	values := submitted.View.State.Values
+	if !strings.Contains(values["address"]["address"].Value, "@") {
+		return slack.NewErrorsViewSubmissionResponse(map[string]string{"address": "That is not an address."})
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.submitted = fmt.Sprint(values["action"]["action"].SelectedOption.Value, " ", values["address"]["address"].Value, " ",
+		len(values["file"]["file"].Files))
+	return nil
+}
+
 func (a *app) handle(ctx context.Context, event socketmode.Event) {
 	var err error
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			a.t.Errorf("handle %s: %v", event.Type, err)
+		}
+	}()
 	switch data := event.Data.(type) {
 	case slackevents.EventsAPIEvent:
 		message, ok := data.InnerEvent.Data.(*slackevents.MessageEvent)
@@ -82,13 +105,21 @@ func (a *app) handle(ctx context.Context, event socketmode.Event) {
 			err = a.plan(ctx, message)
 		}
 	case slack.SlashCommand:
+		switch data.Text {
+		case "form":
+			_, err = a.client.OpenViewContext(ctx, data.TriggerID, form())
+			return
+		case "gallery":
+			_, _, err = a.client.PostMessageContext(ctx, data.ChannelID, slack.MsgOptionText("Gallery", false),
+				slack.MsgOptionBlocks(gallery()...))
+			return
+		}
 		_, err = a.client.PostEphemeralContext(ctx, data.ChannelID, data.UserID, slack.MsgOptionText(
 			"*What I can do*\n• `rename <user> <new-email>` changes an address\n• `deactivate <user>` blocks login everywhere", false))
 	case slack.InteractionCallback:
-		err = a.decide(ctx, data)
-	}
-	if err != nil && ctx.Err() == nil {
-		a.t.Errorf("handle %s: %v", event.Type, err)
+		if data.Type == slack.InteractionTypeBlockActions {
+			err = a.decide(ctx, data)
+		}
 	}
 }
 

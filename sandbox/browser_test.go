@@ -121,3 +121,40 @@ func TestTwoPeopleAtThePage(t *testing.T) {
 		t.Errorf("violations: %v", found)
 	}
 }
+
+func TestFormsAndMenusAtThePage(t *testing.T) {
+	box := start(t, sandbox.Config{Seed: 1})
+	program := startApp(t, box)
+	ctx := browser(t, box.URL, 1440, 900)
+	list := filepath.Join(t.TempDir(), "list.csv")
+	if err := os.WriteFile(list, box.Samples()[0].Content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	run(t, ctx, chromedp.SendKeys(testid("composer"), "/countersign form\r"), chromedp.WaitVisible(testid("modal-submit")),
+		chromedp.SendKeys(testid("input-address"), "nowhere"), chromedp.SetValue(testid("input-action"), "deactivate"),
+		chromedp.SetUploadFiles(testid("input-file"), []string{list}))
+	picture(t, ctx, "form")
+	run(t, ctx, chromedp.Evaluate[chromedp.Void](
+		`document.querySelector('[data-testid=input-action]').dispatchEvent(new Event('change', {bubbles: true}))`),
+		chromedp.Click(testid("modal-submit")), chromedp.WaitVisible(chromedp.CSS(".input-error")),
+		chromedp.SendKeys(testid("input-address"), "@northwind.example"), chromedp.Click(testid("modal-submit")),
+		chromedp.WaitNotPresent(testid("modal")))
+	program.mu.Lock()
+	if want := "deactivate nowhere@northwind.example 1"; program.submitted != want {
+		t.Errorf("submitted %q, want %q", program.submitted, want)
+	}
+	program.mu.Unlock()
+
+	run(t, ctx, chromedp.SendKeys(testid("composer"), "/countersign gallery\r"), chromedp.WaitVisible(testid("overflow-more")),
+		chromedp.Click(testid("overflow-more")), chromedp.WaitVisible(chromedp.CSS(".menu button")),
+		chromedp.WaitNotPresent(chromedp.CSS(".unknown")))
+	picture(t, ctx, "gallery")
+	run(t, ctx, chromedp.Click(chromedp.CSS(".menu button")), chromedp.WaitVisible(chromedp.CSS(".message.ephemeral")),
+		chromedp.SendKeys(testid("composer"), "/other\r"), chromedp.WaitVisible(testid("toast")),
+		chromedp.Click(testid("channel-C0GENERAL")), chromedp.Click(chromedp.CSS(".faults summary")))
+	picture(t, ctx, "toast-and-faults")
+	if found := box.Workspace.Violations(); len(found) > 0 {
+		t.Errorf("violations: %v", found)
+	}
+}

@@ -2,7 +2,7 @@
 import {html, render, colours, Names, Act, Avatar, Icon, useCallback, useEffect, useMemo, useRef, useState} from './ui.js';
 import * as api from './api.js';
 import {MessageList} from './message.js';
-import {Composer} from './composer.js';
+import {Composer, SampleButton, sampleFile} from './composer.js';
 import {Confirm, View} from './modal.js';
 import {Organisation} from './panel.js';
 
@@ -71,6 +71,7 @@ function App() {
   const [view, setView] = useState({person: '', channel: '', thread: ''});
   const [samples, setSamples] = useState([]);
   const [files, setFiles] = useState([]);
+  const [samplesOpen, setSamplesOpen] = useState(false);
   const [threadFiles, setThreadFiles] = useState([]);
   const [toasts, setToasts] = useState([]);
   const [asking, setAsking] = useState(null);
@@ -146,6 +147,10 @@ function App() {
   const channel = data.channels.find((entry) => entry.id === view.channel);
   const title = channel?.im ? data.app.name : channel?.name;
   const drop = (event) => { event.preventDefault(); setDropping(false); setFiles([...files, ...event.dataTransfer.files]); };
+  const pickSample = (sample) => {
+    setFiles([...files, sampleFile(sample)]);
+    document.querySelector('[data-testid=composer]')?.focus();
+  };
   const openView = data.views.at(-1);
   const messages = data.messages.filter((message) => !(message.ephemeral && dismissed.has(message.ts)));
   const current = data.channel === view.channel && data.person === view.person;
@@ -164,14 +169,16 @@ function App() {
         ${channel && !channel.im && html`<span class="members" aria-label=${`${channel.members.length} members`}>${channel.members.slice(0, 4).map((id) => html`<${Avatar} person=${names.person(id)} size=${22} />`)}<b>${channel.members.length}</b></span>`}</header>
       ${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
         : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app} size=${56} />` : html`<span class="big-hash">#</span>`}
-          <h2>${title}</h2><p>Nothing here yet. Type <code>/</code> for the app's commands, drop a CSV file here, or take one of the <b>Sample files</b> below.</p></div></div>`}
+          <h2>${title}</h2><p>Nothing here yet. Type <code>/</code> for the app's commands, drop a CSV file here, or begin with one of these,
+            then act as somebody else (top right) to answer.</p>
+          <div class="welcome-samples">${!samplesOpen && samples.map((sample) => html`<${SampleButton} sample=${sample} onPick=${pickSample} />`)}</div></div></div>`}
       <${Composer} id=${`${view.person}/${view.channel}`} placeholder=${`Message ${channel?.im ? title : `#${title}`}`} command=${data.command}
-        suggestions=${data.suggestions} samples=${samples} files=${files} setFiles=${setFiles} onSend=${send('')} />
+        suggestions=${data.suggestions} samples=${samples} open=${samplesOpen} setOpen=${setSamplesOpen} files=${files} setFiles=${setFiles} onSend=${send('')} />
       ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} /><b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
     ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread"><header class="channel-head"><h1>Thread</h1><small>${channel?.im ? title : `#${title}`}</small>
         <button type="button" class="icon-button" aria-label="Close thread" data-testid="thread-close" onClick=${() => setView((old) => ({...old, thread: ''}))}><${Icon} name="close" /></button></header>
       <${MessageList} messages=${data.thread ?? []} inThread=${true} label="Thread" />
-      <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" suggestions=${[]} samples=${[]} files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
+      <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" suggestions=${[]} files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
     ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} />`}
     ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
     ${openView && html`<${View} key=${openView.id} view=${openView} onSubmit=${(values, picked) => submit(openView.id, values, picked)}

@@ -1,12 +1,19 @@
 // Where a person writes: text, slash commands with suggestions, files by picker, by drop and from the samples.
 import {html, Icon, useEffect, useLayoutEffect, useRef, useState, bytes} from './ui.js';
 
-export function Samples({samples, onPick, onClose}) {
+export const sampleFile = (sample) => new File([sample.content], sample.name, {type: 'text/csv'});
+
+export function SampleButton({sample, onPick, role}) {
+  return html`<button type="button" role=${role} class="sample" data-testid=${`sample-${sample.name}`} onClick=${() => onPick(sample)}>
+    <span class="file-icon csv"><${Icon} name="sheet" size=${18} /></span>
+    <span><b>${sample.name}</b><small>${sample.note}</small></span></button>`;
+}
+
+function Samples({samples, onPick, onClose}) {
   return html`<div class="popover samples" role="menu" aria-label="Sample files" data-testid="samples">
     <div class="popover-title">Sample files <small>pick one, then send it here</small>
       <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" size=${14} /></button></div>
-    ${samples.map((sample) => html`<button type="button" role="menuitem" class="sample" data-testid=${`sample-${sample.name}`} onClick=${() => onPick(sample)}>
-      <span class="file-icon csv"><${Icon} name="sheet" size=${18} /></span><span><b>${sample.name}</b><small>${sample.note}</small></span></button>`)}</div>`;
+    ${samples.map((sample) => html`<${SampleButton} sample=${sample} role="menuitem" onPick=${onPick} />`)}</div>`;
 }
 
 function Suggestions({list, chosen, onPick}) {
@@ -17,10 +24,9 @@ function Suggestions({list, chosen, onPick}) {
       <span class="suggestion-words"><b>${entry.words}</b><small>${entry.note}</small></span></button>`)}</div>`;
 }
 
-export function Composer({id, placeholder, command, suggestions, samples, onSend, files, setFiles, disabled, inThread}) {
+export function Composer({id, placeholder, command, suggestions, samples, open, setOpen, onSend, files, setFiles, inThread}) {
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
-  const [open, setOpen] = useState(false);
   const [closed, setClosed] = useState(false);
   const [busy, setBusy] = useState(false);
   const area = useRef(null), picker = useRef(null);
@@ -35,13 +41,13 @@ export function Composer({id, placeholder, command, suggestions, samples, onSend
     ? suggestions.filter((entry) => entry.text.startsWith(text) || (entry.text.startsWith(text.split(' ', 2).join(' ')) && text.split(' ').length < 3)) : [];
   const list = wanted.filter((entry) => entry.text !== text);
   const take = (entry) => { setText(entry.text); setChosen(0); area.current.focus(); };
-  const ready = !busy && !disabled && (text.trim() !== '' || files.length > 0);
+  const ready = !busy && (text.trim() !== '' || files.length > 0);
 
   const send = async () => {
     if (!ready) return;
     setBusy(true);
     const [sentText, sentFiles] = [text, files];
-    setText(''); setFiles([]); setOpen(false);
+    setText(''); setFiles([]); setOpen?.(false);
     // What could not be sent comes back to be corrected.
     if (!(await onSend(sentText.trim(), sentFiles))) { setText(sentText); setFiles(sentFiles); }
     setBusy(false);
@@ -62,21 +68,21 @@ export function Composer({id, placeholder, command, suggestions, samples, onSend
   };
   const pick = (event) => { setFiles([...files, ...event.target.files]); event.target.value = ''; area.current.focus(); };
 
-  return html`<div class=${`composer ${disabled ? 'disabled' : ''}`}>
+  return html`<div class="composer">
     ${list.length > 0 && html`<${Suggestions} list=${list} chosen=${Math.min(chosen, list.length - 1)} onPick=${take} />`}
     ${open && html`<${Samples} samples=${samples} onClose=${() => setOpen(false)}
-      onPick=${(sample) => { setFiles([...files, new File([sample.content], sample.name, {type: 'text/csv'})]); setOpen(false); area.current.focus(); }} />`}
+      onPick=${(sample) => { setFiles([...files, sampleFile(sample)]); setOpen(false); area.current.focus(); }} />`}
     ${files.length > 0 && html`<div class="chips">${files.map((file, i) => html`<span class="chip" data-testid="pending-file"><span class="file-icon csv">
       <${Icon} name="sheet" size=${16} /></span><span><b>${file.name}</b><small>${bytes(file.size)}</small></span><button type="button" class="icon-button"
       aria-label=${`Remove ${file.name}`} onClick=${() => setFiles(files.filter((_, at) => at !== i))}><${Icon} name="close" size=${12} /></button></span>`)}</div>`}
-    <textarea ref=${area} rows="1" value=${text} placeholder=${placeholder} aria-label=${placeholder} data-testid=${inThread ? 'thread-composer' : 'composer'} disabled=${disabled}
+    <textarea ref=${area} rows="1" value=${text} placeholder=${placeholder} aria-label=${placeholder} data-testid=${inThread ? 'thread-composer' : 'composer'}
       onInput=${(event) => { setText(event.target.value); setChosen(0); setClosed(false); }} onKeyDown=${key}></textarea>
     <div class="composer-tools">
-      <button type="button" class="round" aria-label="Attach a file" disabled=${disabled} onClick=${() => picker.current.click()}><${Icon} name="plus" size=${15} /></button>
+      <button type="button" class="round" aria-label="Attach a file" onClick=${() => picker.current.click()}><${Icon} name="plus" size=${15} /></button>
       <input ref=${picker} type="file" multiple hidden data-testid=${inThread ? 'thread-file-input' : 'file-input'} aria-label="Attach a file" onChange=${pick} />
-      ${!inThread && html`<button type="button" class="tool" disabled=${disabled} onClick=${() => { setText('/'); setClosed(false); area.current.focus(); }}>
+      ${!inThread && html`<button type="button" class="tool" onClick=${() => { setText('/'); setClosed(false); area.current.focus(); }}>
         <${Icon} name="slash" size=${14} /> ${command}</button>
-      <button type="button" class=${`tool ${open ? 'on' : ''}`} data-testid="samples-open" aria-expanded=${open} disabled=${disabled} onClick=${() => setOpen(!open)}>
+      <button type="button" class=${`tool ${open ? 'on' : ''}`} data-testid="samples-open" aria-expanded=${open} onClick=${() => setOpen(!open)}>
         <${Icon} name="sample" size=${14} /> Sample files</button>`}
       <span class="grow"></span>
       <button type="button" class=${`send ${ready ? 'ready' : ''}`} aria-label="Send" data-testid=${inThread ? 'thread-send' : 'send'} disabled=${!ready} onClick=${send}><${Icon} name="send" size=${16} /></button>
