@@ -198,24 +198,12 @@ func (a *api) find(ctx context.Context, channel, thread, key string, since time.
 	cursor := ""
 	for range lookPages {
 		var page []slack.Message
-		next := ""
-		err := a.call(ctx, "conversations.history", func(ctx context.Context) error {
-			if thread == "" {
-				answer, err := a.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-					ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: lookPageSize, IncludeAllMetadata: true,
-				})
-				if err == nil {
-					page, next = answer.Messages, answer.ResponseMetaData.NextCursor
-				}
-				return err
-			}
-			var err error
-			page, _, next, err = a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-				ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: lookPageSize,
-				IncludeAllMetadata: true,
-			})
-			return err
-		})
+		var next string
+		if thread == "" {
+			page, next, err = a.history(ctx, channel, oldest, cursor)
+		} else {
+			page, next, err = a.replies(ctx, channel, thread, oldest, cursor)
+		}
 		if err != nil {
 			return "", false, err
 		}
@@ -414,8 +402,9 @@ func (a *api) finishUpload(ctx context.Context, id, url, name, channel, thread s
 	})
 }
 
-// sharedAs gives the ts of the message that shows the file in the channel, "" when it is not there (yet).
-func (a *api) sharedAs(ctx context.Context, id, channel string) (ts string, err error) {
+// sharedAs gives the ts of the message that shows the file in the channel, "" when it is not there (yet). files.info names
+// the message; where it does not, the thread is looked at.
+func (a *api) sharedAs(ctx context.Context, id, channel, thread string) (ts string, err error) {
 	f, err := a.file(ctx, id)
 	if err != nil {
 		return "", err
@@ -425,7 +414,51 @@ func (a *api) sharedAs(ctx context.Context, id, channel string) (ts string, err 
 			return s.Ts, nil
 		}
 	}
+	if thread == "" || !slices.Contains(slices.Concat(f.Channels, f.Groups, f.IMs), channel) {
+		return "", nil
+	}
+	cursor := ""
+	for range lookPages {
+		page, next, err := a.replies(ctx, channel, thread, "", cursor)
+		if err != nil {
+			return "", err
+		}
+		for _, m := range page {
+			if slices.ContainsFunc(m.Files, func(f slack.File) bool { return f.ID == id }) {
+				return m.Timestamp, nil
+			}
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
 	return "", nil
+}
+
+// replies gives a page of a thread, with the metadata of our own messages.
+func (a *api) replies(ctx context.Context, channel, thread, oldest, cursor string) (page []slack.Message, next string, err error) {
+	err = a.call(ctx, "conversations.replies", func(ctx context.Context) error {
+		var err error
+		page, _, next, err = a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+			ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: lookPageSize, IncludeAllMetadata: true,
+		})
+		return err
+	})
+	return page, next, err
+}
+
+// history gives a page of a channel, likewise.
+func (a *api) history(ctx context.Context, channel, oldest, cursor string) (page []slack.Message, next string, err error) {
+	err = a.call(ctx, "conversations.history", func(ctx context.Context) error {
+		answer, err := a.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: lookPageSize, IncludeAllMetadata: true,
+		})
+		if err == nil {
+			page, next = answer.Messages, answer.ResponseMetaData.NextCursor
+		}
+		return err
+	})
+	return page, next, err
 }
 
 // text reads the text of one message, wherever in a thread it stands.

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -131,7 +132,8 @@ type Bot struct {
 
 	clicks *queue
 	files  *queue
-	self   string // our own id as a person of Slack
+	self   string          // our own id as a person of Slack
+	ending <-chan struct{} // closed when Run is to end
 
 	mu    sync.Mutex
 	once  map[string]time.Time // interactions of the last minutes
@@ -204,6 +206,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	if err := b.introduce(ctx); err != nil {
 		return err
 	}
+	b.ending = ctx.Done()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var links, workers sync.WaitGroup
@@ -305,13 +308,16 @@ func (b *Bot) receiveEvent(payload json.RawMessage) {
 	}
 	in := e.Inner
 	switch {
-	case in.Type == "user_change" || in.Type == "subteam_members_changed" || in.Type == "subteam_updated":
+	case in.Type == "user_change":
 		b.people.forgetAll()
+	case in.Type == "subteam_members_changed" || in.Type == "subteam_updated":
+		b.people.forgetAll()
+		b.deliver.look() // a card may say that nobody can approve it
 	case in.Type == "message" && in.Subtype == "message_deleted":
 		b.deliver.gone(in.Channel, in.Deleted)
 	case in.Type == "message" && len(in.Files) > 0:
-		to := where{Person: in.Person, Channel: in.Channel, Thread: in.TS}
-		b.files.put("", b.guarded("file", fileTimeout, to, func(ctx context.Context) { b.filesShared(ctx, e) }))
+		to := where{Person: in.Person, Channel: in.Channel, Thread: cmp.Or(in.Thread, in.TS)}
+		b.files.put("", b.guarded("file", fileTimeout, to, func(ctx context.Context) { b.filesShared(ctx, e, to) }))
 	}
 }
 

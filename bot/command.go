@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
 
 const (
 	recentBatches = 10
-	// cardWait is how many looks an answer waits for the card it is to link to.
+	// An answer waits so many looks for the card that it is to link to.
 	cardLooks = 20
+	cardLook  = 250 * time.Millisecond
 )
 
 // command answers a slash command, privately. What it starts is shown on a card.
@@ -134,9 +136,15 @@ func (b *Bot) cardLink(ctx context.Context, number int64) string {
 			}
 			return ""
 		}
-		if sleep(ctx, drawGap/2) != nil {
-			return ""
+		timer := time.NewTimer(cardLook)
+		select {
+		case <-timer.C:
+			continue
+		case <-b.ending: // nobody draws the card now
+		case <-ctx.Done():
 		}
+		timer.Stop()
+		return ""
 	}
 	return ""
 }

@@ -135,6 +135,19 @@ func (d *deliver) redraw(number int64) {
 	}
 }
 
+// look has every batch that is remembered looked at again, without editing what has not changed.
+func (d *deliver) look() {
+	d.mu.Lock()
+	for _, w := range d.drawn {
+		w.shown, w.again = 0, w.busy
+	}
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
 // gone is told that somebody deleted a message: if it was the card of an open batch, it is posted again.
 func (d *deliver) gone(channel, ts string) {
 	if channel != d.cfg.Requests || ts == "" {

@@ -22,6 +22,7 @@ type event struct {
 		ChannelType string `json:"channel_type"`
 		Text        string `json:"text"`
 		TS          string `json:"ts"`
+		Thread      string `json:"thread_ts"` // the parent, for a reply
 		Deleted     string `json:"deleted_ts"`
 		Files       []file `json:"files"`
 	} `json:"event"`

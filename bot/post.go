@@ -46,7 +46,7 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 		return "", fmt.Errorf("load post %s: %w", at.key, err)
 	}
 	if known && p.TS == "" && !p.Sending.IsZero() {
-		if p.TS, err = d.look(ctx, at, p); err != nil {
+		if p.TS, err = d.search(ctx, at, p); err != nil {
 			return "", err
 		}
 	}
@@ -121,8 +121,8 @@ func (d *deliver) edit(
 	return false, err
 }
 
-// look finds a message whose send was cut short. It is written down as soon as it is found.
-func (d *deliver) look(ctx context.Context, at place, p workflow.Post) (string, error) {
+// search finds a message whose send was cut short. It is written down as soon as it is found.
+func (d *deliver) search(ctx context.Context, at place, p workflow.Post) (string, error) {
 	if strings.HasPrefix(at.channel, "U") || strings.HasPrefix(at.channel, "W") {
 		return "", nil // direct messages: where they went is not known; saying it twice does no harm
 	}
@@ -205,7 +205,7 @@ func (d *deliver) putFile(
 		if time.Since(p.Sending) > shareSettling {
 			tries = 1 // an old upload is there or it is lost
 		}
-		if done, err := d.shared(ctx, p, tries); done || err != nil {
+		if done, err := d.shared(ctx, at, p, tries); done || err != nil {
 			return err
 		}
 	}
@@ -223,7 +223,7 @@ func (d *deliver) putFile(
 		}
 		d.log.Warn().Str("post", at.key).Msg("Slack took a file and did not share it; sending it again")
 	}
-	return fmt.Errorf("share %s: Slack took it %d times and did not show it", name, uploadTries)
+	return d.insteadOfFile(ctx, at, name, "it takes the file and does not show it")
 }
 
 func (d *deliver) upload(ctx context.Context, at place, name string, content []byte) (done bool, err error) {
@@ -238,11 +238,11 @@ func (d *deliver) upload(ctx context.Context, at place, name string, content []b
 	if err := d.api.finishUpload(ctx, id, url, name, at.channel, at.thread, content); err != nil {
 		return false, err
 	}
-	return d.shared(ctx, p, shareTries)
+	return d.shared(ctx, at, p, shareTries)
 }
 
 // shared waits until the file is seen in the channel, and notes it.
-func (d *deliver) shared(ctx context.Context, p workflow.Post, tries int) (bool, error) {
+func (d *deliver) shared(ctx context.Context, at place, p workflow.Post, tries int) (bool, error) {
 	wait := d.tempo.share
 	for try := range tries {
 		if try > 0 {
@@ -251,7 +251,7 @@ func (d *deliver) shared(ctx context.Context, p workflow.Post, tries int) (bool,
 			}
 			wait *= 2
 		}
-		ts, err := d.api.sharedAs(ctx, p.File, p.Channel)
+		ts, err := d.api.sharedAs(ctx, p.File, p.Channel, at.thread)
 		switch code := slackCode(err); {
 		case code == "file_not_found" || code == "file_deleted":
 			return false, nil

@@ -23,7 +23,7 @@ const (
 	// ackTimeout bounds the hand-over of an acknowledgement. It only ever takes time when the socket is gone.
 	ackTimeout = 500 * time.Millisecond
 	// pingSilence is how long a socket may be silent before it counts as dead; Slack pings about every 10 s.
-	pingSilence = 20 * time.Second
+	pingSilence = 30 * time.Second
 	// readLimit bounds one message of Slack.
 	readLimit = 8 << 20
 	// A socket that lives shorter than shortLife was not wanted. After shortLives of them in a row Slack does not mean to
@@ -114,7 +114,7 @@ func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event
 		s.ready()
 	case socketmode.EventTypeConnecting:
 		if wait := l.down(); wait > 0 {
-			if l.hopeless() {
+			if l.hopeless() && other.hopeless() {
 				s.fail(&PermanentError{Token: "app", Code: codeLinkDisabled})
 			}
 			_ = sleep(ctx, wait) // there is no socket just now that could have to wait; ctx is looked at by the caller

@@ -16,7 +16,7 @@ import (
 
 // filesShared takes the files of a message: each that looks like a table is a request of its own. Files in other channels
 // than the one for requests, and those of bots, are none of our business.
-func (b *Bot) filesShared(ctx context.Context, e event) {
+func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 	in := e.Inner
 	direct := in.ChannelType == "im" || strings.HasPrefix(in.Channel, "D")
 	switch {
@@ -33,7 +33,6 @@ func (b *Bot) filesShared(ctx context.Context, e event) {
 	} else if !first {
 		return
 	}
-	to := where{Person: in.Person, Channel: in.Channel, Thread: in.TS}
 	var tables []file
 	for _, f := range in.Files {
 		if f, err = b.complete(ctx, f); err != nil {
@@ -60,7 +59,7 @@ func (b *Bot) filesShared(ctx context.Context, e event) {
 	}
 	verb, reason := workflow.ParseVerb(in.Text)
 	for _, f := range tables {
-		b.take(ctx, to, actor, f, verb, reason)
+		b.take(ctx, to, in.TS, actor, f, verb, reason)
 	}
 }
 
@@ -97,12 +96,13 @@ func looksLikeTable(f file) bool {
 
 // take makes a batch of one file, or says under it why not.
 func (b *Bot) take(
-	ctx context.Context, to where, actor workflow.Actor, f file, verb workflow.ActionName, reason string,
+	ctx context.Context, to where, ts string, actor workflow.Actor, f file, verb workflow.ActionName, reason string,
 ) {
-	batch, err := b.submitFile(ctx, to, actor, actor.Person, f, verb, reason)
+	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: ts, FileName: f.Name}
+	batch, err := b.submitFile(ctx, source, actor, actor.Person, f, verb, reason)
 	switch {
 	case errors.Is(err, workflow.ErrNeedsAction):
-		b.reply(ctx, to, menu(f, to.Person, to.Thread))
+		b.reply(ctx, to, menu(f, to.Person, ts))
 	case err != nil:
 		b.reply(ctx, to, b.say(err, "take a file"))
 	default:
@@ -116,7 +116,8 @@ func taken(batch *workflow.Batch, f file) string {
 
 // submitFile downloads a file and hands it in. The bytes read now are what counts: the file in Slack may change.
 func (b *Bot) submitFile(
-	ctx context.Context, to where, actor workflow.Actor, author workflow.Person, f file, verb workflow.ActionName, reason string,
+	ctx context.Context, source workflow.Source, actor workflow.Actor, author workflow.Person, f file,
+	verb workflow.ActionName, reason string,
 ) (*workflow.Batch, error) {
 	if err := b.readable(f); err != nil {
 		return nil, err
@@ -130,8 +131,7 @@ func (b *Bot) submitFile(
 		return nil, err
 	}
 	batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
-		Requester: actor.Person, Author: author, Reason: reason, Verb: verb, Original: content,
-		Source: workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: to.Thread, FileName: f.Name},
+		Requester: actor.Person, Author: author, Reason: reason, Verb: verb, Original: content, Source: source,
 	})
 	if err != nil {
 		return nil, err
@@ -204,8 +204,7 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 		return
 	}
 	_, reason := workflow.ParseVerb(text)
-	source := to
-	source.Thread = c.TS
+	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: c.TS, FileName: f.Name}
 	batch, err := b.submitFile(ctx, source, actor, author, f, c.Action, reason)
 	if err != nil {
 		b.api.private(ctx, to, b.say(err, "choose an action"))
