@@ -222,12 +222,7 @@ func (r *Runner) try(ctx context.Context, e *entry, run Run) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), putBack, errors.New("write the end of a report run"))
 	defer cancel()
 	run, err = r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
-		if failure != nil {
-			run.fail(time.Now(), why(failure))
-			return nil
-		}
-		run.State, run.Finished, run.NextTry, run.Reason = RunDone, time.Now(), time.Time{}, ""
-		run.Snapshot, run.Counts = snapshot.ID, snapshot.Counts
+		run.end(time.Now(), snapshot, failure)
 		return nil
 	})
 	if err != nil || run.State.Live() {
@@ -262,19 +257,25 @@ func begin(run *Run) error {
 	return nil
 }
 
-// fail writes down a failed try: the run waits for the next one, or has failed when there is none left.
-func (run *Run) fail(now time.Time, reason string) {
-	run.Reason = reason
-	if run.FirstFailed.IsZero() {
-		run.FirstFailed = now
-	}
-	if run.Attempts > len(again()) {
-		run.State, run.Finished = RunFailed, now
-		return
-	}
-	run.State, run.NextTry = RunWaiting, run.FirstFailed.Add(again()[run.Attempts-1])
-	if run.NextTry.Before(now) { // the try itself took longer than that
-		run.NextTry = now
+// end writes down what came of a try. After a failed one the run waits for the next, or has failed when there is none
+// left.
+func (run *Run) end(now time.Time, snapshot Snapshot, failure error) {
+	run.NextTry = time.Time{}
+	switch later := again(); {
+	case failure == nil:
+		run.State, run.Finished, run.Reason = RunDone, now, ""
+		run.Snapshot, run.Counts = snapshot.ID, snapshot.Counts
+	case run.Attempts > len(later):
+		run.State, run.Finished, run.Reason = RunFailed, now, why(failure)
+	default:
+		if run.FirstFailed.IsZero() {
+			run.FirstFailed = now
+		}
+		run.State, run.Reason = RunWaiting, why(failure)
+		run.NextTry = run.FirstFailed.Add(later[run.Attempts-1])
+		if run.NextTry.Before(now) { // the try itself took longer than that
+			run.NextTry = now
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) er
 			RETURNING number`,
 			b.OrgID, b.State, b.Requester.ID, b.Requester.Name, b.Requester.Email,
 			b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
-			in(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
+			array(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
 			when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b)).Scan(&number)
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ func (db *DB) List(ctx context.Context, limit int, states ...workflow.State) (li
 		}
 		rows, err := tx.QueryContext(ctx, `
 			SELECT `+batchColumns+` FROM batch
-			WHERE state IN (SELECT value FROM json_each(?)) ORDER BY number DESC LIMIT ?`, in(states), all(limit))
+			WHERE state IN (SELECT value FROM json_each(?)) ORDER BY number DESC LIMIT ?`, array(states), orAll(limit))
 		if list, err = collect(rows, err, scanBatch); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (db *DB) PruneOriginals(ctx context.Context, before time.Time) (n int, err 
 			UPDATE request_file SET bytes = NULL
 			WHERE bytes IS NOT NULL AND batch IN (
 				SELECT number FROM batch WHERE ended < ? AND state NOT IN (SELECT value FROM json_each(?)))`,
-			when(before), in(openStates()))
+			when(before), array(openStates()))
 		if err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func saveBatch(ctx context.Context, tx *sql.Tx, before workflow.Batch, b *workfl
 		WHERE number = ?`,
 		b.OrgID, b.State, b.Revision, b.Requester.ID, b.Requester.Name, b.Requester.Email,
 		b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
-		in(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
+		array(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
 		when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b), b.Number)
 	if err != nil {
 		return err
@@ -270,8 +270,8 @@ func ending(b *workflow.Batch) any {
 	return text(b.Ending)
 }
 
-// all turns "0 = all" into SQLite's "-1 = all".
-func all(limit int) int {
+// orAll turns "0 = all" into SQLite's "-1 = all".
+func orAll(limit int) int {
 	if limit <= 0 {
 		return -1
 	}

@@ -58,7 +58,7 @@ func addChanges(ctx context.Context, tx *sql.Tx, number int64, changes []workflo
 		}
 		_, err := insert.ExecContext(ctx, number, c.Row, string(c.Action), c.AccountID, c.Name, c.OldEmail, c.NewEmail,
 			c.Message, c.Group, text(steps), string(c.Effect), cells, c.Step, string(c.State), string(c.Reason.Code),
-			in(c.Reason.Facts), c.Attempts, when(c.Called), when(c.Finished))
+			array(c.Reason.Facts), c.Attempts, when(c.Called), when(c.Finished))
 		if err != nil {
 			return err
 		}
@@ -116,11 +116,11 @@ func (db *DB) UpdateChange(
 // UpdateChanges applies a rule to every row in the given state, in row order, and then the batch's rule, all in one
 // transaction. Rows are read in chunks, so that a large batch does not lie in memory as a whole.
 func (db *DB) UpdateChanges(
-	ctx context.Context, number int64, in workflow.ChangeState, each func(*workflow.Change) error,
+	ctx context.Context, number int64, state workflow.ChangeState, each func(*workflow.Change) error,
 	rule func(*workflow.Batch) error,
 ) (b *workflow.Batch, err error) {
-	err = db.write(ctx, fmt.Sprintf("update the %s rows of batch %d", in, number), func(tx *sql.Tx) error {
-		if err := updateEach(ctx, tx, number, in, each); err != nil {
+	err = db.write(ctx, fmt.Sprintf("update the %s rows of batch %d", state, number), func(tx *sql.Tx) error {
+		if err := updateEach(ctx, tx, number, state, each); err != nil {
 			return err
 		}
 		b, err = changeBatch(ctx, tx, number, rule)
@@ -133,7 +133,7 @@ func (db *DB) UpdateChanges(
 }
 
 func updateEach(
-	ctx context.Context, tx *sql.Tx, number int64, in workflow.ChangeState, each func(*workflow.Change) error,
+	ctx context.Context, tx *sql.Tx, number int64, state workflow.ChangeState, each func(*workflow.Change) error,
 ) error {
 	save, err := prepareSave(ctx, tx)
 	if err != nil {
@@ -141,7 +141,7 @@ func updateEach(
 	}
 	defer func() { _ = save.Close() }() // ends with the transaction anyway
 	for after := -1; ; {
-		page, err := loadChanges(ctx, tx, number, after, chunk, in)
+		page, err := loadChanges(ctx, tx, number, after, chunk, state)
 		if err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func loadChanges(
 	rows, err := tx.QueryContext(ctx, `
 		SELECT `+changeColumns+` FROM change
 		WHERE batch = ?1 AND row > ?2 AND (?3 = 0 OR state IN (SELECT value FROM json_each(?4)))
-		ORDER BY row LIMIT ?5`, number, after, len(states), in(states), all(limit))
+		ORDER BY row LIMIT ?5`, number, after, len(states), array(states), orAll(limit))
 	return collect(rows, err, scanChange(number))
 }
 
@@ -227,7 +227,7 @@ func saveChange(ctx context.Context, save *sql.Stmt, number int64, before, c *wo
 	if !samePlan(before, c) {
 		return fmt.Errorf("batch %d row %d: a rule changed the plan", number, before.Row)
 	}
-	_, err := save.ExecContext(ctx, c.Step, string(c.State), string(c.Reason.Code), in(c.Reason.Facts), c.Attempts,
+	_, err := save.ExecContext(ctx, c.Step, string(c.State), string(c.Reason.Code), array(c.Reason.Facts), c.Attempts,
 		when(c.Called), when(c.Finished), number, c.Row)
 	return err
 }

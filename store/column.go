@@ -87,8 +87,8 @@ func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([
 	return all, rows.Err()
 }
 
-// in spells the values of an IN list as one parameter: a JSON array for json_each.
-func in[S ~string](values []S) string {
+// array spells the values of a list as one parameter: JSON, for a column or for json_each in an IN list.
+func array[S ~string](values []S) string {
 	if values == nil {
 		values = []S{}
 	}

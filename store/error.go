@@ -23,20 +23,20 @@ func (e *NewerError) Error() string {
 		"start the newer program, or restore the backup from before the upgrade", e.Have, e.Known)
 }
 
-// StoreError is what SQLite said to an operation, told by its result code.
-type StoreError struct {
+// Error is what SQLite said to an operation, told by its result code.
+type Error struct {
 	Op   string // what was being done
 	Code int    // the primary result code (sqlite.org/rescode.html)
 	Err  error
 }
 
-func (e *StoreError) Error() string {
+func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (SQLite code %d)", e.Op, e.words(), e.Code)
 }
 
-func (e *StoreError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
-func (e *StoreError) words() string {
+func (e *Error) words() string {
 	switch e.Code {
 	case sqlite3.SQLITE_FULL:
 		return "the disk is full"
@@ -59,7 +59,7 @@ func (e *StoreError) words() string {
 
 // Passing says whether the same operation may go well later without anybody doing something to the file itself: space,
 // a lock, a disk that comes back.
-func (e *StoreError) Passing() bool {
+func (e *Error) Passing() bool {
 	switch e.Code {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN:
 		return true
@@ -85,7 +85,7 @@ func storeError(ctx context.Context, op string, err error) error {
 	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%s: %w", op, ErrNotOurs)
 	default:
-		return &StoreError{Op: op, Code: code, Err: err}
+		return &Error{Op: op, Code: code, Err: err}
 	}
 }
 

@@ -33,7 +33,7 @@ func loadHolds(ctx context.Context, tx *sql.Tx, besides int64, keys []string) (m
 		SELECT h.key, h.batch, h.row, ifnull(c.state IN ('running', 'unknown'), 0)
 		FROM json_each(?1) k JOIN hold h ON h.key = k.value
 		LEFT JOIN change c ON c.batch = h.batch AND c.row = h.row
-		WHERE h.batch <> ?2 ORDER BY h.key, h.row`, in(keys), besides)
+		WHERE h.batch <> ?2 ORDER BY h.key, h.row`, array(keys), besides)
 	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
 		var key string
 		var h workflow.Hold

@@ -96,7 +96,7 @@ func (db *DB) Revisions(ctx context.Context) (revisions map[int64]int64, err err
 				OR NOT EXISTS (SELECT 1 FROM post p WHERE p.batch = b.number)
 				OR EXISTS (
 					SELECT 1 FROM post p
-					WHERE p.batch = b.number AND (p.version < b.revision OR p.sending IS NOT NULL))`, in(openStates()))
+					WHERE p.batch = b.number AND (p.version < b.revision OR p.sending IS NOT NULL))`, array(openStates()))
 		_, err = collect(rows, err, func(row scanner) (struct{}, error) {
 			var number, revision int64
 			err := row.Scan(&number, &revision)

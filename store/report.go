@@ -147,7 +147,7 @@ func (db *DB) Result(ctx context.Context, run int64) (result report.Result, err 
 
 // Results lists the ended runs of a report, of one date (all when it is ""), newest first, at most limit (0 = all).
 func (db *DB) Results(ctx context.Context, name, date string, limit int) ([]report.Result, error) {
-	return db.results(ctx, "AND r.report = ?1 AND (?2 = '' OR r.date = ?2) ORDER BY r.id DESC LIMIT ?3", name, date, all(limit))
+	return db.results(ctx, "AND r.report = ?1 AND (?2 = '' OR r.date = ?2) ORDER BY r.id DESC LIMIT ?3", name, date, orAll(limit))
 }
 
 // UnpostedResults lists the ended runs whose posts are missing or half sent, oldest first. A result without a snapshot has

@@ -60,7 +60,7 @@ type DB struct {
 }
 
 // Open opens the file or makes it, and brings its schema up to date. Errors: *NewerError when a newer program wrote it,
-// ErrNotOurs when it is another program's or no database at all, *StoreError for what SQLite says.
+// ErrNotOurs when it is another program's or no database at all, *Error for what SQLite says.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Path == "" {
 		return nil, errors.New("open the database: no path")
@@ -140,7 +140,7 @@ func escapePath(path string) string {
 }
 
 // write runs fn in a transaction that no other writer can come between. What fn gives back is given back as it is, but
-// for SQLite's own errors, which become *StoreError.
+// for SQLite's own errors, which become *Error.
 func (db *DB) write(ctx context.Context, op string, fn func(*sql.Tx) error) error {
 	return transact(ctx, db.writer, op, fn)
 }

@@ -199,9 +199,9 @@ func TestFullDisk(t *testing.T) {
 	}
 	b := newBatch()
 	err := db.Create(t.Context(), b, make([]byte, 1<<20))
-	full, ok := errors.AsType[*StoreError](err)
+	full, ok := errors.AsType[*Error](err)
 	if !ok || full.Code != 13 || !full.Passing() {
-		t.Fatalf("%v, want a *StoreError with SQLITE_FULL", err)
+		t.Fatalf("%v, want a *Error with SQLITE_FULL", err)
 	}
 	if list, err := db.List(t.Context(), 0); err != nil || len(list) != 1 {
 		t.Errorf("%d batches, %v; want the one from before", len(list), err)
