@@ -114,8 +114,13 @@ func (p *Page) state(person, channel, thread string) stateJSON {
 	if len(state.Channels) > 0 {
 		state.Channel = state.Channels[0].ID
 	}
-	if slices.ContainsFunc(state.Channels, func(each channelJSON) bool { return each.ID == channel }) {
-		state.Channel = channel
+	// Who was reading somebody else's direct messages with the app goes on with their own.
+	direct := slices.ContainsFunc(p.workspace.Channels(), func(each workspace.Channel) bool { return each.ID == channel && each.IM })
+	for _, each := range state.Channels {
+		if each.ID == channel || direct && each.IM {
+			state.Channel = each.ID
+			break
+		}
 	}
 	for _, message := range p.workspace.Messages(state.Channel, person) {
 		state.Messages = append(state.Messages, p.message(message, person))

@@ -32,7 +32,9 @@ function Sidebar({data, view, seen, onOpen}) {
     <p class="sidebar-note">Everything here is on this machine: a Slack workspace and an Atlassian organisation made for trying out. Nothing leaves it.</p></nav>`;
 }
 
-function useData(view, onError) {
+// useData keeps what the server says about the view. Where the server shows another place than was asked for (nothing was
+// asked yet, or the person cannot see that channel) moved is told.
+function useData(view, moved, onError) {
   const [data, setData] = useState(null);
   const [organisation, setOrganisation] = useState(null);
   const [connected, setConnected] = useState(true);
@@ -49,7 +51,9 @@ function useData(view, onError) {
         const answer = await api.state(asked);
         // Few people: each gets a colour of their own.
         answer.people.forEach((person, i) => { person.colour = colours[i % colours.length]; });
-        if (asked === wanted.current) setData(answer); else again.current = true;
+        if (asked !== wanted.current) { again.current = true; continue; }
+        setData(answer);
+        if (answer.person !== asked.person || answer.channel !== asked.channel) moved(answer);
       } catch (error) { onError(error); }
     } while (again.current);
     busy.current = false;
@@ -86,9 +90,9 @@ function App() {
     setTimeout(() => setToasts((old) => old.filter((entry) => entry.id !== id)), toastSeconds * 1000);
   }, []);
   const failed = useCallback((error) => toast(error.message), []);
-  const {data, organisation, connected, load} = useData(view, failed);
+  const moved = useCallback(({person, channel}) => setView({person, channel, thread: ''}), []);
+  const {data, organisation, connected, load} = useData(view, moved, failed);
   useEffect(() => { api.samples().then(setSamples, failed); }, []);
-  useEffect(() => { if (data && view.person === '') setView({person: data.person, channel: data.channel, thread: ''}); }, [data]);
   const latest = data?.channels.find((channel) => channel.id === view.channel)?.latest;
   useEffect(() => { if (latest) setSeen((old) => ({...old, [`${view.person}/${view.channel}`]: latest})); }, [latest, view]);
 
@@ -158,10 +162,7 @@ function App() {
   return html`<${Names.Provider} value=${names}><${Act.Provider} value=${act}><div class=${`app ${view.thread ? 'with-thread' : ''} ${panel ? 'with-panel' : ''}`}>
     <header class="top"><div class="workspace-name"><span class="workspace-mark" aria-hidden="true">N</span>${data.workspace}<small>local</small></div>
       ${!connected && html`<span class="offline" role="status"><${Icon} name="warn" size=${14} /> reconnecting…</span>`}<span class="grow"></span>
-      <${PersonSwitch} people=${data.people} current=${view.person} onPick=${(person) => setView((old) => {
-        const dm = data.channels.find((entry) => entry.id === old.channel)?.im;
-        return {person, channel: dm ? '' : old.channel, thread: dm ? '' : old.thread};
-      })} />
+      <${PersonSwitch} people=${data.people} current=${view.person} onPick=${(person) => setView((old) => ({...old, person}))} />
       <button type="button" class=${`icon-button light ${panel ? 'on' : ''}`} aria-label="Show the Atlassian organisation" aria-pressed=${panel} data-testid="panel-toggle" onClick=${() => setPanel(!panel)}><${Icon} name="panel" size=${18} /></button></header>
     <${Sidebar} data=${data} view=${{...view, channel: view.channel || data.channel}} seen=${seen} onOpen=${(id) => setView((old) => ({...old, channel: id, thread: ''}))} />
     <main class="channel" onDragOver=${(event) => { event.preventDefault(); setDropping(true); }} onDragLeave=${(event) => { if (!event.currentTarget.contains(event.relatedTarget)) setDropping(false); }} onDrop=${drop}>

@@ -76,7 +76,8 @@ export function Composer({id, placeholder, command, suggestions, samples, open, 
       <${Icon} name="sheet" size=${16} /></span><span><b>${file.name}</b><small>${bytes(file.size)}</small></span><button type="button" class="icon-button"
       aria-label=${`Remove ${file.name}`} onClick=${() => setFiles(files.filter((_, at) => at !== i))}><${Icon} name="close" size=${12} /></button></span>`)}</div>`}
     <textarea ref=${area} rows="1" value=${text} placeholder=${placeholder} aria-label=${placeholder} data-testid=${inThread ? 'thread-composer' : 'composer'}
-      onInput=${(event) => { setText(event.target.value); setChosen(0); setClosed(false); }} onKeyDown=${key}></textarea>
+      onInput=${(event) => { setText(event.target.value); setChosen(0); setClosed(false); }} onKeyDown=${key}
+      onKeyPress=${(event) => { if (event.key === 'Enter' && !event.shiftKey) event.preventDefault(); }}></textarea>
     <div class="composer-tools">
       <button type="button" class="round" aria-label="Attach a file" onClick=${() => picker.current.click()}><${Icon} name="plus" size=${15} /></button>
       <input ref=${picker} type="file" multiple hidden data-testid=${inThread ? 'thread-file-input' : 'file-input'} aria-label="Attach a file" onChange=${pick} />
