@@ -105,7 +105,6 @@ func (p *program) demo() *cobra.Command {
 		return runDemo(ctx, p.out, p.errw, options)
 	})
 	cmd.Flags().StringVar(&options.Addr, "listen", "127.0.0.1:8780", "`address` of the page; a free port where it is taken")
-	cmd.Flags().BoolVar(&options.NoBrowser, "no-browser", false, "do not open a browser")
 	return cmd
 }
 

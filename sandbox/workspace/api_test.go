@@ -227,7 +227,6 @@ func TestMessagesThatAreRefused(t *testing.T) {
 		"not in":           {"chat.postMessage", form{"channel": {"C0OTHER"}, "text": hi}, "not_in_channel"},
 		"private":          {"chat.postMessage", form{"channel": {"G0SECRET"}, "text": hi}, "channel_not_found"},
 		"nothing":          {"chat.postMessage", form{"channel": room}, "no_text"},
-		"no thread":        {"chat.postMessage", form{"channel": room, "text": hi, "thread_ts": {"1.1"}}, "thread_not_found"},
 		"somebody else's":  {"chat.update", form{"channel": room, "ts": {said.TS}, "text": hi}, "cant_update_message"},
 		"gone":             {"chat.update", form{"channel": room, "ts": {"1.1"}, "text": hi}, "message_not_found"},
 		"delete another's": {"chat.delete", form{"channel": room, "ts": {said.TS}}, "cant_delete_message"},

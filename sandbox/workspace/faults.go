@@ -12,7 +12,8 @@ import (
 // Faults are the ways in which the workspace misbehaves. The zero value is a healthy one. The functions are called
 // without a lock held and from several goroutines.
 type Faults struct {
-	// BeforeCall may answer in the method's place, before anything happened. A nil Reply lets the call go on.
+	// BeforeCall may answer in the method's place, before anything happened. A nil Reply lets the call go on. Requests
+	// that are no method have the names "upload", "download" and "response_url" and no arguments.
 	BeforeCall func(method string, args url.Values) *Reply
 
 	// AfterEffect is asked after a call took effect; true drops the connection without an answer.
@@ -77,7 +78,29 @@ func (w *Workspace) CurrentFaults() Faults {
 	return w.faults
 }
 
-// Outage makes every call of the Web API answer with an HTTP status, 503 say, until SetFaults; sockets stay.
+// planned does what BeforeCall wants of a request that is no method of the Web API; it reports whether that was an answer.
+func (w *Workspace) planned(rw http.ResponseWriter, r *http.Request, name string) bool {
+	before := w.CurrentFaults().BeforeCall
+	if before == nil {
+		return false
+	}
+	reply := before(name, url.Values{})
+	if reply == nil {
+		return false
+	}
+	err := reply.err()
+	if !w.sleep(r.Context(), reply.Delay) || errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler) // drops the connection without an answer
+	}
+	refused, is := errors.AsType[*refusal](err)
+	if is {
+		http.Error(rw, refused.code, max(refused.status, http.StatusBadRequest))
+	}
+	return is
+}
+
+// Outage makes every request, apps.connections.open included, answer with an HTTP status, 503 say, until SetFaults. Open
+// sockets stay.
 func (w *Workspace) Outage(status int) {
 	w.SetFaults(Faults{BeforeCall: func(string, url.Values) *Reply { return &Reply{Status: status} }})
 }

@@ -204,6 +204,9 @@ func (w *Workspace) mayRead(f *storedFile) bool {
 
 // serveUpload takes the bytes of the second step, as a form's file or as the body itself.
 func (w *Workspace) serveUpload(rw http.ResponseWriter, r *http.Request) {
+	if w.planned(rw, r, "upload") {
+		return
+	}
 	r.Body = http.MaxBytesReader(rw, r.Body, maxUpload)
 	var from io.Reader = r.Body
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
@@ -247,6 +250,9 @@ func (w *Workspace) serveUpload(rw http.ResponseWriter, r *http.Request) {
 
 // serveDownload gives the bytes of a file to a token that may read it, and sends anybody else to the sign-in page.
 func (w *Workspace) serveDownload(rw http.ResponseWriter, r *http.Request) {
+	if w.planned(rw, r, "download") {
+		return
+	}
 	_, id, _ := strings.Cut(r.PathValue("file"), "-")
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	w.mu.Lock()

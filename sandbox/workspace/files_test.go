@@ -109,7 +109,8 @@ func TestDownload(t *testing.T) {
 		t.Errorf("file %+v", file)
 	}
 	var content bytes.Buffer
-	if err := client(w).GetFileContext(t.Context(), file.URLPrivateDownload, &content); err != nil || content.String() != table {
+	err := client(w).GetFileContext(t.Context(), file.URLPrivateDownload, &content)
+	if err != nil || content.String() != table {
 		t.Errorf("download %q, %v", content.String(), err)
 	}
 	if err := w.UpdateChannel(requests, func(c *workspace.Channel) { c.BotMember = false }); err != nil {

@@ -152,6 +152,24 @@ func (w *Workspace) Delete(person, channel, ts string) error {
 	return nil
 }
 
+// Edit changes the text of a person's own message and sends message_changed.
+func (w *Workspace) Edit(person, channel, ts, text string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, p := w.channel(channel), w.find(channel, ts)
+	switch {
+	case c == nil || p == nil || p.Ephemeral:
+		return fmt.Errorf("edit message %s: %w", ts, ErrNotFound)
+	case p.User != person:
+		return fmt.Errorf("edit message %s: it is not %s's own", ts, person)
+	}
+	before := w.messageWire(p, false)
+	p.Text, p.Edited, p.EditedTS = w.format(text, true), true, w.nextTS()
+	w.changed()
+	w.emitChanged(c, before, p)
+	return nil
+}
+
 // messageWire is the message object of history, events and interactions. The caller holds w.mu.
 func (w *Workspace) messageWire(p *post, metadata bool) map[string]any {
 	m := map[string]any{"type": "message", "text": p.Text, "ts": p.TS, "team": w.cfg.TeamID}

@@ -98,6 +98,15 @@ func (w *Workspace) target(id string) (*Channel, error) {
 	return c, nil
 }
 
+// threadIn is the thread that a reply goes to: none when its parent is gone, as Slack then posts to the channel without a
+// word (slack-go#1571).
+func (w *Workspace) threadIn(to *Channel, thread string) string {
+	if thread == "" || w.find(to.ID, thread) != nil {
+		return thread
+	}
+	return ""
+}
+
 // own makes a message of the app.
 func own(c *Channel, thread string, got content) *post {
 	return &post{Message: Message{
@@ -126,11 +135,7 @@ func chatPostMessage(w *Workspace, c *call) (map[string]any, error) {
 		c.warnings = append(c.warnings, "message_truncated")
 		got.text = string([]rune(got.text)[:maxText])
 	}
-	thread := c.arg("thread_ts")
-	if thread != "" && w.find(to.ID, thread) == nil {
-		return nil, refuse("thread_not_found")
-	}
-	p := w.add(own(to, thread, got))
+	p := w.add(own(to, w.threadIn(to, c.arg("thread_ts")), got))
 	w.emitMessage(to, p)
 	return map[string]any{"channel": to.ID, "ts": p.TS, "message": w.messageWire(p, true)}, nil
 }
@@ -150,7 +155,7 @@ func chatPostEphemeral(w *Workspace, c *call) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := own(to, c.arg("thread_ts"), got)
+	p := own(to, w.threadIn(to, c.arg("thread_ts")), got)
 	p.Ephemeral, p.For = true, c.arg("user")
 	w.add(p)
 	return map[string]any{"message_ts": p.TS}, nil

@@ -36,12 +36,8 @@ func filesCompleteUpload(w *Workspace, c *call) (map[string]any, error) {
 	}
 	thread := c.arg("thread_ts")
 	for _, id := range to {
-		in, err := w.shareTarget(id)
-		if err != nil {
+		if _, err := w.shareTarget(id); err != nil {
 			return nil, err
-		}
-		if thread != "" && w.find(in.ID, thread) == nil {
-			return nil, refuse("thread_not_found")
 		}
 	}
 	blocks, err := w.readBlocks(c.arg("blocks"), inMessage)
@@ -106,7 +102,7 @@ func (w *Workspace) shareLater(to, files []string, got content, thread string) {
 		defer w.mu.Unlock()
 		for _, id := range to {
 			if in, err := w.shareTarget(id); err == nil { // it may have been archived since: then the share is lost
-				w.share(in, own(in, thread, got), files)
+				w.share(in, own(in, w.threadIn(in, thread), got), files)
 			}
 		}
 	})

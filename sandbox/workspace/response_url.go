@@ -38,6 +38,9 @@ func (w *Workspace) addressOf(r *responseURL) string {
 }
 
 func (w *Workspace) serveResponseURL(rw http.ResponseWriter, req *http.Request) {
+	if w.planned(rw, req, "response_url") {
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(rw, req.Body, maxBody))
 	at := time.Now()
 	w.mu.Lock()

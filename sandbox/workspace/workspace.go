@@ -48,7 +48,8 @@ type Config struct {
 	// addresses as <mailto:…>.
 	EscapeCommands bool
 
-	Log func(format string, args ...any) // one line per call and envelope; none when nil
+	// Log gets one line per call and envelope; none when nil. It must not call the workspace.
+	Log func(format string, args ...any)
 }
 
 // Workspace is a running workspace. Its methods may be called from any goroutine.
