@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // Answers to people.
@@ -102,11 +104,11 @@ type Runs interface {
 	// Owed gives the moment after which a schedule's moments have not been run: its latest one that has, or, when there is
 	// none, when this line and zone were first seen for the report, which is now if they are new.
 	Owed(ctx context.Context, report, line, zone string, now time.Time) (time.Time, error)
-	// CreateRun records a run; ErrBusy when the report has a live one.
-	CreateRun(ctx context.Context, run Run) (Run, error)
-	// UpdateRun loads the run, applies the rule and writes it. An error of the rule leaves everything as it was. A run that
-	// ends leaves an event.
-	UpdateRun(ctx context.Context, id int64, rule func(*Run) error) (Run, error)
+	// CreateRun records a run and the events, for that is one thing; ErrBusy when the report has a live one.
+	CreateRun(ctx context.Context, run Run, events ...workflow.Event) (Run, error)
+	// UpdateRun loads the run, applies the rule and writes it and the events. An error of the rule leaves everything as it
+	// was. A run that ends leaves an event of its own.
+	UpdateRun(ctx context.Context, id int64, rule func(*Run) error, events ...workflow.Event) (Run, error)
 	// LiveRun gives the report's waiting or running run; ok is false when there is none.
 	LiveRun(ctx context.Context, report string) (run Run, ok bool, err error)
 }

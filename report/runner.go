@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -349,11 +350,17 @@ func (r *Runner) RunNow(ctx context.Context, name, by string) error {
 		by = workflow.Bot
 	}
 	run, live, err := r.store.LiveRun(ctx, e.Name)
-	switch now := time.Now(); {
-	case err != nil:
-		return err
+	if err != nil {
+		return fmt.Errorf("report %s: %w", name, err)
+	}
+	now := time.Now()
+	asked := workflow.Event{At: now, Actor: by, Kind: "report_requested"}
+	if asked.Data, err = json.Marshal(map[string]string{"report": e.Name}); err != nil {
+		return fmt.Errorf("report %s: %w", name, err)
+	}
+	switch {
 	case !live:
-		_, err = r.store.CreateRun(ctx, e.newRun(now, now, by))
+		_, err = r.store.CreateRun(ctx, e.newRun(now, now, by), asked)
 	default:
 		_, err = r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
 			if run.State != RunWaiting {
@@ -361,7 +368,7 @@ func (r *Runner) RunNow(ctx context.Context, name, by string) error {
 			}
 			run.NextTry = now
 			return nil
-		})
+		}, asked)
 	}
 	if err != nil {
 		return fmt.Errorf("report %s: %w", name, err)

@@ -360,6 +360,9 @@ func TestRunNow(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			b.Errorf("(-want +got)\n%s", diff)
 		}
+		if n, _, err := b.db.VerifyEvents(b.Context()); n != 4 || err != nil {
+			b.Errorf("%d events, %v; want two that were asked for and done", n, err)
+		}
 		if status[0].Last.By != "U0HANA" || status[0].Last.FileName != "nightly-2026-11-24.csv" {
 			b.Errorf("the run is %+v", status[0].Last)
 		}

@@ -92,8 +92,8 @@ func (db *DB) List(ctx context.Context, limit int, states ...workflow.State) (li
 }
 
 // Update loads the batch, applies the rule and writes batch, new decisions and events. An error of the rule leaves
-// everything as it was and comes back as it is. A batch that ends gives up its holds. A second decision of one person on
-// one digest is workflow.ErrAlready.
+// everything as it was and comes back as it is. A batch that ends gives up its holds; one that a rule opens again gets
+// none back. A second decision of one person on one digest is workflow.ErrAlready.
 func (db *DB) Update(ctx context.Context, number int64, rule func(*workflow.Batch) error) (b *workflow.Batch, err error) {
 	err = db.write(ctx, fmt.Sprintf("update batch %d", number), func(tx *sql.Tx) error {
 		b, err = changeBatch(ctx, tx, number, rule)

@@ -37,17 +37,23 @@ func (db *DB) migrate(ctx context.Context) error {
 	}
 	sources := provider.ListSources()
 	known := sources[len(sources)-1].Version
-	have, err := provider.GetDBVersion(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
+	for {
+		have, err := provider.GetDBVersion(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("read the schema's version: %w", err)
+		case have > known:
+			return &NewerError{Have: have, Known: known}
+		case have == known:
+			return nil
+		}
+		if _, err := provider.Up(ctx); err != nil {
+			// Perhaps another command on the same new file was faster: then the version has moved on.
+			if now, lookErr := provider.GetDBVersion(ctx); lookErr != nil || now == have {
+				return fmt.Errorf("bring the schema up to date: %w", err)
+			}
+		}
 	}
-	if have > known {
-		return &NewerError{Have: have, Known: known}
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bring the schema up to date: %w", err)
-	}
-	return nil
 }
 
 // begun says whether the file holds nothing but the table of versions: the first start ended before the first migration.

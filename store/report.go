@@ -32,8 +32,8 @@ func (db *DB) Owed(ctx context.Context, name, line, zone string, now time.Time) 
 	return owed, err
 }
 
-// CreateRun records a run; report.ErrBusy when the report has a live one, or has had this one.
-func (db *DB) CreateRun(ctx context.Context, run report.Run) (report.Run, error) {
+// CreateRun records a run and the events; report.ErrBusy when the report has a live one, or has had this one.
+func (db *DB) CreateRun(ctx context.Context, run report.Run, events ...workflow.Event) (report.Run, error) {
 	err := db.write(ctx, "record a run of "+run.Report, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO report_run (report, kind, due, asked_by, date, file_name, state, started, finished, first_failed,
@@ -45,7 +45,10 @@ func (db *DB) CreateRun(ctx context.Context, run report.Run) (report.Run, error)
 		if breaksUnique(err) {
 			return report.ErrBusy
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return addEvents(ctx, tx, events)
 	})
 	if err != nil {
 		return report.Run{}, err
@@ -53,9 +56,11 @@ func (db *DB) CreateRun(ctx context.Context, run report.Run) (report.Run, error)
 	return run, nil
 }
 
-// UpdateRun loads the run, applies the rule and writes it. An error of the rule leaves everything as it was. A run that
-// ends leaves an event.
-func (db *DB) UpdateRun(ctx context.Context, id int64, rule func(*report.Run) error) (run report.Run, err error) {
+// UpdateRun loads the run, applies the rule and writes it and the events. An error of the rule leaves everything as it
+// was. A run that ends leaves an event of its own.
+func (db *DB) UpdateRun(
+	ctx context.Context, id int64, rule func(*report.Run) error, events ...workflow.Event,
+) (run report.Run, err error) {
 	err = db.write(ctx, fmt.Sprintf("update report run %d", id), func(tx *sql.Tx) error {
 		run, err = scanRun(tx.QueryRowContext(ctx, "SELECT "+runColumns+" FROM report_run WHERE id = ?", id))
 		if errors.Is(err, sql.ErrNoRows) {
@@ -75,10 +80,13 @@ func (db *DB) UpdateRun(ctx context.Context, id int64, rule func(*report.Run) er
 			WHERE id = ?`,
 			run.State, when(run.Started), when(run.Finished), when(run.FirstFailed), when(run.NextTry), run.Attempts,
 			run.Snapshot, run.Reason, run.Accounts, run.Active, run.Inactive, run.Billable, id)
-		if err != nil || !live || run.State.Live() {
+		if err != nil {
 			return err
 		}
-		return addEvents(ctx, tx, []workflow.Event{runEvent(run)})
+		if live && !run.State.Live() {
+			events = append(events, runEvent(run))
+		}
+		return addEvents(ctx, tx, events)
 	})
 	if err != nil {
 		return report.Run{}, err
@@ -147,7 +155,8 @@ func (db *DB) Result(ctx context.Context, run int64) (result report.Result, err 
 
 // Results lists the ended runs of a report, of one date (all when it is ""), newest first, at most limit (0 = all).
 func (db *DB) Results(ctx context.Context, name, date string, limit int) ([]report.Result, error) {
-	return db.results(ctx, "AND r.report = ?1 AND (?2 = '' OR r.date = ?2) ORDER BY r.id DESC LIMIT ?3", name, date, orAll(limit))
+	const where = "AND r.report = ?1 AND (?2 = '' OR r.date = ?2) ORDER BY r.id DESC LIMIT ?3"
+	return db.results(ctx, where, name, date, orAll(limit))
 }
 
 // UnpostedResults lists the ended runs whose posts are missing or half sent, oldest first. A result without a snapshot has
