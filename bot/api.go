@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +20,6 @@ import (
 const (
 	defaultAPIURL    = "https://slack.com/api/"
 	callTimeout      = 15 * time.Second
-	transferTimeout  = 2 * time.Minute // of one file, up or down
 	throttledTries   = 5
 	defaultThrottled = time.Second // where Slack does not say how long to wait
 	postEvery        = time.Second
@@ -316,127 +314,10 @@ func (a *api) direct(ctx context.Context, person string) (channel string, err er
 	return channel, err
 }
 
-// file reads what Slack knows of a file.
-func (a *api) file(ctx context.Context, id string) (f *slack.File, err error) {
-	err = a.call(ctx, "files.info", func(ctx context.Context) error {
-		f, _, _, err = a.client.GetFileInfoContext(ctx, id, 0, 0)
-		return err
-	})
-	return f, err
-}
-
-// errTooLarge is a download that was cut because it is over the limit.
-var errTooLarge = errors.New("the file is too large")
-
-// errSignIn is a download that was Slack's sign-in page instead of the file: the token may not read it.
-var errSignIn = errors.New("slack sent its sign-in page instead of the file")
-
-// download reads a file's bytes, at most limit.
-func (a *api) download(ctx context.Context, url string, limit int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, transferTimeout, errors.New("download took over "+transferTimeout.String()))
-	defer cancel()
-	buf := &bounded{limit: limit}
-	if err := a.client.GetFileContext(ctx, url, buf); err != nil {
-		switch {
-		case buf.over:
-			return nil, errTooLarge
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case strings.Contains(err.Error(), "sign-in page"): // slack-go has no kind for it
-			return nil, errSignIn
-		}
-		return nil, fmt.Errorf("download: %w", err)
-	}
-	head := bytes.ToLower(bytes.TrimSpace(buf.Bytes()[:min(buf.Len(), 200)]))
-	if bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html")) {
-		return nil, errSignIn
-	}
-	return buf.Bytes(), nil
-}
-
-// bounded is a buffer that refuses more than limit bytes.
-type bounded struct {
-	bytes.Buffer
-	limit int64
-	over  bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if int64(b.Len()+len(p)) > b.limit {
-		b.over = true
-		return 0, errTooLarge
-	}
-	return b.Buffer.Write(p)
-}
-
-// startUpload is the first of the three steps: Slack gives the file its id and says where its bytes go.
-func (a *api) startUpload(ctx context.Context, name string, size int) (id, url string, err error) {
-	err = a.call(ctx, "files.getUploadURLExternal", func(ctx context.Context) error {
-		answer, err := a.client.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{
-			FileName: name, FileSize: size,
-		})
-		if err == nil {
-			id, url = answer.FileID, answer.UploadURL
-		}
-		return err
-	})
-	return id, url, err
-}
-
-// finishUpload sends the bytes and shares the file in the thread. Slack shares it later, and sometimes not at all: see
-// sharedAs.
-func (a *api) finishUpload(ctx context.Context, id, url, name, channel, thread string, content []byte) error {
-	up, cancel := context.WithTimeoutCause(ctx, transferTimeout, errors.New("upload took over "+transferTimeout.String()))
-	defer cancel()
-	err := a.client.UploadToURL(up, slack.UploadToURLParameters{
-		UploadURL: url, Reader: bytes.NewReader(content), Filename: name,
-	})
-	if err != nil {
-		return fmt.Errorf("send the bytes of %s: %w", name, err)
-	}
-	return a.call(ctx, "files.completeUploadExternal", func(ctx context.Context) error {
-		_, err := a.client.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
-			Files: []slack.FileSummary{{ID: id, Title: name}}, Channel: channel, ThreadTimestamp: thread,
-		})
-		return err
-	})
-}
-
-// sharedAs gives the ts of the message that shows the file in the channel, "" when it is not there (yet). files.info names
-// the message; where it does not, the thread is looked at.
-func (a *api) sharedAs(ctx context.Context, id, channel, thread string) (ts string, err error) {
-	f, err := a.file(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	for _, shares := range []map[string][]slack.ShareFileInfo{f.Shares.Public, f.Shares.Private} {
-		for _, s := range shares[channel] {
-			return s.Ts, nil
-		}
-	}
-	if thread == "" || !slices.Contains(slices.Concat(f.Channels, f.Groups, f.IMs), channel) {
-		return "", nil
-	}
-	cursor := ""
-	for range lookPages {
-		page, next, err := a.replies(ctx, channel, thread, "", cursor)
-		if err != nil {
-			return "", err
-		}
-		for _, m := range page {
-			if slices.ContainsFunc(m.Files, func(f slack.File) bool { return f.ID == id }) {
-				return m.Timestamp, nil
-			}
-		}
-		if cursor = next; cursor == "" {
-			break
-		}
-	}
-	return "", nil
-}
-
 // replies gives a page of a thread, with the metadata of our own messages.
-func (a *api) replies(ctx context.Context, channel, thread, oldest, cursor string) (page []slack.Message, next string, err error) {
+func (a *api) replies(
+	ctx context.Context, channel, thread, oldest, cursor string,
+) (page []slack.Message, next string, err error) {
 	err = a.call(ctx, "conversations.replies", func(ctx context.Context) error {
 		var err error
 		page, _, next, err = a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
@@ -448,7 +329,9 @@ func (a *api) replies(ctx context.Context, channel, thread, oldest, cursor strin
 }
 
 // history gives a page of a channel, likewise.
-func (a *api) history(ctx context.Context, channel, oldest, cursor string) (page []slack.Message, next string, err error) {
+func (a *api) history(
+	ctx context.Context, channel, oldest, cursor string,
+) (page []slack.Message, next string, err error) {
 	err = a.call(ctx, "conversations.history", func(ctx context.Context) error {
 		answer, err := a.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
 			ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: lookPageSize, IncludeAllMetadata: true,

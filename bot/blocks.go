@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
-
-	"github.com/countersign/countersign/workflow"
 )
 
 // Slack's limits on Block Kit and messages (docs.slack.dev/reference/block-kit), in letters unless said otherwise.
@@ -116,7 +114,9 @@ func said(text string) message {
 }
 
 // button makes a button; confirm is nil where a click is enough.
-func button(action, label, value string, style slack.Style, confirm *slack.ConfirmationBlockObject) *slack.ButtonBlockElement {
+func button(
+	action, label, value string, style slack.Style, confirm *slack.ConfirmationBlockObject,
+) *slack.ButtonBlockElement {
 	b := slack.NewButtonBlockElement(action, value, plain(label, maxButtonText))
 	b.Style = style
 	b.Confirm = confirm
@@ -142,15 +142,6 @@ func mentions(ids []string) string {
 		out[i] = mention(id)
 	}
 	return strings.Join(out, " ")
-}
-
-// people names persons, as a list in a sentence.
-func named(people []workflow.Person) string {
-	out := make([]string, len(people))
-	for i, p := range people {
-		out[i] = mention(p.ID)
-	}
-	return list(out)
 }
 
 // list joins as a sentence does: a, b and c.

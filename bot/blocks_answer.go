@@ -68,7 +68,8 @@ func menu(f file, author, ts string) message {
 		}
 		options = append(options, slack.NewOptionBlockObject(value, plain(string(name), maxOptionText), nil))
 	}
-	text := "Neither " + quoted(f.Name, lineText) + " nor the message says what is to happen. What shall I do with these accounts?"
+	text := "Neither " + quoted(f.Name, lineText) + " nor the message says what is to happen. " +
+		"What shall I do with these accounts?"
 	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose", maxPlaceholder), actionChoose, options...)
 	return message{Text: text, Blocks: []slack.Block{section("ask", text), slack.NewActionBlock("choose-"+f.ID, pick)}}
 }
@@ -84,8 +85,8 @@ func help(command string) message {
 		later = append(later, "`"+escape(c.Name)+"`")
 	}
 	text := "I change Atlassian accounts in bulk, after a second person has approved.\n" + strings.Join(does, "\n")
-	files := "Or send me a CSV in the requests channel: a column for the account (`account_id` or `old_email`) and one for the " +
-		"new value (`new_email`); or say in the message what to do, such as “deactivate”. A reason goes behind `reason:`."
+	files := "Or send me a CSV in the requests channel: a column for the account (`account_id` or `old_email`) and one " +
+		"for the new value (`new_email`); or say in the message what to do, such as “deactivate”. A reason goes behind `reason:`."
 	blocks := []slack.Block{section("help", text), section("files", files)}
 	if len(later) > 0 {
 		blocks = append(blocks, note("later", "Not supported yet: "+strings.Join(later, ", ")))
@@ -98,12 +99,13 @@ func found(text string, accounts []workflow.Found) message {
 	if len(accounts) == 0 {
 		return said("No account found for “" + quoted(text, lineText) + "”.")
 	}
-	blocks := []slack.Block{section("head", "*"+many(len(accounts), "account", "accounts")+"* for “"+quoted(text, lineText)+"”")}
 	const most = 10
+	count := many(len(accounts), "account", "accounts")
+	blocks := []slack.Block{section("head", "*"+count+"* for “"+quoted(text, lineText)+"”")}
 	for i, f := range accounts[:min(len(accounts), most)] {
 		blocks = append(blocks, section(fmt.Sprintf("account-%d", i), account(f)))
 	}
-	return message{Text: many(len(accounts), "account", "accounts"), Blocks: blocks}
+	return message{Text: count, Blocks: blocks}
 }
 
 func account(f workflow.Found) string {

@@ -198,11 +198,11 @@ func (c card) counts() string {
 			words = append(words, "*"+number(n)+"* "+p.word)
 		}
 	}
-	out := strings.Join(words, " · ")
+	out := []string{strings.Join(words, " · ")}
 	for _, cause := range causes(c.Summary, failures...) {
-		out += "\n• " + cause
+		out = append(out, "• "+cause)
 	}
-	return out
+	return strings.Join(out, "\n")
 }
 
 // causes groups changes in the given states by cause, the largest group first.

@@ -50,7 +50,8 @@ func sealedBatch() card {
 	}}}
 	for i := range 15 {
 		c.First = append(c.First, workflow.Change{
-			Batch: 42, Row: i + 2, Action: workflow.Rename, AccountID: fmt.Sprintf("712020:%04d", i), Name: fmt.Sprintf("Person %d", i),
+			Batch: 42, Row: i + 2, Action: workflow.Rename, AccountID: fmt.Sprintf("712020:%04d", i),
+			Name:     fmt.Sprintf("Person %d", i),
 			OldEmail: fmt.Sprintf("p%d@old.example", i), NewEmail: fmt.Sprintf("p%d@new.example", i),
 			State: workflow.ChangeReady,
 		})

@@ -60,7 +60,8 @@ func resultText(r report.Result) string {
 	}
 	text := head + ": " + strings.Join([]string{
 		counted(r.Accounts, before.Accounts, "account", "accounts"), counted(r.Active, before.Active, "active", "active"),
-		counted(r.Inactive, before.Inactive, "deactivated", "deactivated"), counted(r.Billable, before.Billable, "billable", "billable"),
+		counted(r.Inactive, before.Inactive, "deactivated", "deactivated"),
+		counted(r.Billable, before.Billable, "billable", "billable"),
 	}, " · ")
 	if r.By != "" && strings.HasPrefix(r.By, "U") {
 		text += ", asked for by " + mention(r.By)

@@ -80,8 +80,8 @@ func (t thread) progress(p pace) message {
 	unknown, skipped := s.State(workflow.ChangeUnknown), s.State(workflow.ChangeSkipped)
 	left := s.State(workflow.ChangeReady, workflow.ChangeRunning)
 	total := done + failed + unknown + skipped + left
-	text := fmt.Sprintf("`%s` *%s* done · *%s* failed · *%s* left", bar(done+failed+skipped, total), number(done), number(failed),
-		number(left))
+	text := fmt.Sprintf("`%s` *%s* done · *%s* failed · *%s* left",
+		bar(done+failed+skipped, total), number(done), number(failed), number(left))
 	if unknown > 0 {
 		text += fmt.Sprintf(" · *%s* not known yet", number(unknown))
 	}
@@ -168,26 +168,32 @@ func (t thread) end() message {
 		word = "cancelled"
 	}
 	text := fmt.Sprintf("%s %s is %s: ", mentions(ids), t.name(), word)
-	counts := []string{"*" + number(s.State(workflow.ChangeDone)) + "* done", "*" + number(s.State(workflow.ChangeFailed)) + "* failed"}
-	for _, more := range []struct {
-		state workflow.ChangeState
-		word  string
+	var counts []string
+	for _, each := range []struct {
+		state  workflow.ChangeState
+		word   string
+		always bool
 	}{
-		{workflow.ChangeUnchanged, "unchanged"}, {workflow.ChangeSkipped, "skipped"}, {workflow.ChangeBlocked, "blocked"},
-		{workflow.ChangeBad, "unreadable"},
+		{workflow.ChangeDone, "done", true},
+		{workflow.ChangeFailed, "failed", true},
+		{workflow.ChangeUnchanged, "unchanged", false},
+		{workflow.ChangeSkipped, "skipped", false},
+		{workflow.ChangeBlocked, "blocked", false},
+		{workflow.ChangeBad, "unreadable", false},
 	} {
-		if n := s.State(more.state); n > 0 {
-			counts = append(counts, "*"+number(n)+"* "+more.word)
+		if n := s.State(each.state); n > 0 || each.always {
+			counts = append(counts, "*"+number(n)+"* "+each.word)
 		}
 	}
-	text += strings.Join(counts, " · ")
 	groups := grouped(s, workflow.ChangeFailed)
+	out := []string{text + strings.Join(counts, " · ")}
 	for _, g := range groups[:min(len(groups), causesShown)] {
-		text += fmt.Sprintf("\n• %s × %s: %s", number(g.Count), quoted(g.Code.Cause(), causeText), quoted(g.Code.Remedy(), causeText))
+		cause, remedy := quoted(g.Code.Cause(), causeText), quoted(g.Code.Remedy(), causeText)
+		out = append(out, fmt.Sprintf("• %s × %s: %s", number(g.Count), cause, remedy))
 	}
 	if len(groups) > causesShown {
-		text += "\n• and others, see the results"
+		out = append(out, "• and others, see the results")
 	}
-	text += fmt.Sprintf("\n%s has every row.", resultsFile(b.Number))
-	return t.message("end", text)
+	out = append(out, resultsFile(b.Number)+" has every row.")
+	return t.message("end", strings.Join(out, "\n"))
 }

@@ -74,7 +74,8 @@ func TestLargestThread(t *testing.T) {
 		ids = append(ids, "U0123456789")
 	}
 	for name, m := range map[string]message{
-		"admins": big.admins(ids), "paused": big.paused(), "end": big.end(), "empty": big.empty(), "progress": big.progress(pace{}),
+		"admins": big.admins(ids), "paused": big.paused(), "end": big.end(), "empty": big.empty(),
+		"progress": big.progress(pace{}),
 	} {
 		withinLimits(t, m)
 		if strings.Contains(m.Text, "<!channel>") {
@@ -116,7 +117,9 @@ func TestAnswersGolden(t *testing.T) {
 		{Account: workflow.Account{ID: "712020:2", Status: workflow.StatusInactive}},
 	}))
 	golden(t, "found_nothing", found("<!here>", nil))
-	golden(t, "domains", domains([]workflow.DomainClaim{{Name: "example.com", Verified: true}, {Name: "x.example", Status: "unverified"}}))
+	golden(t, "domains", domains([]workflow.DomainClaim{
+		{Name: "example.com", Verified: true}, {Name: "x.example", Status: "unverified"},
+	}))
 	c := sealedBatch()
 	s := summarised{Batch: c.Batch, Summary: c.Summary, Link: "https://example.slack.com/archives/C0REQ/p1"}
 	golden(t, "batches", recent([]summarised{s, s}))

@@ -13,21 +13,24 @@ func TestFileToResults(t *testing.T) {
 	w := startWorld(t, &world{t: t, accounts: newAccounts(8), log: &logged{}}) // as in production, with all limits
 	bad := renames(6)
 	bad.Content = append(bad.Content, []byte("712020:9999,who@new.example\n")...)
-	asked := w.say("U0CAROL", requests, "reason: the domain moves", bad)
+	asked := w.say(requests, "reason: the domain moves", bad)
 	card := w.cardSays(1, "Needs 1 approval")
-	for _, want := range []string{"#1 rename 6 accounts", "the domain moves", "*6* ready · *1* blocked", "6 people will be signed out", "p0@new.example"} {
+	for _, want := range []string{
+		"#1 rename 6 accounts", "the domain moves", "*6* ready · *1* blocked", "6 people will be signed out", "p0@new.example",
+	} {
 		if !strings.Contains(text(card), want) {
 			t.Errorf("the card does not say %q:\n%s", want, text(card))
 		}
 	}
-	w.inThread(requests, asked.TS, "renames.csv is #1")
-	if plan := w.fileInThread(requests, card.TS, "batch-1-plan.csv"); !strings.Contains(plan, "712020:0003") {
+	w.inThread(asked.TS, "renames.csv is #1")
+	if plan := w.fileInThread(card.TS, "batch-1-plan.csv"); !strings.Contains(plan, "712020:0003") {
 		t.Errorf("plan:\n%s", plan)
 	}
-	if rows := w.fileInThread(requests, card.TS, "batch-1-bad-rows.csv"); !strings.Contains(rows, "712020:9999,who@new.example,8,") {
+	rows := w.fileInThread(card.TS, "batch-1-bad-rows.csv")
+	if !strings.Contains(rows, "712020:9999,who@new.example,8,") {
 		t.Errorf("bad rows:\n%s", rows)
 	}
-	w.inThread(requests, card.TS, "<@U0ALICE> <@U0BOB> #1 waits for 1 approval")
+	w.inThread(card.TS, "<@U0ALICE> <@U0BOB> #1 waits for 1 approval")
 
 	w.click("U0CAROL", card, actionApprove)
 	w.told("U0CAROL", requests, "cannot decide on it")
@@ -38,9 +41,9 @@ func TestFileToResults(t *testing.T) {
 	if strings.Contains(string(card.Blocks), `"actions"`) {
 		t.Errorf("a finished card has buttons: %s", card.Blocks)
 	}
-	w.inThread(requests, card.TS, bar(1, 1)+"` *6* done · *0* failed · *0* left")
-	w.inThread(requests, card.TS, "<@U0CAROL> <@U0BOB> #1 is done: *6* done")
-	results := w.fileInThread(requests, card.TS, "batch-1-results.csv")
+	w.inThread(card.TS, bar(1, 1)+"` *6* done · *0* failed · *0* left")
+	w.inThread(card.TS, "<@U0CAROL> <@U0BOB> #1 is done: *6* done")
+	results := w.fileInThread(card.TS, "batch-1-results.csv")
 	if !strings.Contains(results, "rename,712020:0005,p5@old.example,p5@new.example,done") {
 		t.Errorf("results:\n%s", results)
 	}
@@ -58,7 +61,8 @@ func TestRejectWithReason(t *testing.T) {
 	w.click("U0ALICE", card, actionReject)
 	w.until("the form is open", func() bool { return len(w.slack.Views("U0ALICE")) == 1 })
 	view := w.slack.Views("U0ALICE")[0]
-	if err := w.slack.SubmitView(t.Context(), "U0ALICE", view.ID, map[string]string{reasonInput: "not <!channel> today"}); err != nil {
+	reason := map[string]string{reasonInput: "not <!channel> today"}
+	if err := w.slack.SubmitView(t.Context(), "U0ALICE", view.ID, reason); err != nil {
 		t.Fatal(err)
 	}
 	w.cardSays(1, "*Rejected* by <@U0ALICE>")
@@ -74,8 +78,8 @@ func TestMenuUnderAFile(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	leavers := renames(0)
 	leavers.Name, leavers.Content = "leavers.csv", []byte("email\np0@old.example\np1@old.example\n")
-	asked := w.say("U0CAROL", requests, "reason: left the company", leavers)
-	menu := w.inThread(requests, asked.TS, "What shall I do")
+	asked := w.say(requests, "reason: left the company", leavers)
+	menu := w.inThread(asked.TS, "What shall I do")
 	w.stopBot() //nolint:errcheck // its error is looked at below
 	w.startBot(nil)
 	options := choice{Action: workflow.Deactivate, File: asked.Files[0].ID, Author: "U0CAROL", TS: asked.TS}
@@ -87,14 +91,15 @@ func TestMenuUnderAFile(t *testing.T) {
 	pick("U0DAVE")
 	w.told("U0DAVE", requests, "You have no role")
 	pick("U0ALICE")
-	card := w.cardSays(1, "#1 deactivate 2 accounts")
-	card = w.cardSays(1, "Needs 1 approval")
-	for _, want := range []string{"left the company", "with a file of <@U0CAROL>", "2 people can no longer log in anywhere"} {
+	card := w.cardSays(1, "Needs 1 approval")
+	for _, want := range []string{
+		"#1 deactivate 2 accounts", "left the company", "with a file of <@U0CAROL>", "2 people can no longer log in anywhere",
+	} {
 		if !strings.Contains(text(card), want) {
 			t.Errorf("the card does not say %q:\n%s", want, text(card))
 		}
 	}
-	w.inThread(requests, asked.TS, "<@U0ALICE> chose deactivate")
+	w.inThread(asked.TS, "<@U0ALICE> chose deactivate")
 	w.click("U0CAROL", card, actionApprove)
 	w.told("U0CAROL", requests, "cannot decide on it")
 }
@@ -135,17 +140,17 @@ func TestFilesThatAreRefused(t *testing.T) {
 	} {
 		file := renames(0)
 		file.Name, file.Content = c.name, []byte(c.content)
-		asked := w.say("U0CAROL", requests, "", file)
-		w.inThread(requests, asked.TS, c.want)
+		asked := w.say(requests, "", file)
+		w.inThread(asked.TS, c.want)
 	}
 	picture := renames(0)
 	picture.Name, picture.Content = "screen.png", []byte("\x89PNG")
-	w.say("U0CAROL", requests, "look", picture)
-	two := w.say("U0CAROL", requests, "", renames(1), renames(2))
-	w.inThread(requests, two.TS, "is #1")
-	w.inThread(requests, two.TS, "is #2")
+	w.say(requests, "look", picture)
+	two := w.say(requests, "", renames(1), renames(2))
+	w.inThread(two.TS, "is #1")
+	w.inThread(two.TS, "is #2")
 	dm := w.slack.OpenDM("U0CAROL")
-	direct := w.say("U0CAROL", dm, "", renames(3))
+	direct := w.say(dm, "", renames(3))
 	_ = direct
 	w.cardSays(3, "from renames.csv")
 }

@@ -43,7 +43,7 @@ func (b *Bot) click(ctx context.Context, i interaction, to where) {
 		b.log.Warn().Str("action", action.ID).Str("person", to.Person).Msg("a button that is none of ours")
 		return
 	}
-	if action.ID == actionReject { // the form first: its trigger lives three seconds; who they are is checked when it comes back
+	if action.ID == actionReject { // the form at once, as its trigger dies soon; the person is checked when it comes back
 		form := rejectModal(formData{Value: action.Value, Channel: to.Channel})
 		if err := b.api.openForm(ctx, i.Trigger, form); err != nil {
 			b.log.Warn().Err(err).Msg("open the form for a rejection")

@@ -34,8 +34,8 @@ func (b *Bot) command(ctx context.Context, s slash, to where) {
 	}
 	if action, ok := onBatch(c); ok {
 		if c.Number == 0 {
-			b.api.private(ctx, to, b.say(&workflow.UsageError{Problem: "the number of a batch is missing",
-				Usage: workflow.UsageFor(c.Name)}, c.Name))
+			usage := &workflow.UsageError{Problem: "the number of a batch is missing", Usage: workflow.UsageFor(c.Name)}
+			b.api.private(ctx, to, b.say(usage, c.Name))
 			return
 		}
 		_, err := b.act(ctx, action, c.Number, "", to)

@@ -28,7 +28,8 @@ func (e *PermanentError) Error() string {
 	case codeNotFound:
 		do = "slack.api_url does not answer as Slack does; put it right"
 	case codeLinkDisabled:
-		do = "Slack closes each connection at once; switch Socket Mode on in the app's settings, and let nothing else use its app token"
+		do = "Slack closes each connection at once; switch Socket Mode on in the app's settings, and let nothing else use " +
+			"its app token"
 	}
 	return fmt.Sprintf("connect to Slack: %s: %s", e.Code, do)
 }

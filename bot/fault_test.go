@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -61,7 +62,7 @@ func TestCrashAfterSend(t *testing.T) {
 	}
 	over := &crashing{Store: w.db, key: cardKey(1), crashed: make(chan struct{})}
 	w.startBot(over)
-	w.say("U0CAROL", requests, "", renames(2))
+	w.say(requests, "", renames(2))
 	select {
 	case <-over.crashed:
 	case <-time.After(waitFor):
@@ -72,7 +73,7 @@ func TestCrashAfterSend(t *testing.T) {
 	}
 	w.startBot(nil)
 	card := w.cardSays(1, "Needs 1 approval")
-	w.fileInThread(requests, card.TS, "batch-1-plan.csv")
+	w.fileInThread(card.TS, "batch-1-plan.csv")
 	if n := w.ours("#1 rename"); n != 1 {
 		t.Errorf("%d cards, want 1", n)
 	}
@@ -88,8 +89,8 @@ func TestLostAnswer(t *testing.T) {
 	}})
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
-	w.inThread(requests, card.TS, "waits for 1 approval")
-	w.fileInThread(requests, card.TS, "batch-1-plan.csv")
+	w.inThread(card.TS, "waits for 1 approval")
+	w.fileInThread(card.TS, "batch-1-plan.csv")
 	if n := w.ours("#1 rename"); n != 1 {
 		t.Errorf("%d cards, want 1", n)
 	}
@@ -101,9 +102,9 @@ func TestOutage(t *testing.T) {
 	a := newAccounts(6)
 	a.hold = make(chan struct{})
 	w := newWorld(t, a)
-	w.say("U0CAROL", requests, "", renames(6))
+	w.say(requests, "", renames(6))
 	card := w.cardSays(1, "Needs 1 approval")
-	w.fileInThread(requests, card.TS, "batch-1-plan.csv")
+	w.fileInThread(card.TS, "batch-1-plan.csv")
 	w.click("U0ALICE", card, actionApprove)
 	w.cardSays(1, "*Running*")
 	w.slack.Outage(http.StatusServiceUnavailable)
@@ -121,8 +122,8 @@ func TestOutage(t *testing.T) {
 	}
 	w.faults(workspace.Faults{})
 	w.cardSays(1, "*Done*")
-	w.inThread(requests, card.TS, "#1 is done: *6* done")
-	w.fileInThread(requests, card.TS, "batch-1-results.csv")
+	w.inThread(card.TS, "#1 is done: *6* done")
+	w.fileInThread(card.TS, "batch-1-results.csv")
 	if n := len(w.mentioning(card.TS, "#1 is done")); n != 1 {
 		t.Errorf("the end was said %d times, want once", n)
 	}
@@ -140,14 +141,14 @@ func TestPauseAndResume(t *testing.T) {
 	a := newAccounts(6)
 	a.hold = make(chan struct{})
 	w := newWorld(t, a)
-	w.say("U0CAROL", requests, "", renames(6))
+	w.say(requests, "", renames(6))
 	card := w.cardSays(1, "Needs 1 approval")
 	w.click("U0ALICE", card, actionApprove)
 	card = w.cardSays(1, "*Running*")
 	w.click("U0CAROL", card, actionPause)
 	close(a.hold)
 	card = w.cardSays(1, "*Paused*")
-	w.inThread(requests, card.TS, "#1 is paused: by <@U0CAROL>.")
+	w.inThread(card.TS, "#1 is paused: by <@U0CAROL>.")
 	w.click("U0CAROL", card, actionResume)
 	w.told("U0CAROL", requests, "Only admins may do that")
 	w.command("U0BOB", requests, "resume 1")
@@ -160,8 +161,8 @@ func TestDeletedCard(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
-	w.fileInThread(requests, card.TS, "batch-1-plan.csv")
-	w.inThread(requests, card.TS, "waits for 1 approval")
+	w.fileInThread(card.TS, "batch-1-plan.csv")
+	w.inThread(card.TS, "waits for 1 approval")
 	if err := w.slack.Delete(workspace.BotUserID, requests, card.TS); err != nil {
 		t.Fatal(err)
 	}
@@ -181,8 +182,8 @@ func TestClosedChannel(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
-	w.fileInThread(requests, card.TS, "batch-1-plan.csv")
-	w.inThread(requests, card.TS, "waits for 1 approval")
+	w.fileInThread(card.TS, "batch-1-plan.csv")
+	w.inThread(card.TS, "waits for 1 approval")
 	if err := w.slack.UpdateChannel(requests, func(c *workspace.Channel) { c.Archived = true }); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestLostShare(t *testing.T) {
 	}})
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
-	w.fileInThread(requests, card.TS, "batch-1-plan.csv")
+	w.fileInThread(card.TS, "batch-1-plan.csv")
 	if n := completed.Load(); n < 2 {
 		t.Errorf("the file was sent %d times", n)
 	}
@@ -242,9 +243,7 @@ func eventOf(envelope, event string, m workspace.Message, more map[string]any) [
 		"type": "message", "subtype": "file_share", "user": m.User, "channel": m.Channel, "channel_type": "group",
 		"text": m.Text, "ts": m.TS, "files": m.Files,
 	}
-	for k, v := range more {
-		inner[k] = v
-	}
+	maps.Copy(inner, more)
 	raw, err := json.Marshal(map[string]any{
 		"envelope_id": envelope, "type": "events_api", "accepts_response_payload": false,
 		"payload": map[string]any{
@@ -261,7 +260,7 @@ func eventOf(envelope, event string, m workspace.Message, more map[string]any) [
 func TestRedeliveryAndOddEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(8))
-	asked := w.say("U0CAROL", requests, "", renames(1))
+	asked := w.say(requests, "", renames(1))
 	w.cardSays(1, "Needs 1 approval")
 	send := func(raw []byte) {
 		t.Helper()

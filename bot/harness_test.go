@@ -184,7 +184,8 @@ func startWorld(t *testing.T, w *world) *world {
 	w.slack.AddGroup(workspace.Group{ID: "S0HELPDESK", Handle: "helpdesk", Name: "Helpdesk", Users: []string{"U0CAROL"}})
 	w.slack.AddChannel(workspace.Channel{ID: requests, Name: "requests", Private: true, BotMember: true, Members: people})
 	w.slack.AddChannel(workspace.Channel{ID: "C0OTHER", Name: "other", BotMember: true, Members: people})
-	if w.db, err = store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "bot.db"), Log: zerolog.Nop()}); err != nil {
+	path := filepath.Join(t.TempDir(), "bot.db")
+	if w.db, err = store.Open(t.Context(), store.Config{Path: path, Log: zerolog.Nop()}); err != nil {
 		t.Fatal(err)
 	}
 	w.engine, err = workflow.New(workflow.Config{
@@ -338,12 +339,12 @@ func (w *world) told(person, channel, words string) {
 	})
 }
 
-// inThread waits until the thread under a message contains the words.
-func (w *world) inThread(channel, ts, words string) workspace.Message {
+// inThread waits until the thread under a message of the requests channel contains the words.
+func (w *world) inThread(ts, words string) workspace.Message {
 	w.t.Helper()
 	var found workspace.Message
 	w.until(fmt.Sprintf("the thread says %q", words), func() bool {
-		for _, m := range w.slack.Thread(channel, ts, "U0ALICE")[1:] {
+		for _, m := range w.slack.Thread(requests, ts, "U0ALICE")[1:] {
 			if strings.Contains(text(m), words) {
 				found = m
 				return true
@@ -355,11 +356,11 @@ func (w *world) inThread(channel, ts, words string) workspace.Message {
 }
 
 // fileInThread waits for a file of that name in the thread and gives its content.
-func (w *world) fileInThread(channel, ts, name string) string {
+func (w *world) fileInThread(ts, name string) string {
 	w.t.Helper()
 	var content []byte
 	w.until("the thread has "+name, func() bool {
-		for _, m := range w.slack.Thread(channel, ts, "U0ALICE") {
+		for _, m := range w.slack.Thread(requests, ts, "U0ALICE") {
 			for _, f := range m.Files {
 				if f.Name == name {
 					_, content, _ = w.slack.File(f.ID)
@@ -382,9 +383,10 @@ func renames(n int) workspace.Upload {
 	return workspace.Upload{Name: "renames.csv", Content: []byte(out.String())}
 }
 
-func (w *world) say(person, channel, words string, files ...workspace.Upload) workspace.Message {
+// say has Carol, who may ask, post a message.
+func (w *world) say(channel, words string, files ...workspace.Upload) workspace.Message {
 	w.t.Helper()
-	m, err := w.slack.Say(w.t.Context(), person, channel, "", words, files...)
+	m, err := w.slack.Say(w.t.Context(), "U0CAROL", channel, "", words, files...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func (p *people) asking(ctx context.Context, id, channel string) (workflow.Actor
 
 // deciding reads the person, the groups and the channel from Slack, for a decision. Every error is a *StrangerError.
 func (p *people) deciding(ctx context.Context, id, channel string) (workflow.Actor, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the check of a person took over "+checkTimeout.String()))
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the check took over "+checkTimeout.String()))
 	defer cancel()
 	p.forget(id + " " + channel)
 	u, err := p.slack.person(ctx, id)
@@ -192,7 +192,7 @@ func (p *people) member(ctx context.Context, id string, list []string) (bool, er
 // unapproved says in a sentence why nobody but the given people is an admin just now, "" when somebody is or Slack cannot
 // be asked. Empty and unreadable groups are no mistake of the settings, but batches wait for them.
 func (p *people) unapproved(ctx context.Context, but ...string) string {
-	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the look for admins took over "+checkTimeout.String()))
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the look took over "+checkTimeout.String()))
 	defer cancel()
 	var trouble []string
 	for _, id := range p.admins {

@@ -185,8 +185,14 @@ func TestUnapproved(t *testing.T) {
 		want   string
 	}{
 		{name: "another admin by id", admins: []string{"U0A", "U0B"}, but: []string{"U0A"}},
-		{name: "only the requester", admins: []string{"U0A"}, but: []string{"U0A"}, want: "Nobody can approve this just now: there is no other admin."},
-		{name: "an empty group", admins: []string{"S0EMPTY"}, want: "Nobody can approve this just now: the group S0EMPTY is empty."},
+		{
+			name: "only the requester", admins: []string{"U0A"}, but: []string{"U0A"},
+			want: "Nobody can approve this just now: there is no other admin.",
+		},
+		{
+			name: "an empty group", admins: []string{"S0EMPTY"},
+			want: "Nobody can approve this just now: the group S0EMPTY is empty.",
+		},
 		{
 			name: "a group that is gone", admins: []string{"S0EMPTY"},
 			change: func(f *fakeDirectory) { f.noGrp["S0EMPTY"] = slack.SlackErrorResponse{Err: "no_such_subteam"} },

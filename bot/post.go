@@ -66,8 +66,8 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 	p.TS, err = d.send(ctx, at, m)
 	if err != nil {
 		if surelyNot(err) {
-			if clear := d.store.DeletePost(context.WithoutCancel(ctx), at.key); clear != nil {
-				err = errors.Join(err, clear)
+			if forget := d.store.DeletePost(context.WithoutCancel(ctx), at.key); forget != nil {
+				err = errors.Join(err, forget)
 			}
 		}
 		return "", err

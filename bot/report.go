@@ -89,14 +89,15 @@ func (b *Bot) sendDirectly(ctx context.Context, person, name string, content []b
 // reports posts what reports have found, until ctx ends. Like batches, results are looked for in the database, so that
 // none depends on having been told of it.
 func (d *deliver) reports(ctx context.Context) {
-	wait, failures := sweepEvery, 0
+	failures := 0
 	for {
+		wait := sweepEvery
 		if err := d.postReports(ctx); err != nil && ctx.Err() == nil {
 			failures++
 			wait = min(d.tempo.retry<<min(failures, 10), reportRetry)
 			d.log.Warn().Err(err).Dur("again_in", wait).Msg("post the results of reports")
 		} else {
-			wait, failures = sweepEvery, 0
+			failures = 0
 		}
 		timer := time.NewTimer(wait)
 		select {

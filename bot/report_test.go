@@ -15,7 +15,9 @@ func TestReportGolden(t *testing.T) {
 	}
 	first := made
 	first.Before, first.By = nil, "U0ALICE"
-	failed := report.Result{Report: "nightly-accounts", Date: "2026-11-24", Failed: true, Reason: "Atlassian could not be reached"}
+	failed := report.Result{
+		Report: "nightly-accounts", Date: "2026-11-24", Failed: true, Reason: "Atlassian could not be reached",
+	}
 	golden(t, "report_made", said(resultText(made)))
 	golden(t, "report_first", said(resultText(first)))
 	golden(t, "report_failed", said(resultText(failed)))

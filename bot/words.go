@@ -57,8 +57,8 @@ func words(err error, command string) (text string, ok bool) {
 		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell you from who asked. Show it in your " +
 			"profile, or let another admin approve."},
 		{workflow.ErrOwnAccount, "This batch is on your own account. Another admin has to approve it."},
-		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the card " +
-			"again, then decide."},
+		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the " +
+			"card again, then decide."},
 		{workflow.ErrNotRequester, "Only who asked for this batch may do that; an admin may reject or cancel it."},
 		{workflow.ErrMayNotResume, "I stopped this batch by myself, so somebody else than its requester has to resume it."},
 		{workflow.ErrAlready, "You have approved this plan already; it counts once."},
@@ -106,8 +106,8 @@ func usageWords(e *workflow.UsageError, command string) string {
 
 // unknownWords is what a person is told of a fault that we have no words for.
 func unknownWords(ref string) string {
-	return "Something went wrong, and I do not know what. Nothing more was done. Who looks after me finds it in the log under `" +
-		ref + "`."
+	return "Something went wrong, and I do not know what. Nothing more was done. Who looks after me finds it in the log " +
+		"under `" + ref + "`."
 }
 
 // stateWords tells somebody who was too late what had happened by then.

@@ -95,13 +95,25 @@ func TestWords(t *testing.T) {
 		}), "Too late: #42 was withdrawn by <@U0CAROL> " + moment(at(9)) + "."},
 		{"running", batch(workflow.Running, nil), "Too late: #42 was already approved by <@U0BOB> " + moment(at(10)) + "."},
 		{"done", batch(workflow.Done, nil), "Too late: #42 is done, " + moment(at(30)) + "."},
-		{"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval}, "Too late: #3 is awaiting approval by now."},
-		{"too many rows", &workflow.LimitError{Rows: 6000, Limit: 5000},
-			"That is 6,000 rows, and the limit is 5,000 (limits.max_changes); nothing was taken. Send it in parts."},
-		{"a file", &workflow.FileError{Problem: "the first line has no known column", Remedy: "name the columns", Columns: []string{"a", "b"}},
-			"I cannot use this file: the first line has no known column. Name the columns. Columns I know: `a`, `b`."},
-		{"usage", &workflow.UsageError{Problem: "<x> is not a command", Usage: "help", Nearest: "rename <user> <new-email>"},
-			"&lt;x&gt; is not a command. Did you mean `/countersign rename &lt;user&gt; &lt;new-email&gt;`?"},
+		{
+			"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval},
+			"Too late: #3 is awaiting approval by now.",
+		},
+		{
+			"too many rows", &workflow.LimitError{Rows: 6000, Limit: 5000},
+			"That is 6,000 rows, and the limit is 5,000 (limits.max_changes); nothing was taken. Send it in parts.",
+		},
+		{
+			"a file", &workflow.FileError{
+				Problem: "the first line has no known column", Remedy: "name the columns",
+				Columns: []string{"a", "b"},
+			},
+			"I cannot use this file: the first line has no known column. Name the columns. Columns I know: `a`, `b`.",
+		},
+		{
+			"usage", &workflow.UsageError{Problem: "<x> is not a command", Usage: "help", Nearest: "rename <user> <new-email>"},
+			"&lt;x&gt; is not a command. Did you mean `/countersign rename &lt;user&gt; &lt;new-email&gt;`?",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, ok := words(c.err, "/countersign")
