@@ -79,6 +79,7 @@ func picture(t *testing.T, ctx context.Context, name string) { //nolint:revive /
 }
 
 func TestTwoPeopleAtThePage(t *testing.T) {
+	t.Parallel()
 	box := start(t, sandbox.Config{Seed: 1})
 	startApp(t, box)
 	ctx := browser(t, box.URL, 1440, 900)
@@ -123,6 +124,7 @@ func TestTwoPeopleAtThePage(t *testing.T) {
 }
 
 func TestFormsAndMenusAtThePage(t *testing.T) {
+	t.Parallel()
 	box := start(t, sandbox.Config{Seed: 1})
 	program := startApp(t, box)
 	ctx := browser(t, box.URL, 1440, 900)

@@ -5,7 +5,8 @@ async function ask(path, options) {
   return response.json();
 }
 
-const post = (path, body) => ask(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
+const post = (path, body) => ask(path,
+  {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
 
 export const state = (view) => ask(`/page/state?${new URLSearchParams(view)}`);
 export const organisation = () => ask('/page/organisation');
@@ -27,14 +28,17 @@ const texts = new Map();
 // fileText reads a posted file once; posted files never change.
 export function fileText(url) {
   if (!texts.has(url)) {
-    const reading = fetch(url).then((response) => (response.ok ? response.text() : Promise.reject(new Error(String(response.status)))));
+    const reading = fetch(url).then((response) => {
+      if (!response.ok) throw new Error(`read ${url}: ${response.status}`);
+      return response.text();
+    });
     reading.catch(() => texts.delete(url));
     texts.set(url, reading);
   }
   return texts.get(url);
 }
 
-// listen calls changed('workspace' | 'organisation') at each change, and at every new connection, as changes may have been missed.
+// listen calls changed('workspace' | 'organisation') at each change, and at every new connection: some may have been missed.
 export function listen(changed, connected) {
   const source = new EventSource('/page/events');
   source.addEventListener('workspace', () => changed('workspace'));

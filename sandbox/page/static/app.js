@@ -12,24 +12,34 @@ function PersonSwitch({people, current, onPick}) {
   const now = people.find((person) => person.id === current);
   return html`<div class="person-switch" data-testid="person-switch" role="radiogroup" aria-label="Acting as">
     <span class="switch-label">Acting as <b>${now?.name}</b>${now?.badge && html`<small>${now.badge}</small>`}</span>
-    ${people.filter((person) => !person.bot).map((person) => html`<button type="button" role="radio" aria-checked=${person.id === current}
-      aria-label=${`Act as ${person.name}${person.badge ? `, ${person.badge}` : ''}`} title=${`${person.name}${person.badge ? ` · ${person.badge}` : ''}`}
-      class=${`face ${person.id === current ? 'on' : ''}`} data-testid=${`person-${person.id}`} onClick=${() => onPick(person.id)}><${Avatar} person=${person} size=${30} />
+    ${people.filter((person) => !person.bot).map((person) => html`<button type="button" role="radio"
+      aria-checked=${person.id === current}
+      aria-label=${`Act as ${person.name}${person.badge ? `, ${person.badge}` : ''}`}
+        title=${`${person.name}${person.badge ? ` · ${person.badge}` : ''}`}
+      class=${`face ${person.id === current ? 'on' : ''}`} data-testid=${`person-${person.id}`}
+        onClick=${() => onPick(person.id)}><${Avatar} person=${person} size=${30} />
       <span>${person.name.split(' ')[0]}</span></button>`)}</div>`;
 }
 
 function Sidebar({data, view, seen, onOpen}) {
   const item = (channel, mark, label) => {
-    const unread = channel.latest && channel.id !== view.channel && channel.latest > (seen[`${view.person}/${channel.id}`] ?? '');
-    return html`<li><button type="button" class=${`channel-link ${channel.id === view.channel ? 'on' : ''} ${unread ? 'unread' : ''}`} data-testid=${`channel-${channel.id}`}
-      aria-current=${channel.id === view.channel ? 'page' : undefined} onClick=${() => onOpen(channel.id)}>${mark}<span>${label}</span>${unread && html`<i aria-label="unread"></i>`}</button></li>`;
+    const read = seen[`${view.person}/${channel.id}`] ?? '';
+    const unread = channel.latest && channel.id !== view.channel && channel.latest > read;
+    return html`<li><button type="button"
+      class=${`channel-link ${channel.id === view.channel ? 'on' : ''} ${unread ? 'unread' : ''}`}
+      data-testid=${`channel-${channel.id}`}
+      aria-current=${channel.id === view.channel ? 'page' : undefined} onClick=${() => onOpen(channel.id)}>${mark}<span>
+        ${label}</span>${unread && html`<i aria-label="unread"></i>`}</button></li>`;
   };
   return html`<nav class="sidebar" aria-label="Channels">
     <h2><${Icon} name="chevron" size=${13} /> Channels</h2>
-    <ul>${data.channels.filter((channel) => !channel.im).map((channel) => item(channel, html`<${Icon} name=${channel.private ? 'lock' : 'hash'} size=${16} />`, channel.name))}</ul>
+    <ul>${data.channels.filter((channel) => !channel.im).map((channel) => item(channel, html`<${Icon}
+      name=${channel.private ? 'lock' : 'hash'} size=${16} />`, channel.name))}</ul>
     <h2><${Icon} name="chevron" size=${13} /> Apps</h2>
-    <ul>${data.channels.filter((channel) => channel.im).map((channel) => item(channel, html`<${Avatar} person=${data.app} size=${20} />`, data.app.name))}</ul>
-    <p class="sidebar-note">Everything here is on this machine: a Slack workspace and an Atlassian organisation made for trying out. Nothing leaves it.</p></nav>`;
+    <ul>${data.channels.filter((channel) => channel.im).map((channel) => item(channel, html`<${Avatar} person=${data.app}
+      size=${20} />`, data.app.name))}</ul>
+    <p class="sidebar-note">Everything here is on this machine: a Slack workspace and an Atlassian organisation
+      made for trying out. Nothing leaves it.</p></nav>`;
 }
 
 // useData keeps what the server says about the view. Where the server shows another place than was asked for (nothing was
@@ -106,17 +116,21 @@ function App() {
 
   if (!data || view.person === '') return html`<div class="loading" role="status">Opening the workspace…</div>`;
 
-  const confirm = (dialog) => new Promise((answer) => setAsking({dialog, answer: (yes) => { setAsking(null); answer(yes); }}));
+  const confirm = (dialog) => new Promise((answer) => {
+    setAsking({dialog, answer: (yes) => { setAsking(null); answer(yes); }});
+  });
+  const press = async (where, element, block, value) => {
+    const which = {action: element.action_id, block: block.block_id ?? '', value: value ?? ''};
+    try {
+      const {error} = await api.click({person: view.person, ...where, ...which});
+      if (error) toast(`That did not work: ${explained[error] ?? error}.`);
+    } catch (error) { failed(error); }
+  };
   const act = {
     thread: (ts) => setView((old) => ({...old, thread: ts})),
     dismiss: (message) => setDismissed((old) => new Set(old).add(message.ts)),
     confirm,
-    click: async (message, element, block, value) => {
-      try {
-        const {error} = await api.click({person: view.person, channel: message.channel, ts: message.ts, action: element.action_id, block: block.block_id ?? '', value: value ?? ''});
-        if (error) toast(`That did not work: ${explained[error] ?? error}.`);
-      } catch (error) { failed(error); }
-    },
+    click: (message, ...what) => press({channel: message.channel, ts: message.ts}, ...what),
   };
   const send = (thread) => async (text, sent) => {
     try {
@@ -133,12 +147,6 @@ function App() {
       if (error) toast(`Not sent: ${explained[error] ?? error}.`);
       return !error;
     } catch (error) { failed(error); return false; }
-  };
-  const clickView = async (id, element, block, value) => {
-    try {
-      const {error} = await api.click({person: view.person, view: id, action: element.action_id, block: block.block_id ?? '', value: value ?? ''});
-      if (error) toast(`That did not work: ${explained[error] ?? error}.`);
-    } catch (error) { failed(error); }
   };
   const submit = async (id, values, picked) => {
     try {
@@ -159,33 +167,56 @@ function App() {
   const messages = data.messages.filter((message) => !(message.ephemeral && dismissed.has(message.ts)));
   const current = data.channel === view.channel && data.person === view.person;
 
-  return html`<${Names.Provider} value=${names}><${Act.Provider} value=${act}><div class=${`app ${view.thread ? 'with-thread' : ''} ${panel ? 'with-panel' : ''}`}>
-    <header class="top"><div class="workspace-name"><span class="workspace-mark" aria-hidden="true">N</span>${data.workspace}<small>local</small></div>
-      ${!connected && html`<span class="offline" role="status"><${Icon} name="warn" size=${14} /> reconnecting…</span>`}<span class="grow"></span>
-      <${PersonSwitch} people=${data.people} current=${view.person} onPick=${(person) => setView((old) => ({...old, person}))} />
-      <button type="button" class=${`icon-button light ${panel ? 'on' : ''}`} aria-label="Show the Atlassian organisation" aria-pressed=${panel} data-testid="panel-toggle" onClick=${() => setPanel(!panel)}><${Icon} name="panel" size=${18} /></button></header>
-    <${Sidebar} data=${data} view=${{...view, channel: view.channel || data.channel}} seen=${seen} onOpen=${(id) => setView((old) => ({...old, channel: id, thread: ''}))} />
-    <main class="channel" onDragOver=${(event) => { event.preventDefault(); setDropping(true); }} onDragLeave=${(event) => { if (!event.currentTarget.contains(event.relatedTarget)) setDropping(false); }} onDrop=${drop}>
-      <header class="channel-head"><h1>${channel?.im ? html`<${Avatar} person=${data.app} size=${24} />` : html`<${Icon} name=${channel?.private ? 'lock' : 'hash'} size=${18} />`}${title}</h1>
-        ${channel && !channel.im && html`<span class="members" aria-label=${`${channel.members.length} members`}>${channel.members.slice(0, 4).map((id) => html`<${Avatar} person=${names.person(id)} size=${22} />`)}<b>${channel.members.length}</b></span>`}</header>
+  return html`<${Names.Provider} value=${names}><${Act.Provider} value=${act}><div
+    class=${`app ${view.thread ? 'with-thread' : ''} ${panel ? 'with-panel' : ''}`}>
+    <header class="top"><div class="workspace-name"><span class="workspace-mark" aria-hidden="true">N</span>
+      ${data.workspace}<small>local</small></div>
+      ${!connected && html`<span class="offline" role="status"><${Icon} name="warn" size=${14} /> reconnecting…</span>`}
+        <span class="grow"></span>
+      <${PersonSwitch} people=${data.people} current=${view.person}
+        onPick=${(person) => setView((old) => ({...old, person}))} />
+      <button type="button" class=${`icon-button light ${panel ? 'on' : ''}`} aria-label="Show the Atlassian organisation"
+        aria-pressed=${panel} data-testid="panel-toggle" onClick=${() => setPanel(!panel)}><${Icon} name="panel"
+        size=${18} /></button></header>
+    <${Sidebar} data=${data} view=${{...view, channel: view.channel || data.channel}} seen=${seen}
+      onOpen=${(id) => setView((old) => ({...old, channel: id, thread: ''}))} />
+    <main class="channel" onDragOver=${(event) => { event.preventDefault(); setDropping(true); }}
+      onDragLeave=${(event) => { if (!event.currentTarget.contains(event.relatedTarget)) setDropping(false); }}
+      onDrop=${drop}>
+      <header class="channel-head"><h1>${channel?.im ? html`<${Avatar} person=${data.app} size=${24} />` : html`<${Icon}
+        name=${channel?.private ? 'lock' : 'hash'} size=${18} />`}${title}</h1>
+        ${channel && !channel.im && html`<span class="members" aria-label=${`${channel.members.length} members`}>
+          ${channel.members.slice(0, 4).map((id) => html`<${Avatar} person=${names.person(id)} size=${22} />`)}<b>
+          ${channel.members.length}</b></span>`}</header>
       ${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
-        : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app} size=${56} />` : html`<span class="big-hash">#</span>`}
-          <h2>${title}</h2><p>Nothing here yet. Type <code>/</code> for the app's commands, drop a CSV file here, or begin with one of these,
-            then act as somebody else (top right) to answer.</p>
-          <div class="welcome-samples">${!samplesOpen && samples.map((sample) => html`<${SampleButton} sample=${sample} onPick=${pickSample} />`)}</div></div></div>`}
-      <${Composer} id=${`${view.person}/${view.channel}`} placeholder=${`Message ${channel?.im ? title : `#${title}`}`} command=${data.command}
-        suggestions=${data.suggestions} samples=${samples} open=${samplesOpen} setOpen=${setSamplesOpen} files=${files} setFiles=${setFiles} onSend=${send('')} />
-      ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} /><b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
-    ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread"><header class="channel-head"><h1>Thread</h1><small>${channel?.im ? title : `#${title}`}</small>
-        <button type="button" class="icon-button" aria-label="Close thread" data-testid="thread-close" onClick=${() => setView((old) => ({...old, thread: ''}))}><${Icon} name="close" /></button></header>
+        : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app}
+          size=${56} />` : html`<span class="big-hash">#</span>`}
+          <h2>${title}</h2>
+          <p>Nothing here yet. Type <code>/</code> for the app's commands, drop a CSV file here, or begin with one of
+            these, then act as somebody else (top right) to answer.</p>
+          <div class="welcome-samples">${!samplesOpen && samples.map((sample) => html`<${SampleButton} sample=${sample}
+            onPick=${pickSample} />`)}</div></div></div>`}
+      <${Composer} id=${`${view.person}/${view.channel}`} placeholder=${`Message ${channel?.im ? title : `#${title}`}`}
+        command=${data.command}
+        suggestions=${data.suggestions} samples=${samples} open=${samplesOpen} setOpen=${setSamplesOpen} files=${files}
+          setFiles=${setFiles} onSend=${send('')} />
+      ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} />
+        <b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
+    ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread"><header class="channel-head">
+      <h1>Thread</h1><small>${channel?.im ? title : `#${title}`}</small>
+        <button type="button" class="icon-button" aria-label="Close thread" data-testid="thread-close"
+          onClick=${() => setView((old) => ({...old, thread: ''}))}><${Icon} name="close" /></button></header>
       <${MessageList} messages=${data.thread ?? []} inThread=${true} label="Thread" />
-      <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" suggestions=${[]} files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
+      <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" suggestions=${[]}
+        files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
     ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} />`}
     ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
-    ${openView && html`<${View} key=${openView.id} view=${openView} onSubmit=${(values, picked) => submit(openView.id, values, picked)}
-      onClick=${(element, block, value) => clickView(openView.id, element, block, value)} onConfirm=${confirm}
+    ${openView && html`<${View} key=${openView.id} view=${openView}
+      onSubmit=${(values, picked) => submit(openView.id, values, picked)}
+      onClick=${(...what) => press({view: openView.id}, ...what)} onConfirm=${confirm}
       onClose=${() => api.close({person: view.person, view: openView.id}).then(load, failed)} />`}
-    <div class="toasts" role="alert" aria-live="assertive">${toasts.map((entry) => html`<div class="toast" key=${entry.id} data-testid="toast"><${Icon} name="warn" size=${16} />${entry.words}</div>`)}</div>
+    <div class="toasts" role="alert" aria-live="assertive">${toasts.map((entry) => html`<div class="toast" key=${entry.id}
+      data-testid="toast"><${Icon} name="warn" size=${16} />${entry.words}</div>`)}</div>
   </div><//><//>`;
 }
 

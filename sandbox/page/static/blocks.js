@@ -54,10 +54,14 @@ function Cell({cell}) {
 function Table({block}) {
   const [head, ...rows] = block.rows ?? [];
   const settings = block.column_settings ?? [];
-  const look = (column) => ({textAlign: settings[column]?.align ?? 'left', whiteSpace: settings[column]?.is_wrapped ? 'normal' : 'nowrap'});
+  const look = (column) => ({
+    textAlign: settings[column]?.align ?? 'left', whiteSpace: settings[column]?.is_wrapped ? 'normal' : 'nowrap',
+  });
   return html`<div class="table-box"><table class="table">
-    <thead><tr>${(head ?? []).map((cell, i) => html`<th scope="col" style=${look(i)}><${Cell} cell=${cell} /></th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${row.map((cell, i) => html`<td style=${look(i)}><${Cell} cell=${cell} /></td>`)}</tr>`)}</tbody>
+    <thead><tr>${(head ?? []).map((cell, i) => html`<th scope="col" style=${look(i)}><${Cell}
+      cell=${cell} /></th>`)}</tr></thead>
+    <tbody>${rows.map((row) => html`<tr>${row.map((cell, i) => html`<td style=${look(i)}><${Cell}
+      cell=${cell} /></td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -73,8 +77,10 @@ export function Button({element, block}) {
     await act.click(element, block);
     if (alive.current) setBusy(false);
   };
-  return html`<button type="button" class=${`button ${element.style ?? ''} ${busy ? 'busy' : ''}`} disabled=${busy} onClick=${press}
-    data-testid=${`button-${element.action_id}`} aria-label=${element.accessibility_label}><${Text} of=${element.text} /></button>`;
+  return html`<button type="button" class=${`button ${element.style ?? ''} ${busy ? 'busy' : ''}`} disabled=${busy}
+    onClick=${press}
+    data-testid=${`button-${element.action_id}`} aria-label=${element.accessibility_label}><${Text}
+      of=${element.text} /></button>`;
 }
 
 function Select({element, block}) {
@@ -84,9 +90,12 @@ function Select({element, block}) {
     const {value} = event.target;
     if (!element.confirm || (await act.confirm(element.confirm))) await act.click(element, block, value);
   };
-  return html`<span class="select"><select aria-label=${element.placeholder?.text ?? 'Choose'} data-testid=${`select-${element.action_id}`} onChange=${pick}>
-    <option value="" disabled selected=${!element.initial_option}>${element.placeholder?.text ?? 'Choose an option'}</option>
-    ${options.map((option) => html`<option value=${option.value} selected=${option.value === element.initial_option?.value}>${option.text.text}</option>`)}
+  return html`<span class="select"><select aria-label=${element.placeholder?.text ?? 'Choose'}
+    data-testid=${`select-${element.action_id}`} onChange=${pick}>
+    <option value="" disabled selected=${!element.initial_option}>
+      ${element.placeholder?.text ?? 'Choose an option'}</option>
+    ${options.map((option) => html`<option value=${option.value}
+      selected=${option.value === element.initial_option?.value}>${option.text.text}</option>`)}
   </select><${Icon} name="chevron" size=${14} /></span>`;
 }
 
@@ -99,7 +108,8 @@ function Overflow({element, block}) {
   };
   return html`<span class="overflow"><button type="button" class="button square" aria-label="More" aria-expanded=${open}
     data-testid=${`overflow-${element.action_id}`} onClick=${() => setOpen(!open)}><${Icon} name="dots" /></button>
-    ${open && html`<span class="menu" role="menu">${(element.options ?? []).map((option) => html`<button type="button" role="menuitem"
+    ${open && html`<span class="menu" role="menu">${(element.options ?? []).map((option) => html`<button type="button"
+      role="menuitem"
       onClick=${() => pick(option.value)}><${Text} of=${option.text} /></button>`)}</span>`}</span>`;
 }
 
@@ -108,7 +118,8 @@ function Picture({element, large}) {
   const [failed, setFailed] = useState(false);
   const source = element.image_url ?? element.slack_file?.url ?? '';
   if (failed || !source) return html`<span class="no-picture">${element.alt_text}</span>`;
-  return html`<img class=${large ? 'picture' : 'thumb'} src=${source} alt=${element.alt_text} onError=${() => setFailed(true)} />`;
+  return html`<img class=${large ? 'picture' : 'thumb'} src=${source} alt=${element.alt_text}
+    onError=${() => setFailed(true)} />`;
 }
 
 function Element({element, block}) {
@@ -125,12 +136,14 @@ function Element({element, block}) {
 // Chart draws the bar, line and area charts of a data_visualization block as bars over a zero baseline, a pie as shares.
 function Chart({block}) {
   const chart = block.chart ?? {};
-  const series = chart.series ?? [{name: '', data: (chart.segments ?? []).map((part) => ({label: part.label, value: part.value}))}];
+  const series = chart.series ?? [{name: '', data: chart.segments ?? []}];
   const points = series.flatMap((line) => line.data ?? []);
   const top = Math.max(1, ...points.map((point) => Number(point.value)));
   return html`<figure class="chart"><figcaption>${block.title}</figcaption><div class="bars">
-    ${(series[0]?.data ?? []).map((point, i) => html`<div class="bar-group"><div class="bar-stack">${series.map((line, s) => html`<div class=${`bar bar-${s % 6}`}
-      title=${`${line.name} ${point.label}: ${line.data[i]?.value}`} style=${{height: `${(100 * Number(line.data[i]?.value ?? 0)) / top}%`}}></div>`)}</div>
+    ${(series[0]?.data ?? []).map((point, i) => html`<div class="bar-group"><div class="bar-stack">
+      ${series.map((line, s) => html`<div class=${`bar bar-${s % 6}`}
+      title=${`${line.name} ${point.label}: ${line.data[i]?.value}`}
+        style=${{height: `${(100 * Number(line.data[i]?.value ?? 0)) / top}%`}}></div>`)}</div>
       <span>${point.label}</span></div>`)}</div></figure>`;
 }
 
@@ -140,11 +153,16 @@ function Block({block}) {
     case 'divider': return html`<hr class="block" />`;
     case 'section': return html`<div class="block section"><div class="section-body">
       ${block.text && html`<div class="section-text"><${Text} of=${block.text} /></div>`}
-      ${block.fields && html`<div class="fields">${block.fields.map((field) => html`<div class="field"><${Text} of=${field} /></div>`)}</div>`}</div>
-      ${block.accessory && html`<div class="accessory"><${Element} element=${block.accessory} block=${block} /></div>`}</div>`;
-    case 'context': return html`<div class="block context">${block.elements.map((element) => html`<${Element} element=${element} block=${block} />`)}</div>`;
-    case 'actions': return html`<div class="block actions">${block.elements.map((element) => html`<${Element} element=${element} block=${block} />`)}</div>`;
-    case 'image': return html`<figure class="block">${block.title && html`<figcaption><${Text} of=${block.title} /></figcaption>`}
+      ${block.fields && html`<div class="fields">${block.fields.map((field) => html`<div class="field"><${Text}
+        of=${field} /></div>`)}</div>`}</div>
+      ${block.accessory && html`<div class="accessory"><${Element} element=${block.accessory}
+        block=${block} /></div>`}</div>`;
+    case 'context': return html`<div class="block context">${block.elements.map((element) => html`<${Element}
+      element=${element} block=${block} />`)}</div>`;
+    case 'actions': return html`<div class="block actions">${block.elements.map((element) => html`<${Element}
+      element=${element} block=${block} />`)}</div>`;
+    case 'image': return html`<figure class="block">${block.title && html`<figcaption><${Text}
+      of=${block.title} /></figcaption>`}
       <${Picture} element=${block} large=${true} /></figure>`;
     case 'rich_text': return html`<div class="block"><${Rich} element=${block} /></div>`;
     case 'markdown': return html`<div class="block markdown"><${Markdown} text=${block.text} /></div>`;
@@ -155,7 +173,8 @@ function Block({block}) {
 }
 
 export function Blocks({blocks}) {
-  return html`<div class="blocks">${blocks.map((block, i) => html`<${Block} key=${block.block_id ?? i} block=${block} />`)}</div>`;
+  return html`<div class="blocks">${blocks.map((block, i) => html`<${Block} key=${block.block_id ?? i}
+    block=${block} />`)}</div>`;
 }
 
 // Attachments are the older form of the same; tables and coloured bars still come in them.
@@ -163,7 +182,8 @@ export function Attachments({attachments}) {
   return attachments.map((attachment) => html`<div class="attachment" style=${{borderColor: colour(attachment.color)}}>
     ${attachment.pretext && html`<${Mrkdwn} text=${attachment.pretext} />`}
     ${attachment.title && html`<b>${attachment.title}</b>`}
-    ${attachment.blocks ? html`<${Blocks} blocks=${attachment.blocks} />` : attachment.text && html`<div><${Mrkdwn} text=${attachment.text} /></div>`}</div>`);
+    ${attachment.blocks ? html`<${Blocks} blocks=${attachment.blocks} />` : attachment.text && html`<div><${Mrkdwn}
+      text=${attachment.text} /></div>`}</div>`);
 }
 
 function colour(given) {

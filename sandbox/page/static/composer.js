@@ -4,7 +4,8 @@ import {html, Icon, useEffect, useLayoutEffect, useRef, useState, bytes} from '.
 export const sampleFile = (sample) => new File([sample.content], sample.name, {type: 'text/csv'});
 
 export function SampleButton({sample, onPick, role}) {
-  return html`<button type="button" role=${role} class="sample" data-testid=${`sample-${sample.name}`} onClick=${() => onPick(sample)}>
+  return html`<button type="button" role=${role} class="sample" data-testid=${`sample-${sample.name}`}
+    onClick=${() => onPick(sample)}>
     <span class="file-icon csv"><${Icon} name="sheet" size=${18} /></span>
     <span><b>${sample.name}</b><small>${sample.note}</small></span></button>`;
 }
@@ -12,19 +13,30 @@ export function SampleButton({sample, onPick, role}) {
 function Samples({samples, onPick, onClose}) {
   return html`<div class="popover samples" role="menu" aria-label="Sample files" data-testid="samples">
     <div class="popover-title">Sample files <small>pick one, then send it here</small>
-      <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" size=${14} /></button></div>
+      <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close"
+        size=${14} /></button></div>
     ${samples.map((sample) => html`<${SampleButton} sample=${sample} role="menuitem" onPick=${onPick} />`)}</div>`;
 }
 
 function Suggestions({list, chosen, onPick}) {
   return html`<div class="popover suggestions" role="listbox" aria-label="Commands" data-testid="suggestions">
-    <div class="popover-title">Commands of the app <small><kbd>↑</kbd> <kbd>↓</kbd> to choose, <kbd>Tab</kbd> to take over</small></div>
-    ${list.map((entry, i) => html`<button type="button" role="option" aria-selected=${i === chosen} class=${`suggestion ${i === chosen ? 'chosen' : ''}`}
-      onMouseDown=${(event) => { event.preventDefault(); onPick(entry); }}><img src="/static/icon.svg" alt="" width="20" height="20" />
+    <div class="popover-title">Commands of the app <small>
+      <kbd>↑</kbd> <kbd>↓</kbd> to choose, <kbd>Tab</kbd> to take over</small></div>
+    ${list.map((entry, i) => html`<button type="button" role="option" aria-selected=${i === chosen}
+      class=${`suggestion ${i === chosen ? 'chosen' : ''}`}
+      onMouseDown=${(event) => { event.preventDefault(); onPick(entry); }}><img src="/static/icon.svg" alt="" width="20"
+        height="20" />
       <span class="suggestion-words"><b>${entry.words}</b><small>${entry.note}</small></span></button>`)}</div>`;
 }
 
-export function Composer({id, placeholder, command, suggestions, samples, open, setOpen, onSend, files, setFiles, inThread}) {
+// fitting are the suggestions that go on from what is typed.
+function fitting(suggestions, text) {
+  if (!text.startsWith('/') || text.includes('\n')) return [];
+  return suggestions.filter((entry) => entry.text.startsWith(text) && entry.text !== text);
+}
+
+export function Composer(props) {
+  const {id, placeholder, command, suggestions, samples, open, setOpen, onSend, files, setFiles, inThread} = props;
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
   const [closed, setClosed] = useState(false);
@@ -37,9 +49,7 @@ export function Composer({id, placeholder, command, suggestions, samples, open, 
     box.style.height = `${Math.min(box.scrollHeight, 180)}px`;
   }, [text]);
 
-  const wanted = !inThread && !closed && text.startsWith('/') && !text.includes('\n')
-    ? suggestions.filter((entry) => entry.text.startsWith(text) || (entry.text.startsWith(text.split(' ', 2).join(' ')) && text.split(' ').length < 3)) : [];
-  const list = wanted.filter((entry) => entry.text !== text);
+  const list = inThread || closed ? [] : fitting(suggestions, text);
   const take = (entry) => { setText(entry.text); setChosen(0); area.current.focus(); };
   const ready = !busy && (text.trim() !== '' || files.length > 0);
 
@@ -72,20 +82,30 @@ export function Composer({id, placeholder, command, suggestions, samples, open, 
     ${list.length > 0 && html`<${Suggestions} list=${list} chosen=${Math.min(chosen, list.length - 1)} onPick=${take} />`}
     ${open && html`<${Samples} samples=${samples} onClose=${() => setOpen(false)}
       onPick=${(sample) => { setFiles([...files, sampleFile(sample)]); setOpen(false); area.current.focus(); }} />`}
-    ${files.length > 0 && html`<div class="chips">${files.map((file, i) => html`<span class="chip" data-testid="pending-file"><span class="file-icon csv">
-      <${Icon} name="sheet" size=${16} /></span><span><b>${file.name}</b><small>${bytes(file.size)}</small></span><button type="button" class="icon-button"
-      aria-label=${`Remove ${file.name}`} onClick=${() => setFiles(files.filter((_, at) => at !== i))}><${Icon} name="close" size=${12} /></button></span>`)}</div>`}
-    <textarea ref=${area} rows="1" value=${text} placeholder=${placeholder} aria-label=${placeholder} data-testid=${inThread ? 'thread-composer' : 'composer'}
+    ${files.length > 0 && html`<div class="chips">${files.map((file, i) => html`<span class="chip"
+      data-testid="pending-file"><span class="file-icon csv">
+      <${Icon} name="sheet" size=${16} /></span><span><b>${file.name}</b><small>${bytes(file.size)}</small></span><button
+        type="button" class="icon-button"
+      aria-label=${`Remove ${file.name}`} onClick=${() => setFiles(files.filter((_, at) => at !== i))}><${Icon}
+        name="close" size=${12} /></button></span>`)}</div>`}
+    <textarea ref=${area} rows="1" value=${text} placeholder=${placeholder} aria-label=${placeholder}
+      data-testid=${inThread ? 'thread-composer' : 'composer'}
       onInput=${(event) => { setText(event.target.value); setChosen(0); setClosed(false); }} onKeyDown=${key}
       onKeyPress=${(event) => { if (event.key === 'Enter' && !event.shiftKey) event.preventDefault(); }}></textarea>
     <div class="composer-tools">
-      <button type="button" class="round" aria-label="Attach a file" onClick=${() => picker.current.click()}><${Icon} name="plus" size=${15} /></button>
-      <input ref=${picker} type="file" multiple hidden data-testid=${inThread ? 'thread-file-input' : 'file-input'} aria-label="Attach a file" onChange=${pick} />
-      ${!inThread && html`<button type="button" class="tool" onClick=${() => { setText('/'); setClosed(false); area.current.focus(); }}>
+      <button type="button" class="round" aria-label="Attach a file" onClick=${() => picker.current.click()}><${Icon}
+        name="plus" size=${15} /></button>
+      <input ref=${picker} type="file" multiple hidden data-testid=${inThread ? 'thread-file-input' : 'file-input'}
+        aria-label="Attach a file" onChange=${pick} />
+      ${!inThread && html`<button type="button" class="tool"
+        onClick=${() => { setText('/'); setClosed(false); area.current.focus(); }}>
         <${Icon} name="slash" size=${14} /> ${command}</button>
-      <button type="button" class=${`tool ${open ? 'on' : ''}`} data-testid="samples-open" aria-expanded=${open} onClick=${() => setOpen(!open)}>
+      <button type="button" class=${`tool ${open ? 'on' : ''}`} data-testid="samples-open" aria-expanded=${open}
+        onClick=${() => setOpen(!open)}>
         <${Icon} name="sample" size=${14} /> Sample files</button>`}
       <span class="grow"></span>
-      <button type="button" class=${`send ${ready ? 'ready' : ''}`} aria-label="Send" data-testid=${inThread ? 'thread-send' : 'send'} disabled=${!ready} onClick=${send}><${Icon} name="send" size=${16} /></button>
+      <button type="button" class=${`send ${ready ? 'ready' : ''}`} aria-label="Send"
+        data-testid=${inThread ? 'thread-send' : 'send'} disabled=${!ready} onClick=${send}><${Icon} name="send"
+        size=${16} /></button>
     </div></div>`;
 }

@@ -2,7 +2,8 @@
 export function parseCSV(text, limit = Infinity) {
   const body = text.replace(/^\uFEFF/, '');
   const first = body.split(/\r\n?|\n/, 1)[0] ?? '';
-  const delimiter = [',', ';', '\t'].reduce((best, mark) => (first.split(mark).length > first.split(best).length ? mark : best), ',');
+  const count = (mark) => first.split(mark).length;
+  const delimiter = [',', ';', '\t'].reduce((best, mark) => (count(mark) > count(best) ? mark : best));
   const rows = [];
   let row = [], cell = '', quoted = false, total = 0;
   const endRow = () => {

@@ -1,5 +1,8 @@
 // Messages, threads' reply bars and file cards.
-import {html, Names, Act, Avatar, Icon, useContext, useEffect, useLayoutEffect, useRef, useState, timeOf, clock, dayName, bytes, plural} from './ui.js';
+import {
+  html, Names, Act, Avatar, Icon, useContext, useEffect, useLayoutEffect, useRef, useState,
+  timeOf, clock, dayName, bytes, plural,
+} from './ui.js';
 import {Mrkdwn} from './mrkdwn.js';
 import {Blocks, Attachments, Person} from './blocks.js';
 import {fileText} from './api.js';
@@ -9,8 +12,10 @@ const previewRows = 5, fullRows = 500, previewBytes = 2e6;
 
 function Sheet({rows}) {
   const [head, ...body] = rows;
-  return html`<div class="sheet"><table><thead><tr><th></th>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
-    <tbody>${body.map((row, i) => html`<tr><td class="line">${i + 2}</td>${head.map((_, c) => html`<td title=${row[c] ?? ''}>${row[c] ?? ''}</td>`)}</tr>`)}</tbody></table></div>`;
+  return html`<div class="sheet"><table><thead><tr><th></th>${head.map((cell) => html`<th scope="col">
+    ${cell}</th>`)}</tr></thead>
+    <tbody>${body.map((row, i) => html`<tr><td class="line">${i + 2}</td>${head.map((_, c) => html`<td
+      title=${row[c] ?? ''}>${row[c] ?? ''}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 function FileCard({file}) {
@@ -25,9 +30,12 @@ function FileCard({file}) {
   const parsed = text === null ? null : parseCSV(text, (full ? fullRows : previewRows) + 1);
   const rows = parsed ? Math.max(0, parsed.total - 1) : 0;
   return html`<div class="file" data-testid=${`file-${file.name}`}>
-    <div class="file-head"><span class=${`file-icon ${table ? 'csv' : ''}`}><${Icon} name=${table ? 'sheet' : 'sample'} size=${20} /></span>
-      <span class="file-name"><b>${file.title || file.name}</b><small>${table ? 'CSV' : 'File'} · ${bytes(file.size)}${parsed ? ` · ${plural(rows, 'row')}` : ''}</small></span>
-      <a class="icon-button" href=${file.url} download=${file.name} aria-label=${`Download ${file.name}`}><${Icon} name="download" /></a></div>
+    <div class="file-head"><span class=${`file-icon ${table ? 'csv' : ''}`}><${Icon} name=${table ? 'sheet' : 'sample'}
+      size=${20} /></span>
+      <span class="file-name"><b>${file.title || file.name}</b><small>
+        ${table ? 'CSV' : 'File'} · ${bytes(file.size)}${parsed ? ` · ${plural(rows, 'row')}` : ''}</small></span>
+      <a class="icon-button" href=${file.url} download=${file.name} aria-label=${`Download ${file.name}`}><${Icon}
+        name="download" /></a></div>
     ${parsed && parsed.rows.length > 0 && html`<${Sheet} rows=${parsed.rows} />`}
     ${parsed && rows > previewRows && html`<button type="button" class="file-more" onClick=${() => setFull(!full)}>
       ${full ? 'Show less' : `Show ${rows > fullRows ? `the first ${fullRows}` : `all ${rows}`} rows`}</button>`}</div>`;
@@ -35,10 +43,11 @@ function FileCard({file}) {
 
 function ReplyBar({message, onOpen}) {
   if (!message.reply_count) return null;
+  const last = message.latest_reply && timeOf(message.latest_reply);
   return html`<button type="button" class="reply-bar" data-testid="thread-open" onClick=${onOpen}>
     ${(message.repliers ?? []).slice(0, 4).map((id) => html`<${Person} id=${id} size=${22} />`)}
-    <b>${message.reply_count === 1 ? '1 reply' : `${message.reply_count} replies`}</b>
-    ${message.latest_reply && html`<span class="last">Last reply ${dayName(timeOf(message.latest_reply)).toLowerCase()} at ${clock(timeOf(message.latest_reply))}</span>`}
+    <b>${plural(message.reply_count, 'reply', 'replies')}</b>
+    ${last && html`<span class="last">Last reply ${dayName(last).toLowerCase()} at ${clock(last)}</span>`}
     <span class="view">View thread</span></button>`;
 }
 
@@ -56,15 +65,20 @@ export function Message({message, compact, inThread}) {
     return () => clearTimeout(done);
   }, [message.edited_ts]);
   const blocks = message.blocks?.length > 0;
-  const edited = message.edited && html`<span class="edited" title=${message.edited_ts ? `edited ${clock(timeOf(message.edited_ts))}` : ''}>(edited)</span>`;
+  const edited = message.edited && html`<span class="edited"
+    title=${message.edited_ts ? `edited ${clock(timeOf(message.edited_ts))}` : ''}>(edited)</span>`;
   const scope = {confirm: act.confirm, click: (element, block, value) => act.click(message, element, block, value)};
-  return html`<article class=${`message ${compact ? 'compact' : ''} ${message.ephemeral ? 'ephemeral' : ''} ${fresh ? 'fresh' : ''}`} data-testid="message" data-ts=${message.ts}
+  const looks = ['message', compact && 'compact', message.ephemeral && 'ephemeral', fresh && 'fresh'];
+  const look = looks.filter(Boolean).join(' ');
+  return html`<article class=${look} data-testid="message" data-ts=${message.ts}
     aria-label=${`${author.name}, ${clock(at)}`}>
     ${message.ephemeral && html`<div class="only-you"><${Icon} name="eye" size=${13} /> Only visible to you</div>`}
     <div class="gutter">${compact ? html`<time>${clock(at)}</time>` : html`<${Avatar} person=${author} />`}</div>
     <div class="content">
-      ${!compact && html`<div class="byline"><b class="author">${author.name}</b>${author.bot && html`<span class="app-badge">App</span>`}
-        <time dateTime=${at.toISOString()} title=${at.toLocaleString('en-GB')}>${clock(at)}</time>${blocks && edited}</div>`}
+      ${!compact && html`<div class="byline"><b class="author">${author.name}</b>${author.bot && html`<span
+        class="app-badge">App</span>`}
+        <time dateTime=${at.toISOString()} title=${at.toLocaleString('en-GB')}>${clock(at)}</time>
+          ${blocks && edited}</div>`}
       <${Act.Provider} value=${scope}>
       ${!blocks && message.text && html`<div class="text"><${Mrkdwn} text=${message.text} />${edited}</div>`}
       ${blocks && html`<${Blocks} blocks=${message.blocks} />`}
@@ -73,9 +87,11 @@ export function Message({message, compact, inThread}) {
       ${blocks && compact && edited}
       ${(message.files ?? []).map((file) => html`<${FileCard} key=${file.id} file=${file} />`)}
       ${!inThread && html`<${ReplyBar} message=${message} onOpen=${() => act.thread(message.ts)} />`}
-      ${message.ephemeral && html`<button type="button" class="dismiss" onClick=${() => act.dismiss(message)}>Dismiss message</button>`}
+      ${message.ephemeral && html`<button type="button" class="dismiss"
+        onClick=${() => act.dismiss(message)}>Dismiss message</button>`}
     </div>
-    ${!inThread && !message.ephemeral && html`<div class="hover-tools"><button type="button" class="icon-button" aria-label="Reply in thread"
+    ${!inThread && !message.ephemeral && html`<div class="hover-tools"><button type="button" class="icon-button"
+      aria-label="Reply in thread"
       data-testid="thread-start" onClick=${() => act.thread(message.ts)}><${Icon} name="reply" /></button></div>`}
   </article>`;
 }
@@ -102,11 +118,15 @@ export function MessageList({messages, inThread, label}) {
     const day = dayName(timeOf(message.ts));
     const newDay = !inThread && (!before || dayName(timeOf(before.ts)) !== day);
     if (newDay) out.push(html`<div class="day" key=${`day-${day}`}><span>${day}</span></div>`);
-    if (inThread && i === 1) out.push(html`<div class="replies" key="replies"><span>${plural(messages.length - 1, 'reply', 'replies')}</span></div>`);
-    const compact = before && !newDay && !(inThread && i === 1) && before.user === message.user && Number(message.ts) - Number(before.ts) < groupGap
+    if (inThread && i === 1) out.push(html`<div class="replies" key="replies"><span>
+      ${plural(messages.length - 1, 'reply', 'replies')}</span></div>`);
+    const soon = before && before.user === message.user && Number(message.ts) - Number(before.ts) < groupGap;
+    const compact = soon && !newDay && !(inThread && i === 1)
       && !message.ephemeral && !before.ephemeral && !(before.reply_count > 0 && !inThread);
-    out.push(html`<${Message} key=${`${message.ts}${message.ephemeral ? 'e' : ''}`} message=${message} compact=${compact} inThread=${inThread} />`);
+    out.push(html`<${Message} key=${`${message.ts}${message.ephemeral ? 'e' : ''}`} message=${message} compact=${compact}
+      inThread=${inThread} />`);
     before = message;
   }
-  return html`<div class="messages" ref=${box} onScroll=${scrolled} role="log" aria-label=${label} tabindex="0"><div class="messages-inner">${out}</div></div>`;
+  return html`<div class="messages" ref=${box} onScroll=${scrolled} role="log" aria-label=${label} tabindex="0"><div
+    class="messages-inner">${out}</div></div>`;
 }

@@ -6,14 +6,16 @@ const emoji = {
   hourglass_flowing_sand: '⏳', rocket: '🚀', tada: '🎉', lock: '🔒', unlock: '🔓', key: '🔑', mag: '🔍', eyes: '👀', wave: '👋',
   bell: '🔔', no_bell: '🔕', clipboard: '📋', memo: '📝', pencil2: '✏️', page_facing_up: '📄', paperclip: '📎', inbox_tray: '📥',
   outbox_tray: '📤', bar_chart: '📊', chart_with_upwards_trend: '📈', calendar: '📅', date: '📅', clock1: '🕐', stopwatch: '⏱️',
-  alarm_clock: '⏰', arrow_right: '➡️', arrows_counterclockwise: '🔄', leftwards_arrow_with_hook: '↩️', rewind: '⏪', repeat: '🔁',
+  alarm_clock: '⏰', arrow_right: '➡️', arrows_counterclockwise: '🔄', leftwards_arrow_with_hook: '↩️',
+  rewind: '⏪', repeat: '🔁',
   black_square_for_stop: '⏹️', double_vertical_bar: '⏸️', pause_button: '⏸️', arrow_forward: '▶️', large_green_circle: '🟢',
   large_yellow_circle: '🟡', large_blue_circle: '🔵', red_circle: '🔴', white_circle: '⚪', large_orange_circle: '🟠',
   white_large_square: '⬜', black_large_square: '⬛', large_green_square: '🟩', large_red_square: '🟥', large_yellow_square: '🟨',
   information_source: 'ℹ️', question: '❓', exclamation: '❗', bulb: '💡', shield: '🛡️', busts_in_silhouette: '👥',
   bust_in_silhouette: '👤', point_right: '👉', thumbsup: '👍', '+1': '👍', thumbsdown: '👎', '-1': '👎', robot_face: '🤖', zap: '⚡',
   fire: '🔥', wastebasket: '🗑️', package: '📦', e_mail: '📧', email: '📧', link: '🔗', gear: '⚙️', wrench: '🔧', sos: '🆘',
-  octagonal_sign: '🛑', ballot_box_with_check: '☑️', speech_balloon: '💬', crescent_moon: '🌙', sunrise: '🌅', identification_card: '🪪',
+  octagonal_sign: '🛑', ballot_box_with_check: '☑️', speech_balloon: '💬', crescent_moon: '🌙', sunrise: '🌅',
+  identification_card: '🪪',
 };
 
 const unescape = (text) => text.replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&amp;/g, '&');
@@ -48,10 +50,12 @@ export function Mention({kind, id}) {
   const names = useContext(Names);
   if (kind === 'person') {
     const person = names.person(id);
-    return html`<span class=${`mention ${id === names.me ? 'me' : ''}`} title=${person.email || person.name}>@${person.name}</span>`;
+    return html`<span class=${`mention ${id === names.me ? 'me' : ''}`}
+      title=${person.email || person.name}>@${person.name}</span>`;
   }
   if (kind === 'channel') {
-    return html`<a class="mention" href="#" onClick=${(event) => { event.preventDefault(); names.open(id); }}>#${names.channel(id)}</a>`;
+    return html`<a class="mention" href="#"
+      onClick=${(event) => { event.preventDefault(); names.open(id); }}>#${names.channel(id)}</a>`;
   }
   return html`<span class="mention">@${kind === 'group' ? names.group(id) : id}</span>`;
 }
@@ -82,7 +86,11 @@ function token(body) {
   return html`<${Link} url=${unescape(target)}>${label ? unescape(label) : unescape(target.replace(/^mailto:/, ''))}<//>`;
 }
 
-const marks = /`([^`\n]+)`|<([^<>\n]+)>|(?<![\w*])\*(?![\s*])([^*\n]*[^*\s])\*(?![\w*])|(?<![\w_])_(?![\s_])([^_\n]*[^_\s])_(?![\w_])|(?<![\w~])~(?![\s~])([^~\n]*[^~\s])~(?![\w~])/g;
+// Code, a token, bold, italic, struck: a mark counts only at the edge of a word, as in Slack.
+const marks = new RegExp([
+  '`([^`\\n]+)`', '<([^<>\\n]+)>',
+  ...['*', '_', '~'].map((m) => `(?<![\\w${m}])[${m}](?![\\s${m}])([^${m}\\n]*[^${m}\\s])[${m}](?![\\w${m}])`),
+].join('|'), 'g');
 
 function inline(text) {
   const out = [];
@@ -115,7 +123,8 @@ export function Mrkdwn({text}) {
     }
     let plain = [], quote = [];
     const flush = () => {
-      if (plain.length && plain.join('').trim() !== '') out.push(html`<span class="lines">${lines(plain.join('\n').replace(/^\n|\n$/g, ''))}</span>`);
+      if (plain.length && plain.join('').trim() !== '') out.push(html`<span class="lines">
+        ${lines(plain.join('\n').replace(/^\n|\n$/g, ''))}</span>`);
       if (quote.length) out.push(html`<blockquote>${lines(quote.join('\n'))}</blockquote>`);
       plain = []; quote = [];
     };
@@ -165,7 +174,11 @@ export function Markdown({text}) {
   const source = text.split('\n'), out = [];
   for (let i = 0; i < source.length; i++) {
     const line = source[i];
-    const take = (test) => { const taken = []; while (i < source.length && test.test(source[i])) taken.push(source[i++]); i--; return taken; };
+    const take = (test) => {
+      const from = i;
+      while (i + 1 < source.length && test.test(source[i + 1])) i++;
+      return source.slice(from, i + 1);
+    };
     const heading = /^(#{1,4})\s+(.*)$/.exec(line);
     if (line.startsWith('```')) {
       const code = [];
@@ -175,14 +188,19 @@ export function Markdown({text}) {
     else if (/^\s*([-*_])\1\1+\s*$/.test(line)) out.push(html`<hr />`);
     else if (/^\s*\|/.test(line)) {
       const [head, ...rows] = take(/^\s*\|/).filter((row) => !/^[\s|:-]+$/.test(row)).map(mdCells);
-      out.push(html`<div class="table-box"><table class="table"><thead><tr>${head.map((cell) => html`<th>${mdInline(cell)}</th>`)}</tr></thead>
-        <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${mdInline(cell)}</td>`)}</tr>`)}</tbody></table></div>`);
+      out.push(html`<div class="table-box"><table class="table"><thead><tr>${head.map((cell) => html`<th>
+        ${mdInline(cell)}</th>`)}</tr></thead>
+        <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>
+          ${mdInline(cell)}</td>`)}</tr>`)}</tbody></table></div>`);
     } else if (/^\s*[-*]\s+/.test(line)) {
-      out.push(html`<ul>${take(/^\s*[-*]\s+/).map((item) => html`<li>${mdInline(item.replace(/^\s*[-*]\s+/, ''))}</li>`)}</ul>`);
+      out.push(html`<ul>${take(/^\s*[-*]\s+/).map((item) => html`<li>
+        ${mdInline(item.replace(/^\s*[-*]\s+/, ''))}</li>`)}</ul>`);
     } else if (/^\s*\d+\.\s+/.test(line)) {
-      out.push(html`<ol>${take(/^\s*\d+\.\s+/).map((item) => html`<li>${mdInline(item.replace(/^\s*\d+\.\s+/, ''))}</li>`)}</ol>`);
+      out.push(html`<ol>${take(/^\s*\d+\.\s+/).map((item) => html`<li>
+        ${mdInline(item.replace(/^\s*\d+\.\s+/, ''))}</li>`)}</ol>`);
     } else if (line.startsWith('>')) {
-      out.push(html`<blockquote>${take(/^>/).map((cited) => html`<div>${mdInline(cited.replace(/^>\s?/, ''))}</div>`)}</blockquote>`);
+      out.push(html`<blockquote>${take(/^>/).map((cited) => html`<div>
+        ${mdInline(cited.replace(/^>\s?/, ''))}</div>`)}</blockquote>`);
     } else if (line.trim() !== '') out.push(html`<p>${mdInline(line)}</p>`);
   }
   return out;

@@ -1,4 +1,4 @@
-// The Atlassian organisation beside the chat: domains, accounts as they are, what changed, and the switches that break things.
+// The Atlassian organisation beside the chat: domains, accounts as they are, what changed, and what can be broken.
 import {html, Avatar, Icon, useEffect, useMemo, useRef, useState, plural, clock} from './ui.js';
 import {faults as readFaults, setFaults} from './api.js';
 
@@ -24,9 +24,12 @@ export function Faults({onError}) {
   const flip = (name) => setFaults({...on, [name]: !on[name]}).then(setOn, onError);
   const active = switches.filter(([name]) => on[name]).length;
   return html`<details class="faults" data-testid="faults"><summary><${Icon} name="bolt" size=${15} /> Faults
-    ${active > 0 ? html`<span class="lozenge red">${active} on</span>` : html`<small>break something, watch it cope</small>`}<${Icon} name="chevron" size=${14} /></summary>
+    ${active > 0 ? html`<span class="lozenge red">
+      ${active} on</span>` : html`<small>break something, watch it cope</small>`}<${Icon} name="chevron"
+      size=${14} /></summary>
     ${switches.map(([name, label, note]) => html`<label class="switch"><span><b>${label}</b><small>${note}</small></span>
-      <input type="checkbox" role="switch" checked=${Boolean(on[name])} data-testid=${`fault-${name}`} onChange=${() => flip(name)} /><i aria-hidden="true"></i></label>`)}</details>`;
+      <input type="checkbox" role="switch" checked=${Boolean(on[name])} data-testid=${`fault-${name}`}
+        onChange=${() => flip(name)} /><i aria-hidden="true"></i></label>`)}</details>`;
 }
 
 // merge tells for each account what it was before the first recorded effect, and when the last one happened.
@@ -59,16 +62,21 @@ function Account({account, change}) {
     return () => clearTimeout(done);
   }, [version]);
   const reasons = account.locks.map((lock) => `${lock.privilege}: ${lock.reason}`).join('\n');
-  return html`<li class=${`account ${flash ? 'flash' : ''} ${change ? 'changed' : ''}`} data-testid="account" data-id=${account.id}>
+  return html`<li class=${`account ${flash ? 'flash' : ''} ${change ? 'changed' : ''}`} data-testid="account"
+    data-id=${account.id}>
     <${Avatar} person=${{...account, deleted: account.status !== 'active'}} size=${28} />
     <span class="account-words"><span class="account-name"><b>${account.name}</b>
-      ${account.admin && html`<span class="lozenge purple">Org admin</span>`}${account.type === 'app' && html`<span class="lozenge grey">App</span>`}
-      ${!account.managed && html`<span class="lozenge grey">Unmanaged</span>`}${account.hidden && html`<span class="lozenge grey">Hidden</span>`}
-      <span class="account-state">${account.locks.length > 0 && html`<span class="locked" title=${reasons}><${Icon} name="lock" size=${14} label=${`Locked. ${reasons}`} /></span>`}
+      ${account.admin && html`<span class="lozenge purple">Org admin</span>`}${account.type === 'app' && html`<span
+        class="lozenge grey">App</span>`}
+      ${!account.managed && html`<span class="lozenge grey">Unmanaged</span>`}${account.hidden && html`<span
+        class="lozenge grey">Hidden</span>`}
+      <span class="account-state">${account.locks.length > 0 && html`<span class="locked" title=${reasons}><${Icon}
+        name="lock" size=${14} label=${`Locked. ${reasons}`} /></span>`}
         ${change && was(change.status, account.status) && html`<s>${change.status}</s>`}
         <span class=${`lozenge ${account.status === 'active' ? 'green' : 'amber'}`}>${account.status}</span></span></span>
       ${change && was(change.email, account.email) && html`<span class="old-email">${change.email}</span>`}
-      <span class="account-email">${change && was(change.email, account.email) && html`<em>→</em>`}${account.email}</span></span></li>`;
+      <span class="account-email">
+        ${change && was(change.email, account.email) && html`<em>→</em>`}${account.email}</span></span></li>`;
 }
 
 export function Organisation({organisation, onError}) {
@@ -77,22 +85,33 @@ export function Organisation({organisation, onError}) {
   const changes = useMemo(() => merge(organisation.effects), [organisation]);
   const words = search.trim().toLowerCase();
   const [, , test] = filters.find(([name]) => name === filter);
+  const found = (account, change) => [account.name, account.email, account.id, change?.email ?? '']
+    .some((value) => value.toLowerCase().includes(words));
+  const at = (account) => changes.get(account.id)?.at ?? '';
   const shown = useMemo(() => organisation.accounts
-    .filter((account) => test(account, changes) && (words === '' || `${account.name} ${account.email} ${changes.get(account.id)?.email ?? ''} ${account.id}`.toLowerCase().includes(words)))
-    .sort((a, b) => (changes.get(b.id)?.at ?? '').localeCompare(changes.get(a.id)?.at ?? '') || a.name.localeCompare(b.name)), [organisation, filter, words]);
+    .filter((account) => test(account, changes) && found(account, changes.get(account.id)))
+    .sort((a, b) => at(b).localeCompare(at(a)) || a.name.localeCompare(b.name)), [organisation, filter, words]);
   const latest = organisation.effects.at(-1);
   return html`<aside class="organisation" aria-label=${`Atlassian: ${organisation.name}`}>
-    <header><svg width="24" height="24" viewBox="0 0 24 24" aria-hidden="true"><path d="M7.6 11.2c-.3-.4-.9-.4-1.1.1L1.1 22c-.2.5.1 1 .6 1h7.4c.3 0 .5-.1.6-.4 1.6-3.3.7-8.4-2.1-11.4z" fill="#357de8"/>
-      <path d="M11.5 1.3c-3 4.700-2.800 9.900-.8 13.800l3.600 7.100c.100.300.400.400.600.400h7.400c.500 0 .800-.600.600-1L12.600 1.300c-.200-.500-.800-.500-1.100 0z" fill="#1868db"/></svg>
+    <header><span class="organisation-mark" aria-hidden="true">${organisation.name[0]}</span>
       <span><small>Atlassian</small><h2>${organisation.name}</h2></span></header>
-    <ul class="domains" aria-label="Domains">${organisation.domains.map((domain) => html`<li class=${domain.verified ? 'verified' : ''} title=${domain.verified ? 'verified' : 'not verified'}>
-      <${Icon} name=${domain.verified ? 'check' : 'warn'} size=${12} label=${domain.verified ? 'Verified' : 'Not verified'} />${domain.name}<b>${domain.accounts}</b></li>`)}</ul>
-    <label class="search"><${Icon} name="search" size=${14} /><input type="search" placeholder="Search accounts" aria-label="Search accounts" data-testid="account-search" value=${search}
+    <ul class="domains" aria-label="Domains">${organisation.domains.map((domain) => html`<li
+      class=${domain.verified ? 'verified' : ''} title=${domain.verified ? 'verified' : 'not verified'}>
+      <${Icon} name=${domain.verified ? 'check' : 'warn'} size=${12}
+        label=${domain.verified ? 'Verified' : 'Not verified'} />${domain.name}<b>${domain.accounts}</b></li>`)}</ul>
+    <label class="search"><${Icon} name="search" size=${14} /><input type="search" placeholder="Search accounts"
+      aria-label="Search accounts" data-testid="account-search" value=${search}
       onInput=${(event) => setSearch(event.target.value)} /></label>
-    <div class="filters" role="group" aria-label="Filter accounts">${filters.map(([name, label, fits]) => html`<button type="button" class=${filter === name ? 'on' : ''} aria-pressed=${filter === name}
-      data-testid=${`filter-${name}`} onClick=${() => setFilter(name)}>${label} <b>${organisation.accounts.filter((account) => fits(account, changes)).length}</b></button>`)}</div>
-    <ul class="accounts" data-testid="accounts" aria-label="Accounts" tabindex="0">${shown.map((account) => html`<${Account} key=${account.id} account=${account} change=${changes.get(account.id)} />`)}
+    <div class="filters" role="group" aria-label="Filter accounts">${filters.map(([name, label, fits]) => html`<button
+      type="button" class=${filter === name ? 'on' : ''} aria-pressed=${filter === name}
+      data-testid=${`filter-${name}`} onClick=${() => setFilter(name)}>${label} <b>
+        ${organisation.accounts.filter((account) => fits(account, changes)).length}</b></button>`)}</div>
+    <ul class="accounts" data-testid="accounts" aria-label="Accounts" tabindex="0">
+      ${shown.map((account) => html`<${Account} key=${account.id} account=${account}
+      change=${changes.get(account.id)} />`)}
       ${shown.length === 0 && html`<li class="none">No account fits.</li>`}</ul>
-    <div class="panel-foot" data-testid="effects">${latest ? html`${plural(organisation.effects.length, 'change')} made, the last at ${clock(new Date(latest.at))}` : 'Nothing changed yet'}</div>
+    <div class="panel-foot" data-testid="effects">
+      ${latest ? `${plural(organisation.effects.length, 'change')} made, the last at ${clock(new Date(latest.at))}`
+        : 'Nothing changed yet'}</div>
     <${Faults} onError=${onError} /></aside>`;
 }

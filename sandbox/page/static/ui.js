@@ -12,7 +12,9 @@ export const Names = createContext(null);
 // Act holds what a person can do to a message: click, thread, dismiss, toast.
 export const Act = createContext(null);
 
-export const colours = ['#2563eb', '#c2410c', '#0d9488', '#9333ea', '#be123c', '#4d7c0f', '#0369a1', '#a16207', '#7c3aed', '#b45309'];
+export const colours = [
+  '#2563eb', '#c2410c', '#0d9488', '#9333ea', '#be123c', '#4d7c0f', '#0369a1', '#a16207', '#7c3aed', '#b45309',
+];
 
 function colourOf(key) {
   let sum = 7;
@@ -29,7 +31,8 @@ export function Avatar({person, size = 36}) {
   const box = {width: `${size}px`, height: `${size}px`};
   if (person.bot) return html`<img class="avatar" style=${box} src="/static/icon.svg" alt="" />`;
   const look = {...box, background: person.colour ?? colourOf(person.id), fontSize: `${Math.round(size * 0.4)}px`};
-  return html`<span class=${`avatar ${person.deleted ? 'gone' : ''}`} style=${look} aria-hidden="true">${initials(person.name)}</span>`;
+  return html`<span class=${`avatar ${person.deleted ? 'gone' : ''}`} style=${look} aria-hidden="true">
+    ${initials(person.name)}</span>`;
 }
 
 const shapes = {
@@ -54,7 +57,8 @@ const shapes = {
 };
 
 export function Icon({name, size = 16, label}) {
-  return html`<svg class="icon" width=${size} height=${size} viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2"
+  return html`<svg class="icon" width=${size} height=${size} viewBox="0 0 24 24" fill="none" stroke="currentColor"
+    stroke-width="2"
     stroke-linecap="round" stroke-linejoin="round" role=${label ? 'img' : undefined} aria-label=${label}
     aria-hidden=${label ? undefined : 'true'}>${label && html`<title>${label}</title>`}<path d=${shapes[name]} /></svg>`;
 }
