@@ -89,7 +89,6 @@ func (h *house) begin() {
 	h.until("the bot's two connections", func() bool { return h.world.Workspace.Connections() == 2 })
 }
 
-
 func (h *house) end() {
 	if h.stop == nil {
 		return

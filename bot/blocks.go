@@ -1,6 +1,9 @@
 package bot
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -155,6 +158,16 @@ func list(words []string) string {
 // moment is a time that each reader sees in their own zone; those who cannot see it in UTC.
 func moment(t time.Time) string {
 	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
+}
+
+// fingerprint is what a message says, in a few letters.
+func fingerprint(m message) string {
+	raw, err := json.Marshal(m.Blocks)
+	if err != nil { // blocks are plain data: cannot fail
+		return "blocks"
+	}
+	sum := sha256.Sum256(append(raw, m.Text...))
+	return hex.EncodeToString(sum[:6])
 }
 
 // number writes n with its thousands apart.

@@ -32,11 +32,21 @@ type card struct {
 	Nobody  string            // why nobody can approve it just now, "" when somebody can
 }
 
-// draw makes the card. The block ids carry the batch's revision: an id that stays the same would make Slack keep the old
-// state of the buttons.
+// draw makes the card. Its block ids are new whenever the batch or what the card says is: under an id that stays the same
+// Slack would keep the old state of the buttons.
 func (c card) draw() message {
 	b := c.Batch
-	id := func(part string) string { return fmt.Sprintf("%s-%d-r%d", part, b.Number, b.Revision) }
+	id := func(part string) string { return fmt.Sprintf("%s-%d-r%d-%s", part, b.Number, b.Revision, c.mark()) }
+	return c.drawWith(id)
+}
+
+// mark is short for what the card says, whatever the batch's revision.
+func (c card) mark() string {
+	return fingerprint(c.drawWith(func(part string) string { return part }))
+}
+
+func (c card) drawWith(id func(part string) string) message {
+	b := c.Batch
 	title := c.title()
 	blocks := []slack.Block{header(id("title"), title), section(id("who"), c.who())}
 	blocks = append(blocks, section(id("status"), c.status()))

@@ -29,8 +29,10 @@ func (t thread) finished() int {
 }
 
 func (t thread) message(part, text string) message {
-	id := fmt.Sprintf("%s-%d-r%d", part, t.Batch.Number, t.Batch.Revision)
-	return message{Text: clip(text, maxFallback), Blocks: []slack.Block{section(id, text)}}
+	m := message{Text: text, Blocks: []slack.Block{section(part, text)}}
+	id := fmt.Sprintf("%s-%d-r%d-%s", part, t.Batch.Number, t.Batch.Revision, fingerprint(m))
+	m.Blocks = []slack.Block{section(id, text)}
+	return m
 }
 
 func (t thread) name() string { return fmt.Sprintf("#%d", t.Batch.Number) }

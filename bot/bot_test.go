@@ -58,6 +58,10 @@ func TestRejectWithReason(t *testing.T) {
 	w.command("U0CAROL", "C0OTHER", "rename p0@old.example p0@new.example reason: married")
 	card := w.cardSays(1, "Needs 1 approval")
 	w.told("U0CAROL", "C0OTHER", "#1 is being checked. <http")
+	w.click("U0CAROL", card, actionReject)
+	w.told("U0CAROL", requests, "cannot decide on it")
+	w.click("U0DAVE", card, actionReject)
+	w.told("U0DAVE", requests, "You have no role")
 	w.click("U0ALICE", card, actionReject)
 	w.until("the form is open", func() bool { return len(w.slack.Views("U0ALICE")) == 1 })
 	view := w.slack.Views("U0ALICE")[0]

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
+
+// beforeForm is how long it may take to see whether a form is to be opened at all: its trigger lives about three seconds.
+const beforeForm = 1500 * time.Millisecond
 
 // key puts what is pressed on one card in order; what belongs to no card waits for none.
 func (i interaction) key() string {
@@ -43,6 +47,9 @@ func (b *Bot) click(ctx context.Context, i interaction, to where) {
 		b.log.Warn().Str("action", action.ID).Str("person", to.Person).Msg("a button that is none of ours")
 		return
 	}
+	if action.ID == actionReject && b.refused(ctx, number, digest, to) {
+		return
+	}
 	if action.ID == actionReject { // the form at once, as its trigger dies soon; the person is checked when it comes back
 		form := rejectModal(formData{Value: action.Value, Channel: to.Channel})
 		if err := b.api.openForm(ctx, i.Trigger, form); err != nil {
@@ -56,6 +63,39 @@ func (b *Bot) click(ctx context.Context, i interaction, to where) {
 	if err == nil && action.ID == actionRecheck {
 		b.api.private(ctx, to, said(fmt.Sprintf("Checking again as #%d.%s", batch.Number, b.cardLink(ctx, batch.Number))))
 	}
+}
+
+// refused tells a person at once when they surely may not reject: what is known of them may be a minute old, which is good
+// enough for a no. Everything else is decided when the form comes back.
+func (b *Bot) refused(ctx context.Context, number int64, digest string, to where) bool {
+	ctx, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look before the form took over "+beforeForm.String()))
+	defer cancel()
+	err := func() error {
+		batch, err := b.cfg.Store.Batch(ctx, number)
+		switch {
+		case err != nil:
+			return err
+		case batch.State != workflow.AwaitingApproval:
+			return &workflow.StateError{Number: number, State: batch.State, Wanted: workflow.Rejected, Batch: batch}
+		case to.Person == batch.Requester.ID || to.Person == batch.Author.ID:
+			return workflow.ErrOwnBatch
+		case digest != batch.Digest:
+			return workflow.ErrStaleDigest
+		}
+		actor, err := b.people.asking(ctx, to.Person, to.Channel)
+		if stranger, is := errors.AsType[*StrangerError](err); is && stranger.Kind == NotCheckable {
+			return nil
+		}
+		if err == nil && !actor.Admin {
+			err = workflow.ErrNotAdmin
+		}
+		return err
+	}()
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	b.acted(context.WithoutCancel(ctx), to, fmt.Sprintf("reject batch %d", number), number, err)
+	return true
 }
 
 // act does what one of the buttons or commands on a batch says.

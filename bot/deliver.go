@@ -294,12 +294,7 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 		}
 		w.edited = time.Now()
 	}
-	// The block ids change with every revision, what a card says does not: it is edited only when that is new.
-	same := *b
-	same.Revision = 0
-	unchanged := c
-	unchanged.Batch = &same
-	ts, err := d.put(ctx, at, c.draw(), fingerprint(unchanged.draw()), w)
+	ts, err := d.put(ctx, at, c.draw(), c.mark(), w) // edited only when it says something new, not with every revision
 	d.mu.Lock()
 	w.card = ts
 	d.mu.Unlock()
@@ -391,7 +386,7 @@ func (d *deliver) putProgress(ctx context.Context, at place, t thread, w *drawin
 		}
 	}
 	m := t.progress(w.pace)
-	_, err := d.put(ctx, at, m, fingerprint(m), w)
+	_, err := d.put(ctx, at, m, m.Text, w)
 	w.edited = now
 	return err
 }

@@ -3,9 +3,6 @@ package bot
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -167,16 +164,6 @@ func plainerForms(m message) []message {
 			return b.BlockType() != slack.MBTHeader && b.BlockType() != slack.MBTSection && b.BlockType() != slack.MBTAction
 		}),
 	}
-}
-
-// fingerprint is what a message says, in short.
-func fingerprint(m message) string {
-	raw, err := json.Marshal(m.Blocks)
-	if err != nil { // blocks are plain data: cannot fail; an edit too many if it does
-		return time.Now().String()
-	}
-	sum := sha256.Sum256(raw)
-	return m.Text + hex.EncodeToString(sum[:])
 }
 
 // refusedFile are the answers by which a workspace's rules keep files out; then words stand in their place.
