@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
 	"github.com/slack-go/slack"
 
 	"github.com/countersign/countersign/sandbox/workspace"
@@ -71,6 +70,9 @@ func TestResponseURLExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = response.Body.Close()
+		if _, _, err := conn.ReadMessage(); err != nil { // the hello
+			t.Fatal(err)
+		}
 		result := make(chan error, 1)
 		go func() { result <- w.Command(t.Context(), alice, requests, "help") }()
 		var envelope struct {
@@ -79,10 +81,8 @@ func TestResponseURLExpires(t *testing.T) {
 				ResponseURL string `json:"response_url"`
 			} `json:"payload"`
 		}
-		for envelope.ID == "" {
-			if err := conn.ReadJSON(&envelope); err != nil {
-				t.Fatal(err)
-			}
+		if err := conn.ReadJSON(&envelope); err != nil {
+			t.Fatal(err)
 		}
 		if err := conn.WriteJSON(map[string]string{"envelope_id": envelope.ID}); err != nil {
 			t.Fatal(err)
