@@ -296,6 +296,11 @@ func TestRunnerStopsInTheMiddle(t *testing.T) {
 		if err := b.runner.RunNow(b.Context(), "nightly", "U0ALICE"); !errors.Is(err, report.ErrBusy) {
 			b.Errorf("%v, want ErrBusy", err)
 		}
+		b.stop()
+		run, live, err := b.db.LiveRun(b.Context(), "nightly")
+		if !live || err != nil || run.State != report.RunWaiting || run.Attempts != 0 {
+			b.Errorf("after the end: %t, %+v, %v; want one that waits, and no try counted", live, run, err)
+		}
 		b.start()
 		b.until("2026-11-23T01:20:00Z")
 		b.want("2026-11-23 done")
