@@ -33,6 +33,7 @@ type accounts struct {
 	by    map[string]workflow.Account
 	calls int           // that changed something
 	hold  chan struct{} // when not nil, a change waits for it to be closed
+
 }
 
 func newAccounts(n int) *accounts {
@@ -136,6 +137,7 @@ type world struct {
 	accounts *accounts
 	bot      *Bot
 	url      string
+	reports  Reports
 	quick    bool
 	log      *logged
 
@@ -242,7 +244,7 @@ func (w *world) startBot(over Store) {
 	bot, err := New(Config{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
 		Command: "/countersign", Requests: requests, Admins: []string{"U0ALICE", "U0BOB"}, Requesters: []string{"S0HELPDESK"},
-		Engine: w.engine, Store: over, HTTP: &http.Client{Timeout: 10 * time.Second},
+		Reports: "C0REPORTS", Results: w.reports, Engine: w.engine, Store: over, HTTP: &http.Client{Timeout: 10 * time.Second},
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
 	})
 	if err != nil {
