@@ -115,7 +115,7 @@ func (a *app) handle(ctx context.Context, event socketmode.Event) {
 			return
 		}
 		_, err = a.client.PostEphemeralContext(ctx, data.ChannelID, data.UserID, slack.MsgOptionText(
-			"*What I can do*\n• `rename <user> <new-email>` changes an address\n• `deactivate <user>` blocks login everywhere", false))
+			"*What I can do*\n• `rename <user> <new-email>` changes an address\n• `deactivate <user>` blocks login", false))
 	case slack.InteractionCallback:
 		if data.Type == slack.InteractionTypeBlockActions {
 			err = a.decide(ctx, data)
@@ -144,12 +144,6 @@ func (a *app) plan(ctx context.Context, message *slackevents.MessageEvent) error
 }
 
 func (a *app) card(requester, approver string, rows [][]string) []slack.Block {
-	plain := func(text string) *slack.TextBlockObject {
-		return slack.NewTextBlockObject("plain_text", text, false, false)
-	}
-	words := func(text string) *slack.TextBlockObject {
-		return slack.NewTextBlockObject("mrkdwn", text, false, false)
-	}
 	table := slack.NewTableBlock("table")
 	table.AddRow(slack.NewTableRawTextCell("Account"), slack.NewTableRawTextCell("From"), slack.NewTableRawTextCell("To"))
 	for _, row := range rows[:5] {
@@ -171,7 +165,8 @@ func (a *app) card(requester, approver string, rows [][]string) []slack.Block {
 	}
 	approve := slack.NewButtonBlockElement("approve", "1", plain("Approve")).WithStyle(slack.StylePrimary)
 	approve.Confirm = slack.NewConfirmationBlockObject(plain("Approve batch #1?"),
-		words(fmt.Sprintf("*%d accounts* get a new address. %d people will be signed out.", len(rows), len(rows))), plain("Approve"), plain("Back"))
+		words(fmt.Sprintf("*%d accounts* get a new address. Their people will be signed out.", len(rows))),
+		plain("Approve"), plain("Back"))
 	return append(blocks, slack.NewActionBlock("", approve,
 		slack.NewButtonBlockElement("reject", "1", plain("Reject")).WithStyle(slack.StyleDanger),
 		slack.NewButtonBlockElement("withdraw", "1", plain("Withdraw"))))
@@ -184,7 +179,7 @@ func (a *app) decide(ctx context.Context, click slack.InteractionCallback) error
 	a.mu.Unlock()
 	channel, card := click.Channel.ID, click.Message.Timestamp
 	if click.ActionCallback.BlockActions[0].ActionID != "approve" {
-		_, err := a.client.PostEphemeralContext(ctx, channel, click.User.ID, slack.MsgOptionText("Only who asked can withdraw.", false))
+		_, err := a.client.PostEphemeralContext(ctx, channel, click.User.ID, slack.MsgOptionText("Not yours to withdraw.", false))
 		return err
 	}
 	if _, _, _, err := a.client.UpdateMessageContext(ctx, channel, card, slack.MsgOptionText("Batch #1: approved", false),

@@ -44,7 +44,7 @@ func gallery() []slack.Block {
 	}
 	return []slack.Block{
 		slack.NewHeaderBlock(plain("Gallery")),
-		slack.NewSectionBlock(words("*bold* _italic_ ~gone~ `code` <https://docs.example|a link> <#C0GENERAL> <@U0HANA> 1 &lt; 2\n"+
+		slack.NewSectionBlock(words("*bold* _italic_ ~gone~ `code` <https://docs.example|a link> <#C0GENERAL> <@U0HANA>\n"+
 			"> a quote\n```\nplain  text\n```"), nil, slack.NewAccessory(overflow)),
 		slack.NewDividerBlock(),
 		slack.NewRichTextBlock("rich",

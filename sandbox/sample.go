@@ -28,8 +28,8 @@ func (c *company) samples() []Sample {
 		},
 		{
 			Name:    "rename-with-bad-rows.csv",
-			Note:    "12 rows, most with something wrong: locked, taken, unknown, unreadable …",
-			Content: c.renameWithBadRows(c.free[movers : movers+6]),
+			Note:    "14 rows, most with something wrong: locked, taken, unknown, unreadable …",
+			Content: c.renameWithBadRows(c.free[movers : movers+8]),
 		},
 		{
 			Name:    "leavers.csv",
@@ -53,7 +53,7 @@ func (c *company) renameDomain(who []organisation.Account) []byte {
 	return table(rows, ";", "\r\n")
 }
 
-// renameWithBadRows has one of everything that can be wrong with a row, between three that are right.
+// renameWithBadRows has one of everything that can be wrong with a row, between some that are right.
 func (c *company) renameWithBadRows(who []organisation.Account) []byte {
 	visible, hidden := c.free[len(c.free)-1], c.free[len(c.free)-2]
 	locked, done := c.scim[0], c.moved[0]
@@ -66,13 +66,16 @@ func (c *company) renameWithBadRows(who []organisation.Account) []byte {
 		{"712020:00000000-0000-4000-8000-000000000000", "nobody@" + oldDomain, "nobody@" + newDomain}, // unknown
 		{who[2].ID, who[2].Email, onDomain(who[2].Email, foreignDomain)},                              // unverified
 		{visible.ID, visible.Email, onDomain(visible.Email, newDomain)},                               // taken
-		{hidden.ID, hidden.Email, onDomain(hidden.Email, newDomain)},                                  // taken, unseen
 		{locked.ID, locked.Email, onDomain(locked.Email, newDomain)},                                  // SCIM
 		{who[3].ID, who[3].Email, onDomain(who[3].Email, newDomain)},                                  // right
-		{who[4].ID, who[4].Email, onDomain(who[4].Email, newDomain)},                                  // right
+		{who[6].ID, who[6].Email, onDomain(who[6].Email, newDomain)},                                  // right
+		{who[7].ID, who[7].Email, onDomain(who[7].Email, newDomain)},                                  // right
+		{who[4].ID, who[4].Email, onDomain(who[4].Email, newDomain)},                                  // right, but for the next
 		{who[4].ID, who[4].Email, "2." + onDomain(who[4].Email, newDomain)},                           // duplicate
 		{done.ID, onDomain(done.Email, oldDomain), done.Email},                                        // done already
 		{who[5].ID, who[5].Email, strings.ToUpper(local[:1]) + local[1:] + "@" + oldDomain},           // case only
+		// taken, by an account that no search shows: known when it is tried, behind the ones that go first, one at a time
+		{hidden.ID, hidden.Email, onDomain(hidden.Email, newDomain)},
 	}, ",", "\n")
 }
 

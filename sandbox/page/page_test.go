@@ -183,7 +183,9 @@ func TestOrganisationIsShownAsItIs(t *testing.T) {
 	_, atlassian, server := newPage(t)
 	atlassian.AddDomain(organisation.Domain{Name: "one.example", Verified: true})
 	for _, account := range []organisation.Account{
-		{ID: "a1", Name: "Ada", Email: "ada@ONE.example", Managed: true, Locks: map[string]string{"email.set": "externalDirectory.scim"}},
+		{ID: "a1", Name: "Ada", Email: "ada@ONE.example", Managed: true, Locks: map[string]string{
+			"email.set": "externalDirectory.scim",
+		}},
 		{ID: "a2", Name: "Ben", Email: "ben@two.example", Status: "inactive", LifecycleErrors: []organisation.LifecycleError{
 			{Code: "billing", Message: "last billing contact"},
 		}},

@@ -115,7 +115,9 @@ func (p *Page) state(person, channel, thread string) stateJSON {
 		state.Channel = state.Channels[0].ID
 	}
 	// Who was reading somebody else's direct messages with the app goes on with their own.
-	direct := slices.ContainsFunc(p.workspace.Channels(), func(each workspace.Channel) bool { return each.ID == channel && each.IM })
+	direct := slices.ContainsFunc(p.workspace.Channels(), func(each workspace.Channel) bool {
+		return each.ID == channel && each.IM
+	})
 	for _, each := range state.Channels {
 		if each.ID == channel || direct && each.IM {
 			state.Channel = each.ID
