@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"maps"
 	"strconv"
 	"unicode/utf8"
 )
@@ -73,7 +74,7 @@ func blockShapes() map[string]shape {
 // uniqueActions refuses two elements of one block with the same action_id.
 func uniqueActions(c *checker, at string, v any) {
 	seen := make(map[string]bool)
-	for i, one := range interactive(v.(map[string]any)) { //nolint:forcetypeassert // shape.check gives objects only
+	for i, one := range interactive(v.(map[string]any)) { // shape.check gives objects only
 		id, _ := one["action_id"].(string)
 		if id != "" && seen[id] {
 			c.fail(at+"/elements/"+strconv.Itoa(i)+"/action_id", "action_id must be unique: %s", id)
@@ -83,7 +84,7 @@ func uniqueActions(c *checker, at string, v any) {
 }
 
 func eitherImage(c *checker, at string, v any) {
-	object := v.(map[string]any) //nolint:forcetypeassert // shape.check gives objects only
+	object := v.(map[string]any) // shape.check gives objects only
 	if (object["image_url"] == nil) == (object["slack_file"] == nil) {
 		c.fail(at, "must have either image_url or slack_file")
 	}
@@ -117,7 +118,7 @@ func optionGroup(c *checker, at string, v any) {
 
 // eitherOptions refuses a menu with both options and option_groups, or with neither.
 func eitherOptions(c *checker, at string, v any) {
-	object := v.(map[string]any) //nolint:forcetypeassert // shape.check gives objects only
+	object := v.(map[string]any) // shape.check gives objects only
 	if (object["options"] == nil) == (object["option_groups"] == nil) {
 		c.fail(at, "must have either options or option_groups")
 	}
@@ -161,9 +162,7 @@ func inputElement(c *checker, at string, v any) {
 func elementShapes() map[string]shape {
 	focus := fields{"focus_on_load": flag, "placeholder": text(150, plain)}
 	with := func(more fields) fields {
-		for name, check := range focus {
-			more[name] = check
-		}
+		maps.Copy(more, focus)
 		return more
 	}
 	typing := func(more fields) fields {
@@ -178,9 +177,7 @@ func elementShapes() map[string]shape {
 	menu := fields{"options": list(1, 100, option(plain)), "option_groups": list(1, 100, optionGroup), "confirm": confirm}
 	choices := func(most int) fields { return fields{"options": list(1, most, option(plain, mrkdwn))} }
 	menuWith := func(more fields) fields {
-		for name, check := range menu {
-			more[name] = check
-		}
+		maps.Copy(more, menu)
 		return with(more)
 	}
 	return map[string]shape{

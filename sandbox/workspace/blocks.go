@@ -204,7 +204,7 @@ func text(most int, kinds ...string) rule {
 		need: fields{"type": oneOf(kinds...), "text": shown(1, most)},
 		may:  fields{"emoji": flag, "verbatim": flag},
 		also: func(c *checker, at string, v any) {
-			object := v.(map[string]any) //nolint:forcetypeassert // shape.check gives objects only
+			object := v.(map[string]any) // shape.check gives objects only
 			if object["emoji"] != nil && object["type"] == mrkdwn {
 				c.fail(at+"/emoji", "no more properties are allowed: emoji")
 			}
@@ -320,7 +320,7 @@ func (c *checker) verdict(code string) error {
 // The caller holds w.mu.
 func (w *Workspace) fillIDs(blocks []any) {
 	for _, block := range blocks {
-		object := block.(map[string]any) //nolint:forcetypeassert // the checker let objects through only
+		object := block.(map[string]any) // the checker let objects through only
 		if object["block_id"] == nil || object["block_id"] == "" {
 			object["block_id"] = strings.ToLower(w.newID("b", 4))
 		}

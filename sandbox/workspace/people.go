@@ -3,6 +3,7 @@ package workspace
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -192,13 +193,11 @@ func (w *Workspace) personWire(p *Person) map[string]any {
 		profile["bot_id"], profile["api_app_id"] = BotID, AppID
 	}
 	if !p.Deleted { // Slack leaves all other flags out for a deactivated person (users.info)
-		for key, value := range map[string]any{
+		maps.Copy(user, map[string]any{
 			"tz": zone, "tz_label": zone, "tz_offset": offset, "is_admin": p.IsAdmin, "is_owner": false,
 			"is_primary_owner": false, "is_restricted": p.IsRestricted, "is_ultra_restricted": p.IsUltraRestricted,
 			"is_email_confirmed": !p.EmailUnconfirmed, "who_can_share_contact_card": "EVERYONE",
-		} {
-			user[key] = value
-		}
+		})
 	}
 	for key, flag := range map[string]bool{
 		"is_stranger": p.IsStranger, "is_workflow_bot": p.IsWorkflowBot, "is_connector_bot": p.IsConnectorBot,

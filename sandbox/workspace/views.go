@@ -99,7 +99,7 @@ func (w *Workspace) readView(raw, kind string) (*View, error) {
 	if err := c.verdict("invalid_arguments"); err != nil {
 		return nil, err
 	}
-	object := parts[0].(map[string]any) //nolint:forcetypeassert // the checker let an object through only
+	object := parts[0].(map[string]any) // the checker let an object through only
 	blocks, _ := object["blocks"].([]any)
 	w.fillIDs(blocks)
 	label := func(name string) string {

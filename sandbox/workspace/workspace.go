@@ -57,7 +57,7 @@ type Workspace struct {
 	cfg     Config
 	mux     *http.ServeMux
 	methods map[string]method
-	ctx     context.Context //nolint:containedctx // the life of the workspace's own goroutines, ended by Close
+	ctx     context.Context // the life of the workspace's own goroutines, ended by Close
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 
@@ -109,7 +109,7 @@ func New(cfg Config) (*Workspace, error) {
 		return nil, fmt.Errorf("make workspace: the command %q does not begin with a slash", cfg.Command)
 	}
 	if cfg.Rand == nil {
-		cfg.Rand = rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a repeatable sandbox, nothing secret
+		cfg.Rand = rand.New(rand.NewPCG(1, 2)) // a repeatable sandbox, nothing secret
 	}
 	if cfg.Scopes = slices.Clone(cfg.Scopes); len(cfg.Scopes) == 0 {
 		cfg.Scopes = slices.Clone(allScopes)
