@@ -1,0 +1,118 @@
+//go:build browser
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/countersign/countersign/sandbox"
+)
+
+var pictures = flag.String("pictures", "", "folder for the pictures that the documents show")
+
+// surf opens the demo's page in a real browser. There must be one: who asks for these tests wants them to run.
+func surf(t *testing.T, url string) context.Context {
+	t.Helper()
+	program := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
+		if found, err := exec.LookPath(name); err == nil {
+			program = found
+			break
+		}
+	}
+	if program == "" {
+		t.Fatal("no Chromium found")
+	}
+	ctx, end := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(chromedp.ExecPath(program), chromedp.NoSandbox))
+	t.Cleanup(end)
+	// The first action starts the browser, and its context is the browser's life: no timeout on it.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1440, 900)); err != nil {
+		t.Fatalf("start the browser: %v", err)
+	}
+	do(t, ctx, "open the page", chromedp.Navigate(url), chromedp.WaitVisible(mark("composer")))
+	return ctx
+}
+
+func mark(id string) chromedp.CSS { return chromedp.CSS(fmt.Sprintf(`[data-testid=%q]`, id)) }
+
+//nolint:revive // t first, as in all helpers
+func do(t *testing.T, ctx context.Context, what string, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(limited, actions...); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// snap keeps what the page looks like; see go test -artifacts, and -pictures for those of the documents.
+//
+//nolint:revive // t first, as in all helpers
+func snap(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	content, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatalf("take a picture: %v", err)
+	}
+	folders := []string{t.ArtifactDir()}
+	if *pictures != "" {
+		folders = append(folders, *pictures)
+	}
+	for _, folder := range folders {
+		if err := os.WriteFile(filepath.Join(folder, name+".png"), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Two people at the page: Hana sends a file with rows of every sort, Alice approves it, both see it done.
+func TestBrowserTwoPeople(t *testing.T) {
+	h := newHouse(t)
+	h.begin()
+	ctx := surf(t, h.world.URL)
+	do(t, ctx, "Hana picks a file",
+		chromedp.Click(mark("person-switch")), chromedp.Click(mark("person-"+sandbox.Hana)),
+		chromedp.Click(mark("samples-open")), chromedp.WaitVisible(mark("samples")),
+		chromedp.Click(mark("sample-rename-with-bad-rows.csv")), chromedp.WaitVisible(mark("pending-file")))
+	do(t, ctx, "Hana sends it",
+		chromedp.SendKeys(mark("composer"), "reason: we are Northwind Group from Monday"),
+		chromedp.Click(mark("send")), chromedp.WaitVisible(mark("button-approve")))
+	snap(t, ctx, "1-asked")
+	do(t, ctx, "Hana tries to approve it herself",
+		chromedp.Click(mark("button-approve")), chromedp.WaitVisible(mark("confirm-ok")),
+		chromedp.Click(mark("confirm-ok")), chromedp.WaitVisible(chromedp.CSS(".message.ephemeral")))
+	snap(t, ctx, "2-own-approval")
+	do(t, ctx, "Alice approves it",
+		chromedp.Click(mark("person-switch")), chromedp.Click(mark("person-"+sandbox.Alice)),
+		chromedp.Click(mark("button-approve")), chromedp.WaitVisible(mark("confirm-ok")))
+	snap(t, ctx, "3-confirm")
+	do(t, ctx, "Alice is asked once more", chromedp.Click(mark("confirm-ok")), chromedp.WaitNotPresent(mark("button-approve")))
+	do(t, ctx, "both see it done",
+		chromedp.Click(mark("thread-open")),
+		chromedp.WaitVisible(mark("thread")+" "+mark("file-batch-1-results.csv")))
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := chromedp.Run(limited, chromedp.Text(mark("thread")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "batch-1-results.csv") {
+		t.Errorf("the thread has no results: %s", text)
+	}
+	if n := len(h.world.Organisation.Effects()); n == 0 {
+		t.Error("nothing was changed")
+	}
+	time.Sleep(500 * time.Millisecond) // for the page's own animations, before its picture
+	snap(t, ctx, "demo")
+	h.clean()
+}
