@@ -47,6 +47,10 @@ func TestFileToResults(t *testing.T) {
 	if !strings.Contains(results, "rename,712020:0005,p5@old.example,p5@new.example,done") {
 		t.Errorf("results:\n%s", results)
 	}
+	w.eventually("nothing of the batch is behind", func() bool {
+		behind, err := w.db.Revisions(t.Context())
+		return err == nil && len(behind) == 0
+	})
 	if w.accounts.calls != 6 {
 		t.Errorf("%d calls changed something, want 6", w.accounts.calls)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,12 +18,13 @@ import (
 const (
 	sweepEvery     = 15 * time.Second // a look at everything, should a pulse get lost
 	batchesAtOnce  = 4
+	pulseGap       = 50 * time.Millisecond  // between two looks at everything: a run writes all the time
 	drawGap        = 500 * time.Millisecond // between two looks at a batch that changes all the time
 	progressGap    = 3 * time.Second        // between two edits of one batch's progress
 	progressEvery  = 2 * time.Second        // and of all batches', so that cards are not held up by progress
 	progressBurst  = 2
-	deliverRetry   = time.Second // first wait after a failure, twice as long each time
-	deliverRetries = time.Minute // longest
+	deliverRetry   = time.Second      // first wait after a failure, twice as long each time
+	deliverRetries = 15 * time.Second // longest
 	closedRetry    = 2 * time.Minute
 )
 
@@ -93,6 +95,9 @@ func (d *deliver) run(ctx context.Context) {
 		}
 		for number, revision := range revisions {
 			d.start(ctx, &wg, number, revision)
+		}
+		if sleep(ctx, pulseGap) != nil {
+			return
 		}
 		select {
 		case <-ctx.Done():
@@ -174,7 +179,7 @@ func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
 		wait := d.tempo.draw
 		switch {
 		case ctx.Err() != nil:
-		case errors.Is(err, errLater):
+		case err == errLater: //nolint:errorlint // it alone: beside a real failure it does not count
 			w.failures = 0
 		case err != nil:
 			w.failures++
@@ -294,11 +299,11 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 		}
 		w.edited = time.Now()
 	}
-	ts, err := d.put(ctx, at, c.draw(), c.mark(), w) // edited only when it says something new, not with every revision
+	p, err := d.put(ctx, at, c.draw(), c.mark(), w) // edited only when it says something new, not with every revision
 	d.mu.Lock()
-	w.card = ts
+	w.card = p.TS
 	d.mu.Unlock()
-	at.thread = ts
+	at.channel, at.thread = p.Channel, p.TS // the settings may name another channel by now
 	return at, err
 }
 
@@ -323,53 +328,40 @@ func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.S
 		return nil
 	}
 	t := thread{Batch: b, Summary: s}
+	var failed []error // what cannot be put does not hold up the rest
+	say := func(name string, due bool, draw func() message) {
+		if due {
+			_, err := d.put(ctx, under(name), draw(), "", w)
+			failed = append(failed, err)
+		}
+	}
+	share := func(name string, due bool, file string, content func(context.Context) ([]byte, error)) {
+		if due {
+			failed = append(failed, d.putFile(ctx, under(name), file, content))
+		}
+	}
 	started := !b.Started.IsZero()
-	steps := []struct {
-		name string
-		due  bool
-		draw func() message
-	}{
-		{"empty", b.State == workflow.Empty, t.empty},
-		{"admins", b.State == workflow.AwaitingApproval, func() message { return t.admins(d.cfg.Admins) }},
-		{fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused},
-	}
-	for _, step := range steps {
-		if step.due {
-			if _, err := d.put(ctx, under(step.name), step.draw(), "", w); err != nil {
-				return err
-			}
-		}
-	}
-	if b.Digest != "" {
-		if err := d.putFile(ctx, under("plan"), planFile(b.Number), func(ctx context.Context) ([]byte, error) {
-			return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
-		}); err != nil {
-			return err
-		}
-	}
-	if s.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0 {
-		content := func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) }
-		if err := d.putFile(ctx, under("bad-rows"), badRowsFile(b.Number), content); err != nil {
-			return err
-		}
-	}
-	var late error
+	ended := started && (b.State == workflow.Done || b.State == workflow.Cancelled)
+	say("empty", b.State == workflow.Empty, t.empty)
+	say("admins", b.State == workflow.AwaitingApproval, func() message { return t.admins(d.cfg.Admins) })
+	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
+	share("plan", b.Digest != "", planFile(b.Number), func(ctx context.Context) ([]byte, error) {
+		return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
+	})
+	share("bad-rows", s.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0, badRowsFile(b.Number),
+		func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) })
 	if started {
-		if late = d.putProgress(ctx, under("progress"), t, w); late != nil && !errors.Is(late, errLater) {
-			return late
-		}
+		failed = append(failed, d.putProgress(ctx, under("progress"), t, w))
 	}
-	if ended := b.State == workflow.Done || b.State == workflow.Cancelled; ended && started {
-		if _, err := d.put(ctx, under("end/1"), t.end(), "", w); err != nil {
-			return err
-		}
-		if err := d.putFile(ctx, under("results/1"), resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
-			return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
-		}); err != nil {
-			return err
-		}
+	say("end/1", ended, t.end)
+	share("results/1", ended, resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
+		return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
+	})
+	failed = slices.DeleteFunc(failed, func(err error) bool { return err == nil })
+	if len(failed) == 1 {
+		return failed[0]
 	}
-	return late
+	return errors.Join(failed...)
 }
 
 // putProgress edits the progress, as often as Slack lets us. The last state of a run is always shown.

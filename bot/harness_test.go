@@ -280,6 +280,19 @@ func (w *world) until(what string, so func() bool) {
 	}
 }
 
+// eventually waits for something that nobody tells of.
+func (w *world) eventually(what string, so func() bool) {
+	w.t.Helper()
+	limit := time.After(waitFor)
+	for !so() {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-limit:
+			w.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
 // card is the card of a batch as it is now.
 func (w *world) card(number int64) (workspace.Message, bool) {
 	for _, m := range w.slack.Messages(requests, "U0ALICE") {

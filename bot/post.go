@@ -37,28 +37,24 @@ type place struct {
 //
 // Before a send its intent is written down, afterwards its ts. A send whose end is not known, because of a cut or a crash,
 // is looked for in the channel before it is repeated.
-func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *drawing) (ts string, err error) {
+func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *drawing) (workflow.Post, error) {
 	p, known, err := d.store.Post(ctx, at.key)
 	if err != nil {
-		return "", fmt.Errorf("load post %s: %w", at.key, err)
+		return p, fmt.Errorf("load post %s: %w", at.key, err)
 	}
 	if known && p.TS == "" && !p.Sending.IsZero() {
 		if p.TS, err = d.search(ctx, at, p); err != nil {
-			return "", err
+			return p, err
 		}
 	}
 	if known && p.TS != "" {
-		gone, err := d.edit(ctx, at, p, m, mark, w)
-		if err != nil {
-			return "", err
-		}
-		if !gone {
-			return p.TS, nil
+		if gone, err := d.edit(ctx, at, p, m, mark, w); err != nil || !gone {
+			return p, err
 		}
 	}
 	p = workflow.Post{Key: at.key, Batch: at.batch, Channel: at.channel, Sending: time.Now()}
 	if err := d.store.SavePost(ctx, p); err != nil {
-		return "", fmt.Errorf("note that %s is being sent: %w", at.key, err)
+		return p, fmt.Errorf("note that %s is being sent: %w", at.key, err)
 	}
 	p.TS, err = d.send(ctx, at, m)
 	if err != nil {
@@ -67,14 +63,14 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 				err = errors.Join(err, forget)
 			}
 		}
-		return "", err
+		return p, err
 	}
 	p.Sending = time.Time{}
 	if err := d.store.SavePost(context.WithoutCancel(ctx), p); err != nil {
-		return "", fmt.Errorf("note that %s was sent: %w", at.key, err)
+		return p, fmt.Errorf("note that %s was sent: %w", at.key, err)
 	}
 	w.put[at.key] = mark
-	return p.TS, nil
+	return p, nil
 }
 
 // send posts the message; where Slack does not take its blocks, in a plainer form.
@@ -261,11 +257,11 @@ func (d *deliver) insteadOfFile(ctx context.Context, at place, name, code string
 	if err := d.store.DeletePost(ctx, at.key); err != nil {
 		return err
 	}
-	ts, err := d.put(ctx, at, m, "", &drawing{put: map[string]string{}})
+	p, err := d.put(ctx, at, m, "", &drawing{put: map[string]string{}})
 	if err != nil {
 		return err
 	}
-	p := workflow.Post{Key: at.key, Batch: at.batch, Channel: at.channel, TS: ts, File: code} // there will be no other
+	p.File = code // there will be no other
 	if err := d.store.SavePost(ctx, p); err != nil {
 		return fmt.Errorf("note that %s stays out: %w", name, err)
 	}
@@ -319,10 +315,11 @@ func (d *deliver) badRows(ctx context.Context, b *workflow.Batch) ([]byte, error
 		if err == nil {
 			limits := workflow.ReadLimits{MaxBytes: int(d.cfg.MaxFileBytes), MaxRows: d.cfg.MaxRows}
 			sheet, err := workflow.ReadCSV(original, b.Verb, b.OrgID, limits)
-			if err != nil {
-				return nil, fmt.Errorf("read the columns of the file again: %w", err)
+			if err != nil { // limits may have changed since; then the rows come under columns of our own
+				d.log.Warn().Int64("batch", b.Number).Err(err).Msg("read the columns of a file again")
+			} else {
+				header = sheet.Header
 			}
-			header = sheet.Header
 		}
 	}
 	cells := func(c workflow.Change) []string { return workflow.BadRow(c, header) }

@@ -126,11 +126,11 @@ func (d *deliver) postReports(ctx context.Context) error {
 func (d *deliver) postReport(ctx context.Context, r report.Result) error {
 	w := &drawing{put: map[string]string{}}
 	at := place{key: r.MessageKey(), channel: d.cfg.Reports}
-	ts, err := d.put(ctx, at, said(resultText(r)), "", w)
+	p, err := d.put(ctx, at, said(resultText(r)), "", w)
 	if err != nil || r.Failed || r.Snapshot == 0 {
 		return err
 	}
-	at.key, at.thread = r.FileKey(), ts
+	at.key, at.channel, at.thread = r.FileKey(), p.Channel, p.TS
 	return d.putFile(ctx, at, r.FileName, func(ctx context.Context) ([]byte, error) {
 		var buf bytes.Buffer
 		err := d.cfg.Results.CSV(ctx, r.Run, &buf)

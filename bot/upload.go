@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -14,8 +13,8 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// filesShared takes the files of a message: each that looks like a table is a request of its own. Files in other channels
-// than the one for requests, and those of bots, are none of our business.
+// filesShared takes the files of a message: each is a request of its own. Files in other channels than the one for
+// requests, and those of bots, are none of our business.
 func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 	in := e.Inner
 	direct := in.ChannelType == "im" || strings.HasPrefix(in.Channel, "D")
@@ -27,23 +26,27 @@ func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 	case in.Channel != b.cfg.Requests && !direct:
 		return
 	}
-	first, err := b.cfg.Store.Seen(ctx, "event/"+e.ID, time.Now())
+	id := e.ID
+	if id == "" {
+		id = in.Channel + "/" + in.TS
+	}
+	first, err := b.cfg.Store.Seen(ctx, "event/"+id, time.Now())
 	if err != nil {
 		b.log.Error().Err(err).Msg("remember an event") // taken all the same: a file twice is seen, a lost one is not
 	} else if !first {
 		return
 	}
-	var tables []file
+	var taken []file
 	for _, f := range in.Files {
 		if f, err = b.complete(ctx, f); err != nil {
 			b.reply(ctx, to, b.say(err, "ask Slack for a file"))
 			continue
 		}
-		if direct || looksLikeTable(f) {
-			tables = append(tables, f)
+		if direct || !media(f) {
+			taken = append(taken, f)
 		}
 	}
-	if len(tables) == 0 {
+	if len(taken) == 0 {
 		return
 	}
 	actor, err := b.people.asking(ctx, in.Person, in.Channel)
@@ -58,7 +61,7 @@ func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 		return
 	}
 	verb, reason := workflow.ParseVerb(in.Text)
-	for _, f := range tables {
+	for _, f := range taken {
 		b.take(ctx, to, in.TS, actor, f, verb, reason)
 	}
 }
@@ -86,12 +89,11 @@ func ownFile(f *slack.File) file {
 	}
 }
 
-// looksLikeTable says whether a file in the channel is meant for us. Pictures and documents that people share are not;
-// workbooks are, so that they can be told how to save them.
-func looksLikeTable(f file) bool {
-	tables := []string{"csv", "tsv", "xlsx", "xls", "ods", "numbers"}
-	return slices.Contains(tables, strings.TrimPrefix(strings.ToLower(path.Ext(f.Name)), ".")) ||
-		slices.Contains(tables, f.Filetype) || f.Mimetype == "text/csv" || f.Mimetype == "text/tab-separated-values"
+// media says whether a file in the channel is a picture, a film or a sound: people show each other such things. Everything
+// else is meant for us, if only to be told what we can read.
+func media(f file) bool {
+	kind, _, _ := strings.Cut(f.Mimetype, "/")
+	return slices.Contains([]string{"image", "video", "audio"}, kind)
 }
 
 // take makes a batch of one file, or says under it why not.
@@ -106,11 +108,11 @@ func (b *Bot) take(
 	case err != nil:
 		b.reply(ctx, to, b.say(err, "take a file"))
 	default:
-		b.reply(ctx, to, said(taken(batch, f)+b.cardLink(ctx, batch.Number)))
+		b.reply(ctx, to, said(takenWords(batch, f)+b.cardLink(ctx, batch.Number)))
 	}
 }
 
-func taken(batch *workflow.Batch, f file) string {
+func takenWords(batch *workflow.Batch, f file) string {
 	return fmt.Sprintf("%s is #%d, and is being checked.", quoted(f.Name, lineText), batch.Number)
 }
 
@@ -214,7 +216,7 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 	if err := b.cfg.Store.SavePost(ctx, p); err != nil {
 		b.log.Error().Err(err).Msg("remember that a menu was used")
 	}
-	m := said(fmt.Sprintf("%s chose %s: %s%s", mention(to.Person), c.Action, taken(batch, f), b.cardLink(ctx, batch.Number)))
+	m := said(fmt.Sprintf("%s chose %s: %s%s", mention(to.Person), c.Action, takenWords(batch, f), b.cardLink(ctx, batch.Number)))
 	if err := b.api.update(ctx, to.Channel, i.Container.Message, menuKey, m); err != nil {
 		b.log.Warn().Err(err).Msg("take a used menu away")
 	}
