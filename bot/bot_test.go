@@ -131,6 +131,7 @@ func TestCommands(t *testing.T) {
 	}
 	w.command("U0CAROL", requests, "deactivate p2@old.example")
 	w.cardSays(1, "Needs 1 approval")
+	w.told("U0CAROL", requests, "|Look at its card>")
 	w.command("U0CAROL", requests, "batch 1")
 	w.told("U0CAROL", requests, "|#1 deactivate 1 account>")
 	w.command("U0CAROL", requests, "cancel 1")

@@ -33,7 +33,6 @@ type accounts struct {
 	by    map[string]workflow.Account
 	calls int           // that changed something
 	hold  chan struct{} // when not nil, a change waits for it to be closed
-
 }
 
 func newAccounts(n int) *accounts {

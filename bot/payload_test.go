@@ -40,7 +40,7 @@ func FuzzPayloads(f *testing.F) {
 	f.Add(`{"type":"block_actions","actions":[{"action_id":"approve","value":"1:ab"}],"container":{"message_ts":"1.0"}}`)
 	f.Add(`{"type":"view_submission","view":{"callback_id":"reject_form","private_metadata":"{}"}}`)
 	f.Add(`{"command":"/countersign","text":"help","user_id":"U1"}`)
-	f.Fuzz(func(t *testing.T, raw string) {
+	f.Fuzz(func(_ *testing.T, raw string) {
 		b := &Bot{
 			clicks: newQueue(10), files: newQueue(10), once: map[string]time.Time{},
 			people: newPeople(nil, nil, nil), deliver: newDeliver(Config{}, nil, nil),
