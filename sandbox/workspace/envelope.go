@@ -109,7 +109,8 @@ func (w *Workspace) acknowledged(data []byte) {
 		w.violate("socket", "late_ack", fmt.Sprintf("%s late", time.Since(d.until)))
 		return
 	}
-	if string(ack.Payload) == "null" {
+	switch string(ack.Payload) {
+	case "null", "{}", `""`: // Slack's own Node client sends an empty object with every acknowledgement
 		ack.Payload = nil
 	}
 	if ack.Payload != nil && !d.accepts {

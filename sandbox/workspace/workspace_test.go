@@ -173,6 +173,21 @@ func TestCommandIsAcknowledgedAndAnswered(t *testing.T) {
 	noViolations(t, w)
 }
 
+func TestEmptyPayloadIsNoPayload(t *testing.T) {
+	w := start(t, workspace.Config{})
+	connect(t, w, func(c *socketmode.Client, evt socketmode.Event) { _ = c.Ack(*evt.Request, map[string]any{}) })
+	if _, err := w.Say(t.Context(), alice, requests, "", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Command(t.Context(), alice, requests, "help"); err != nil {
+		t.Errorf("command: %v", err)
+	}
+	if n := len(w.Messages(requests, alice)); n != 1 {
+		t.Errorf("%d messages, want only what alice said", n)
+	}
+	noViolations(t, w)
+}
+
 func TestCommandWithoutAppFails(t *testing.T) {
 	w := start(t, workspace.Config{})
 	if err := w.Command(t.Context(), alice, requests, "help"); !errors.Is(err, workspace.ErrDispatchFailed) {
