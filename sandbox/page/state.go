@@ -64,6 +64,8 @@ type messageJSON struct {
 	ReplyCount  int             `json:"reply_count,omitempty"`
 	LatestReply string          `json:"latest_reply,omitempty"`
 	Repliers    []string        `json:"repliers,omitempty"`
+
+	Reactions []workspace.Reaction `json:"reactions,omitempty"`
 }
 
 type fileJSON struct {
@@ -205,7 +207,7 @@ func (p *Page) message(message workspace.Message, person string) messageJSON {
 	shown := messageJSON{
 		TS: message.TS, Channel: message.Channel, User: message.User, Text: message.Text, Blocks: message.Blocks,
 		Attachments: message.Attachments, Edited: message.Edited, EditedTS: message.EditedTS, Ephemeral: message.Ephemeral,
-		ReplyCount: message.ReplyCount, LatestReply: message.LatestReply,
+		ReplyCount: message.ReplyCount, LatestReply: message.LatestReply, Reactions: message.Reactions,
 	}
 	if shown.User == "" && message.BotID != "" {
 		shown.User = workspace.BotUserID

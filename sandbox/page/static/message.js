@@ -3,7 +3,7 @@ import {
   html, Names, Act, Avatar, Icon, useContext, useEffect, useLayoutEffect, useRef, useState,
   timeOf, clock, dayName, bytes, plural,
 } from './ui.js';
-import {Mrkdwn} from './mrkdwn.js';
+import {Mrkdwn, emojiOf} from './mrkdwn.js';
 import {Blocks, Attachments, Person} from './blocks.js';
 import {fileText} from './api.js';
 import {parseCSV} from './csv.js';
@@ -86,6 +86,9 @@ export function Message({message, compact, inThread}) {
       <//>
       ${blocks && compact && edited}
       ${(message.files ?? []).map((file) => html`<${FileCard} key=${file.id} file=${file} />`)}
+      ${message.reactions?.length > 0 && html`<div class="reactions">${message.reactions.map((reaction) => html`<span
+        title=${`${reaction.users.map((id) => names.person(id).name).join(', ')} with :${reaction.name}:`}>
+        ${emojiOf(reaction.name)} ${reaction.users.length}</span>`)}</div>`}
       ${!inThread && html`<${ReplyBar} message=${message} onOpen=${() => act.thread(message.ts)} />`}
       ${message.ephemeral && html`<button type="button" class="dismiss"
         onClick=${() => act.dismiss(message)}>Dismiss message</button>`}
