@@ -45,6 +45,9 @@ const (
 	linesShown  = 20 // entries of a list in an answer
 	lineText    = 250
 	rowsShown   = 20 // row numbers named in a sentence
+	adminsShown = 10
+	reportLines = 12
+	domainLines = 30
 )
 
 // message is what is put into Slack: blocks for the eye and the same in a few words for notifications and screen

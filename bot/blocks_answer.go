@@ -94,24 +94,30 @@ func help(command string) message {
 	return message{Text: "What I can do", Blocks: blocks}
 }
 
+// maxAccountID is how long an account id can be (user management API, AccountId).
+const maxAccountID = 128
+
 // found lists accounts and what may be done to each.
 func found(text string, accounts []workflow.Found) message {
 	if len(accounts) == 0 {
 		return said("No account found for “" + quoted(text, lineText) + "”.")
 	}
-	const most = 10
+	const most = 8 // as many as a message can bear
 	count := many(len(accounts), "account", "accounts")
 	blocks := []slack.Block{section("head", "*"+count+"* for “"+quoted(text, lineText)+"”")}
 	for i, f := range accounts[:min(len(accounts), most)] {
 		blocks = append(blocks, section(fmt.Sprintf("account-%d", i), account(f)))
+	}
+	if more := len(accounts) - most; more > 0 {
+		blocks = append(blocks, note("more", "and "+number(more)+" more; look for something longer"))
 	}
 	return message{Text: count, Blocks: blocks}
 }
 
 func account(f workflow.Found) string {
 	a := f.Account
-	s := fmt.Sprintf("*%s* %s\n`%s` · %s", quoted(cmp.Or(a.Name, "(no name)"), tableCell), quoted(a.Email, lineText),
-		quoted(a.ID, lineText), quoted(string(a.Status), tableCell))
+	s := fmt.Sprintf("*%s* %s\n`%s` · %s", quoted(cmp.Or(a.Name, "(no name)"), tableCell), quoted(a.Email, tableCell),
+		quoted(a.ID, maxAccountID), quoted(string(a.Status), tableCell))
 	if !a.Managed {
 		return s + " · not a managed account"
 	}
@@ -123,7 +129,7 @@ func account(f workflow.Found) string {
 			s += "\n• " + string(action) + ": may be done"
 		} else {
 			reason := workflow.NewReason(workflow.ReasonNotAllowed, string(action), p.Key)
-			s += "\n• " + string(action) + ": " + quoted(reason.Words(), lineText)
+			s += "\n• " + string(action) + ": " + quoted(reason.Words(), causeText)
 		}
 	}
 	return s
@@ -136,7 +142,7 @@ func domains(claims []workflow.DomainClaim) message {
 	}
 	var out []string
 	for i, c := range claims {
-		if i == 3*linesShown {
+		if i == domainLines {
 			out = append(out, fmt.Sprintf("and %s more", number(len(claims)-i)))
 			break
 		}

@@ -29,6 +29,7 @@ type card struct {
 	Batch   *workflow.Batch
 	Summary workflow.Summary
 	First   []workflow.Change // the first that will run or have run, at most tableRows
+	Admins  []string          // ids of people and groups that may approve
 	Nobody  string            // why nobody can approve it just now, "" when somebody can
 }
 
@@ -156,11 +157,7 @@ func (c card) waiting() string {
 	if by := b.Approvers(); len(by) > 0 {
 		s += ", has " + number(len(by)) + ": " + approvals(b)
 	}
-	s += ". Any admin may approve, but not the requester"
-	if b.Author.ID != b.Requester.ID {
-		s += " or the author of the file"
-	}
-	s += "."
+	s += ". " + c.mayApprove()
 	if !b.Expires.IsZero() {
 		s += " Ends undecided " + moment(b.Expires) + "."
 	}
@@ -168,6 +165,29 @@ func (c card) waiting() string {
 		s += "\n:warning: " + quoted(c.Nobody, reasonText)
 	}
 	return s
+}
+
+// mayApprove names the admins. Nobody is called by it: the card is posted before it waits for approval, and an edit calls
+// nobody.
+func (c card) mayApprove() string {
+	but := []string{c.Batch.Requester.ID, c.Batch.Author.ID}
+	ids := slices.DeleteFunc(slices.Clone(c.Admins), func(id string) bool { return slices.Contains(but, id) })
+	names := make([]string, 0, adminsShown+1)
+	for i, id := range ids {
+		if i == adminsShown {
+			names = append(names, number(len(ids)-i)+" more")
+			break
+		}
+		names = append(names, mention(id))
+	}
+	s := "An admin may approve"
+	if len(names) > 0 {
+		s += " (" + list(names) + ")"
+	}
+	if s += ", but not the requester"; c.Batch.Author.ID != c.Batch.Requester.ID {
+		s += " or the author of the file"
+	}
+	return s + "."
 }
 
 func approvals(b *workflow.Batch) string {

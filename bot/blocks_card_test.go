@@ -40,7 +40,7 @@ func sealedBatch() card {
 		Digest:  testDigest,
 		Created: at(0), Planned: at(1), Expires: at(24 * 60), Approvals: 1,
 	}
-	c := card{Batch: b, Summary: workflow.Summary{Groups: []workflow.Group{
+	c := card{Batch: b, Admins: []string{"U0ALICE", "S0ITADMINS", "U0CAROL"}, Summary: workflow.Summary{Groups: []workflow.Group{
 		{Action: workflow.Rename, State: workflow.ChangeReady, Effect: workflow.EffectSignedOut, Count: 1150},
 		{Action: workflow.Rename, State: workflow.ChangeReady, Count: 50},
 		{Action: workflow.Rename, State: workflow.ChangeBlocked, Code: workflow.ReasonTaken, Count: 12},
@@ -233,6 +233,9 @@ func TestLargestCard(t *testing.T) {
 	c.Batch.Reason, c.Batch.Source.FileName, c.Nobody = evil, evil, evil
 	c.Batch.Ignored = []string{evil, evil}
 	c.Batch.Approvals = 9
+	for range 500 {
+		c.Admins = append(c.Admins, "U0123456789A")
+	}
 	c.Summary.Groups = nil
 	for _, state := range workflow.ChangeStates() {
 		for i := range 40 {

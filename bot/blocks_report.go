@@ -14,7 +14,7 @@ func reportList(list []report.Status) message {
 	}
 	var out []string
 	for i, s := range list {
-		if i == linesShown {
+		if i == reportLines {
 			out = append(out, fmt.Sprintf("and %s more", number(len(list)-i)))
 			break
 		}
@@ -43,7 +43,7 @@ func reportList(list []report.Status) message {
 
 func liveWords(r report.Run) string {
 	if r.State == report.RunWaiting && r.Attempts > 0 {
-		return "failed (" + quoted(r.Reason, lineText) + "), tried again " + moment(r.NextTry)
+		return "failed (" + quoted(r.Reason, tableCell) + "), tried again " + moment(r.NextTry)
 	}
 	return "being made"
 }

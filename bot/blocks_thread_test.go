@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -101,6 +102,42 @@ func TestRoughly(t *testing.T) {
 	} {
 		if got := roughly(d); got != want {
 			t.Errorf("roughly(%s) = %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestLargestAnswers(t *testing.T) {
+	evil := strings.Repeat("<!channel> ", 400)
+	var accounts []workflow.Found
+	var claims []workflow.DomainClaim
+	var reports []report.Status
+	var batches []summarised
+	c := sealedBatch()
+	for range 100 {
+		accounts = append(accounts, workflow.Found{
+			Account: workflow.Account{
+				ID: strings.Repeat("x", maxAccountID), Name: evil, Email: evil, Status: workflow.AccountStatus(evil), Managed: true,
+			},
+			Held: 1 << 60,
+			Privileges: map[workflow.ActionName]workflow.Privilege{
+				workflow.Rename: {Key: evil}, workflow.Deactivate: {Key: evil}, workflow.Activate: {Key: evil},
+			},
+		})
+		claims = append(claims, workflow.DomainClaim{Name: evil, Status: evil})
+		reports = append(reports, report.Status{
+			Name: evil, Kind: report.ManagedAccounts, Next: at(1), Last: &report.Result{At: at(0)},
+			Live: &report.Run{State: report.RunWaiting, Attempts: 1, Reason: evil, NextTry: at(1)},
+		})
+		batches = append(batches, summarised{Batch: c.Batch, Summary: c.Summary, Link: "https://example.slack.com/archives/C0/p1"})
+	}
+	for name, m := range map[string]message{
+		"found": found(evil, accounts), "domains": domains(claims), "reports": reportList(reports), "batches": recent(batches),
+		"nothing": found(evil, nil), "menu": menu(file{ID: "F0", Name: evil}, "U0", "1.0"),
+		"failed": said(resultText(report.Result{Report: evil, Date: evil, Failed: true, Reason: evil})),
+	} {
+		withinLimits(t, m)
+		if strings.Contains(m.Text, "<!channel>") || strings.HasSuffix(m.Text, "…") {
+			t.Errorf("%s mentions the channel or is cut: %.200s", name, m.Text)
 		}
 	}
 }

@@ -281,7 +281,7 @@ func (d *deliver) settle(ctx context.Context, b *workflow.Batch) error {
 
 // putCard posts or edits the card, and gives where it stands.
 func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Summary, w *drawing) (place, error) {
-	c := card{Batch: b, Summary: s}
+	c := card{Batch: b, Summary: s, Admins: d.cfg.Admins}
 	if b.Digest != "" {
 		var err error
 		c.First, err = d.store.Changes(ctx, b.Number, 0, tableRows, planned()...)

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,11 @@ func (p *people) deciding(ctx context.Context, id, channel string) (workflow.Act
 	p.forget(id + " " + channel)
 	u, err := p.slack.person(ctx, id)
 	if err != nil {
-		return workflow.Actor{}, &StrangerError{Kind: NotCheckable, Err: err}
+		kind := NotCheckable
+		if slackCode(err) == "user_not_visible" { // Slack shows them to their own organisation only
+			kind = OtherOrg
+		}
+		return workflow.Actor{}, &StrangerError{Kind: kind, Err: err}
 	}
 	if kind := p.strange(u); kind != "" {
 		return workflow.Actor{}, &StrangerError{Kind: kind}
@@ -163,7 +168,7 @@ func (p *people) strange(u *slack.User) Stranger {
 
 // ours says whether the account belongs to our workspace, or to the enterprise that it is part of.
 func (p *people) ours(u *slack.User) bool {
-	return u.TeamID == p.team || p.enterprise != "" && u.Enterprise.EnterpriseID == p.enterprise
+	return cmp.Or(u.TeamID, u.Profile.Team) == p.team || p.enterprise != "" && u.Enterprise.EnterpriseID == p.enterprise
 }
 
 // member says whether id is in the list itself or in one of its groups. An error means that a group could not be read and

@@ -60,11 +60,18 @@ func cancelled(b *workflow.Batch) string {
 	if e == nil {
 		return "*Cancelled* " + moment(b.Ended) + "."
 	}
-	word := "Cancelled"
-	if e.Reason == "withdrawn" {
-		word = "Withdrawn"
+	word, reason := "Cancelled", e.Reason
+	switch reason { // what a person did is written there, too
+	case "withdrawn":
+		word, reason = "Withdrawn", ""
+	case "cancelled":
+		reason = ""
 	}
-	s := fmt.Sprintf("*%s* by %s %s.", word, mention(e.By.ID), moment(e.At))
+	by := "me"
+	if e.By.ID != "" && e.By.ID != workflow.Bot {
+		by = mention(e.By.ID)
+	}
+	s := withReason(fmt.Sprintf("*%s* by %s %s", word, by, moment(e.At)), reason)
 	if !b.Started.IsZero() {
 		s += " What had been done by then stays done; the results are in the thread."
 	}
