@@ -40,7 +40,8 @@ func sealedBatch() card {
 		Digest:  testDigest,
 		Created: at(0), Planned: at(1), Expires: at(24 * 60), Approvals: 1,
 	}
-	c := card{Batch: b, Admins: []string{"U0ALICE", "S0ITADMINS", "U0CAROL"}, Summary: workflow.Summary{Groups: []workflow.Group{
+	admins := []string{"U0ALICE", "S0ITADMINS", "U0CAROL"}
+	c := card{Batch: b, Admins: admins, Summary: workflow.Summary{Groups: []workflow.Group{
 		{Action: workflow.Rename, State: workflow.ChangeReady, Effect: workflow.EffectSignedOut, Count: 1150},
 		{Action: workflow.Rename, State: workflow.ChangeReady, Count: 50},
 		{Action: workflow.Rename, State: workflow.ChangeBlocked, Code: workflow.ReasonTaken, Count: 12},

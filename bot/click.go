@@ -68,7 +68,7 @@ func (b *Bot) click(ctx context.Context, i interaction, to where) {
 // refused tells a person at once when they surely may not reject: what is known of them may be a minute old, which is good
 // enough for a no. Everything else is decided when the form comes back.
 func (b *Bot) refused(ctx context.Context, number int64, digest string, to where) bool {
-	ctx, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look before the form took over "+beforeForm.String()))
+	ctx, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look took over "+beforeForm.String()))
 	defer cancel()
 	err := func() error {
 		batch, err := b.cfg.Store.Batch(ctx, number)

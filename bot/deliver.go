@@ -64,6 +64,7 @@ type drawing struct {
 
 	// of the goroutine that is busy
 	put      map[string]string // key → what was put there last
+	doubt    bool              // what is there has to be edited, whatever it should show
 	edited   time.Time         // of the progress
 	pace     pace
 	failures int
@@ -207,7 +208,7 @@ func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
 func (d *deliver) begin(w *drawing) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if w.fresh {
+	if w.doubt = w.fresh; w.fresh {
 		w.fresh, w.put = false, map[string]string{}
 	}
 }
@@ -293,6 +294,9 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 		c.Nobody = d.people.unapproved(ctx, b.Requester.ID, b.Author.ID)
 	}
 	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true}
+	if b.State.Open() {
+		at.version = b.Revision
+	}
 	if b.State == workflow.Planning { // "checking 1,200 of 5,000" is worth few edits
 		if w.card != "" && time.Since(w.edited) < d.tempo.progress {
 			return at, errLater

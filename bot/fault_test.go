@@ -194,6 +194,31 @@ func TestClosedChannel(t *testing.T) {
 	}
 }
 
+// A restart edits nothing that is shown as it is.
+func TestRestartIsQuiet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
+	card := w.cardSays(1, "Needs 1 approval")
+	w.inThread(card.TS, "waits for 1 approval")
+	w.fileInThread(card.TS, "batch-1-plan.csv")
+	w.told("U0CAROL", requests, "|Look at its card>")
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	before := len(w.slack.Calls())
+	w.startBot(nil)
+	w.command("U0CAROL", requests, "rename p1@old.example p1@new.example")
+	w.cardSays(2, "Needs 1 approval")
+	for _, c := range w.slack.Calls()[before:] {
+		if c.Method == "chat.update" && c.Args.Get("ts") == card.TS {
+			t.Errorf("the card was edited: %s", c.Args.Get("text"))
+		}
+	}
+	w.click("U0BOB", card, actionApprove)
+	w.cardSays(1, "*Done*")
+}
+
 // A share that Slack loses is sent again.
 func TestLostShare(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,7 @@ type place struct {
 	channel string
 	thread  string // "" for a message of its own
 	edit    bool   // kept up to date; else it is said once
+	version int64  // the revision of an open batch that it shows; 0 for what is settled at its end
 }
 
 // put makes sure that the message is in Slack, once, and is as it should be. mark is what the message says, in short, to
@@ -52,7 +53,7 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 			return p, err
 		}
 	}
-	p = workflow.Post{Key: at.key, Batch: at.batch, Channel: at.channel, Sending: time.Now()}
+	p = workflow.Post{Key: at.key, Batch: at.batch, Channel: at.channel, Version: at.version, Sending: time.Now()}
 	if err := d.store.SavePost(ctx, p); err != nil {
 		return p, fmt.Errorf("note that %s is being sent: %w", at.key, err)
 	}
@@ -93,6 +94,10 @@ func (d *deliver) edit(
 	if !at.edit || w.put[at.key] == mark {
 		return false, nil
 	}
+	if _, known := w.put[at.key]; !known && !w.doubt && at.version != 0 && p.Version == at.version {
+		w.put[at.key] = mark // it was shown before a restart
+		return false, nil
+	}
 	err = d.api.update(ctx, p.Channel, p.TS, at.key, m)
 	for _, plainer := range plainerForms(m) {
 		if !badBlocks(err) {
@@ -108,8 +113,13 @@ func (d *deliver) edit(
 		d.log.Warn().Str("post", at.key).Err(err).Msg("a message cannot be edited; posting another")
 		return true, nil
 	}
-	if err == nil {
-		w.put[at.key] = mark
+	if err != nil {
+		return false, err
+	}
+	w.put[at.key] = mark
+	if at.version != 0 {
+		p.Version = at.version
+		err = d.store.SavePost(ctx, p)
 	}
 	return false, err
 }

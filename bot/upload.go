@@ -216,7 +216,8 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 	if err := b.cfg.Store.SavePost(ctx, p); err != nil {
 		b.log.Error().Err(err).Msg("remember that a menu was used")
 	}
-	m := said(fmt.Sprintf("%s chose %s: %s%s", mention(to.Person), c.Action, takenWords(batch, f), b.cardLink(ctx, batch.Number)))
+	words := takenWords(batch, f) + b.cardLink(ctx, batch.Number)
+	m := said(fmt.Sprintf("%s chose %s: %s", mention(to.Person), c.Action, words))
 	if err := b.api.update(ctx, to.Channel, i.Container.Message, menuKey, m); err != nil {
 		b.log.Warn().Err(err).Msg("take a used menu away")
 	}
