@@ -148,6 +148,13 @@ func TestFormsAndMenusAtThePage(t *testing.T) {
 	}
 	program.mu.Unlock()
 
+	run(t, ctx, chromedp.Evaluate[chromedp.Void](`(() => {
+		const carried = new DataTransfer();
+		carried.items.add(new File(['a,b'], 'dropped.csv'));
+		document.querySelector('main').dispatchEvent(new DragEvent('drop', {dataTransfer: carried, bubbles: true, cancelable: true}));
+	})()`), chromedp.WaitVisible(testid("pending-file")), chromedp.Click(chromedp.CSS("[aria-label='Remove dropped.csv']")),
+		chromedp.WaitNotPresent(testid("pending-file")))
+
 	run(t, ctx, chromedp.SendKeys(testid("composer"), "/countersign gallery\r"), chromedp.WaitVisible(testid("overflow-more")),
 		chromedp.Click(testid("overflow-more")), chromedp.WaitVisible(chromedp.CSS(".menu button")),
 		chromedp.WaitNotPresent(chromedp.CSS(".unknown")))

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/sandbox/organisation"
@@ -72,9 +74,21 @@ func Start(ctx context.Context, config Config) (*Sandbox, error) {
 	sandbox.URL = "http://" + listener.Addr().String()
 	sandbox.Workspace.SetBaseURL(sandbox.URL)
 	sandbox.Organisation.SetBaseURL(sandbox.AtlassianURL())
-	sandbox.server = &http.Server{Handler: sandbox.handler(), ReadHeaderTimeout: headerTimeout}
+	sandbox.server = &http.Server{
+		Handler: sandbox.handler(), ReadHeaderTimeout: headerTimeout, ErrorLog: log.New(lines(config.Log), "", 0),
+	}
 	go func() { sandbox.served <- sandbox.server.Serve(listener) }()
 	return sandbox, nil
+}
+
+// lines hands what a log.Logger writes to a function.
+type lines func(format string, args ...any)
+
+func (l lines) Write(line []byte) (int, error) {
+	if l != nil {
+		l("%s", strings.TrimSuffix(string(line), "\n"))
+	}
+	return len(line), nil
 }
 
 func build(config Config, now time.Time) (*Sandbox, error) {

@@ -17,8 +17,6 @@ const (
 // getEvents is a stream of server-sent events without data: "workspace" and "organisation" each say that the page should
 // read that half again. Changes within pulseGap share one event.
 func (p *Page) getEvents(w http.ResponseWriter, r *http.Request) {
-	p.streams.Add(1)
-	defer p.streams.Done()
 	workspacePulse, stopWorkspace := p.workspace.Subscribe()
 	defer stopWorkspace()
 	organisationPulse, stopOrganisation := p.organisation.Subscribe()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 
 	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/countersign/countersign/sandbox/workspace"
@@ -45,9 +44,8 @@ type Page struct {
 	faults       *faults
 	uploads      uploads
 
-	end     context.CancelFunc
-	ended   context.Context //nolint:containedctx // ends the event streams, which outlive every request's own reason to end
-	streams sync.WaitGroup
+	end   context.CancelFunc
+	ended context.Context //nolint:containedctx // ends the event streams, which outlive every request's own reason to end
 }
 
 // New prepares a page; it starts nothing.
@@ -96,8 +94,5 @@ func (p *Page) Handler() http.Handler {
 	return Guard(all)
 }
 
-// Close ends the event streams and returns when they have ended; without it a server with an open page does not shut down.
-func (p *Page) Close() {
-	p.end()
-	p.streams.Wait()
-}
+// Close ends the event streams; without it the Shutdown of a server with an open page waits for ever.
+func (p *Page) Close() { p.end() }

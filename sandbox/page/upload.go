@@ -77,13 +77,12 @@ func (p *Page) postUpload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxUpload))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		http.Error(w, fmt.Sprintf("the file is larger than %d MB", tooLarge.Limit>>20), http.StatusRequestEntityTooLarge)
+		return
+	}
 	if err != nil {
-		status := http.StatusBadRequest
-		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			http.Error(w, fmt.Sprintf("the file is larger than %d MB", tooLarge.Limit>>20), http.StatusRequestEntityTooLarge)
-			return
-		}
-		http.Error(w, "the file could not be read to its end", status)
+		http.Error(w, "the file could not be read to its end", http.StatusBadRequest)
 		return
 	}
 	name := cmp.Or(r.URL.Query().Get("name"), "file")

@@ -25,17 +25,38 @@ export const upload = (file) => ask(`/page/upload?${new URLSearchParams({name: f
 
 const texts = new Map();
 
+// decode goes by the byte order mark, as Excel writes one: UTF-16 either way, else UTF-8.
+function decode(buffer) {
+  const [first, second] = new Uint8Array(buffer);
+  const mark = (first << 8) | second;
+  return new TextDecoder(mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8').decode(buffer);
+}
+
 // fileText reads a posted file once; posted files never change.
 export function fileText(url) {
   if (!texts.has(url)) {
     const reading = fetch(url).then((response) => {
       if (!response.ok) throw new Error(`read ${url}: ${response.status}`);
-      return response.text();
-    });
+      return response.arrayBuffer();
+    }).then(decode);
     reading.catch(() => texts.delete(url));
     texts.set(url, reading);
   }
   return texts.get(url);
+}
+
+// oneAtATime runs work, and once more when it was called meanwhile: answers cannot overtake each other.
+export function oneAtATime(work) {
+  let busy = false, again = false;
+  return async () => {
+    if (busy) { again = true; return; }
+    busy = true;
+    do {
+      again = false;
+      await work();
+    } while (again);
+    busy = false;
+  };
 }
 
 // listen calls changed('workspace' | 'organisation') at each change, and at every new connection: some may have been missed.

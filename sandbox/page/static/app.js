@@ -48,31 +48,22 @@ function useData(view, moved, onError) {
   const [data, setData] = useState(null);
   const [organisation, setOrganisation] = useState(null);
   const [connected, setConnected] = useState(true);
-  const wanted = useRef(view), busy = useRef(false), again = useRef(false);
+  const wanted = useRef(view);
   wanted.current = view;
-  const load = useCallback(async () => {
-    // One question at a time; what changed meanwhile is asked for once more.
-    if (busy.current) { again.current = true; return; }
-    busy.current = true;
-    do {
-      again.current = false;
-      const asked = wanted.current;
-      try {
-        const answer = await api.state(asked);
-        // Few people: each gets a colour of their own.
-        answer.people.forEach((person, i) => { person.colour = colours[i % colours.length]; });
-        if (asked !== wanted.current) { again.current = true; continue; }
-        setData(answer);
-        if (answer.person !== asked.person || answer.channel !== asked.channel) moved(answer);
-      } catch (error) { onError(error); }
-    } while (again.current);
-    busy.current = false;
-  }, []);
+  const load = useMemo(() => api.oneAtATime(async () => {
+    const asked = wanted.current;
+    try {
+      const answer = await api.state(asked);
+      if (asked !== wanted.current) return; // the change of view has asked again
+      // Few people: each gets a colour of their own.
+      answer.people.forEach((person, i) => { person.colour = colours[i % colours.length]; });
+      setData(answer);
+      if (answer.person !== asked.person || answer.channel !== asked.channel) moved(answer);
+    } catch (error) { onError(error); }
+  }), []);
+  const loadOrganisation = useMemo(() => api.oneAtATime(() => api.organisation().then(setOrganisation, onError)), []);
   useEffect(() => { load(); }, [view]);
-  useEffect(() => api.listen((what) => {
-    if (what === 'workspace') load();
-    else api.organisation().then(setOrganisation, onError);
-  }, setConnected), []);
+  useEffect(() => api.listen((what) => (what === 'workspace' ? load() : loadOrganisation()), setConnected), []);
   return {data, organisation, connected, load};
 }
 
@@ -103,6 +94,13 @@ function App() {
   const moved = useCallback(({person, channel}) => setView({person, channel, thread: ''}), []);
   const {data, organisation, connected, load} = useData(view, moved, failed);
   useEffect(() => { api.samples().then(setSamples, failed); }, []);
+  useEffect(() => {
+    // A file dropped beside the columns would replace the page.
+    const stay = (event) => event.preventDefault();
+    window.addEventListener('dragover', stay);
+    window.addEventListener('drop', stay);
+    return () => { window.removeEventListener('dragover', stay); window.removeEventListener('drop', stay); };
+  }, []);
   const latest = data?.channels.find((channel) => channel.id === view.channel)?.latest;
   useEffect(() => { if (latest) setSeen((old) => ({...old, [`${view.person}/${view.channel}`]: latest})); }, [latest, view]);
 
@@ -159,6 +157,10 @@ function App() {
   const channel = data.channels.find((entry) => entry.id === view.channel);
   const title = channel?.im ? data.app.name : channel?.name;
   const drop = (event) => { event.preventDefault(); setDropping(false); setFiles([...files, ...event.dataTransfer.files]); };
+  const dropInThread = (event) => {
+    event.preventDefault();
+    setThreadFiles([...threadFiles, ...event.dataTransfer.files]);
+  };
   const pickSample = (sample) => {
     setFiles([...files, sampleFile(sample)]);
     document.querySelector('[data-testid=composer]')?.focus();
@@ -202,7 +204,7 @@ function App() {
           setFiles=${setFiles} onSend=${send('')} />
       ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} />
         <b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
-    ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread"><header class="channel-head">
+    ${view.thread && html`<aside class="thread" onDrop=${dropInThread} aria-label="Thread" data-testid="thread"><header class="channel-head">
       <h1>Thread</h1><small>${channel?.im ? title : `#${title}`}</small>
         <button type="button" class="icon-button" aria-label="Close thread" data-testid="thread-close"
           onClick=${() => setView((old) => ({...old, thread: ''}))}><${Icon} name="close" /></button></header>

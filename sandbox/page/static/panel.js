@@ -94,7 +94,8 @@ export function Organisation({organisation, onError}) {
   const latest = organisation.effects.at(-1);
   return html`<aside class="organisation" aria-label=${`Atlassian: ${organisation.name}`}>
     <header><span class="organisation-mark" aria-hidden="true">${organisation.name[0]}</span>
-      <span><small>Atlassian · ${plural(organisation.accounts.length, 'account')}</small><h2>${organisation.name}</h2></span></header>
+      <span><small>Atlassian · ${plural(organisation.accounts.length, 'account')}</small>
+        <h2>${organisation.name}</h2></span></header>
     <ul class="domains" aria-label="Domains">${organisation.domains.map((domain) => html`<li
       class=${domain.verified ? 'verified' : ''} title=${domain.verified ? 'verified' : 'not verified'}>
       <${Icon} name=${domain.verified ? 'check' : 'warn'} size=${12}
@@ -105,7 +106,8 @@ export function Organisation({organisation, onError}) {
     <div class="filters" role="group" aria-label="Filter accounts">${filters.map(([name, label, fits]) => html`<button
       type="button" class=${filter === name ? 'on' : ''} aria-pressed=${filter === name}
       data-testid=${`filter-${name}`} onClick=${() => setFilter(name)}>${label}
-        ${name !== 'all' && html`<b>${organisation.accounts.filter((account) => fits(account, changes)).length}</b>`}</button>`)}</div>
+        ${name !== 'all' && html`<b>${organisation.accounts.filter((account) => fits(account, changes)).length}</b>`}
+        </button>`)}</div>
     <ul class="accounts" data-testid="accounts" aria-label="Accounts" tabindex="0">
       ${shown.map((account) => html`<${Account} key=${account.id} account=${account}
       change=${changes.get(account.id)} />`)}
