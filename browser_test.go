@@ -98,7 +98,7 @@ func TestBrowserTwoPeople(t *testing.T) {
 	snap(t, ctx, "3-confirm")
 	do(t, ctx, "Alice is asked once more", chromedp.Click(mark("confirm-ok")), chromedp.WaitNotPresent(mark("button-approve")))
 	do(t, ctx, "both see it done",
-		chromedp.Click(mark("thread-open")),
+		chromedp.Click(chromedp.CSS("article:last-of-type ")+mark("thread-open")), // the card's; the file above it has one, too
 		chromedp.WaitVisible(mark("thread")+" "+mark("file-batch-1-results.csv")))
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

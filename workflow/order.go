@@ -58,7 +58,7 @@ func refuseDuplicates(drafts []*draft) {
 				continue
 			}
 			o := same[other(i)]
-			if o.action.Name == d.action.Name && (d.target() == "" || SameAddress(d.target(), o.target())) {
+			if o.action.Name == d.action.Name {
 				d.block(ReasonDuplicate, strconv.Itoa(o.row.Line))
 			} else {
 				d.block(ReasonConflict, string(d.action.Name), strconv.Itoa(o.row.Line), string(o.action.Name))
