@@ -42,11 +42,12 @@ type api struct {
 
 	mu    sync.Mutex
 	posts map[string]*rate.Limiter // by channel
+	held  map[string]time.Time     // method → when Slack will take calls of it again
 }
 
 func newAPI(client *slack.Client, log zerolog.Logger, fatal func(error)) *api {
 	return &api{
-		client: client, log: log, fatal: fatal, posts: map[string]*rate.Limiter{}, every: postEvery,
+		client: client, log: log, fatal: fatal, posts: map[string]*rate.Limiter{}, held: map[string]time.Time{}, every: postEvery,
 		updates: rate.NewLimiter(rate.Every(updateEvery), updateBurst),
 	}
 }
@@ -62,10 +63,30 @@ func (a *api) pacer(channel string) *rate.Limiter {
 	return l
 }
 
+// hold keeps every call of a throttled method back, not only the one that was refused.
+func (a *api) hold(method string, wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(a.held[method]) {
+		a.held[method] = until
+	}
+}
+
+func (a *api) heldFor(method string) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Until(a.held[method])
+}
+
 // call makes one call, waits as Slack asks when it throttles, and gives up with ctx. Nothing else is retried here: after
 // a cut it is not known whether a message was posted.
 func (a *api) call(ctx context.Context, method string, do func(context.Context) error) error {
 	for try := 1; ; try++ {
+		if wait := a.heldFor(method); wait > 0 {
+			if err := sleep(ctx, wait); err != nil {
+				return fmt.Errorf("%s: wait as Slack asks: %w", method, err)
+			}
+		}
 		err := func() error {
 			ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("%s took over %s", method, callTimeout))
 			defer cancel()
@@ -76,6 +97,10 @@ func (a *api) call(ctx context.Context, method string, do func(context.Context) 
 			return err
 		}()
 		wait, throttled := throttle(err)
+		if throttled {
+			a.log.Debug().Str("method", method).Dur("wait", wait).Msg("slack asks to slow down")
+			a.hold(method, wait)
+		}
 		if !throttled || try == throttledTries {
 			if err == nil {
 				return nil
@@ -84,10 +109,6 @@ func (a *api) call(ctx context.Context, method string, do func(context.Context) 
 				a.fatal(&PermanentError{Token: "bot", Code: slackCode(err)})
 			}
 			return fmt.Errorf("%s: %w", method, err)
-		}
-		a.log.Debug().Str("method", method).Dur("wait", wait).Msg("slack asks to slow down")
-		if err := sleep(ctx, wait); err != nil {
-			return fmt.Errorf("%s: wait as Slack asks: %w", method, err)
 		}
 	}
 }
@@ -153,7 +174,7 @@ func (a *api) post(ctx context.Context, channel, thread, key string, m message) 
 	if err := a.pacer(channel).Wait(ctx); err != nil {
 		return "", err
 	}
-	opts := m.options()
+	opts := append(m.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
 	}
@@ -170,10 +191,7 @@ func (a *api) post(ctx context.Context, channel, thread, key string, m message) 
 }
 
 func (m message) options() []slack.MsgOption {
-	return []slack.MsgOption{
-		slack.MsgOptionText(m.fallback(), false), slack.MsgOptionBlocks(m.Blocks...),
-		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
-	}
+	return []slack.MsgOption{slack.MsgOptionText(m.fallback(), false), slack.MsgOptionBlocks(m.Blocks...)}
 }
 
 // update edits a message of ours in place. key as in post: an edit without metadata would take it away.

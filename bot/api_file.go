@@ -15,10 +15,16 @@ import (
 // transferTimeout bounds one file on its way, up or down.
 const transferTimeout = 2 * time.Minute
 
+// The paging of the comments in files.info; these are Slack's own defaults, and 0 is no valid value.
+const (
+	infoCount = 100
+	infoPage  = 1
+)
+
 // file reads what Slack knows of a file.
 func (a *api) file(ctx context.Context, id string) (f *slack.File, err error) {
 	err = a.call(ctx, "files.info", func(ctx context.Context) error {
-		f, _, _, err = a.client.GetFileInfoContext(ctx, id, 0, 0)
+		f, _, _, err = a.client.GetFileInfoContext(ctx, id, infoCount, infoPage)
 		return err
 	})
 	return f, err

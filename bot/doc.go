@@ -9,4 +9,8 @@
 //   - Slack is a view. Everything posted is drawn from the database and brought up to date after a restart or an outage; a
 //     post is looked for before it is repeated. The run of a batch never waits for Slack.
 //   - Text from people and files can mention nobody, make no links and break no message.
+//
+// The way in: socket.go reads the connections and acknowledges, bot.go sorts what came and queues it, people.go says who it
+// is, command.go, upload.go and click.go do it. The way out: deliver.go looks what Slack does not show yet, post.go puts it
+// there exactly once, blocks*.go draw it, words*.go say it. api*.go is Slack's Web API, paced.
 package bot
