@@ -319,13 +319,13 @@ func TestFaultSwitchesReachBothPlatforms(t *testing.T) {
 		t.Errorf("Slack outage: status %d, want 503", got)
 	}
 	var failed int
-	for range 8 {
+	for range 12 {
 		if ask(t, box, http.MethodGet, "/atlassian/admin/v1/orgs", nil, nil) == http.StatusServiceUnavailable {
 			failed++
 		}
 	}
 	if failed != 2 {
-		t.Errorf("errors: %d of 8 calls failed, want 2", failed)
+		t.Errorf("errors: %d of 12 calls failed, want 2", failed)
 	}
 	ask(t, box, http.MethodPost, "/page/faults", map[string]bool{}, nil)
 	if got := status(); got != http.StatusOK {

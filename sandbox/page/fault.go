@@ -16,9 +16,9 @@ const (
 	slowest        = 2 * time.Second
 	slowStep       = 250 * time.Millisecond
 	slowSteps      = 5
-	throttleEvery  = 3
-	throttleAfter  = 2 * time.Second
-	errorEvery     = 4
+	throttleEvery  = 8
+	throttleAfter  = time.Second
+	errorEvery     = 6
 	cutEvery       = 5
 	outageResponse = http.StatusServiceUnavailable
 )

@@ -204,7 +204,8 @@ function App() {
           setFiles=${setFiles} onSend=${send('')} />
       ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} />
         <b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
-    ${view.thread && html`<aside class="thread" onDrop=${dropInThread} aria-label="Thread" data-testid="thread"><header class="channel-head">
+    ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread" onDrop=${dropInThread}>
+      <header class="channel-head">
       <h1>Thread</h1><small>${channel?.im ? title : `#${title}`}</small>
         <button type="button" class="icon-button" aria-label="Close thread" data-testid="thread-close"
           onClick=${() => setView((old) => ({...old, thread: ''}))}><${Icon} name="close" /></button></header>

@@ -12,8 +12,8 @@ const filters = [
 
 const switches = [
   ['latency', 'Slow answers', 'every Atlassian call takes 1–2 s'],
-  ['throttle', 'Throttling', 'every third call: 429 with Retry-After'],
-  ['errors', 'Errors 503', 'every fourth call fails'],
+  ['throttle', 'Throttling', 'every eighth call: 429 with Retry-After'],
+  ['errors', 'Errors 503', 'every sixth Atlassian call fails'],
   ['cut', 'Cut connections', 'every fifth change takes effect, its answer is lost'],
   ['slack_outage', 'Slack outage', 'Web API and sockets down'],
 ];
