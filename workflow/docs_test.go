@@ -1,0 +1,146 @@
+package workflow_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+var update = flag.Bool("update", false, "write the documents that are made from the code")
+
+// drawing is docs/states.md, made from the transition tables.
+func drawing() string {
+	var b strings.Builder
+	b.WriteString("# The life of a batch and of a change\n\nMade from `workflow/state.go` by `go test ./workflow -run TestStates -update`.\n")
+	draw := func(title string, edges []string) {
+		b.WriteString("\n## " + title + "\n\n```mermaid\nstateDiagram-v2\n")
+		for _, e := range edges {
+			b.WriteString("    " + strings.Replace(e, "→", "-->", 1) + "\n")
+		}
+		b.WriteString("```\n")
+	}
+	draw("A batch", workflow.StateEdges())
+	draw("A change", workflow.ChangeEdges())
+	return b.String()
+}
+
+func TestStatesAreDrawnAsTheyAre(t *testing.T) {
+	const path = "../docs/states.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(drawing()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(drawing(), string(got)); diff != "" {
+		t.Errorf("docs/states.md (-code +document):\n%s", diff)
+	}
+}
+
+// No state is a dead end that should not be one, and none is out of reach.
+func TestEveryStateIsReachable(t *testing.T) {
+	reached := map[workflow.State]bool{workflow.Planning: true}
+	for range workflow.States() {
+		for _, from := range workflow.States() {
+			for _, to := range workflow.States() {
+				if reached[from] && from.CanBecome(to) {
+					reached[to] = true
+				}
+			}
+		}
+	}
+	for _, s := range workflow.States() {
+		if !reached[s] {
+			t.Errorf("%s cannot be reached", s)
+		}
+		leaves := false
+		for _, to := range workflow.States() {
+			leaves = leaves || s.CanBecome(to)
+		}
+		if s.Open() && !leaves {
+			t.Errorf("%s is open and has no way out", s)
+		}
+	}
+}
+
+// The worked example of docs/digest.md is what the code computes, and what anybody can compute from the page.
+func TestTheDigestIsAsDocumented(t *testing.T) {
+	step := workflow.Step{
+		Seq: 1, Row: 2, Action: workflow.Rename, AccountID: "712020:ada", ExpectedStatus: workflow.StatusActive,
+		From: "ada@old.example", To: "ada@new.example",
+	}
+	batch := &workflow.Batch{
+		Number: 42, OrgID: "11111111-2222-3333-4444-555555555555", Reason: "new name",
+		Requester: workflow.Person{ID: "U0HANA"}, Author: workflow.Person{ID: "U0HANA"},
+	}
+	page, err := os.ReadFile("../docs/digest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "```")
+	if len(blocks) < 8 {
+		t.Fatalf("docs/digest.md has %d code blocks, want 4", len(blocks)/2)
+	}
+	text := func(i int) string { return strings.TrimSpace(strings.TrimPrefix(blocks[i], "json")) }
+	sum := func(s string) string {
+		h := sha256.Sum256([]byte(s))
+		return hex.EncodeToString(h[:])
+	}
+	if got := step.Hash(); got != text(3) || got != sum(text(1)) {
+		t.Errorf("hash of the step: code %s, page %s, recomputed from the page %s", got, text(3), sum(text(1)))
+	}
+	if got := workflow.PlanDigest(batch, []workflow.Step{step}); got != text(7) || got != sum(text(5)) {
+		t.Errorf("digest: code %s, page %s, recomputed from the page %s", got, text(7), sum(text(5)))
+	}
+}
+
+// Whatever of a step people approve is in its hash, and whatever of a batch is in the digest.
+func TestTheDigestTellsPlansApart(t *testing.T) {
+	base := workflow.Step{Row: 2, Action: workflow.Rename, AccountID: "a", From: "x@old.example", To: "x@new.example"}
+	seen := map[string]string{base.Hash(): "the step itself"}
+	for name, change := range map[string]func(*workflow.Step){
+		"row":     func(s *workflow.Step) { s.Row = 3 },
+		"action":  func(s *workflow.Step) { s.Action = workflow.Deactivate },
+		"account": func(s *workflow.Step) { s.AccountID = "b" },
+		"status":  func(s *workflow.Step) { s.ExpectedStatus = workflow.StatusInactive },
+		"from":    func(s *workflow.Step) { s.From = "y@old.example" },
+		"to":      func(s *workflow.Step) { s.To = "X@new.example" },
+		"message": func(s *workflow.Step) { s.Message = "bye" },
+		"group":   func(s *workflow.Step) { s.Group = "g" },
+	} {
+		s := base
+		change(&s)
+		if other, twice := seen[s.Hash()]; twice {
+			t.Errorf("a step with another %s has the hash of %s", name, other)
+		}
+		seen[s.Hash()] = name
+	}
+	digest := func(change func(*workflow.Batch), steps ...workflow.Step) string {
+		b := &workflow.Batch{Number: 1, OrgID: "o", Reason: "r"}
+		change(b)
+		return workflow.PlanDigest(b, steps)
+	}
+	same := digest(func(*workflow.Batch) {}, base)
+	for name, other := range map[string]string{
+		"number":    digest(func(b *workflow.Batch) { b.Number = 2 }, base),
+		"org":       digest(func(b *workflow.Batch) { b.OrgID = "p" }, base),
+		"reason":    digest(func(b *workflow.Batch) { b.Reason = "s" }, base),
+		"requester": digest(func(b *workflow.Batch) { b.Requester.ID = "U1" }, base),
+		"author":    digest(func(b *workflow.Batch) { b.Author.ID = "U1" }, base),
+		"steps":     digest(func(*workflow.Batch) {}, base, base),
+	} {
+		if other == same {
+			t.Errorf("a plan with another %s has the same digest", name)
+		}
+	}
+}
