@@ -52,26 +52,28 @@ func (a *api) download(ctx context.Context, url string, limit int64) ([]byte, er
 		}
 		return nil, fmt.Errorf("download: %w", err)
 	}
-	head := bytes.ToLower(bytes.TrimSpace(buf.Bytes()[:min(buf.Len(), 200)]))
+	content := buf.buf.Bytes()
+	head := bytes.ToLower(bytes.TrimSpace(content[:min(len(content), 200)]))
 	if bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html")) {
 		return nil, errSignIn
 	}
-	return buf.Bytes(), nil
+	return content, nil
 }
 
-// bounded is a buffer that refuses more than limit bytes.
+// bounded is a buffer that refuses more than limit bytes. The buffer is not embedded: io.Copy would find its ReadFrom and
+// go past the limit.
 type bounded struct {
-	bytes.Buffer
+	buf   bytes.Buffer
 	limit int64
 	over  bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if int64(b.Len()+len(p)) > b.limit {
+	if int64(b.buf.Len()+len(p)) > b.limit {
 		b.over = true
 		return 0, errTooLarge
 	}
-	return b.Buffer.Write(p)
+	return b.buf.Write(p)
 }
 
 // startUpload is the first of the three steps: Slack gives the file its id and says where its bytes go.

@@ -137,6 +137,8 @@ type world struct {
 	bot      *Bot
 	url      string
 	reports  Reports
+	refused  string   // what Slack is told to refuse, which is then no fault of ours
+	admins   []string // U0ALICE and U0BOB when nil
 	quick    bool
 	log      *logged
 
@@ -218,6 +220,9 @@ func startWorld(t *testing.T, w *world) *world {
 			}
 		}
 		for _, v := range w.slack.Violations() {
+			if v.Rule == w.refused {
+				continue
+			}
 			t.Errorf("Slack does not like %s: %s: %s", v.Where, v.Rule, v.Detail)
 		}
 		if t.Failed() {
@@ -239,10 +244,13 @@ func (w *world) startBot(over Store) {
 	if over == nil {
 		over = w.db
 	}
+	if w.admins == nil {
+		w.admins = []string{"U0ALICE", "U0BOB"}
+	}
 	ready := make(chan struct{})
 	bot, err := New(Config{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
-		Command: "/countersign", Requests: requests, Admins: []string{"U0ALICE", "U0BOB"}, Requesters: []string{"S0HELPDESK"},
+		Command: "/countersign", Requests: requests, Admins: w.admins, Requesters: []string{"S0HELPDESK"},
 		Reports: "C0REPORTS", Results: w.reports, Engine: w.engine, Store: over, HTTP: &http.Client{Timeout: 10 * time.Second},
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
 	})
