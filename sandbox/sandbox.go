@@ -26,10 +26,11 @@ const headerTimeout = 10 * time.Second
 
 // The credentials and ids of the sandbox. They open nothing but itself, and are no secret.
 const (
-	appToken = "xapp-1-A0COUNTERSIGN-sandbox"
-	botToken = "xoxb-sandbox-countersign"
-	apiKey   = "ATCTT3xFfGN0-sandbox"
-	orgID    = "7d0c5f1e-4b7a-4c8e-9a55-0f6c2b1d9e30"
+	appToken  = "xapp-1-A0COUNTERSIGN-sandbox"
+	botToken  = "xoxb-sandbox-countersign"
+	apiKey    = "ATCTT3xFfGN0-sandbox"
+	scopedKey = "ATCTT3xFfGN0-sandbox-scoped"
+	orgID     = "7d0c5f1e-4b7a-4c8e-9a55-0f6c2b1d9e30"
 )
 
 // Config says where a sandbox listens and who is in it. The zero value works.
@@ -100,7 +101,7 @@ func build(config Config, now time.Time) (*Sandbox, error) {
 		return nil, fmt.Errorf("start the sandbox's workspace: %w", err)
 	}
 	atlassian, err := organisation.New(organisation.Config{
-		OrgID: orgID, Name: companyName, APIKey: apiKey, Rand: rand.New(rand.NewPCG(config.Seed, 2)), //nolint:gosec // as above
+		OrgID: orgID, Name: companyName, APIKey: apiKey, ScopedKeys: []string{scopedKey}, Rand: rand.New(rand.NewPCG(config.Seed, 2)), //nolint:gosec // as above
 		Limit: organisation.RateLimit{PerMinute: callsPerMinute, Headers: true},
 	})
 	if err != nil {
@@ -167,6 +168,9 @@ func (s *Sandbox) BotToken() string { return botToken }
 
 // APIKey is the organisation's API key, made without scopes.
 func (s *Sandbox) APIKey() string { return apiKey }
+
+// ScopedKey is a key of the organisation that was made with scopes: it may list and not manage.
+func (s *Sandbox) ScopedKey() string { return scopedKey }
 
 // OrgID is the Atlassian organisation's id.
 func (s *Sandbox) OrgID() string { return orgID }
