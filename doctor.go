@@ -24,6 +24,8 @@ const (
 	helloTime     = 5 * time.Second // for Slack's first word on a connection
 	mostMembers   = 200             // people of a channel who are looked at
 	ownLinks      = 2               // connections that a running bot has
+
+	throttledTries = 5 // of a call that Slack throttles; each waits as long as Slack asks
 )
 
 // errUnwell is doctor's verdict when something has to be mended; what, it has printed.
@@ -45,7 +47,7 @@ func runDoctor(ctx context.Context, cfg *Config, out io.Writer) error {
 	d := &doctor{cfg: cfg, out: out}
 	d.slack = slack.New(cfg.Slack.BotToken.Reveal(),
 		slack.OptionAppLevelToken(cfg.Slack.AppToken.Reveal()), slack.OptionAPIURL(cfg.Slack.APIURL),
-		slack.OptionHTTPClient(&http.Client{Timeout: slackCallTime}),
+		slack.OptionHTTPClient(&http.Client{Timeout: slackCallTime}), slack.OptionRetry(throttledTries),
 		slack.OptionOnResponseHeaders(func(_ string, h http.Header) { d.noteScopes(h) }))
 	if team := d.botToken(ctx); team != "" {
 		d.appToken(ctx)
