@@ -307,14 +307,12 @@ func (d *doctor) atlassian(ctx context.Context) error {
 // expiry warns of the end of the key's life, which Atlassian does not tell.
 func (d *doctor) expiry() {
 	expires := d.cfg.Atlassian.APIKeyExpires
-	if expires.IsZero() {
+	switch days, known := keyLife(expires, time.Now()); {
+	case !known:
 		d.warn("atlassian.api_key_expires: not set; a key lives a year at most, and nobody is warned")
-		return
-	}
-	switch days := int(time.Until(expires).Hours() / 24); {
 	case days < 0:
 		d.bad("atlassian.api_key_expires: the key's life ended on %s", expires.Format(time.DateOnly))
-	case days <= 30:
+	case days <= keyWarning:
 		d.warn("atlassian.api_key_expires: %d days left; make a new key", days)
 	default:
 		d.ok("atlassian.api_key_expires: %d days left", days)

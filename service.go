@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 	keyCheckTime = 30 * time.Second
 	tidyEvery    = 6 * time.Hour // how often stored files are looked at that may go
 	maxFileBytes = 10 << 20      // of a CSV
+	day          = 24 * time.Hour
+	keyWarning   = 30 // days before its end from which the key is warned of
 	loggerField  = "part"
 )
 
@@ -147,7 +150,7 @@ func (s *Service) Run(ctx context.Context) error {
 	part(s.bot.Run)
 	part(s.engine.Run)
 	part(s.tidy)
-	parts.Go(func() { s.checkKey(ctx) })
+	part(s.watchKey)
 	parts.Wait()
 	if failed, ok := errors.AsType[*partError](context.Cause(ctx)); ok {
 		return failed.error
@@ -158,12 +161,39 @@ func (s *Service) Run(ctx context.Context) error {
 // partError is why the service ended from inside.
 type partError struct{ error }
 
-// checkKey says at the start whether Atlassian takes the key. A refused one does not end the program: requests are taken
-// in, nothing can be checked or run, and batches pause until the key works.
-func (s *Service) checkKey(ctx context.Context) {
-	if expires := s.cfg.Atlassian.APIKeyExpires; !expires.IsZero() {
-		s.log.Info().Time("expires", expires).Int("days", int(time.Until(expires).Hours()/24)).Msg("the Atlassian key's life")
+// watchKey says at the start whether Atlassian takes the key, and every day how long it lives.
+func (s *Service) watchKey(ctx context.Context) error {
+	s.checkKey(ctx)
+	for {
+		if days, known := keyLife(s.cfg.Atlassian.APIKeyExpires, time.Now()); known && days <= keyWarning {
+			s.log.Warn().Int("days", days).Msg("the Atlassian key ends soon: make a new one, without scopes")
+		}
+		if !sleep(ctx, day) {
+			return nil
+		}
 	}
+}
+
+// keyLife is how many whole days the key has left, negative when it has ended.
+func keyLife(expires, now time.Time) (days int, known bool) {
+	return int(math.Floor(expires.Sub(now).Hours() / 24)), !expires.IsZero()
+}
+
+// sleep waits; false when the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// checkKey says whether Atlassian takes the key. A refused one does not end the program: requests are taken in, nothing can
+// be checked or run, and batches pause until the key works.
+func (s *Service) checkKey(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, keyCheckTime, errors.New("checking the key took over 30 s"))
 	defer cancel()
 	found, err := s.client.CheckKey(ctx)
@@ -189,12 +219,8 @@ func (s *Service) tidy(ctx context.Context) error {
 		} else if n > 0 {
 			s.log.Info().Int("files", n).Msg("deleted the bytes of old requests")
 		}
-		timer := time.NewTimer(tidyEvery)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep(ctx, tidyEvery) {
 			return nil
-		case <-timer.C:
 		}
 	}
 }
