@@ -234,9 +234,6 @@ func (b *Bot) giveUp(err error) {
 	b.mu.Lock()
 	fail := b.fail
 	b.mu.Unlock()
-	if !errors.As(err, new(*PermanentError)) {
-		err = fmt.Errorf("slack: %w", err)
-	}
 	b.log.Error().Str("error", err.Error()).Msg("Slack refuses us for good")
 	fail(err)
 }

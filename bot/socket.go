@@ -84,15 +84,29 @@ func newSockets(client *slack.Client, options []socketmode.Option, log zerolog.L
 func (s *sockets) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for i, l := range s.links {
-		wg.Go(func() {
-			err := l.client.RunContext(ctx)
-			if ctx.Err() == nil { // slack-go only gives up when it is of no use to go on
-				s.fail(permanentApp(err))
-			}
-		})
+		wg.Go(func() { s.keep(ctx, l) })
 		wg.Go(func() { s.read(ctx, l, s.links[(i+1)%len(s.links)]) })
 	}
 	wg.Wait()
+}
+
+// keep runs one connection. slack-go connects again by itself, and gives up when that is of no use; should it end for
+// another reason, it is started anew.
+func (s *sockets) keep(ctx context.Context, l *link) {
+	for {
+		err := permanentApp(l.client.RunContext(ctx))
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.As(err, new(*PermanentError)) {
+			s.fail(err)
+			return
+		}
+		l.log.Warn().Str("error", plainError(err)).Msg("a connection to Slack ended")
+		if sleep(ctx, shortLife) != nil {
+			return
+		}
+	}
 }
 
 // read takes what comes over one connection. It never waits for work: a reader that does loses the connection.
