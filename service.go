@@ -19,13 +19,13 @@ import (
 
 // What the service allows its parts.
 const (
-	closeTime    = 2 * time.Second // for the status server and the database, once the parts have stopped
-	keyCheckTime = 30 * time.Second
-	tidyEvery    = 6 * time.Hour // how often stored files are looked at that may go
-	maxFileBytes = 10 << 20      // of a CSV
-	day          = 24 * time.Hour
-	keyWarning   = 30 // days before its end from which the key is warned of
-	loggerField  = "part"
+	closeTime     = 2 * time.Second // for the status server and the database, once the parts have stopped
+	keyCheckTime  = 30 * time.Second
+	tidyEvery     = 6 * time.Hour // how often stored files are looked at that may go
+	maxFileBytes  = 10 << 20      // of a CSV
+	keyCheckEvery = 24 * time.Hour
+	keyWarning    = 30 // days before its end from which the key is warned of
+	loggerField   = "part"
 )
 
 // Service is the bot with everything behind it: the database, the Atlassian client, the engine, Slack, the reports and
@@ -168,7 +168,7 @@ func (s *Service) watchKey(ctx context.Context) error {
 		if days, known := keyLife(s.cfg.Atlassian.APIKeyExpires, time.Now()); known && days <= keyWarning {
 			s.log.Warn().Int("days", days).Msg("the Atlassian key ends soon: make a new one, without scopes")
 		}
-		if !sleep(ctx, day) {
+		if !sleep(ctx, keyCheckEvery) {
 			return nil
 		}
 	}
