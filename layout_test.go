@@ -26,7 +26,8 @@ var layout = map[string]struct{ ours, others []string }{
 	".": {
 		ours: []string{"atlassian", "bot", "report", "sandbox", "store", "workflow"},
 		others: []string{
-			"github.com/robfig/cron/v3", "github.com/rs/zerolog", "github.com/slack-go/slack", "github.com/spf13/cobra",
+			"github.com/gorilla/websocket", "github.com/robfig/cron/v3", "github.com/rs/zerolog", "github.com/slack-go/slack",
+			"github.com/spf13/cobra",
 			"go.yaml.in/yaml/v4", "golang.org/x/sync", "golang.org/x/sys",
 		},
 	},
@@ -61,6 +62,7 @@ var narrow = []struct {
 	{module + "/sandbox", []string{"demo*.go", "sandbox/*.go", "sandbox/*/*.go"}, "the product knows no demo"},
 	{module + "/workflow", []string{"*.go", "atlassian/directory.go", "[brs]*/*.go"}, "the client is thin"},
 	{"github.com/slack-go/slack", []string{"bot/*.go", "doctor*.go"}, "Slack is behind bot"},
+	{"github.com/gorilla/websocket", []string{"bot/*.go", "doctor*.go", "sandbox/*/*.go"}, "Slack is behind bot"},
 	{"database/sql", []string{"store/*.go"}, "all SQL is in store"},
 	{"net/http", []string{"*.go", "atlassian/*.go", "bot/*.go", "sandbox/*.go", "sandbox/*/*.go"}, "network at the edges"},
 }
