@@ -217,7 +217,7 @@ func (a *app) rename(ctx context.Context, account, address string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusNoContent {
 		return fmt.Errorf("rename %s: %s: %s", account, response.Status, body)
 	}

@@ -93,7 +93,7 @@ func (l lines) Write(line []byte) (int, error) {
 }
 
 func build(config Config, now time.Time) (*Sandbox, error) {
-	random := rand.New(rand.NewPCG(config.Seed, 1)) //nolint:gosec // a repeatable company, nothing secret
+	random := rand.New(rand.NewPCG(config.Seed, 1)) // a repeatable company, nothing secret
 	slack, err := workspace.New(workspace.Config{
 		AppToken: appToken, BotToken: botToken, Command: config.Command, Rand: random, Log: config.Log,
 	})
@@ -101,7 +101,8 @@ func build(config Config, now time.Time) (*Sandbox, error) {
 		return nil, fmt.Errorf("start the sandbox's workspace: %w", err)
 	}
 	atlassian, err := organisation.New(organisation.Config{
-		OrgID: orgID, Name: companyName, APIKey: apiKey, ScopedKeys: []string{scopedKey}, Rand: rand.New(rand.NewPCG(config.Seed, 2)), //nolint:gosec // as above
+		OrgID: orgID, Name: companyName, APIKey: apiKey, ScopedKeys: []string{scopedKey},
+		Rand:  rand.New(rand.NewPCG(config.Seed, 2)),
 		Limit: organisation.RateLimit{PerMinute: callsPerMinute, Headers: true},
 	})
 	if err != nil {

@@ -63,7 +63,7 @@ func ask(t *testing.T, box *sandbox.Sandbox, method, path string, body, into any
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestStartServesPageAndPlatforms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusForbidden {
 		t.Errorf("another host name: status %d, want 403", response.StatusCode)
 	}
@@ -206,11 +206,15 @@ func TestFileCommandAndClickReachTheApp(t *testing.T) {
 	if len(posted) != 1 || posted[0].Name != sample.Name || posted[0].Size != len(sample.Content) {
 		t.Fatalf("posted file: %+v", posted)
 	}
-	response, err := http.Get(box.URL + messages[0].Files[0].URL) //nolint:noctx // a local server
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, box.URL+posted[0].URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
 	if content, err := io.ReadAll(response.Body); err != nil || !bytes.Equal(content, sample.Content) {
 		t.Errorf("downloaded file: %d bytes, %v; want the %d that were sent", len(content), err, len(sample.Content))
 	}
@@ -286,7 +290,7 @@ func TestEventsPulseOnChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	buffer := make([]byte, 256)
 	if count, err := response.Body.Read(buffer); err != nil || !strings.HasPrefix(string(buffer[:count]), "retry:") {
 		t.Fatalf("first event: %q, %v", buffer[:count], err)

@@ -55,7 +55,7 @@ type company struct {
 
 func newCompany(seed uint64, now time.Time) *company {
 	c := &company{
-		random: rand.New(rand.NewPCG(seed, 3)), //nolint:gosec // a repeatable company, nothing secret
+		random: rand.New(rand.NewPCG(seed, 3)), // a repeatable company, nothing secret
 		now:    now.UTC().Truncate(24 * time.Hour),
 		taken:  make(map[string]bool),
 	}
@@ -126,7 +126,7 @@ func (c *company) accounts() []organisation.Account {
 		all = append(all, sort...)
 	}
 	// A source of its own: asking twice gives the same order.
-	order := rand.New(rand.NewPCG(uint64(len(all)), 4)) //nolint:gosec // nothing secret
+	order := rand.New(rand.NewPCG(uint64(len(all)), 4))
 	order.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all
 }

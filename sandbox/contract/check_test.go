@@ -24,8 +24,9 @@ func load(t *testing.T) *contract.Spec {
 }
 
 // ask is a well-formed request.
-func ask(method, path, body string) *http.Request {
-	request := httptest.NewRequest(method, "http://x.example"+path, strings.NewReader(body))
+func ask(t *testing.T, method, path, body string) *http.Request {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), method, "http://x.example"+path, strings.NewReader(body))
 	request.Header.Set("Authorization", "Bearer key")
 	request.Header.Set("Content-Type", "application/json")
 	return request
@@ -77,14 +78,14 @@ func TestCheckRequest(t *testing.T) {
 		{"mended path", "POST", "/admin/v1/apostrophe", "", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			compare(t, test.want, spec.CheckRequest(ask(test.method, test.path, test.body), []byte(test.body)))
+			compare(t, test.want, spec.CheckRequest(ask(t, test.method, test.path, test.body), []byte(test.body)))
 		})
 	}
 }
 
 func TestCheckRequestHeaders(t *testing.T) {
 	spec := load(t)
-	request := ask("PUT", "/users/a/manage/email", "")
+	request := ask(t, "PUT", "/users/a/manage/email", "")
 	request.Header.Set("Content-Type", "text/plain")
 	request.Header.Set("Authorization", "Basic abc")
 	want := []string{"is no Bearer key", `content type is "text/plain"`}
@@ -130,11 +131,11 @@ func TestCheckAnswer(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			method, path, _ := strings.Cut(test.call, " ")
 			header := http.Header{"Content-Type": {"application/json;charset=UTF-8"}}
-			compare(t, test.want, spec.CheckAnswer(ask(method, path, ""), test.status, header, []byte(test.body)))
+			compare(t, test.want, spec.CheckAnswer(ask(t, method, path, ""), test.status, header, []byte(test.body)))
 		})
 	}
 	html := http.Header{"Content-Type": {"text/html"}}
-	got := spec.CheckAnswer(ask("GET", "/admin/v1/things/1", ""), 200, html, nil)
+	got := spec.CheckAnswer(ask(t, "GET", "/admin/v1/things/1", ""), 200, html, nil)
 	compare(t, []string{`content type is "text/html"`}, got)
 }
 
@@ -159,8 +160,8 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestUnder(t *testing.T) {
 	spec := load(t).Under("/atlassian/")
-	compare(t, nil, spec.CheckRequest(ask("GET", "/atlassian/admin/v1/things/1", ""), nil))
-	compare(t, []string{"no such call"}, spec.CheckRequest(ask("GET", "/admin/v1/things/1", ""), nil))
+	compare(t, nil, spec.CheckRequest(ask(t, "GET", "/atlassian/admin/v1/things/1", ""), nil))
+	compare(t, []string{"no such call"}, spec.CheckRequest(ask(t, "GET", "/admin/v1/things/1", ""), nil))
 }
 
 func TestTransportAndWrap(t *testing.T) {
@@ -180,7 +181,7 @@ func TestTransportAndWrap(t *testing.T) {
 		client = append(client, problem)
 	})}
 	call := func(method, path string) error {
-		request := ask(method, path, "").WithContext(t.Context())
+		request := ask(t, method, path, "")
 		request.RequestURI = ""
 		request.Body = nil
 		request.URL.Host = strings.TrimPrefix(listening.URL, "http://")

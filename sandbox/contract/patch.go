@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -9,7 +10,7 @@ import (
 const partialMark = "x-countersign-partial"
 
 // mend removes the faults that the files share.
-func mend(d *document) error {
+func mend(d *document) {
 	walk(d.root, func(each object) {
 		// The pattern of AccountId ends in a line feed, so that a strict reader refuses every id.
 		if pattern, isText := each["pattern"].(string); isText {
@@ -28,7 +29,6 @@ func mend(d *document) error {
 			paths[clean] = methods
 		}
 	}
-	return nil
 }
 
 // mendOrganization removes the faults of the organizations file.
@@ -39,9 +39,7 @@ func mendOrganization(d *document) error {
 		"/v2/orgs/{orgId}/directories/{directoryId}/users/{accountId}"
 	if user, there := paths[wrong].(object); there {
 		other, _ := paths[right].(object)
-		for method, declared := range other {
-			user[method] = declared
-		}
+		maps.Copy(user, other)
 		delete(paths, wrong)
 		paths[right] = user
 	}

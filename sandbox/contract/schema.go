@@ -25,7 +25,7 @@ func (s schemas) resolve(value any) (object, error) {
 			return current, nil
 		}
 		var target any = s.root
-		for _, step := range strings.Split(strings.TrimPrefix(way, "#/"), "/") {
+		for step := range strings.SplitSeq(strings.TrimPrefix(way, "#/"), "/") {
 			inner, _ := target.(object)
 			if target = inner[step]; target == nil {
 				return nil, fmt.Errorf("resolve schema: %s leads nowhere", way)

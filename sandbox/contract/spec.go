@@ -75,9 +75,7 @@ func Load(folder string) (*Spec, error) {
 		}
 		loaded, err := read(slices.Max(found))
 		if err == nil {
-			err = mend(loaded)
-		}
-		if err == nil {
+			mend(loaded)
 			err = each.mend(loaded)
 		}
 		if err == nil {

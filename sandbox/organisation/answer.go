@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -82,9 +83,7 @@ func insufficientScope() keyError {
 
 // encode sets the headers of an answer and returns its body.
 func encode(w http.ResponseWriter, given answer) []byte {
-	for name, values := range given.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), given.header)
 	if given.body == nil {
 		return nil
 	}

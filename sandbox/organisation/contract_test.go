@@ -56,9 +56,9 @@ func TestContract(t *testing.T) {
 	// good checks the whole exchange, bad the answer alone: its request breaks the rules on purpose.
 	problems := func(bad bool) http.RoundTripper {
 		if !bad {
-			return contract.Transport(http.DefaultTransport, spec, func(problem string) { t.Error(problem) })
+			return contract.Transport(http.DefaultTransport, spec, func(problem string) { w.t.Error(problem) })
 		}
-		return answersOnly{t, spec}
+		return answersOnly{w.t, spec}
 	}
 	good := func(status int, method, path string, body any) reply {
 		t.Helper()
@@ -72,6 +72,7 @@ func TestContract(t *testing.T) {
 	}
 
 	t.Run("user management", func(t *testing.T) {
+		w.t = t
 		for _, each := range []organisation.Account{full, locked, gone} {
 			good(http.StatusOK, "GET", manage(each, ""), nil)
 		}
@@ -115,6 +116,7 @@ func TestContract(t *testing.T) {
 	})
 
 	t.Run("organizations v1", func(t *testing.T) {
+		w.t = t
 		good(http.StatusOK, "GET", "/admin/v1/orgs", nil)
 		good(http.StatusOK, "GET", admin("v1", ""), nil)
 		good(http.StatusNotFound, "GET", "/admin/v1/orgs/other", nil)
@@ -129,6 +131,7 @@ func TestContract(t *testing.T) {
 	})
 
 	t.Run("organizations v2", func(t *testing.T) {
+		w.t = t
 		next := get(t, good(http.StatusOK, "GET", admin("v2", "/directories?limit=1"), nil).body, "links", "next").(string)
 		good(http.StatusOK, "GET", admin("v2", "/directories?cursor="+next), nil)
 		bad(http.StatusBadRequest, "GET", admin("v2", "/directories?limit=101"), nil)
@@ -176,6 +179,7 @@ func TestContract(t *testing.T) {
 		}
 	}
 	t.Run("limits and outages", func(t *testing.T) {
+		w.t = t
 		for _, fault := range []organisation.Fault{
 			organisation.ThrottledBare(), organisation.Unauthorized(), organisation.Broken(500), organisation.Broken(503),
 		} {
@@ -185,6 +189,7 @@ func TestContract(t *testing.T) {
 		w.SetFaults(organisation.Faults{})
 	})
 	t.Run("keys", func(t *testing.T) {
+		w.t = t
 		w.key = scopedKey
 		for _, each := range calls[:6] {
 			good(http.StatusForbidden, each.method, each.path, jsonOrNothing(each.body))

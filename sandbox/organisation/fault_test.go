@@ -134,7 +134,7 @@ func inBubble(t *testing.T, accounts ...organisation.Account) (*organisation.Org
 // send makes a call in fake time and returns the answer with its body read.
 func send(
 	ctx context.Context, t *testing.T, client *http.Client, method, path, body string,
-) (*http.Response, string, error) {
+) (reply, error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, method, "http://organisation.test"+path, strings.NewReader(body))
 	if err != nil {
@@ -144,11 +144,11 @@ func send(
 	request.Header.Set("Content-Type", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, "", err
+		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	return response, string(text), err
+	return reply{status: response.StatusCode, header: response.Header, text: string(text)}, err
 }
 
 func TestClientThatGivesUp(t *testing.T) {
@@ -170,7 +170,7 @@ func TestClientThatGivesUp(t *testing.T) {
 				o.SetFaults(test.faults)
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
-				_, _, err := send(ctx, t, client, http.MethodPut, manage(person(1), "/email"), body)
+				_, err := send(ctx, t, client, http.MethodPut, manage(person(1), "/email"), body)
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatalf("error %v, want the deadline", err)
 				}
@@ -191,7 +191,7 @@ func TestClientThatGivesUp(t *testing.T) {
 func TestTransportCuts(t *testing.T) {
 	o, client := inBubble(t, person(1))
 	o.SetFaults(organisation.Faults{After: organisation.On("", "", 1, organisation.Drop())})
-	_, _, err := send(t.Context(), t, client, http.MethodPost, manage(person(1), "/lifecycle/disable"), `{}`)
+	_, err := send(t.Context(), t, client, http.MethodPost, manage(person(1), "/lifecycle/disable"), `{}`)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("error %v, want one that wraps io.ErrUnexpectedEOF", err)
 	}
@@ -208,7 +208,7 @@ func TestHalfAnAnswer(t *testing.T) {
 	w.SetFaults(fault)
 	for name, read := range map[string]func(method, rest string) error{
 		"without a socket": func(method, rest string) error {
-			_, _, err := send(t.Context(), t, bubble, method, manage(person(1), rest), `{}`)
+			_, err := send(t.Context(), t, bubble, method, manage(person(1), rest), `{}`)
 			return err
 		},
 		"over a socket": func(method, rest string) error {
@@ -284,20 +284,20 @@ func TestReadLag(t *testing.T) {
 		}})
 		shows := func(want string) {
 			t.Helper()
-			_, text, err := send(t.Context(), t, client, http.MethodGet, manage(person(1), "/profile"), "")
+			got, err := send(t.Context(), t, client, http.MethodGet, manage(person(1), "/profile"), "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(text, `"email":"`+want+`"`) {
-				t.Errorf("profile %s, want %s", text, want)
+			if !strings.Contains(got.text, `"email":"`+want+`"`) {
+				t.Errorf("profile %s, want %s", got.text, want)
 			}
 		}
 		put := func(address string) {
 			t.Helper()
 			body := `{"email":"` + address + `"}`
-			response, text, err := send(t.Context(), t, client, http.MethodPut, manage(person(1), "/email"), body)
-			if err != nil || response.StatusCode != http.StatusNoContent {
-				t.Fatal(text, err)
+			got, err := send(t.Context(), t, client, http.MethodPut, manage(person(1), "/email"), body)
+			if err != nil || got.status != http.StatusNoContent {
+				t.Fatal(got.text, err)
 			}
 		}
 		put("one@example.com")
@@ -338,13 +338,13 @@ func TestLimits(t *testing.T) {
 				o, client := inBubble(t, person(1))
 				o.SetLimit(test.limit)
 				call := func() string {
-					response, _, err := send(t.Context(), t, client, http.MethodGet, manage(person(1), ""), "")
+					got, err := send(t.Context(), t, client, http.MethodGet, manage(person(1), ""), "")
 					if err != nil {
 						t.Fatal(err)
 					}
-					header := response.Header
+					header := got.header
 					return strings.Join([]string{
-						strconv.Itoa(response.StatusCode),
+						strconv.Itoa(got.status),
 						header.Get("X-RateLimit-Remaining"), header.Get("X-RateLimit-Reset"), header.Get("Retry-After"),
 					}, " ")
 				}
@@ -356,9 +356,9 @@ func TestLimits(t *testing.T) {
 				if diff := cmp.Diff(test.want, got); diff != "" {
 					t.Errorf("answers (-want +got):\n%s", diff)
 				}
-				response, _, err := send(t.Context(), t, client, http.MethodGet, admin("v1", "/users"), "")
-				if err != nil || response.StatusCode != http.StatusOK {
-					t.Errorf("another endpoint is limited, too: %v %v", response, err)
+				other, err := send(t.Context(), t, client, http.MethodGet, admin("v1", "/users"), "")
+				if err != nil || other.status != http.StatusOK {
+					t.Errorf("another endpoint is limited, too: %v %v", other, err)
 				}
 				time.Sleep(20 * time.Second)
 				if again := call(); !strings.HasPrefix(again, "200") {

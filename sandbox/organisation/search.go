@@ -248,7 +248,7 @@ func (s *searchRequest) matches(each *record) bool {
 		s.ClaimStatus != "" && s.ClaimStatus != each.claim(),
 		len(s.GroupIDs) > 0, len(s.ResourceIDs) > 0,
 		s.MFAEnabled != nil && *s.MFAEnabled,
-		len(s.RoleIDs) > 0 && !(each.OrgAdmin && slices.Contains(s.RoleIDs, "atlassian/org-admin")):
+		len(s.RoleIDs) > 0 && (!each.OrgAdmin || !slices.Contains(s.RoleIDs, "atlassian/org-admin")):
 		return false
 	case len(s.EmailDomains) > 0 && !slices.ContainsFunc(s.EmailDomains, func(domain string) bool {
 		return each.Email != "" && addressKey(strings.TrimPrefix(domain, "@")) == domainOf(each.Email)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -153,9 +154,7 @@ func (o *Organisation) answer(x *exchange) answer {
 	if given.header == nil {
 		given.header = make(http.Header)
 	}
-	for name, values := range header {
-		given.header[name] = values
-	}
+	maps.Copy(given.header, header)
 	return given
 }
 

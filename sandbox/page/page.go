@@ -45,7 +45,7 @@ type Page struct {
 	uploads      uploads
 
 	end   context.CancelFunc
-	ended context.Context //nolint:containedctx // ends the event streams, which outlive every request's own reason to end
+	ended context.Context // ends the event streams, which outlive every request's own reason to end
 }
 
 // New prepares a page; it starts nothing.

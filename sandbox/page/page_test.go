@@ -70,7 +70,7 @@ func send(t *testing.T, request *http.Request) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(response.Body); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func TestGuardRefusesOtherHosts(t *testing.T) {
 		"":                    http.StatusForbidden,
 		"rebound.example:443": http.StatusForbidden,
 	} {
-		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		request.Host = host
 		recorder := httptest.NewRecorder()
 		answered.ServeHTTP(recorder, request)
@@ -51,7 +51,7 @@ func TestSameOriginRefusesOtherSites(t *testing.T) {
 		{"", "cross-site", http.StatusForbidden},
 		{"null", "", http.StatusForbidden},
 	} {
-		request := httptest.NewRequest(http.MethodPost, "/page/say", nil)
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/page/say", nil)
 		request.Host = "127.0.0.1:8780"
 		if test.origin != "" {
 			request.Header.Set("Origin", test.origin)
@@ -83,7 +83,7 @@ func TestAssetsAreServedWithTheirTypesAndPolicy(t *testing.T) {
 		"/static/vendor/lato/lato-latin-400-normal.woff2": "font/woff2",
 	} {
 		recorder := httptest.NewRecorder()
-		served.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
+		served.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
 		if recorder.Code != http.StatusOK || recorder.Body.Len() == 0 {
 			t.Errorf("GET %s: status %d, %d bytes", target, recorder.Code, recorder.Body.Len())
 		}
@@ -97,7 +97,7 @@ func TestAssetsAreServedWithTheirTypesAndPolicy(t *testing.T) {
 	}
 	for _, target := range []string{"/static/", "/static/absent.js", "/static/../doc.go", "/elsewhere"} {
 		recorder := httptest.NewRecorder()
-		served.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
+		served.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
 		if recorder.Code != http.StatusNotFound {
 			t.Errorf("GET %s: status %d, want 404", target, recorder.Code)
 		}
