@@ -27,10 +27,10 @@ func TestSecretsNeverShow(t *testing.T) {
 	}
 	h.begin()
 	h.send(sandbox.Hana, "", "ask.csv", moves(h.movable(3)))
-	h.awaitButton(1, "Approve")
+	h.awaitButton("Approve")
 	h.world.Organisation.SetKey("another") // ours is refused from now on
-	h.click(sandbox.Bob, 1, "Approve")
-	h.awaitButton(1, "Resume")
+	h.click(sandbox.Bob, "Approve")
+	h.awaitButton("Resume")
 	h.end()
 
 	h.cfg.Atlassian.APIKey = newSecret(leakyKey) // refused, too, and on the way to a server that cuts connections

@@ -135,12 +135,12 @@ func (h *house) card(number int) (workspace.Message, bool) {
 	return workspace.Message{}, false
 }
 
-// awaitButton waits until the card of a batch has a button, and gives the card and the button's action id.
-func (h *house) awaitButton(number int, label string) (m workspace.Message, action string) {
+// awaitButton waits until the card of the first batch has a button, and gives the card and the button's action id.
+func (h *house) awaitButton(label string) (m workspace.Message, action string) {
 	h.t.Helper()
-	h.until(fmt.Sprintf("%s on card #%d", label, number), func() bool {
+	h.until(label+" on card #1", func() bool {
 		var ok bool
-		m, ok = h.card(number)
+		m, ok = h.card(1)
 		action = buttons(m)[label]
 		return ok && action != ""
 	})
@@ -177,20 +177,21 @@ func buttons(m workspace.Message) map[string]string {
 	return out
 }
 
-func (h *house) click(person string, number int, label string) {
+// click presses a button of the first batch's card, once it is there.
+func (h *house) click(person, label string) {
 	h.t.Helper()
-	m, action := h.awaitButton(number, label)
+	m, action := h.awaitButton(label)
 	if err := h.world.Workspace.Click(h.t.Context(), person, sandbox.Requests, m.TS, action, ""); err != nil {
 		h.t.Fatalf("%s clicks %s: %v", person, label, err)
 	}
 }
 
-// file waits for a file in the thread of a card and gives its rows, the header first.
-func (h *house) file(number int, name string) [][]string {
+// file waits for a file in the thread of the first batch's card and gives its rows, the header first.
+func (h *house) file(name string) [][]string {
 	h.t.Helper()
 	var content []byte
 	h.until(name, func() bool {
-		m, ok := h.card(number)
+		m, ok := h.card(1)
 		if !ok {
 			return false
 		}
@@ -280,13 +281,13 @@ func TestMainJob(t *testing.T) {
 	h.send(sandbox.Hana, "reason: the company has a new name", "ask.csv", moves(accounts)+
 		"712020:nobody,nobody@northwind.example,nobody@northwind-group.example\n"+
 		",not an address,x@northwind-group.example\n")
-	h.awaitButton(1, "Approve")
-	plan := h.file(1, "batch-1-plan.csv")
+	h.awaitButton("Approve")
+	plan := h.file("batch-1-plan.csv")
 	want := []string{"ready", "ready", "ready", "ready", "ready", "blocked", "bad"}
 	if diff := cmp.Diff(want, column(t, plan, "status")); diff != "" {
 		t.Errorf("status column of the plan (-want +got):\n%s", diff)
 	}
-	bad := h.file(1, "batch-1-bad-rows.csv")
+	bad := h.file("batch-1-bad-rows.csv")
 	if diff := cmp.Diff([]string{"7", "8"}, column(t, bad, "line")); diff != "" {
 		t.Errorf("lines of the bad rows (-want +got):\n%s", diff)
 	}
@@ -294,8 +295,8 @@ func TestMainJob(t *testing.T) {
 		t.Fatalf("%d changes were made before anybody approved", n)
 	}
 
-	h.click(sandbox.Alice, 1, "Approve")
-	results := h.file(1, "batch-1-results.csv")
+	h.click(sandbox.Alice, "Approve")
+	results := h.file("batch-1-results.csv")
 	want = []string{"done", "done", "done", "done", "done", "blocked", "bad"}
 	if diff := cmp.Diff(want, column(t, results, "status")); diff != "" {
 		t.Errorf("status column of the results (-want +got):\n%s", diff)
@@ -321,13 +322,13 @@ func TestOwnApprovalAndSecondClick(t *testing.T) {
 	h := newHouse(t)
 	h.begin()
 	h.send(sandbox.Alice, "", "ask.csv", moves(h.movable(1)))
-	stale, action := h.awaitButton(1, "Approve")
-	h.click(sandbox.Alice, 1, "Approve")
+	stale, action := h.awaitButton("Approve")
+	h.click(sandbox.Alice, "Approve")
 	h.until("a private refusal", func() bool { return h.told(sandbox.Alice) != "" })
 	if n := len(h.world.Organisation.Effects()); n != 0 {
 		t.Fatalf("%d changes were made under the requester's own approval", n)
 	}
-	h.click(sandbox.Bob, 1, "Reject")
+	h.click(sandbox.Bob, "Reject")
 	h.until("the form that asks why", func() bool { return len(h.world.Workspace.Views(sandbox.Bob)) == 1 })
 	view := h.world.Workspace.Views(sandbox.Bob)[0]
 	if err := h.world.Workspace.SubmitView(t.Context(), sandbox.Bob, view.ID, map[string]string{"reason": "wrong list"}); err != nil {
@@ -372,7 +373,7 @@ func TestARestartInTheMiddle(t *testing.T) {
 	h.begin()
 	accounts := h.movable(25)
 	h.send(sandbox.Hana, "", "ask.csv", moves(accounts))
-	h.click(sandbox.Bob, 1, "Approve")
+	h.click(sandbox.Bob, "Approve")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := h.world.Organisation.WaitFor(ctx, func() bool { return len(h.world.Organisation.Effects()) >= 5 }); err != nil {
@@ -388,7 +389,7 @@ func TestARestartInTheMiddle(t *testing.T) {
 		t.Fatalf("%d changes were made before the stop; the test does not test", stopped)
 	}
 	h.begin()
-	results := h.file(1, "batch-1-results.csv")
+	results := h.file("batch-1-results.csv")
 	for i, status := range column(t, results, "status") {
 		if status != "done" {
 			t.Errorf("row %d is %s", i+2, status)
