@@ -208,7 +208,7 @@ func (p *commandParser) parse() (Command, error) {
 	case "report show", "report run", "report diff":
 		err = p.report()
 	case "history":
-		err = p.users(1, 1)
+		err = p.users(1)
 	case helpCommand: // whatever follows, help is what helps
 	case "domains", "batches", "report list", "new":
 		err = p.nothing()
@@ -279,9 +279,9 @@ func (p *commandParser) report() error {
 	return nil
 }
 
-// users reads the words as accounts, at least and at most so many; most 0 is any number.
-func (p *commandParser) users(least, most int) error {
-	if len(p.words) < least {
+// users reads the words as accounts, one at least and at most so many; most 0 is any number.
+func (p *commandParser) users(most int) error {
+	if len(p.words) == 0 {
 		return p.refuse("say which account, by address or account id")
 	}
 	if most > 0 && len(p.words) > most {

@@ -25,7 +25,7 @@ func (p *commandParser) batch() error {
 	case "group add", "group remove":
 		return p.group()
 	default:
-		return p.users(1, 0)
+		return p.users(0)
 	}
 }
 
@@ -82,7 +82,7 @@ func (p *commandParser) rename() error {
 	}
 	to := p.words[1]
 	p.words = p.words[:1]
-	if err := p.users(1, 1); err != nil {
+	if err := p.users(1); err != nil {
 		return err
 	}
 	address := plainAddress(to.raw)
@@ -116,7 +116,7 @@ func (p *commandParser) setName() error {
 		parts = append(parts, plainText(w.raw))
 	}
 	p.words = p.words[:1]
-	if err := p.users(1, 1); err != nil {
+	if err := p.users(1); err != nil {
 		return err
 	}
 	name := strings.Join(parts, " ")
@@ -133,7 +133,7 @@ func (p *commandParser) group() error {
 	}
 	group := plainText(p.words[0].raw)
 	p.words = p.words[1:]
-	if err := p.users(1, 0); err != nil {
+	if err := p.users(0); err != nil {
 		return err
 	}
 	for i := range p.out.Rows {

@@ -17,10 +17,10 @@ type ReasonCode string
 
 // The codes, by where they come from. Behind each, the facts.
 const (
-	// reading a row
+	// Reading a row.
 	ReasonUnreadable ReasonCode = "unreadable" // words
 
-	// checking
+	// Checking.
 	ReasonNoAccount       ReasonCode = "no_account"      // what was looked for
 	ReasonNotManaged      ReasonCode = "not_managed"     // address or id
 	ReasonAmbiguous       ReasonCode = "ambiguous"       // address, ids
@@ -43,7 +43,7 @@ const (
 	ReasonCaseOnly        ReasonCode = "case_only"       // address
 	ReasonOtherAccountTyp ReasonCode = "account_type"    // type
 
-	// running
+	// Running.
 	ReasonDrifted     ReasonCode = "drifted"     // what differs, planned, now
 	ReasonGone        ReasonCode = "gone"        // id
 	ReasonCollision   ReasonCode = "collision"   // address
