@@ -3,27 +3,50 @@ package store
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/rs/zerolog"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// migrateInTurn migrates, and waits its turn where SQLite does not wait by itself: while another program changes the file
+// to WAL, or closes it as the last one, SQLITE_BUSY comes at once whatever busy_timeout says
+// (https://www.sqlite.org/wal.html, "Sometimes Queries Return SQLITE_BUSY In WAL Mode").
+func (db *DB) migrateInTurn(ctx context.Context) error {
+	for begin := time.Now(); ; {
+		err := db.migrate(ctx)
+		said, ok := errors.AsType[*sqlite.Error](err)
+		if !ok || said.Code()&0xff != sqlite3.SQLITE_BUSY || time.Since(begin) >= busyTimeout {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyPause):
+		}
+	}
+}
+
 // migrate refuses what is not ours or newer than we are, and then brings the schema up to date. goose would take a newer
 // database without a word.
 func (db *DB) migrate(ctx context.Context) error {
-	var mark, tables int
-	if err := db.writer.QueryRowContext(ctx, "PRAGMA application_id").Scan(&mark); err != nil {
+	// One statement, for another command may be at its first migration. A file that holds nothing but goose's table is ours
+	// too: its first start ended before that migration.
+	var mark, others int
+	err := db.writer.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id), count(*)
+		FROM sqlite_master WHERE tbl_name NOT IN ('goose_db_version', 'sqlite_sequence')`).Scan(&mark, &others)
+	if err != nil {
 		return err
 	}
-	if err := db.writer.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
-		return err
-	}
-	if tables > 0 && mark != applicationID && !db.begun(ctx) {
+	if others > 0 && mark != applicationID {
 		return ErrNotOurs
 	}
 	files, err := fs.Sub(migrations, "migrations")
@@ -54,14 +77,6 @@ func (db *DB) migrate(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// begun says whether the file holds nothing but the table of versions: the first start ended before the first migration.
-func (db *DB) begun(ctx context.Context) bool {
-	var others int
-	err := db.writer.QueryRowContext(ctx,
-		"SELECT count(*) FROM sqlite_master WHERE tbl_name NOT IN ('goose_db_version', 'sqlite_sequence')").Scan(&others)
-	return err == nil && others == 0
 }
 
 // gooseLog sends what goose has to say to our log. It never ends the program.

@@ -37,6 +37,9 @@ const applicationID = 0x6373676e
 // How long a statement waits for another program (a backup, sqlite3) that holds the lock.
 const busyTimeout = 5 * time.Second
 
+// How often a file is tried again that is busy in a way that SQLite does not wait for.
+const busyPause = 20 * time.Millisecond
+
 // Pages that each connection keeps, in KiB: the files are small and the operating system caches them too.
 const (
 	writerCache = 4096
@@ -74,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	db.writer.SetMaxOpenConns(1)
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrateInTurn(ctx); err != nil {
 		return nil, errors.Join(storeError(ctx, "open the database "+cfg.Path, err), db.writer.Close())
 	}
 	if db.reader, err = sql.Open("sqlite", dsn(cfg.Path, "deferred", readerCache, true)); err != nil {
