@@ -193,12 +193,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // checkKey says whether Atlassian takes the key. A refused one does not end the program: requests are taken in, nothing can
 // be checked or run, and batches pause until the key works.
-func (s *Service) checkKey(ctx context.Context) {
-	ctx, cancel := context.WithTimeoutCause(ctx, keyCheckTime, errors.New("checking the key took over 30 s"))
+func (s *Service) checkKey(service context.Context) {
+	ctx, cancel := context.WithTimeoutCause(service, keyCheckTime, errors.New("checking the key took over 30 s"))
 	defer cancel()
 	found, err := s.client.CheckKey(ctx)
 	switch {
-	case ctx.Err() != nil:
+	case service.Err() != nil:
 	case found.Scoped:
 		s.log.Error().Msg("the Atlassian key was made with scopes, so accounts can neither be checked nor changed: " +
 			"make one without scopes (Atlassian admin, Settings, API keys) and set atlassian.api_key")

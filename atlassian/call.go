@@ -18,6 +18,10 @@ import (
 const (
 	callTimeout = 30 * time.Second // one attempt, to the last byte of its answer
 
+	// leaveTimeout is how long a write may wait for a free slot and the gate. What was read before it gets stale; then it
+	// is better not made, and looked at anew.
+	leaveTimeout = 20 * time.Second
+
 	pageBudget  = 2 * time.Minute  // one page of a long list: losing it would lose the list
 	readBudget  = 30 * time.Second // any other read
 	checkBudget = 10 * time.Second // the read right before a write, and the one that proves it
@@ -105,15 +109,21 @@ func (c *Client) write(ctx context.Context, call request) error {
 
 // pass waits for a free slot and the gate, and makes one attempt; started is set when it leaves.
 func (c *Client) pass(ctx context.Context, call request, started *time.Time) ([]byte, error) {
+	waitCtx := ctx
+	if call.write {
+		bounded, cancel := context.WithTimeout(ctx, leaveTimeout)
+		defer cancel()
+		waitCtx = bounded
+	}
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, notLeft(call, ctx.Err())
+	case <-waitCtx.Done():
+		return nil, c.notLeft(ctx, call, waitCtx.Err())
 	}
-	leave, err := c.gate.wait(ctx)
+	leave, err := c.gate.wait(waitCtx)
 	if err != nil {
-		return nil, notLeft(call, err)
+		return nil, c.notLeft(ctx, call, err)
 	}
 	*started = time.Now()
 	answer, err := c.attempt(ctx, call)
@@ -131,12 +141,18 @@ func (c *Client) pass(ctx context.Context, call request, started *time.Time) ([]
 	return answer.body, err
 }
 
-// notLeft is the error of a call whose context ended before it left: as it is for a read; for a write it says so too.
-func notLeft(call request, err error) error {
+// notLeft is the error of a call that waited for too long: for a read the context's own; a write says that it did not
+// leave, and when it was the gate that kept it, for how long that stays shut.
+func (c *Client) notLeft(ctx context.Context, call request, err error) error {
 	if !call.write {
 		return err
 	}
-	return &Error{Operation: call.operation, Kind: KindNotSent, cause: err, details: err.Error()}
+	e := &Error{Operation: call.operation, Kind: KindNotSent, cause: err, details: err.Error()}
+	if ctx.Err() == nil {
+		e.cause, e.details = nil, fmt.Sprintf("waited over %s for its turn", leaveTimeout)
+		e.RetryAfter = max(c.gate.shut(), time.Second)
+	}
+	return e
 }
 
 // unmade is the error of a call that could not be put together.

@@ -260,6 +260,11 @@ func writeError(action workflow.ActionName, address string, err error) error {
 		return &kindError{workflow.ErrNotFound, err}
 	case KindThrottled:
 		return &throttledError{kindError{workflow.ErrThrottled, err}, e.RetryAfter}
+	case KindNotSent:
+		if e.RetryAfter > 0 { // our own gate kept it
+			return &throttledError{kindError{workflow.ErrThrottled, err}, e.RetryAfter}
+		}
+		return &kindError{workflow.ErrNotSent, err}
 	case KindUnavailable, KindUnexpected:
 		return &kindError{workflow.ErrUnknownOutcome, err}
 	default:

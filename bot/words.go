@@ -62,6 +62,7 @@ func words(err error, command string) (text string, ok bool) {
 		{workflow.ErrNotRequester, "Only who asked for this batch may do that; an admin may reject or cancel it."},
 		{workflow.ErrMayNotResume, "I stopped this batch by myself, so somebody else than its requester has to resume it."},
 		{workflow.ErrAlready, "You have approved this plan already; it counts once."},
+		{workflow.ErrOtherOrg, "This batch was planned for another organisation than the settings name now. Ask for it again."},
 		{workflow.ErrBeingChecked, "This batch is being checked again already."},
 		{workflow.ErrNeedsReason, "A reason is needed: put `reason: …` at the end, and send it again."},
 		{workflow.ErrNothingToRead, "There are no rows in it, so there is nothing to do."},

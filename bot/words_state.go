@@ -113,8 +113,8 @@ func stopWords(s workflow.Stop) string {
 		return with("Atlassian could not be reached")
 	case workflow.StopLateStart:
 		return with("it did not run for longer than approval.start_within; look whether it is still wanted")
-	case workflow.StopStore:
-		return with("the database could not be written")
+	case workflow.StopOtherOrg:
+		return with("it was planned for another organisation than the settings name now; cancel it and ask again")
 	default:
 		return with(string(s.Cause))
 	}

@@ -30,7 +30,7 @@ func kinds() map[string]error {
 		"ErrNotRequester": workflow.ErrNotRequester, "ErrMayNotResume": workflow.ErrMayNotResume,
 		"ErrAlready": workflow.ErrAlready, "ErrNeedsReason": workflow.ErrNeedsReason,
 		"ErrNothingToRead": workflow.ErrNothingToRead, "ErrNeedsAction": workflow.ErrNeedsAction,
-		"ErrBeingChecked": workflow.ErrBeingChecked,
+		"ErrBeingChecked": workflow.ErrBeingChecked, "ErrOtherOrg": workflow.ErrOtherOrg,
 	}
 }
 
@@ -133,7 +133,7 @@ func TestWords(t *testing.T) {
 func TestEveryStopHasWords(t *testing.T) {
 	causes := []workflow.StopCause{
 		workflow.StopPerson, workflow.StopCanary, workflow.StopInARow, workflow.StopPercent, workflow.StopKeyRefused,
-		workflow.StopUnknown, workflow.StopUnavailable, workflow.StopLateStart, workflow.StopStore,
+		workflow.StopUnknown, workflow.StopUnavailable, workflow.StopLateStart, workflow.StopOtherOrg,
 	}
 	for _, cause := range causes {
 		text := stopWords(workflow.Stop{Cause: cause, By: bob, Rows: []int{3, 9}, Note: "5"})

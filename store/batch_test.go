@@ -201,20 +201,27 @@ func TestOneOfManyWins(t *testing.T) {
 func TestOnePersonDecidesOnce(t *testing.T) {
 	db := open(t)
 	b := sealed(t, db, nil)
-	decide := func(p workflow.Person, digest string) error {
+	decide := func(p workflow.Person, verdict workflow.Verdict, digest string) error {
 		_, err := db.Update(t.Context(), b.Number, func(b *workflow.Batch) error {
-			d := workflow.Decision{Person: p, Verdict: workflow.Approve, Digest: digest, At: noon}
+			d := workflow.Decision{Person: p, Verdict: verdict, Digest: digest, At: noon}
 			b.Decisions = append(b.Decisions, d)
 			return nil
 		})
 		return err
 	}
 	for _, step := range []struct {
-		person workflow.Person
-		digest string
-		want   error
-	}{{alice, "d1", nil}, {alice, "d1", workflow.ErrAlready}, {hana, "d1", nil}, {alice, "d2", nil}} {
-		if err := decide(step.person, step.digest); !errors.Is(err, step.want) {
+		person  workflow.Person
+		verdict workflow.Verdict
+		digest  string
+		want    error
+	}{
+		{alice, workflow.Approve, "d1", nil},
+		{alice, workflow.Approve, "d1", workflow.ErrAlready},
+		{alice, workflow.Reject, "d1", nil}, // who approved may still reject
+		{hana, workflow.Approve, "d1", nil},
+		{alice, workflow.Approve, "d2", nil},
+	} {
+		if err := decide(step.person, step.verdict, step.digest); !errors.Is(err, step.want) {
 			t.Errorf("%s on %s: %v, want %v", step.person.ID, step.digest, err, step.want)
 		}
 	}

@@ -113,18 +113,17 @@ func (db *DB) UpdateChange(
 	return b, c, nil
 }
 
-// UpdateChanges applies a rule to every row in the given state, in row order, and then the batch's rule, all in one
-// transaction. Rows are read in chunks, so that a large batch does not lie in memory as a whole.
+// UpdateChanges applies the batch's rule and then a rule to every row in the given state, in row order, all in one
+// transaction. A refusal of the batch's rule costs no row. Rows are read in chunks, so that a large batch does not lie in memory as a whole.
 func (db *DB) UpdateChanges(
 	ctx context.Context, number int64, state workflow.ChangeState, each func(*workflow.Change) error,
 	rule func(*workflow.Batch) error,
 ) (b *workflow.Batch, err error) {
 	err = db.write(ctx, fmt.Sprintf("update the %s rows of batch %d", state, number), func(tx *sql.Tx) error {
-		if err := updateEach(ctx, tx, number, state, each); err != nil {
+		if b, err = changeBatch(ctx, tx, number, rule); err != nil {
 			return err
 		}
-		b, err = changeBatch(ctx, tx, number, rule)
-		return err
+		return updateEach(ctx, tx, number, state, each)
 	})
 	if err != nil {
 		return nil, err

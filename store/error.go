@@ -57,17 +57,6 @@ func (e *Error) words() string {
 	}
 }
 
-// Passing says whether the same operation may go well later without anybody doing something to the file itself: space,
-// a lock, a disk that comes back.
-func (e *Error) Passing() bool {
-	switch e.Code {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN:
-		return true
-	default:
-		return false
-	}
-}
-
 // storeError gives SQLite's errors their operation and code, and leaves all others as they are, for those are the
 // answers of rules. An interrupted statement is the end of its context.
 func storeError(ctx context.Context, op string, err error) error {

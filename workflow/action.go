@@ -87,7 +87,7 @@ type Action struct {
 }
 
 // The actions that are carried out. Adding an action is adding an entry here, its call to Writer and its words to
-// reason.go and effect.go.
+// reason.go.
 var actions = []Action{
 	{
 		Name:      Rename,
@@ -158,7 +158,7 @@ func BuiltActions() []ActionName {
 	return names
 }
 
-// Effect is a side effect that people are told of before they approve. Its words are in the table below.
+// Effect is a side effect that people are told of before they approve; its words are the card's.
 type Effect string
 
 // The side effects. Sources: an address change ends every session of the account (user management API, PUT email); a

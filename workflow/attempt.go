@@ -42,16 +42,14 @@ func (r *runner) send(ctx, work context.Context, t *task) verdict {
 	case err != nil:
 		return verdict{err: err}
 	}
-	call, cancel := context.WithTimeoutCause(work, callTime, errors.New("the call took over 30 s"))
+	call, cancel := context.WithTimeoutCause(work, callTime, errors.New("the call took over a minute"))
 	defer cancel()
 	return r.answer(work, t, c, step, action.Call(call, r.engine.cfg.Directory, step))
 }
 
 // read reads an account before a change is sent; ok false with the verdict when that is not possible now, or never.
 func (r *runner) read(ctx context.Context, t *task, id string) (Account, verdict, bool) {
-	rctx, cancel := context.WithTimeoutCause(ctx, readTime, errors.New("reading the account took over 20 s"))
-	defer cancel()
-	account, err := r.engine.cfg.Directory.Account(rctx, id)
+	account, err := r.engine.cfg.Directory.Account(ctx, id)
 	if err == nil {
 		return account, verdict{}, true
 	}
@@ -80,10 +78,12 @@ func drift(a Account, s Step) (Reason, bool) {
 
 // intend writes down that the call is about to be made, if the batch may still run.
 func (r *runner) intend(ctx context.Context, t *task, step Step) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	ctx, cancel := lasting(ctx)
 	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	_, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
-		if b.State != Running || b.Cancelling() || b.Missing() > 0 {
+		if b.State != Running || b.Cancelling() || b.Missing() > 0 || b.OrgID != r.engine.cfg.OrgID {
 			return errHalted
 		}
 		if err := c.Move(ChangeRunning); err != nil {
@@ -96,25 +96,27 @@ func (r *runner) intend(ctx context.Context, t *task, step Step) error {
 		})})
 		return nil
 	})
-	if errors.Is(err, errHalted) {
-		r.mu.Lock()
-		r.halted = true
-		r.mu.Unlock()
-	}
+	r.halted = r.halted || errors.Is(err, errHalted)
 	return err
 }
 
 // answer writes down what the call came to.
 func (r *runner) answer(work context.Context, t *task, c *Change, step Step, err error) verdict {
 	refusal, refused := errors.AsType[*Refusal](err)
+	if errors.Is(err, ErrNotFound) {
+		refusal, refused = &Refusal{Reason: NewReason(ReasonGone, c.AccountID), Err: err}, true
+	}
 	switch {
 	case err == nil:
 		t.begin(stageProve)
 		return r.prove(work, t)
+	case refused && c.Attempts > 0:
+		// It may be refused because an earlier call, given up as lost, has taken effect since.
+		v := r.doubt(work, t, "the call was refused after an earlier one had got lost")
+		t.refused, v.lost = refusal.Reason, false
+		return v
 	case refused:
 		return r.end(work, t, ChangeFailed, refusal.Reason, nil)
-	case errors.Is(err, ErrNotFound):
-		return r.end(work, t, ChangeFailed, NewReason(ReasonGone, c.AccountID), nil)
 	case keyRefused(err):
 		return r.notDone(work, t, step, keyStop(err), verdict{})
 	case errors.Is(err, ErrThrottled), errors.Is(err, ErrNotSent):
@@ -126,7 +128,7 @@ func (r *runner) answer(work context.Context, t *task, c *Change, step Step, err
 
 // notDone puts a change back in line whose call surely did nothing; with a stop the batch is paused by the same stroke.
 func (r *runner) notDone(ctx context.Context, t *task, step Step, stop Stop, next verdict) verdict {
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	ctx, cancel := lasting(ctx)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +154,7 @@ func (r *runner) notDone(ctx context.Context, t *task, step Step, stop Stop, nex
 
 // doubt makes a change unknown; from now on it is read back until it is known.
 func (r *runner) doubt(ctx context.Context, t *task, why string) verdict {
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	ctx, cancel := lasting(ctx)
 	defer cancel()
 	_, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
 		c.Reason = NewReason(ReasonUnknown, why)
@@ -163,7 +165,8 @@ func (r *runner) doubt(ctx context.Context, t *task, why string) verdict {
 		return verdict{err: err}
 	}
 	t.begin(stageSettle)
-	return verdict{wait: readBack[0]}
+	t.refused = Reason{}
+	return verdict{wait: readBack[0], lost: true}
 }
 
 // prove reads a change back whose call was accepted.
@@ -203,10 +206,9 @@ func (r *runner) settle(work context.Context, t *task) verdict {
 		}
 		return again
 	case errors.Is(err, ErrNotFound):
-		return r.end(work, t, ChangeFailed, NewReason(ReasonGone, step.AccountID), nil)
-	case err != nil:
+		return r.end(work, t, ChangeFailed, NewReason(ReasonOvertaken, "account", step.AccountID, "not to be found"), nil)
+	case err != nil: // only this row waits: others go on
 		t.old = 0
-		again.deaf = work.Err() == nil
 		return again
 	}
 	again.heard = true
@@ -215,15 +217,18 @@ func (r *runner) settle(work context.Context, t *task) verdict {
 		return r.endProved(work, t, false)
 	}
 	if reason, drifted := drift(account, step); drifted {
-		return r.end(work, t, ChangeFailed, reason, nil)
+		return r.end(work, t, ChangeFailed, NewReason(ReasonOvertaken, reason.Facts...), nil)
 	}
-	if t.old++; t.old < oldReadings {
+	if t.old++; t.old < oldReadings || time.Since(t.since) < lostFor {
 		return again
 	}
-	if c.Attempts >= sendsAtMost {
-		return r.end(work, t, ChangeFailed, NewReason(ReasonUnavailable, "its calls were lost on the way"), nil)
+	if t.refused.Code != "" {
+		return r.end(work, t, ChangeFailed, t.refused, nil)
 	}
-	ctx, cancel := context.WithTimeout(work, writeTime)
+	if c.Attempts >= sendsAtMost {
+		return r.end(work, t, ChangeFailed, NewReason(ReasonLost, strconv.Itoa(c.Attempts)), nil)
+	}
+	ctx, cancel := lasting(work)
 	defer cancel()
 	_, _, err = r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
 		c.Reason = Reason{}
@@ -249,9 +254,7 @@ func (r *runner) readBack(work context.Context, t *task) (*Change, Step, Account
 	if !ok {
 		return nil, Step{}, Account{}, fmt.Errorf("row %d has no step left to read back", t.row)
 	}
-	ctx, cancel := context.WithTimeoutCause(work, readTime, errors.New("reading the account back took over 20 s"))
-	defer cancel()
-	account, err := r.engine.cfg.Directory.Account(ctx, step.AccountID)
+	account, err := r.engine.cfg.Directory.Account(work, step.AccountID)
 	return c, step, account, err
 }
 
@@ -278,7 +281,7 @@ func (r *runner) end(ctx context.Context, t *task, to ChangeState, reason Reason
 // finish writes down how a change ended, and what that means for the batch, in one transaction: the last change ends it,
 // a failure may pause it.
 func (r *runner) finish(ctx context.Context, t *task, to ChangeState, reason Reason, first func(*Change) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	ctx, cancel := lasting(ctx)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -317,9 +320,14 @@ func (r *runner) finish(ctx context.Context, t *task, to ChangeState, reason Rea
 	return nil
 }
 
+// lasting is the context of a transaction that records what has happened: it must not be given up because the program ends.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+}
+
 // pausedFor pauses the batch because the key was refused; the change stays as it is.
 func (r *runner) pausedFor(ctx context.Context, err error) verdict {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	ctx, cancel := lasting(ctx)
 	defer cancel()
 	return verdict{err: r.pause(ctx, keyStop(err))}
 }

@@ -139,7 +139,7 @@ const (
 	StopUnknown     StopCause = "unknown"          // changes could not be read back for a quarter of an hour
 	StopUnavailable StopCause = "unavailable"      // Atlassian could not be reached within the budget
 	StopLateStart   StopCause = "late_start"       // it did not run for longer than approval.start_within
-	StopStore       StopCause = "store"            // the database could not be written
+	StopOtherOrg    StopCause = "other_org"        // the settings name another organisation than the plan
 )
 
 // Move puts the batch into its next state, or says that the machine has no such edge.

@@ -146,12 +146,20 @@ func (m mortalDirectory) Activate(ctx context.Context, id string) error {
 // moment, and in the end everything is well again.
 type life struct {
 	t     *testing.T
-	rng   *rand.Rand
 	d     *desk
 	power *power
 	db    *store.DB
-	wrong []string // what must never happen and did
+
 	mu    sync.Mutex
+	rng   *rand.Rand
+	wrong []string // what must never happen and did
+}
+
+// roll is a number from 0 to below n. Workers draw faults while the story draws what comes next.
+func (l *life) roll(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rng.IntN(n)
 }
 
 func (l *life) violated(format string, args ...any) {
@@ -252,13 +260,13 @@ func play(t *testing.T, seed uint64) {
 		return l.fault()
 	})
 	b := d.ask(file)
-	for range 4 + rng.IntN(12) {
+	for range 4 + l.roll(12) {
 		l.act(b)
-		if l.power.gone() || rng.IntN(5) == 0 {
+		if l.power.gone() || l.roll(5) == 0 {
 			l.crash()
 			l.boot()
 		}
-		time.Sleep(time.Duration(rng.IntN(20000)) * time.Millisecond)
+		time.Sleep(time.Duration(l.roll(20000)) * time.Millisecond)
 	}
 	o.setFault(func(id string) fault { l.guard(id, need); return fault{} })
 	l.crash()

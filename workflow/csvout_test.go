@@ -104,7 +104,7 @@ func TestResultRow(t *testing.T) {
 		Steps: []workflow.Step{{To: "park@x.example"}, {To: "a@y.example"}},
 	}
 	join := func(cells []string) string { return strings.Join(cells, "|") }
-	const gone = "drifted: account id:1 is no longer there or no longer managed; nothing was sent"
+	const gone = "drifted: account id:1 is no longer there or no longer managed; nothing was changed"
 
 	if got, want := join(workflow.ResultsHeader()),
 		"row|action|account_id|old_email|new_email|status|reason|attempts|finished_at|via|message|group|name"; got != want {

@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"iter"
-	"time"
 )
 
 // AccountStatus is whether an account can log in, as the vendor words it.
@@ -57,7 +56,8 @@ type Product struct {
 }
 
 // Reader reads the directory. Every error matches one of the kinds in error.go: ErrNotFound, ErrKeyRefused,
-// ErrKeyScoped, ErrUnavailable (after the reader's own retries) or is a *Refusal.
+// ErrKeyScoped, ErrUnavailable or ErrThrottled (after the reader's own retries) or is a *Refusal. Reads bound themselves, but for
+// waiting until a rate limit lets them through, which ends with the context.
 type Reader interface {
 	// Account reads one account now.
 	Account(ctx context.Context, id string) (Account, error)
@@ -75,7 +75,8 @@ type Reader interface {
 // Writer makes the calls that change something, one call each, never repeated by itself. A nil error means that the
 // vendor said yes, not that it is so. Errors: *Refusal (surely not done, for a reason), ErrThrottled (surely not done,
 // try later), ErrNotSent (surely not done: the request did not leave), ErrKeyRefused, ErrKeyScoped, ErrNotFound;
-// anything else means that the call may or may not have taken effect, ErrUnknownOutcome among them.
+// anything else means that the call may or may not have taken effect, ErrUnknownOutcome among them. A call that cannot leave
+// within seconds, because of a rate limit, is not made: what was read before it would be stale.
 type Writer interface {
 	SetEmail(ctx context.Context, id, address string) error
 	Deactivate(ctx context.Context, id, message string) error
@@ -129,8 +130,8 @@ type Changes interface {
 	Changes(ctx context.Context, number int64, after, limit int, states ...ChangeState) ([]Change, error)
 	// UpdateChange loads batch and change, applies the rule and writes both and the events.
 	UpdateChange(ctx context.Context, number int64, row int, rule func(*Batch, *Change) error) (*Batch, *Change, error)
-	// UpdateChanges does the same for all rows in the given state at once: the rule is called for each of them, in row
-	// order; the batch rule after them. Used for recovery and for cancelling.
+	// UpdateChanges does the same for all rows in the given state at once: the batch rule first, so that a refusal costs
+	// nothing; then each, in row order. Used for recovery and for ending a batch.
 	UpdateChanges(ctx context.Context, number int64, in ChangeState, each func(*Change) error, rule func(*Batch) error) (*Batch, error)
 	// Summary counts the changes.
 	Summary(ctx context.Context, number int64) (Summary, error)
@@ -198,10 +199,4 @@ func (s Summary) Actions() map[ActionName]int {
 		}
 	}
 	return out
-}
-
-// Progress is what a run looks like just now.
-type Progress struct {
-	Done, Failed, Left, Unknown int
-	Started                     time.Time
 }

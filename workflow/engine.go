@@ -170,6 +170,9 @@ func (e *Engine) Decide(
 		if err := mayDecide(b, actor, verdict); err != nil {
 			return err
 		}
+		if verdict == Approve && b.OrgID != e.cfg.OrgID {
+			return ErrOtherOrg
+		}
 		if digest != b.Digest {
 			return ErrStaleDigest
 		}
@@ -339,6 +342,8 @@ func (e *Engine) Resume(ctx context.Context, number int64, actor Actor) (*Batch,
 			return ErrNotAdmin
 		case b.Stop.ByBot() && b.involves(actor.Person):
 			return ErrMayNotResume
+		case b.OrgID != e.cfg.OrgID:
+			return ErrOtherOrg
 		}
 		now := time.Now()
 		b.Record(Event{At: now, Actor: actor.ID, Kind: "resumed", Data: data(map[string]any{"after": b.Stop.Cause})})
@@ -349,7 +354,7 @@ func (e *Engine) Resume(ctx context.Context, number int64, actor Actor) (*Batch,
 }
 
 // Recheck asks anew for a batch of which rows could not be checked: a new, linked batch of the same bytes. The old one, if
-// nobody has decided on it, is ended by the new one's check.
+// it still waits for approval, is ended by the new one's check.
 func (e *Engine) Recheck(ctx context.Context, number int64, actor Actor) (*Batch, error) {
 	old, err := e.store.Batch(ctx, number)
 	switch {

@@ -47,6 +47,7 @@ var (
 	ErrNeedsReason   = errors.New("a reason is required")
 	ErrNothingToRead = errors.New("the request has no rows")
 	ErrNeedsAction   = errors.New("neither file nor message says what is to happen")
+	ErrOtherOrg      = errors.New("the batch was planned for another organisation")
 	ErrBeingChecked  = errors.New("the batch is being checked again")
 )
 

@@ -20,6 +20,7 @@ const (
 	// not be checked".
 	checkBudget = 2 * time.Minute
 	checkPause  = 2 * time.Second // between two tries; the reader has retried within itself before that
+	probeEvery  = 5 * time.Second // once the budget is spent, one row is still asked about this often
 	// checkPiece is how many addresses are looked up between two reports of progress.
 	checkPiece = 500
 	// progressEvery is how often the batch says how far its check is.
@@ -94,10 +95,19 @@ type check struct {
 
 	holders map[string][]Account // AddressKey → the accounts that hold it
 	unasked map[string]error     // AddressKey → why nobody knows who holds it
-	told    time.Time            // when Progress was last called
-	mu      sync.Mutex           // guards told and dealt while several ask
-	dealt   int
+
+	mu    sync.Mutex // guards what follows while several ask
+	told  time.Time  // when Progress was last called
+	shown int        // what it was told at most
+	dealt int        // drafts of the present phase that have been asked about
 }
+
+// The check has three phases; where each ends on the way from nothing to all rows, in percent.
+const (
+	lookedUp  = 20
+	foundByID = 50
+	allAsked  = 100
+)
 
 func newDraft(r Row) *draft {
 	d := &draft{row: r, change: Change{
@@ -142,7 +152,7 @@ func (k *check) findAccounts(ctx context.Context) error {
 		}
 		byID = append(byID, d)
 	}
-	return k.each(ctx, byID, func(ctx context.Context, d *draft) error {
+	return k.each(ctx, foundByID, byID, func(ctx context.Context, d *draft) error {
 		a, err := k.Reader.Account(ctx, d.row.AccountID)
 		if err == nil {
 			k.resolveByID(d, a)
@@ -173,7 +183,6 @@ func (k *check) lookUp(ctx context.Context) error {
 			}
 		}
 	}
-	rows := len(k.drafts)
 	asked := 0
 	for piece := range slices.Chunk(addresses, checkPiece) {
 		var found map[string][]Account
@@ -191,8 +200,7 @@ func (k *check) lookUp(ctx context.Context) error {
 		}
 		maps.Copy(k.holders, found)
 		asked += len(piece)
-		// Looking up is the smaller half of the check; asking what is allowed, row by row, is the other.
-		if err := k.progress(ctx, rows*asked/len(addresses)/4); err != nil {
+		if err := k.progress(ctx, lookedUp*asked/len(addresses)); err != nil {
 			return err
 		}
 	}
@@ -398,8 +406,7 @@ func (k *check) askPrivileges(ctx context.Context) error {
 			live = append(live, d)
 		}
 	}
-	k.dealt = len(k.drafts) - len(live)
-	return k.each(ctx, live, func(ctx context.Context, d *draft) error {
+	return k.each(ctx, allAsked, live, func(ctx context.Context, d *draft) error {
 		answer, err := k.Reader.Privileges(ctx, d.account.ID, d.action.Privilege)
 		if err != nil {
 			return err
@@ -408,7 +415,7 @@ func (k *check) askPrivileges(ctx context.Context) error {
 		if p := answer[d.action.Privilege]; !p.Allowed {
 			d.block(ReasonNotAllowed, string(d.action.Name), p.Key)
 		}
-		return k.dealtWith(ctx)
+		return nil
 	}, func(d *draft, err error) {
 		if errors.Is(err, ErrNotFound) {
 			d.block(ReasonNotManaged, d.account.ID)
@@ -435,10 +442,13 @@ func (k *check) plan() *Plan {
 	return p
 }
 
-// each asks about the drafts, several at a time, each within the patience; failed deals with what was not answered.
+// each asks about the drafts of a phase, several at a time, each within the patience; failed deals with what was not
+// answered.
 func (k *check) each(
-	ctx context.Context, drafts []*draft, ask func(context.Context, *draft) error, failed func(*draft, error),
+	ctx context.Context, phase int, drafts []*draft, ask func(context.Context, *draft) error, failed func(*draft, error),
 ) error {
+	k.dealt = 0
+	from := k.shown
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(k.Workers, 1))
 	for _, d := range drafts {
@@ -447,37 +457,31 @@ func (k *check) each(
 		}
 		group.Go(func() error {
 			err := k.patience.ask(gctx, func() error { return ask(gctx, d) })
-			switch {
-			case errors.Is(err, errPlanAbandoned):
-				return err
-			case gctx.Err() != nil:
+			if gctx.Err() != nil {
 				return context.Cause(gctx)
-			case err != nil:
+			}
+			if err != nil {
 				failed(d, err)
 			}
-			return nil
+			k.mu.Lock()
+			k.dealt++
+			percent := from + (phase-from)*k.dealt/len(drafts)
+			k.mu.Unlock()
+			return k.progress(gctx, percent)
 		})
 	}
 	return group.Wait()
 }
 
-func (k *check) dealtWith(ctx context.Context) error {
+// progress says how far the check is, in percent of the way, no more often than need be and never backwards.
+func (k *check) progress(ctx context.Context, percent int) error {
 	k.mu.Lock()
-	k.dealt++
-	dealt := k.dealt
-	k.mu.Unlock()
-	return k.progress(ctx, dealt)
-}
-
-func (k *check) progress(ctx context.Context, checked int) error {
-	if k.Progress == nil {
-		return nil
-	}
-	k.mu.Lock()
-	due := time.Since(k.told) >= progressEvery
+	k.shown = max(k.shown, percent)
+	due := k.Progress != nil && time.Since(k.told) >= progressEvery
 	if due {
 		k.told = time.Now()
 	}
+	checked := len(k.drafts) * k.shown / allAsked
 	k.mu.Unlock()
 	if !due {
 		return nil
@@ -485,24 +489,28 @@ func (k *check) progress(ctx context.Context, checked int) error {
 	return k.Progress(ctx, checked)
 }
 
-// patience is how long all reads of a check together wait for a directory that answers nothing. One answer starts it anew,
-// so that 5,000 rows do not each wait for the whole budget.
+// patience is how long all reads of a check together wait for a directory that answers nothing. One answer starts it anew.
+// Once it is spent, what is left is not asked about any more, but for one probe now and then: 5,000 rows must not each wait
+// for a timeout.
 type patience struct {
 	mu    sync.Mutex
 	since time.Time // of the first failure after the last answer
+	last  error
+	probe time.Time // when somebody last asked although patience was spent
 }
 
 // ask repeats the read until it is answered, for good or with a no, or patience ends.
 func (p *patience) ask(ctx context.Context, read func() error) error {
 	for {
+		if err := p.spent(); err != nil {
+			return err
+		}
 		err := read()
 		if err == nil || !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrThrottled) {
 			p.answered()
 			return err
 		}
-		if p.spent() {
-			return err
-		}
+		p.failed(err)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -517,13 +525,28 @@ func (p *patience) answered() {
 	p.since = time.Time{}
 }
 
-func (p *patience) spent() bool {
+func (p *patience) failed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.last = err
 	if p.since.IsZero() {
 		p.since = time.Now()
 	}
-	return time.Since(p.since) >= checkBudget
+}
+
+// spent gives the last error when nothing more should be asked just now.
+func (p *patience) spent() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.since.IsZero() || now.Sub(p.since) < checkBudget {
+		return nil
+	}
+	if now.Sub(p.probe) >= probeEvery {
+		p.probe = now
+		return nil
+	}
+	return p.last
 }
 
 // whyNot puts the kind of a failed read into a few words.

@@ -21,11 +21,11 @@ const (
 	ReasonUnreadable ReasonCode = "unreadable" // words
 
 	// Checking.
-	ReasonNoAccount       ReasonCode = "no_account"      // what was looked for
+	ReasonNoAccount       ReasonCode = "no_account"      // what was looked for, the account that has the new address or ""
 	ReasonNotManaged      ReasonCode = "not_managed"     // address or id
 	ReasonAmbiguous       ReasonCode = "ambiguous"       // address, ids
 	ReasonMismatch        ReasonCode = "mismatch"        // id, its address, address given, the id that has it or ""
-	ReasonNotAllowed      ReasonCode = "not_allowed"     // action, key, where the vendor words it
+	ReasonNotAllowed      ReasonCode = "not_allowed"     // action, key
 	ReasonUnverified      ReasonCode = "unverified"      // domain
 	ReasonTaken           ReasonCode = "taken"           // address, holder id, name, status
 	ReasonProtected       ReasonCode = "protected"       // address or id
@@ -46,12 +46,13 @@ const (
 	// Running.
 	ReasonDrifted     ReasonCode = "drifted"     // what differs, planned, now
 	ReasonGone        ReasonCode = "gone"        // id
+	ReasonOvertaken   ReasonCode = "overtaken"   // what differs, planned, now
+	ReasonLost        ReasonCode = "lost"        // how many calls
 	ReasonCollision   ReasonCode = "collision"   // address
 	ReasonInvalid     ReasonCode = "invalid"     // field: violation, …
 	ReasonLifecycle   ReasonCode = "lifecycle"   // code, message, link
 	ReasonRefused     ReasonCode = "refused"     // status, key
 	ReasonNotProved   ReasonCode = "not_proved"  // what it shows
-	ReasonThrottled   ReasonCode = "throttled"   // tries
 	ReasonUnavailable ReasonCode = "unavailable" // why
 	ReasonUnknown     ReasonCode = "unknown"     // why
 	ReasonPredecessor ReasonCode = "predecessor" // other line
@@ -128,7 +129,11 @@ func (r Reason) Words() string {
 	case ReasonDrifted:
 		return fmt.Sprintf("drifted: the %s was %s when planned and is %s now; nothing was sent; ask again", f(0), f(1), f(2))
 	case ReasonGone:
-		return fmt.Sprintf("drifted: account %s is no longer there or no longer managed; nothing was sent", f(0))
+		return fmt.Sprintf("drifted: account %s is no longer there or no longer managed; nothing was changed", f(0))
+	case ReasonOvertaken:
+		return fmt.Sprintf("a call went out and its answer got lost; the %s was %s before and is %s now; look at it in Atlassian admin", f(0), f(1), f(2))
+	case ReasonLost:
+		return fmt.Sprintf("%s calls got lost on the way and the account shows the old value; send the row again later", f(0))
 	case ReasonCollision:
 		return fmt.Sprintf("Atlassian would not give out %s; probably an account holds it that no search shows: an unclaimed one, one in another organisation, or one being deleted; free it there, then retry", f(0))
 	case ReasonInvalid:
@@ -139,8 +144,6 @@ func (r Reason) Words() string {
 		return fmt.Sprintf("Atlassian refused the call (%s)", strings.Join(r.Facts, " "))
 	case ReasonNotProved:
 		return fmt.Sprintf("Atlassian accepted the call, but the account still shows %s; look at it in Atlassian admin", f(0))
-	case ReasonThrottled:
-		return "Atlassian kept throttling the call; nothing was changed; retry later"
 	case ReasonUnavailable:
 		return fmt.Sprintf("Atlassian could not be reached (%s); nothing was changed; retry later", f(0))
 	case ReasonUnknown:
@@ -200,7 +203,8 @@ var causes = map[ReasonCode]string{
 	ReasonLifecycle:       "Atlassian needs something settled first",
 	ReasonRefused:         "refused by Atlassian",
 	ReasonNotProved:       "accepted, but not to be seen",
-	ReasonThrottled:       "throttled",
+	ReasonOvertaken:       "changed by somebody else meanwhile",
+	ReasonLost:            "calls got lost",
 	ReasonUnavailable:     "Atlassian could not be reached",
 	ReasonUnknown:         "outcome not known yet",
 	ReasonPredecessor:     "waited for another line",
@@ -225,7 +229,9 @@ func (c ReasonCode) Remedy() string {
 		return "correct the value and send the rows again"
 	case ReasonNotProved:
 		return "look at the accounts in Atlassian admin before you ask again"
-	case ReasonThrottled, ReasonUnavailable:
+	case ReasonOvertaken:
+		return "look at the accounts in Atlassian admin before you ask again"
+	case ReasonLost, ReasonUnavailable:
 		return "nothing was changed; ask again later"
 	case ReasonPredecessor:
 		return "put right the line it waited for, then ask again"

@@ -13,9 +13,9 @@ import (
 
 // How a run waits. The intervals of reading back are the product's promise; the rest is ours.
 const (
-	readTime  = 20 * time.Second // one read of an account, the reader's own retries included
-	callTime  = 30 * time.Second // one call that changes something
-	drainTime = 8 * time.Second  // for calls in flight when the program is told to end
+	// callTime is a last resort: writers bound themselves, their wait at the rate gate included, and so do readers.
+	callTime  = time.Minute
+	drainTime = 6 * time.Second // for calls in flight when the program is told to end
 
 	// unavailableBudget is how long a run goes on trying while Atlassian answers nothing; then it pauses.
 	unavailableBudget = 5 * time.Minute
@@ -23,9 +23,14 @@ const (
 	unknownBudget = 15 * time.Minute
 	// sendsAtMost is how often a change is sent whose calls kept vanishing without an effect.
 	sendsAtMost = 3
-	// oldReadings is how many readings in a row must show the account as before until a lost call counts as not done: it
-	// may still have been on its way when the first one was made.
+	// A lost call may still be on its way. It counts as not done when oldReadings in a row show the account as before, the
+	// last of them lostFor after the call at the earliest.
 	oldReadings = 2
+	lostFor     = 20 * time.Second
+	// lostInARow is how many calls in a row may get lost before nothing is sent for a while.
+	lostInARow = 3
+	// throttledInARow is how many times in a row Atlassian may ask to wait, and nothing else, before the run pauses.
+	throttledInARow = 200
 	// percentFrom is how many changes must have ended before a percentage of them means anything.
 	percentFrom = 20
 
@@ -56,6 +61,7 @@ type task struct {
 	old             int       // of these, the last ones in a row that showed the account as before
 	since           time.Time // when the stage began
 	due             time.Time // when it is to be read again
+	refused         Reason    // of a call that was refused, when an earlier one may have taken effect all the same
 }
 
 // verdict is what a worker says about a task: it ended, or what is next and when.
@@ -63,8 +69,9 @@ type verdict struct {
 	task  *task
 	ended bool
 	state ChangeState   // when ended
-	wait  time.Duration // else: until it is taken up again
-	deaf  bool          // Atlassian gave no answer, or asked to wait: nothing else is sent until then
+	wait  time.Duration // else: until it is taken up again; when deaf, how long Atlassian asked to wait, 0 for no word
+	deaf  bool          // nothing can be sent just now, by any task
+	lost  bool          // the answer to a call got lost
 	heard bool          // Atlassian answered
 	err   error         // of the store: the run stops
 }
@@ -85,6 +92,9 @@ type runner struct {
 	canaries   int             // of these, the canaries
 	notBefore  time.Time       // nothing is sent until then
 	deafSince  time.Time       // since when Atlassian answers nothing
+	lost       int             // calls in a row whose answers got lost
+	throttled  int             // calls in a row that were asked to wait
+	looked     time.Time       // when the batch was last looked at
 	rowOf      map[int]int     // seq → row; not written after load
 	results    chan verdict
 
@@ -126,6 +136,9 @@ func (r *runner) start(ctx context.Context) (*Batch, error) {
 		if b.Missing() > 0 {
 			return fmt.Errorf("batch %d lacks %d approvals", b.Number, b.Missing())
 		}
+		if b.OrgID != r.engine.cfg.OrgID {
+			return r.engine.pauseByBot(b, Stop{Cause: StopOtherOrg})
+		}
 		now := time.Now()
 		if b.Started.IsZero() {
 			b.Started = now
@@ -160,6 +173,9 @@ func (r *runner) load(ctx context.Context, b *Batch) error {
 			case c.State == ChangeUnknown:
 				t.stage, t.due = stageSettle, time.Now().Add(readBack[0])
 				r.delayed = append(r.delayed, t)
+				if r.canary(t) {
+					r.activate(t, true)
+				}
 			case c.State.Ended():
 				r.ended[step.Seq] = c.State
 				finished = append(finished, Change{State: c.State, Finished: c.Finished})
@@ -211,6 +227,7 @@ func (r *runner) outcome(seq int) (state ChangeState, ended bool) {
 func (r *runner) run(ctx context.Context) error {
 	work, stop := afterwards(ctx, drainTime)
 	defer stop()
+	r.looked = time.Now()
 	for ctx.Err() == nil {
 		r.handOut(ctx, work)
 		if r.inFlight == 0 && r.idle() {
@@ -222,6 +239,9 @@ func (r *runner) run(ctx context.Context) error {
 		case v := <-r.results:
 			err = r.take(ctx, v)
 		case <-timer.C:
+			if time.Since(r.looked) >= lookAgain { // no batch hangs on a lost wake-up
+				err = r.look(ctx)
+			}
 		case <-r.nudge:
 			err = r.look(ctx)
 		case <-ctx.Done():
@@ -332,9 +352,10 @@ func (r *runner) take(ctx context.Context, v verdict) error {
 		return v.err
 	}
 	if v.heard {
-		r.deafSince = time.Time{}
+		r.deafSince, r.lost, r.throttled = time.Time{}, 0, 0
 	}
-	if v.ended || t.stage != stageProve {
+	// A canary is in the way of the others until it is known what became of it.
+	if v.ended || t.stage == stageSend || t.stage == stageSettle && !r.canary(t) {
 		r.activate(t, false)
 	}
 	switch {
@@ -346,11 +367,20 @@ func (r *runner) take(ctx context.Context, v verdict) error {
 		t.due = time.Now().Add(v.wait)
 		r.delayed = append(r.delayed, t)
 	}
-	if v.deaf {
-		return r.rest(ctx, v.wait)
-	}
-	if t.stage == stageSettle && time.Since(t.since) > unknownBudget {
+	switch {
+	case t.stage == stageSettle && time.Since(t.since) > unknownBudget:
 		return r.pause(ctx, Stop{Cause: StopUnknown, Rows: r.unknownRows()})
+	case v.deaf && v.wait > 0: // asked to wait, which is an answer
+		r.notBefore = latest(r.notBefore, time.Now().Add(v.wait))
+		if r.throttled++; r.throttled >= throttledInARow {
+			return r.pause(ctx, Stop{Cause: StopUnavailable, Note: "it kept asking to wait"})
+		}
+	case v.deaf:
+		return r.rest(ctx)
+	case v.lost:
+		if r.lost++; r.lost >= lostInARow {
+			return r.rest(ctx)
+		}
 	}
 	return nil
 }
@@ -376,7 +406,7 @@ func (r *runner) release(ctx context.Context, t *task, state ChangeState) error 
 }
 
 // rest stops sending for a while because Atlassian does not answer, and pauses the batch when that goes on for too long.
-func (r *runner) rest(ctx context.Context, wait time.Duration) error {
+func (r *runner) rest(ctx context.Context) error {
 	now := time.Now()
 	if r.deafSince.IsZero() {
 		r.deafSince = now
@@ -387,7 +417,7 @@ func (r *runner) rest(ctx context.Context, wait time.Duration) error {
 		return r.pause(ctx, Stop{Cause: StopUnavailable, Note: silent.Round(time.Second).String()})
 	}
 	// The longer the silence, the longer the wait: from 1 s to half a minute.
-	r.notBefore = latest(r.notBefore, now.Add(max(wait, min(time.Second+silent/2, 30*time.Second))))
+	r.notBefore = latest(r.notBefore, now.Add(min(time.Second+silent/2, 30*time.Second)))
 	return nil
 }
 
@@ -404,6 +434,9 @@ func (r *runner) unknownRows() []int {
 
 // look takes in what somebody did to the batch.
 func (r *runner) look(ctx context.Context) error {
+	r.looked = time.Now()
+	r.mu.Lock() // over the reading, too, so that no stop in between is taken for a Resume
+	defer r.mu.Unlock()
 	b, err := r.engine.store.Batch(ctx, r.number)
 	if err != nil {
 		return err
@@ -413,12 +446,10 @@ func (r *runner) look(ctx context.Context) error {
 			return err
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	halted := b.State != Running || b.Cancelling()
 	if r.halted && !halted { // resumed: the counters of the stop rules start anew
 		r.tally = tally{}
-		r.deafSince, r.notBefore = time.Time{}, time.Time{}
+		r.deafSince, r.notBefore, r.lost, r.throttled = time.Time{}, time.Time{}, 0, 0
 		for _, t := range r.delayed {
 			t.since = time.Now()
 		}

@@ -15,7 +15,7 @@ const (
 	// restAfterFault is how long a batch rests whose worker failed on the store.
 	restAfterFault = 5 * time.Second
 	// writeTime bounds one transaction that records what has happened already, and so must not be given up lightly.
-	writeTime = 10 * time.Second
+	writeTime = 5 * time.Second
 )
 
 // worker is what Run has going for one batch: its check while it is planned, its run after approval.
@@ -43,12 +43,13 @@ func (e *Engine) Recover(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("recover batch %d: %w", b.Number, err)
 		}
-		if time.Since(last) <= e.cfg.StartWithin {
+		stop := Stop{Cause: StopLateStart, Note: e.cfg.StartWithin.String()}
+		if b.OrgID != e.cfg.OrgID {
+			stop = Stop{Cause: StopOtherOrg}
+		} else if time.Since(last) <= e.cfg.StartWithin {
 			continue
 		}
-		_, err = e.store.Update(ctx, b.Number, func(b *Batch) error {
-			return e.pauseByBot(b, Stop{Cause: StopLateStart, Note: e.cfg.StartWithin.String()})
-		})
+		_, err = e.store.Update(ctx, b.Number, func(b *Batch) error { return e.pauseByBot(b, stop) })
 		if err != nil {
 			return fmt.Errorf("recover batch %d: %w", b.Number, err)
 		}
@@ -144,6 +145,7 @@ func (e *Engine) attend(ctx context.Context, group *sync.WaitGroup) (next time.T
 			next = t
 		}
 	}
+	var failed []error // of one batch must not keep the others from being looked after
 	for _, b := range batches {
 		switch b.State {
 		case AwaitingApproval:
@@ -152,7 +154,7 @@ func (e *Engine) attend(ctx context.Context, group *sync.WaitGroup) (next time.T
 				continue
 			}
 			if _, err := e.expire(ctx, b.Number); err != nil && !errors.As(err, new(*StateError)) {
-				return next, err
+				failed = append(failed, fmt.Errorf("expire batch %d: %w", b.Number, err))
 			}
 		case Planning:
 			sooner(e.ensure(ctx, group, b, e.planBatch))
@@ -161,14 +163,15 @@ func (e *Engine) attend(ctx context.Context, group *sync.WaitGroup) (next time.T
 		case Paused: // has nothing to do but to end, or to find out what became of calls
 			summary, err := e.store.Summary(ctx, b.Number)
 			if err != nil {
-				return next, err
+				failed = append(failed, fmt.Errorf("count the rows of batch %d: %w", b.Number, err))
+				continue
 			}
 			if b.Cancelling() || summary.State(ChangeUnknown, ChangeRunning) > 0 {
 				sooner(e.ensure(ctx, group, b, e.runBatch))
 			}
 		}
 	}
-	return next, nil
+	return next, errors.Join(failed...)
 }
 
 // ensure starts the batch's worker unless it has one, or rests after a fault; then it says until when.
@@ -239,6 +242,9 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 	}
 	if err := e.replace(ctx, b); err != nil {
 		return err
+	}
+	if b.OrgID != e.cfg.OrgID {
+		return e.giveUpPlanning(ctx, number, ErrOtherOrg)
 	}
 	original, err := e.store.Original(ctx, number)
 	if err != nil {

@@ -71,7 +71,7 @@ CREATE TABLE decision (
     reason  TEXT NOT NULL,
     at      TEXT,
     PRIMARY KEY (batch, seq),
-    UNIQUE (batch, digest, person)
+    UNIQUE (batch, digest, person, verdict) -- who approved may still reject
 ) STRICT;
 
 -- +goose StatementBegin
@@ -116,6 +116,8 @@ CREATE TABLE change (
 
 -- Counting a batch and finding the next ready row touch this index alone.
 CREATE INDEX change_group ON change (batch, state, action, code, effect);
+-- An account belongs to a batch also through a row that left the hold where it was, so that a leaver is locked out at once.
+CREATE INDEX change_account ON change (account_id) WHERE state IN ('ready', 'running', 'unknown');
 
 -- +goose StatementBegin
 CREATE TRIGGER change_sealed BEFORE UPDATE OF
