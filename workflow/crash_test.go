@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -142,30 +143,34 @@ func (m mortalDirectory) Activate(ctx context.Context, id string) error {
 	return m.call(func() error { return m.organisation.Activate(ctx, id) })
 }
 
+// tale counts what the lives were made of, so that lives in which nothing happens are noticed.
+type tale struct{ lives, busy, torn, unknown, late, done int }
+
 // life is one random story: people ask and decide in any order, Atlassian fails in every way, the power goes at any
 // moment, and in the end everything is well again.
 type life struct {
 	t     *testing.T
+	rng   *rand.Rand
 	d     *desk
 	power *power
 	db    *store.DB
+	need  int // approvals
+	tale  *tale
 
 	mu    sync.Mutex
-	rng   *rand.Rand
 	wrong []string // what must never happen and did
-}
-
-// roll is a number from 0 to below n. Workers draw faults while the story draws what comes next.
-func (l *life) roll(n int) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.rng.IntN(n)
 }
 
 func (l *life) violated(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wrong = append(l.wrong, fmt.Sprintf(format, args...))
+}
+
+func (l *life) roll(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rng.IntN(n)
 }
 
 // boot starts the program on the database as it was left.
@@ -184,13 +189,34 @@ func (l *life) boot() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.d.stop, l.d.ended = cancel, make(chan struct{})
+	if l.inState(workflow.ChangeRunning) > 0 {
+		l.tale.torn++
+	}
 	if err := l.d.engine.Recover(ctx); err != nil {
 		l.t.Fatalf("Recover: %v", err)
 	}
+	l.tale.unknown += l.inState(workflow.ChangeUnknown)
 	go func() {
 		defer close(l.d.ended)
 		_ = l.d.engine.Run(ctx)
 	}()
+}
+
+// inState counts the rows of all batches in a state.
+func (l *life) inState(state workflow.ChangeState) int {
+	batches, err := l.db.List(context.Background(), 0)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	n := 0
+	for _, b := range batches {
+		sum, err := l.db.Summary(context.Background(), b.Number)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		n += sum.State(state)
+	}
+	return n
 }
 
 // crash is the end of a program whose power is gone: what it still tries to do has no effect.
@@ -200,19 +226,20 @@ func (l *life) crash() {
 	l.d.end()
 }
 
-// guard looks at the database at the moment of every effect: it must be approved, running, and intended.
-func (l *life) guard(id string, need int) {
+// guard looks at the database at the moment of every call: it must be approved, intended, and intended while it ran.
+func (l *life) guard(id string) {
 	ctx := context.Background()
 	running, err := l.db.List(ctx, 0, workflow.Running, workflow.Paused)
 	if err != nil {
-		l.violated("list at an effect: %v", err)
+		l.violated("list at a call: %v", err)
 	}
 	for _, b := range running {
 		changes, err := l.db.Changes(ctx, b.Number, 0, 0, workflow.ChangeRunning)
 		if err != nil {
-			l.violated("changes at an effect: %v", err)
+			l.violated("changes at a call: %v", err)
 		}
-		if !slices.ContainsFunc(changes, func(c workflow.Change) bool { return c.AccountID == id }) {
+		i := slices.IndexFunc(changes, func(c workflow.Change) bool { return c.AccountID == id })
+		if i < 0 {
 			continue
 		}
 		approvers := map[string]bool{}
@@ -221,12 +248,18 @@ func (l *life) guard(id string, need int) {
 				approvers[d.Person.ID] = true
 			}
 		}
-		if len(approvers) < need {
-			l.violated("an effect on %s with %d approvals of %d", id, len(approvers), need)
+		if len(approvers) < l.need {
+			l.violated("a call for %s with %d approvals of %d", id, len(approvers), l.need)
+		}
+		if b.State == workflow.Paused && changes[i].Called.After(b.Stop.At) {
+			l.violated("a call for %s was begun after the batch had been paused", id)
+		}
+		if b.Ending != nil && changes[i].Called.After(b.Ending.At) {
+			l.violated("a call for %s was begun after the batch had been cancelled", id)
 		}
 		return
 	}
-	l.violated("an effect on %s without an intent on disk", id)
+	l.violated("a call for %s without an intent on disk", id)
 }
 
 func TestWhatMustNeverHappen(t *testing.T) {
@@ -234,56 +267,88 @@ func TestWhatMustNeverHappen(t *testing.T) {
 	if *oneSeed != 0 {
 		first, last = *oneSeed, *oneSeed
 	}
+	var sum tale
 	for seed := first; seed <= last; seed++ {
-		synctest.Test(t, func(t *testing.T) { play(t, seed) })
+		synctest.Test(t, func(t *testing.T) { play(t, seed, &sum) })
 		if t.Failed() {
 			t.Fatalf("seed %d: play it alone with -seed %d", seed, seed)
 		}
 	}
+	t.Logf("seeds %d to %d: %+v", first, last, sum)
+	if n := sum.lives; *oneSeed == 0 && n >= 20 && (sum.busy < n/2 || sum.torn < n/10 || sum.unknown < n/5 || sum.late < n/10) {
+		t.Errorf("the lives are too dull to prove anything: %+v", sum)
+	}
 }
 
-func play(t *testing.T, seed uint64) {
+// ask is a request of every sort: renames, a chain of them that has to run from its end, and somebody who leaves.
+func ask(rng *rand.Rand) (o *organisation, file string) {
+	n := 3 + rng.IntN(9)
+	o, _ = people(n)
+	file = "action,old_email,new_email\n"
+	for i := 1; i <= n; i++ {
+		old, wanted := fmt.Sprintf("p%d@old.example", i), fmt.Sprintf("p%d@new.example", i)
+		switch {
+		case i <= 3 && i < n: // 1 takes the address of 2, which takes that of 3, which takes that of 4
+			file += fmt.Sprintf("rename,%s,p%d@old.example\n", old, i+1)
+		case rng.IntN(4) == 0 && i > 4:
+			file += fmt.Sprintf("deactivate,%s,\n", old)
+		default:
+			file += fmt.Sprintf("rename,%s,%s\n", old, wanted)
+		}
+	}
+	return o, file
+}
+
+func play(t *testing.T, seed uint64, sum *tale) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	n, need := 3+rng.IntN(10), 1+rng.IntN(2)
-	o, file := people(n)
+	o, file := ask(rng)
 	o.latency = time.Duration(rng.IntN(3000)) * time.Millisecond
-	d := &desk{t: t, org: o, path: t.TempDir() + "/countersign.db"}
-	d.config = workflow.Config{
-		OrgID: "org-1", Approvals: need, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
+	l := &life{t: t, rng: rng, need: 1 + rng.IntN(2), tale: sum}
+	l.d = &desk{t: t, org: o, path: t.TempDir() + "/countersign.db"}
+	l.d.config = workflow.Config{
+		OrgID: "org-1", Approvals: l.need, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: 1 << 20, MaxRows: 100}, Log: zerolog.Nop(),
 		Run: workflow.RunLimits{Workers: 1 + rng.IntN(5), Canary: rng.IntN(3), StopAfterFailures: 3, StopAtPercent: 50},
 	}
-	l := &life{t: t, rng: rng, d: d}
 	l.boot()
 	o.setFault(func(id string) fault {
-		l.guard(id, need)
+		l.guard(id)
 		return l.fault()
 	})
-	b := d.ask(file)
-	for range 4 + l.roll(12) {
-		l.act(b)
-		if l.power.gone() || l.roll(5) == 0 {
+	b := l.d.ask(file)
+	o.setDeny(func(string) error {
+		if l.roll(15) == 0 {
+			return workflow.ErrUnavailable
+		}
+		return nil
+	})
+	for i := range 6 + rng.IntN(12) {
+		l.act(b, i)
+		if l.power.gone() || l.roll(6) == 0 {
 			l.crash()
 			l.boot()
 		}
 		time.Sleep(time.Duration(l.roll(20000)) * time.Millisecond)
 	}
-	o.setFault(func(id string) fault { l.guard(id, need); return fault{} })
+	o.setFault(func(id string) fault { l.guard(id); return fault{} })
+	o.setDeny(nil)
 	l.crash()
 	l.boot()
 	l.settle(b.Number)
-	l.compare(b.Number, n)
-	d.end()
+	l.compare(b.Number, strings.Count(file, "\n")-1)
+	l.d.end()
 	for _, w := range l.wrong {
 		t.Errorf("seed %d: %s", seed, w)
 	}
+	sum.lives++
+	if len(o.happened()) > 0 {
+		sum.busy++
+	}
 }
 
-// fault is what goes wrong with one call.
+// fault is what goes wrong with one call. What is late is so by less than a lost call is waited for.
 func (l *life) fault() fault {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch l.rng.IntN(12) {
+	switch l.roll(14) {
 	case 0:
 		return fault{before: workflow.ErrUnknownOutcome}
 	case 1:
@@ -297,42 +362,48 @@ func (l *life) fault() fault {
 	case 5:
 		return fault{after: context.DeadlineExceeded}
 	case 6:
-		if l.rng.IntN(4) == 0 {
+		l.tale.late++
+		return fault{before: workflow.ErrUnknownOutcome, late: time.Duration(1+l.roll(15)) * time.Second}
+	case 7:
+		return fault{ignored: true}
+	case 8:
+		if l.roll(4) == 0 {
 			return fault{before: workflow.ErrKeyRefused}
 		}
 	}
 	return fault{}
 }
 
-// act is one thing that somebody tries; most of it is refused, as it should be.
-func (l *life) act(b *workflow.Batch) {
+// act is one thing that somebody tries. At first it is mostly what lets the batch run; much of the rest is refused, as it
+// should be.
+func (l *life) act(b *workflow.Batch, i int) {
 	ctx := context.Background()
 	e := l.d.engine
-	l.mu.Lock()
-	people := []workflow.Actor{hana, alice, bob, gus}
-	who, what, digest := people[l.rng.IntN(len(people))], l.rng.IntN(12), b.Digest
-	if l.rng.IntN(6) == 0 {
+	who := []workflow.Actor{hana, alice, bob, gus}[l.roll(4)]
+	what, digest := l.roll(14), b.Digest
+	if l.roll(6) == 0 {
 		digest = "another"
 	}
-	delay := l.rng.IntN(60)
-	l.mu.Unlock()
+	if i < 2 && l.roll(5) > 0 {
+		who, what, digest = []workflow.Actor{alice, bob}[i], 0, b.Digest
+	}
 	switch what {
-	case 0, 1, 2, 3:
+	case 0, 1, 2:
 		_, _ = e.Decide(ctx, b.Number, who, workflow.Approve, digest, "")
-	case 4:
+	case 3:
 		if who.ID == bob.ID {
 			_, _ = e.Decide(ctx, b.Number, who, workflow.Reject, digest, "no")
 		}
-	case 5, 6:
+	case 4:
 		_, _ = e.Pause(ctx, b.Number, who)
-	case 7, 8:
+	case 5, 6, 7:
 		_, _ = e.Resume(ctx, b.Number, who)
-	case 9:
-		if who.ID == alice.ID {
+	case 8:
+		if who.ID == alice.ID && l.roll(2) == 0 {
 			_, _ = e.Cancel(ctx, b.Number, who)
 		}
 	default:
-		l.power.failAfter(delay)
+		l.power.failAfter(l.roll(40))
 	}
 }
 
@@ -367,15 +438,22 @@ func (l *life) compare(number int64, n int) {
 		effects[e.id]++
 	}
 	for _, c := range changes {
-		shows := workflow.SameAddress(l.d.org.account(c.AccountID).Email, c.NewEmail)
+		a := l.d.org.account(c.AccountID)
+		shows := workflow.SameAddress(a.Email, c.NewEmail)
+		if c.Action == workflow.Deactivate {
+			shows = a.Status == workflow.StatusInactive
+		}
 		if (c.State == workflow.ChangeDone) != shows {
-			l.violated("row %d is %s (%s), and the account shows the new address: %v", c.Row, c.State, c.Reason.Code, shows)
+			l.violated("row %d is %s (%s), and the account shows the new value: %v", c.Row, c.State, c.Reason.Code, shows)
 		}
 		if effects[c.AccountID] > 1 {
 			l.violated("row %d had %d effects", c.Row, effects[c.AccountID])
 		}
 		if !c.State.Ended() {
 			l.violated("row %d is still %s", c.Row, c.State)
+		}
+		if c.State == workflow.ChangeDone {
+			l.tale.done++
 		}
 	}
 }

@@ -36,10 +36,13 @@ type effect struct {
 	at           time.Time
 }
 
-// fault is what goes wrong with one call: nothing happens, or the answer is lost after it happened.
+// fault is what goes wrong with one call: nothing happens, or the answer is lost after it happened, or it happens later
+// than the answer, or never in spite of it.
 type fault struct {
-	before error
-	after  error
+	before  error
+	after   error
+	late    time.Duration // with before: when it happens all the same
+	ignored bool          // the call is accepted and nothing happens
 }
 
 func newOrganisation(accounts ...workflow.Account) *organisation {
@@ -213,12 +216,28 @@ func (o *organisation) write(ctx context.Context, id string, change func(*workfl
 	if o.fault != nil {
 		f = o.fault(id)
 	}
-	if f.before != nil {
+	if f.late > 0 {
+		go func() {
+			time.Sleep(f.late)
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			_ = o.apply(id, change)
+		}()
+	}
+	if f.before != nil || f.ignored {
 		return f.before
 	}
+	if err := o.apply(id, change); err != nil {
+		return err
+	}
+	return f.after
+}
+
+// apply lets a call take effect; the caller holds the lock.
+func (o *organisation) apply(id string, change func(*workflow.Account) (from, to string)) error {
 	a := o.accounts[id]
 	from, to := change(&a)
-	if to != "" && strings.Contains(to, "@") {
+	if strings.Contains(to, "@") {
 		for other, b := range o.accounts {
 			if other != id && workflow.SameAddress(b.Email, to) {
 				return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonCollision, to)}
@@ -227,5 +246,5 @@ func (o *organisation) write(ctx context.Context, id string, change func(*workfl
 	}
 	o.accounts[id] = a
 	o.effects = append(o.effects, effect{id: id, from: from, to: to, at: time.Now()})
-	return f.after
+	return nil
 }
