@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/store"
@@ -456,4 +457,61 @@ func (l *life) compare(number int64, n int) {
 			l.tale.done++
 		}
 	}
+}
+
+// The power goes while a call is on its way, and the call lands after the next start: it must not be sent a second time in
+// between.
+func TestACallThatOutlivesTheProgramIsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		l := &life{t: t, rng: rand.New(rand.NewPCG(1, 1)), need: 1, tale: &tale{}}
+		l.d = &desk{t: t, org: o, path: t.TempDir() + "/countersign.db"}
+		l.d.config = workflow.Config{
+			OrgID: "org-1", Approvals: 1, ExpiresAfter: time.Hour, StartWithin: time.Hour,
+			Limits: workflow.ReadLimits{MaxBytes: 1 << 20, MaxRows: 100}, Log: zerolog.Nop(), Run: workflow.RunLimits{Workers: 1},
+		}
+		l.boot()
+		o.setFault(func(string) fault {
+			o.fault = nil // the caller holds the lock
+			l.power.failAfter(0)
+			return fault{before: workflow.ErrUnknownOutcome, late: 10 * time.Second}
+		})
+		b := l.d.ask(file)
+		l.d.approve(b)
+		synctest.Wait()
+		if !l.power.gone() {
+			t.Fatal("the call was never made")
+		}
+		l.crash()
+		l.boot()
+		l.d.reach(b.Number, workflow.Done)
+		if n := len(o.happened()); n != 1 {
+			t.Errorf("%d effects, want 1", n)
+		}
+		l.d.end()
+	})
+}
+
+// A refusal of a repeated call is not believed before the account was read: the first one may have got through.
+func TestARefusalAfterALostCallIsReadBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		d := newDesk(t, o, nil)
+		b := d.ask(file)
+		calls := 0
+		o.setFault(func(id string) fault {
+			if calls++; calls == 1 {
+				return fault{before: workflow.ErrUnknownOutcome}
+			}
+			a := o.accounts[id] // the first call lands at this very moment
+			a.Email = "p1@new.example"
+			o.accounts[id] = a
+			return fault{before: refusal()}
+		})
+		d.approve(b)
+		d.reach(b.Number, workflow.Done)
+		if diff := cmp.Diff([]string{"2 done"}, d.rows(b.Number)); diff != "" || calls != 2 {
+			t.Errorf("after %d calls, rows (-want +got):\n%s", calls, diff)
+		}
+	})
 }

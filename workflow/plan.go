@@ -510,7 +510,9 @@ func (p *patience) ask(ctx context.Context, read func() error) error {
 			p.answered()
 			return err
 		}
-		p.failed(err)
+		if p.failed(err) {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -525,13 +527,15 @@ func (p *patience) answered() {
 	p.since = time.Time{}
 }
 
-func (p *patience) failed(err error) {
+// failed notes a read without an answer, and says whether that was the last one.
+func (p *patience) failed(err error) (enough bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last = err
 	if p.since.IsZero() {
 		p.since = time.Now()
 	}
+	return time.Since(p.since) >= checkBudget
 }
 
 // spent gives the last error when nothing more should be asked just now.

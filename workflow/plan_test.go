@@ -2,9 +2,11 @@ package workflow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -186,24 +188,37 @@ func TestALeaverIsLockedOutAtOnce(t *testing.T) {
 	}
 }
 
-// A row that could not be checked is never ready, however many rows there are, and the check ends within its budget.
+// A row that could not be checked is never ready, however many rows there are and however long each read takes to fail, and
+// the check ends within its budget. Progress only ever grows.
 func TestACheckThatGetsNoAnswerEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOrganisation()
 		var rows []workflow.Row
-		for i := range 200 {
-			o.accounts[fmt.Sprint(i)] = workflow.Account{
-				ID: fmt.Sprint(i), Email: fmt.Sprintf("p%d@old.example", i), Managed: true, Status: workflow.StatusActive,
-			}
-			rows = append(rows, row(i+2, fmt.Sprintf("p%d@old.example", i), fmt.Sprintf("p%d@new.example", i)))
+		for i := range 5000 {
+			id := fmt.Sprint(i)
+			o.accounts[id] = managed(id, fmt.Sprintf("p%d@old.example", i))
+			rows = append(rows, workflow.Row{Line: i + 2, Action: workflow.Deactivate, AccountID: id})
 		}
 		o.deny = func(id string) error {
-			if id != "" {
-				return workflow.ErrUnavailable
+			if id == "" {
+				return nil
 			}
-			return nil
+			time.Sleep(10 * time.Second) // as long as a reader tries by itself
+			return workflow.ErrUnavailable
 		}
-		plan := checkRows(t, o, workflow.Checker{}, rows...)
+		shown := 0
+		c := workflow.Checker{Progress: func(_ context.Context, checked int) error {
+			if checked < shown {
+				t.Errorf("progress went back from %d to %d", shown, checked)
+			}
+			shown = checked
+			return nil
+		}}
+		began := time.Now()
+		plan := checkRows(t, o, c, rows...)
+		if took := time.Since(began); took > 4*time.Minute {
+			t.Errorf("the check took %s", took)
+		}
 		if n := plan.Ready(); n != 0 {
 			t.Errorf("%d rows are ready that nobody could check", n)
 		}
@@ -213,4 +228,14 @@ func TestACheckThatGetsNoAnswerEnds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Progress that cannot be written is no finding about a row: there is no plan then.
+func TestACheckWhoseProgressFails(t *testing.T) {
+	o := newOrganisation(managed("1", "a@old.example"))
+	full := errors.New("the disk is full")
+	c := workflow.Checker{Reader: o, Workers: 1, Progress: func(context.Context, int) error { return full }}
+	if plan, err := c.Check(t.Context(), []workflow.Row{row(2, "a@old.example", "a@new.example")}); !errors.Is(err, full) {
+		t.Errorf("got plan %+v and %v, want no plan and %v", plan, err, full)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,14 @@ func (d *desk) do(act func(context.Context, int64, workflow.Actor) (*workflow.Ba
 	if _, err := act(context.Background(), number, who); err != nil {
 		d.t.Fatalf("%s acting on batch %d: %v", who.ID, number, err)
 	}
+}
+
+// approved approves a batch before it is started, by holding up its first read.
+func (d *desk) approved(b *workflow.Batch) int64 {
+	d.t.Helper()
+	d.org.setDeny(func(string) error { return workflow.ErrUnavailable })
+	d.approve(b)
+	return b.Number
 }
 
 // count counts the rows in a state.
@@ -138,17 +147,20 @@ func TestLostAnswersAreReadBack(t *testing.T) {
 	}
 }
 
-func TestABatchWithAnUnknownRowPausesAndKeepsTrying(t *testing.T) {
+// One account that cannot be read back holds up nobody else. After a quarter of an hour the batch pauses and names the row,
+// and goes on trying.
+func TestOneUnknownRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, file := people(3)
+		o, file := people(400)
+		o.latency = 300 * time.Millisecond
 		d := newDesk(t, o, nil)
 		b := d.ask(file)
 		o.setFault(func(id string) fault {
-			if id != "acc-2" {
+			if id != "acc-200" {
 				return fault{}
 			}
-			o.deny = func(id string) error { // from now on this account cannot be read
-				if id == "acc-2" {
+			o.deny = func(id string) error { // from now on this account cannot be read; the caller holds the lock
+				if id == "acc-200" {
 					return workflow.ErrUnavailable
 				}
 				return nil
@@ -156,18 +168,65 @@ func TestABatchWithAnUnknownRowPausesAndKeepsTrying(t *testing.T) {
 			return fault{after: workflow.ErrUnknownOutcome}
 		})
 		d.approve(b)
+		began := time.Now()
+		time.Sleep(3 * time.Minute)
+		if n := count(d.rows(b.Number), "done"); n != 399 {
+			t.Errorf("after 3 min %d of the 399 other rows are done", n)
+		}
 		b = d.reach(b.Number, workflow.Paused)
-		if b.Stop.Cause != workflow.StopUnavailable && b.Stop.Cause != workflow.StopUnknown {
-			t.Errorf("paused because of %q", b.Stop.Cause)
+		if b.Stop.Cause != workflow.StopUnknown || !slices.Equal(b.Stop.Rows, []int{201}) {
+			t.Errorf("paused because of %q with rows %v, want unknown with row 201", b.Stop.Cause, b.Stop.Rows)
+		}
+		if took := time.Since(began); took < 15*time.Minute || took > 19*time.Minute {
+			t.Errorf("it paused after %s, want about a quarter of an hour", took)
 		}
 		time.Sleep(time.Hour)
 		o.setDeny(nil)
-		o.setFault(nil)
-		d.reach(b.Number, workflow.Paused, workflow.Done)
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
-		if got := d.rows(b.Number)[1]; got != "3 done" {
-			t.Errorf("the row that was unknown: %s, want 3 done", got)
+		d.reach(b.Number, workflow.Done) // nothing was left but this row, so nobody has to resume
+		if n := count(d.rows(b.Number), "done"); n != 400 {
+			t.Errorf("%d of 400 rows done", n)
+		}
+		if n := len(o.happened()); n != 400 {
+			t.Errorf("%d effects, want 400", n)
+		}
+	})
+}
+
+// A batch that was planned for one organisation is not run on another.
+func TestAnotherOrganisationInTheSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		d := newDesk(t, o, nil)
+		undecided, approved := d.ask(file), d.ask("email,action\np1@old.example,deactivate\n")
+		d.do(d.engine.Pause, d.approved(approved), hana)
+		d.end()
+		d.config.OrgID = "org-2"
+		d.start()
+		_, err := d.engine.Decide(t.Context(), undecided.Number, alice, workflow.Approve, undecided.Digest, "")
+		if !errors.Is(err, workflow.ErrOtherOrg) {
+			t.Errorf("Approve: got %v, want %v", err, workflow.ErrOtherOrg)
+		}
+		if _, err := d.engine.Resume(t.Context(), approved.Number, bob); !errors.Is(err, workflow.ErrOtherOrg) {
+			t.Errorf("Resume: got %v, want %v", err, workflow.ErrOtherOrg)
+		}
+		if n := len(o.happened()); n != 0 {
+			t.Errorf("%d effects on another organisation", n)
+		}
+	})
+}
+
+// Somebody who approved may think better of it while another approval is missing.
+func TestWhoApprovedMayStillReject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		d := newDesk(t, o, func(c *workflow.Config) { c.Approvals = 2 })
+		b := d.ask(file)
+		d.approve(b)
+		if _, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Reject, b.Digest, "on second thoughts"); err != nil {
+			t.Fatalf("Reject: %v", err)
+		}
+		if got := d.batch(b.Number); got.State != workflow.Rejected {
+			t.Errorf("the batch is %s, want rejected", got.State)
 		}
 	})
 }
