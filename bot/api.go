@@ -16,14 +16,14 @@ import (
 )
 
 // How Slack is called. The rates stay below Slack's own (docs.slack.dev/apis/web-api/rate-limits): chat.postMessage about
-// one a second a channel, chat.update 50 a minute over everything.
+// one a second in a channel, with short bursts, chat.update 50 a minute over everything.
 const (
 	defaultAPIURL    = "https://slack.com/api/"
 	callTimeout      = 15 * time.Second
 	throttledTries   = 5
 	defaultThrottled = time.Second // where Slack does not say how long to wait
-	postEvery        = time.Second
-	postBurst        = 4
+	postEvery        = 1050 * time.Millisecond
+	postBurst        = 5
 	updateEvery      = 1300 * time.Millisecond
 	updateBurst      = 8
 	lookBack         = time.Minute // clocks may differ: how much earlier than our send a message may be dated
@@ -38,69 +38,59 @@ type api struct {
 	log     zerolog.Logger
 	fatal   func(error) // told when the bot token is of no use any more
 	updates *rate.Limiter
-	every   time.Duration // between two messages in a channel
+	every   time.Duration        // between two messages in a channel
+	allowed map[string]allowance // by method; those that are not named go unpaced until Slack asks to slow down
 
 	mu    sync.Mutex
-	posts map[string]*rate.Limiter // by channel
-	held  map[string]time.Time     // method → when Slack will take calls of it again
+	posts map[string]*pacer // by channel
+	gates map[string]*gate  // by method
 }
 
 func newAPI(client *slack.Client, log zerolog.Logger, fatal func(error)) *api {
 	return &api{
-		client: client, log: log, fatal: fatal, posts: map[string]*rate.Limiter{}, held: map[string]time.Time{}, every: postEvery,
-		updates: rate.NewLimiter(rate.Every(updateEvery), updateBurst),
+		client: client, log: log, fatal: fatal, posts: map[string]*pacer{}, gates: map[string]*gate{}, every: postEvery,
+		allowed: allowances(), updates: rate.NewLimiter(rate.Every(updateEvery), updateBurst),
 	}
 }
 
-func (a *api) pacer(channel string) *rate.Limiter {
+func (a *api) pacer(channel string) *pacer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := a.posts[channel]
-	if l == nil {
-		l = rate.NewLimiter(rate.Every(a.every), postBurst)
-		a.posts[channel] = l
+	p := a.posts[channel]
+	if p == nil {
+		p = newPacer(a.every, postBurst)
+		a.posts[channel] = p
 	}
-	return l
+	return p
 }
 
-// hold keeps every call of a throttled method back, not only the one that was refused.
-func (a *api) hold(method string, wait time.Duration) {
+func (a *api) gate(method string) *gate {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if until := time.Now().Add(wait); until.After(a.held[method]) {
-		a.held[method] = until
+	g := a.gates[method]
+	if g == nil {
+		g = newGate(a.allowed[method])
+		a.gates[method] = g
 	}
-}
-
-func (a *api) heldFor(method string) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return time.Until(a.held[method])
+	return g
 }
 
 // call makes one call, waits as Slack asks when it throttles, and gives up with ctx. Nothing else is retried here: after
 // a cut it is not known whether a message was posted.
 func (a *api) call(ctx context.Context, method string, do func(context.Context) error) error {
+	g := a.gate(method)
 	for try := 1; ; try++ {
-		if wait := a.heldFor(method); wait > 0 {
-			if err := sleep(ctx, wait); err != nil {
-				return fmt.Errorf("%s: wait as Slack asks: %w", method, err)
-			}
+		leave, err := g.pass(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: wait as Slack asks: %w", method, err)
 		}
-		err := func() error {
-			ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("%s took over %s", method, callTimeout))
-			defer cancel()
-			err := do(ctx)
-			if err != nil && ctx.Err() != nil {
-				err = errors.Join(err, context.Cause(ctx))
-			}
-			return err
-		}()
+		err = bounded(ctx, method, do)
 		wait, throttled := throttle(err)
 		if throttled {
 			a.log.Debug().Str("method", method).Dur("wait", wait).Msg("slack asks to slow down")
-			a.hold(method, wait)
+			g.hold(wait)
 		}
+		leave()
 		if !throttled || try == throttledTries {
 			if err == nil {
 				return nil
@@ -111,6 +101,17 @@ func (a *api) call(ctx context.Context, method string, do func(context.Context) 
 			return fmt.Errorf("%s: %w", method, err)
 		}
 	}
+}
+
+// bounded makes a call that takes at most callTimeout.
+func bounded(ctx context.Context, method string, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("%s took over %s", method, callTimeout))
+	defer cancel()
+	err := do(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	return err
 }
 
 func throttle(err error) (time.Duration, bool) {
@@ -171,7 +172,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 // post sends a message into a channel, or into a thread of it, and gives its ts. A key goes along as metadata, so that
 // find can recognise the message; "" where nobody will look for it. A person's id as channel is their direct messages.
 func (a *api) post(ctx context.Context, channel, thread, key string, m message) (ts string, err error) {
-	if err := a.pacer(channel).Wait(ctx); err != nil {
+	return a.send(ctx, channel, thread, key, m, false)
+}
+
+// postFirst does the same before everything that waits to be posted there.
+func (a *api) postFirst(ctx context.Context, channel, thread, key string, m message) (ts string, err error) {
+	return a.send(ctx, channel, thread, key, m, true)
+}
+
+func (a *api) send(ctx context.Context, channel, thread, key string, m message, urgent bool) (ts string, err error) {
+	if err := a.pacer(channel).wait(ctx, urgent); err != nil {
 		return "", err
 	}
 	opts := append(m.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())

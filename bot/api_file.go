@@ -40,7 +40,7 @@ var errSignIn = errors.New("slack sent its sign-in page instead of the file")
 func (a *api) download(ctx context.Context, url string, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, transferTimeout, errors.New("download took over "+transferTimeout.String()))
 	defer cancel()
-	buf := &bounded{limit: limit}
+	buf := &cut{limit: limit}
 	if err := a.client.GetFileContext(ctx, url, buf); err != nil {
 		switch {
 		case buf.over:
@@ -60,15 +60,15 @@ func (a *api) download(ctx context.Context, url string, limit int64) ([]byte, er
 	return content, nil
 }
 
-// bounded is a buffer that refuses more than limit bytes. The buffer is not embedded: io.Copy would find its ReadFrom and
+// cut is a buffer that refuses more than limit bytes. The buffer is not embedded: io.Copy would find its ReadFrom and
 // go past the limit.
-type bounded struct {
+type cut struct {
 	buf   bytes.Buffer
 	limit int64
 	over  bool
 }
 
-func (b *bounded) Write(p []byte) (int, error) {
+func (b *cut) Write(p []byte) (int, error) {
 	if int64(b.buf.Len()+len(p)) > b.limit {
 		b.over = true
 		return 0, errTooLarge

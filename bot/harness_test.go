@@ -261,7 +261,7 @@ func (w *world) startBot(over Store) {
 	done := make(chan error, 1)
 	w.bot = bot
 	if w.quick { // the sandbox's own limits are lifted, too
-		bot.api.every = time.Millisecond
+		bot.api.every, bot.api.allowed = time.Millisecond, nil
 		bot.api.updates.SetLimit(rate.Inf)
 		bot.deliver.progress.SetLimit(rate.Inf)
 		bot.deliver.tempo = tempo{

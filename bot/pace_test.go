@@ -1,0 +1,106 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
+)
+
+// Slack asks to wait, and gives room for one call in three seconds: however many callers wait, none calls too early.
+func TestRetryAfterIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each, callers = 3 * time.Second, 8
+		a := newAPI(nil, zerolog.Nop(), func(error) {})
+		var mu sync.Mutex
+		var free time.Time // when Slack takes the next call
+		refused, early := 0, 0
+		call := func(context.Context) error {
+			mu.Lock()
+			defer mu.Unlock()
+			now := time.Now()
+			if wait := free.Sub(now); wait > 0 {
+				if refused++; wait < each {
+					early++
+				}
+				return &slack.RateLimitedError{RetryAfter: wait}
+			}
+			free = now.Add(each)
+			return nil
+		}
+		if err := a.call(t.Context(), "some.method", call); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.call(t.Context(), "some.method", call); err != nil { // refused once, and the others come now
+			t.Fatal(err)
+		}
+		refused = 0
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				if err := a.call(t.Context(), "some.method", call); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if early != 0 || refused > callers {
+			t.Errorf("refused %d times, of these %d within a Retry-After", refused, early)
+		}
+	})
+}
+
+// A caller that cannot wait as long as Slack asks is told at once.
+func TestTooLongAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(nil, zerolog.Nop(), func(error) {})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		begin := time.Now()
+		err := a.call(ctx, "some.method", func(context.Context) error {
+			return &slack.RateLimitedError{RetryAfter: time.Minute}
+		})
+		if err == nil || errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 0 {
+			t.Errorf("ended with %v after %s", err, time.Since(begin))
+		}
+	})
+}
+
+// Urgent messages go first, and their burst is there for them whatever else is posted.
+func TestUrgentMessagesGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(time.Second, 5)
+		begin := time.Now()
+		var last time.Duration
+		var others, all sync.WaitGroup
+		for range 10 {
+			others.Go(func() {
+				if err := p.wait(t.Context(), false); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		for range 8 {
+			all.Go(func() {
+				if err := p.wait(t.Context(), true); err != nil {
+					t.Error(err)
+				}
+				last = max(last, time.Since(begin))
+			})
+		}
+		all.Wait()
+		if last > 5*time.Second {
+			t.Errorf("the last of 8 urgent messages waited for %s", last)
+		}
+		others.Wait()
+		if took := time.Since(begin); took > 18*time.Second {
+			t.Errorf("18 messages took %s", took)
+		}
+	})
+}
