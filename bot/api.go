@@ -265,6 +265,7 @@ type where struct {
 	Channel  string
 	Thread   string
 	Response string // response_url, "" when there is none
+	Came     stamp  // when what they did reached us
 }
 
 // private answers a person so that nobody else sees it: by the response_url, else as an ephemeral message, else directly.
@@ -309,9 +310,10 @@ func (a *api) person(ctx context.Context, id string) (u *slack.User, err error) 
 	return u, err
 }
 
-// group reads the members of a user group, now.
-func (a *api) group(ctx context.Context, id string) (members []string, err error) {
+// group reads the members of a user group, now. asking is called right before each request.
+func (a *api) group(ctx context.Context, id string, asking func()) (members []string, err error) {
 	err = a.call(ctx, "usergroups.users.list", func(ctx context.Context) error {
+		asking()
 		members, err = a.client.GetUserGroupMembersContext(ctx, id)
 		return err
 	})

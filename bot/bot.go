@@ -280,7 +280,7 @@ func (b *Bot) receive(kind string, payload json.RawMessage) {
 	case socketmode.RequestTypeSlashCommands:
 		var s slash
 		if b.decoded(kind, payload, &s) && b.first(s.Trigger) {
-			to := where{Person: s.Person, Channel: s.Channel, Response: s.Response}
+			to := where{Person: s.Person, Channel: s.Channel, Response: s.Response, Came: b.people.groups.now()}
 			b.clicks.put("", b.guarded("command", actTimeout, to, func(ctx context.Context) { b.command(ctx, s, to) }))
 		}
 	case socketmode.RequestTypeInteractive:
@@ -289,11 +289,12 @@ func (b *Bot) receive(kind string, payload json.RawMessage) {
 			return
 		}
 		to := i.where()
+		to.Came = b.people.groups.now()
 		switch {
 		case i.Type == blockActions && len(i.Actions) == 1:
 			b.clicks.put(i.key(), b.guarded("click", actTimeout, to, func(ctx context.Context) { b.click(ctx, i, to) }))
 		case i.Type == viewSubmission:
-			b.clicks.put(i.key(), b.guarded("form", actTimeout, to, func(ctx context.Context) { b.submitted(ctx, i) }))
+			b.clicks.put(i.key(), b.guarded("form", actTimeout, to, func(ctx context.Context) { b.submitted(ctx, i, to.Came) }))
 		}
 	}
 }
@@ -306,9 +307,9 @@ func (b *Bot) receiveEvent(payload json.RawMessage) {
 	in := e.Inner
 	switch {
 	case in.Type == "user_change":
-		b.people.forgetAll()
+		b.people.changed()
 	case in.Type == "subteam_members_changed" || in.Type == "subteam_updated":
-		b.people.forgetAll()
+		b.people.groups.drop()
 		b.deliver.look() // a card may say that nobody can approve it
 	case in.Type == "message" && in.Subtype == "message_deleted":
 		b.deliver.gone(in.Channel, in.Deleted)

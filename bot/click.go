@@ -103,7 +103,7 @@ func (b *Bot) act(ctx context.Context, action string, number int64, digest strin
 	engine := b.cfg.Engine
 	switch action {
 	case actionApprove, actionResume:
-		actor, err := b.people.deciding(ctx, to.Person, to.Channel)
+		actor, err := b.people.deciding(ctx, to.Person, to.Channel, to.Came)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +162,7 @@ func parseForm(s string) (f formData, ok bool) {
 }
 
 // submitted takes a form. A rejection is a decision: who it is, is read now.
-func (b *Bot) submitted(ctx context.Context, i interaction) {
+func (b *Bot) submitted(ctx context.Context, i interaction, came stamp) {
 	if i.View.Callback != rejectForm {
 		b.log.Warn().Str("form", i.View.Callback).Msg("a form that is none of ours")
 		return
@@ -173,9 +173,9 @@ func (b *Bot) submitted(ctx context.Context, i interaction) {
 		b.log.Warn().Msg("a form without its batch")
 		return
 	}
-	to := where{Person: i.Person.ID, Channel: f.Channel}
+	to := where{Person: i.Person.ID, Channel: f.Channel, Came: came}
 	reason := strings.TrimSpace(i.View.State.Values[reasonBlock][reasonInput].Value)
-	actor, err := b.people.deciding(ctx, to.Person, to.Channel)
+	actor, err := b.people.deciding(ctx, to.Person, to.Channel, to.Came)
 	if err == nil {
 		_, err = b.cfg.Engine.Decide(ctx, number, actor, workflow.Reject, digest, reason)
 	}

@@ -26,6 +26,7 @@ const (
 	deliverRetry   = time.Second      // first wait after a failure, twice as long each time
 	deliverRetries = 15 * time.Second // longest
 	closedRetry    = 2 * time.Minute
+	approversRetry = time.Minute
 )
 
 // deliver draws batches and reports into Slack. It is level-triggered: each time it compares what the database says with
@@ -41,6 +42,7 @@ type deliver struct {
 	slots    chan struct{} // batchesAtOnce
 	wake     chan struct{}
 	results  chan struct{} // a report has ended
+	outdated chan struct{} // a card goes by an old list of who could approve
 
 	mu    sync.Mutex
 	drawn map[int64]*drawing
@@ -76,7 +78,7 @@ func newDeliver(cfg Config, a *api, p *people) *deliver {
 		tempo:    tempo{draw: drawGap, progress: progressGap, retry: deliverRetry, share: shareFirst},
 		progress: rate.NewLimiter(rate.Every(progressEvery), progressBurst),
 		slots:    make(chan struct{}, batchesAtOnce), wake: make(chan struct{}, 1), results: make(chan struct{}, 1),
-		drawn: map[int64]*drawing{},
+		outdated: make(chan struct{}, 1), drawn: map[int64]*drawing{},
 	}
 }
 
@@ -87,6 +89,7 @@ func (d *deliver) run(ctx context.Context) {
 	if d.cfg.Results != nil {
 		wg.Go(func() { d.reports(ctx) })
 	}
+	wg.Go(func() { d.approvers(ctx) })
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -107,6 +110,32 @@ func (d *deliver) run(ctx context.Context) {
 		case <-d.wake:
 		case <-tick.C:
 		}
+	}
+}
+
+// approvers finds out who could approve when a card needs to know, and has the cards looked at again. No card waits for
+// it.
+func (d *deliver) approvers(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.outdated:
+		}
+		if err := d.people.lookForApprovers(ctx); err != nil && ctx.Err() == nil {
+			d.log.Warn().Err(err).Dur("again_in", approversRetry).Msg("find out who could approve")
+			if sleep(ctx, approversRetry) != nil {
+				return
+			}
+		}
+		d.look()
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -135,10 +164,7 @@ func (d *deliver) redraw(number int64) {
 		w.shown, w.fresh, w.again = 0, true, w.busy
 	}
 	d.mu.Unlock()
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
+	poke(d.wake)
 }
 
 // look has every batch that is remembered looked at again, without editing what has not changed.
@@ -148,10 +174,7 @@ func (d *deliver) look() {
 		w.shown, w.again = 0, w.busy
 	}
 	d.mu.Unlock()
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
+	poke(d.wake)
 }
 
 // gone is told that somebody deleted a message: if it was the card of an open batch, it is posted again.
@@ -291,7 +314,10 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 		}
 	}
 	if b.State == workflow.AwaitingApproval {
-		c.Nobody = d.people.unapproved(ctx, b.Requester.ID, b.Author.ID)
+		var current bool
+		if c.Nobody, current = d.people.unapproved(b.Requester.ID, b.Author.ID); !current {
+			poke(d.outdated)
+		}
 	}
 	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true}
 	if b.State.Open() {

@@ -18,8 +18,11 @@ import (
 const (
 	// askFor is how long what was read of a person may be used for acts that only ask. Deciding acts never use it.
 	askFor = time.Minute
-	// checkTimeout bounds one check of a person: after that the answer is "click again".
-	checkTimeout = 10 * time.Second
+	// checkTimeout bounds one check of a person: after that the answer is "click again". Slack asks to wait for seconds when
+	// many click at once, and that is waited for.
+	checkTimeout = 30 * time.Second
+	// approversFor is how long a card may go by an older list of who could approve.
+	approversFor = 5 * time.Minute
 )
 
 // Stranger says why somebody may not use countersign at all.
@@ -54,7 +57,8 @@ func (e *StrangerError) Unwrap() error { return e.Err }
 // directory reads people, groups and channels from Slack (api).
 type directory interface {
 	person(ctx context.Context, id string) (*slack.User, error)
-	group(ctx context.Context, id string) ([]string, error)
+	// group calls asking right before each request that it sends.
+	group(ctx context.Context, id string, asking func()) ([]string, error)
 	shared(ctx context.Context, channel string) (bool, error)
 }
 
@@ -66,36 +70,49 @@ type people struct {
 	team       string // our workspace
 	enterprise string // and the organisation it belongs to, "" when none
 
-	mu    sync.Mutex
-	known map[string]knownActor
+	groups *groups
+
+	mu     sync.Mutex
+	users  map[string]known[*slack.User]
+	places map[string]known[bool] // channel → it is shared with another organisation
 }
 
-type knownActor struct {
-	actor workflow.Actor
-	at    time.Time
+// known is what was read of something, and when.
+type known[T any] struct {
+	what T
+	at   time.Time
 }
 
-func newPeople(slack directory, admins, requesters []string) *people {
-	return &people{slack: slack, admins: admins, requesters: requesters, known: map[string]knownActor{}}
+func newPeople(from directory, admins, requesters []string) *people {
+	return &people{
+		slack: from, admins: admins, requesters: requesters, groups: newGroups(from),
+		users: map[string]known[*slack.User]{}, places: map[string]known[bool]{},
+	}
 }
 
 // asking gives the person for an act that only asks; what was read less than a minute ago will do.
 func (p *people) asking(ctx context.Context, id, channel string) (workflow.Actor, error) {
-	p.mu.Lock()
-	k, ok := p.known[id+" "+channel]
-	p.mu.Unlock()
-	if ok && time.Since(k.at) < askFor {
-		return k.actor, nil
-	}
-	return p.deciding(ctx, id, channel)
+	return p.check(ctx, id, channel, askFor, func(ctx context.Context, group string) ([]string, error) {
+		return p.groups.lately(ctx, group, askFor)
+	})
 }
 
-// deciding reads the person, the groups and the channel from Slack, for a decision. Every error is a *StrangerError.
-func (p *people) deciding(ctx context.Context, id, channel string) (workflow.Actor, error) {
+// deciding reads the person, the groups and the channel from Slack, for a decision that came at the stamp. Every error is
+// a *StrangerError.
+func (p *people) deciding(ctx context.Context, id, channel string, came stamp) (workflow.Actor, error) {
+	return p.check(ctx, id, channel, 0, func(ctx context.Context, group string) ([]string, error) {
+		return p.groups.since(ctx, group, came)
+	})
+}
+
+// check finds out who somebody is. age is how old what is known of person and channel may be, adminsOf reads a group that
+// may make them an admin. Whether they may ask has no say in a decision, so that a minute does for it.
+func (p *people) check(
+	ctx context.Context, id, channel string, age time.Duration, adminsOf func(context.Context, string) ([]string, error),
+) (workflow.Actor, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the check took over "+checkTimeout.String()))
 	defer cancel()
-	p.forget(id + " " + channel)
-	u, err := p.slack.person(ctx, id)
+	u, err := recall(p, p.users, id, age, func() (*slack.User, error) { return p.slack.person(ctx, id) })
 	if err != nil {
 		kind := NotCheckable
 		if slackCode(err) == "user_not_visible" { // Slack shows them to their own organisation only
@@ -107,7 +124,8 @@ func (p *people) deciding(ctx context.Context, id, channel string) (workflow.Act
 		return workflow.Actor{}, &StrangerError{Kind: kind}
 	}
 	if channel != "" && !strings.HasPrefix(channel, "D") {
-		switch ext, err := p.slack.shared(ctx, channel); {
+		ext, err := recall(p, p.places, channel, age, func() (bool, error) { return p.slack.shared(ctx, channel) })
+		switch {
 		case err != nil && !unknownChannel(err):
 			return workflow.Actor{}, &StrangerError{Kind: NotCheckable, Err: err}
 		case ext:
@@ -116,11 +134,14 @@ func (p *people) deciding(ctx context.Context, id, channel string) (workflow.Act
 	}
 	actor := workflow.Actor{Person: workflow.Person{ID: u.ID, Name: nameOf(u), Email: u.Profile.Email}}
 	var problem error
-	if actor.Admin, err = p.member(ctx, id, p.admins); err != nil {
+	if actor.Admin, err = member(ctx, id, p.admins, adminsOf); err != nil {
 		problem = err
 	}
 	if !actor.Admin { // an admin may ask, too
-		if actor.Requester, err = p.member(ctx, id, p.requesters); err != nil {
+		actor.Requester, err = member(ctx, id, p.requesters, func(ctx context.Context, group string) ([]string, error) {
+			return p.groups.lately(ctx, group, askFor)
+		})
+		if err != nil {
 			problem = err
 		}
 	}
@@ -130,25 +151,30 @@ func (p *people) deciding(ctx context.Context, id, channel string) (workflow.Act
 	case !actor.HasRole():
 		return actor, &StrangerError{Kind: WithoutRole}
 	}
-	p.remember(id+" "+channel, actor)
 	return actor, nil
 }
 
-func (p *people) remember(key string, actor workflow.Actor) {
+// recall gives what is known under the key, if it is younger than age, else what read gives.
+func recall[T any](p *people, of map[string]known[T], key string, age time.Duration, read func() (T, error)) (T, error) {
+	p.mu.Lock()
+	k, ok := of[key]
+	p.mu.Unlock()
+	if ok && time.Since(k.at) < age {
+		return k.what, nil
+	}
+	at := time.Now()
+	what, err := read()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for k, known := range p.known {
-		if time.Since(known.at) >= askFor {
-			delete(p.known, k)
+	for old, k := range of {
+		if old == key || time.Since(k.at) >= askFor {
+			delete(of, old)
 		}
 	}
-	p.known[key] = knownActor{actor, time.Now()}
-}
-
-func (p *people) forget(key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.known, key)
+	if err == nil {
+		of[key] = known[T]{what, at}
+	}
+	return what, err
 }
 
 // strange says what about the account in Slack forbids it everything, "" when nothing does (users.info).
@@ -171,18 +197,20 @@ func (p *people) ours(u *slack.User) bool {
 	return cmp.Or(u.TeamID, u.Profile.Team) == p.team || p.enterprise != "" && u.Enterprise.EnterpriseID == p.enterprise
 }
 
-// member says whether id is in the list itself or in one of its groups. An error means that a group could not be read and
-// none of the others has the person.
-func (p *people) member(ctx context.Context, id string, list []string) (bool, error) {
+// member says whether id is in the list itself or in one of its groups; these are read until one has the person. An error
+// means that a group could not be read and none of the others has the person.
+func member(
+	ctx context.Context, id string, list []string, read func(context.Context, string) ([]string, error),
+) (bool, error) {
 	if slices.Contains(list, id) {
 		return true, nil
 	}
 	var problem error
 	for _, entry := range list {
-		if !strings.HasPrefix(entry, "S") {
+		if !isGroup(entry) {
 			continue
 		}
-		members, err := p.slack.group(ctx, entry)
+		members, err := read(ctx, entry)
 		switch {
 		case err != nil && slackCode(err) == "no_such_subteam": // it is gone: nobody is in it
 		case err != nil:
@@ -194,35 +222,64 @@ func (p *people) member(ctx context.Context, id string, list []string) (bool, er
 	return false, problem
 }
 
-// unapproved says in a sentence why nobody but the given people is an admin just now, "" when somebody is or Slack cannot
-// be asked. Empty and unreadable groups are no mistake of the settings, but batches wait for them.
-func (p *people) unapproved(ctx context.Context, but ...string) string {
-	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the look took over "+checkTimeout.String()))
-	defer cancel()
+// isGroup says whether an entry of the settings is a user group.
+func isGroup(entry string) bool { return strings.HasPrefix(entry, "S") }
+
+// unapproved says in a sentence why nobody but the given people is an admin just now, "" when somebody is or it is not
+// known. Empty and unreadable groups are no mistake of the settings, but batches wait for them. It reads nothing: current
+// is false when lookForApprovers has something to find out.
+func (p *people) unapproved(but ...string) (why string, current bool) {
+	for _, id := range p.admins {
+		if !isGroup(id) && !slices.Contains(but, id) {
+			return "", true
+		}
+	}
+	current = true
 	var trouble []string
 	for _, id := range p.admins {
-		if !strings.HasPrefix(id, "S") {
-			if !slices.Contains(but, id) {
-				return ""
-			}
+		if !isGroup(id) {
 			continue
 		}
-		members, err := p.slack.group(ctx, id)
+		r, young := p.groups.peek(id, approversFor)
+		current = current && young
 		switch {
-		case err != nil && slackCode(err) == "":
-			return "" // an outage says nothing about the group
-		case err != nil:
-			trouble = append(trouble, "the group "+id+" cannot be read ("+slackCode(err)+")")
-		case slices.ContainsFunc(members, func(m string) bool { return !slices.Contains(but, m) }):
-			return ""
-		case len(members) == 0:
+		case r == nil:
+			return "", false
+		case r.err != nil:
+			trouble = append(trouble, "the group "+id+" cannot be read ("+slackCode(r.err)+")")
+		case slices.ContainsFunc(r.members, func(m string) bool { return !slices.Contains(but, m) }):
+			return "", current
+		case len(r.members) == 0:
 			trouble = append(trouble, "the group "+id+" is empty")
 		}
 	}
 	if len(trouble) == 0 {
-		return "Nobody can approve this just now: there is no other admin."
+		return "Nobody can approve this just now: there is no other admin.", current
 	}
-	return "Nobody can approve this just now: " + list(trouble) + "."
+	return "Nobody can approve this just now: " + list(trouble) + ".", current
+}
+
+// lookForApprovers reads the groups of admins, as far as it takes to know that whoever asks somebody else can approve. An
+// error means that Slack cannot be asked.
+func (p *people) lookForApprovers(ctx context.Context) error {
+	const enough = 3 // requester, author and another
+	seen := map[string]bool{}
+	for _, id := range p.admins {
+		if !isGroup(id) {
+			continue
+		}
+		members, err := p.groups.lately(ctx, id, approversFor)
+		if err != nil && slackCode(err) == "" {
+			return err
+		}
+		for _, m := range members {
+			seen[m] = true
+		}
+		if len(seen) >= enough {
+			return nil
+		}
+	}
+	return nil
 }
 
 // unknownChannel is a place that we cannot see: a private channel or direct messages between others, where commands may
@@ -238,9 +295,9 @@ func nameOf(u *slack.User) string {
 	return u.ID
 }
 
-// forgetAll is for when Slack tells that people or groups changed.
-func (p *people) forgetAll() {
+// changed is told that Slack says that somebody changed.
+func (p *people) changed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	clear(p.known)
+	clear(p.users)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ type fakeDirectory struct {
 	down   error
 	noGrp  map[string]error
 	calls  int
+	reads  int // of groups
 }
 
 func (f *fakeDirectory) person(_ context.Context, id string) (*slack.User, error) {
@@ -35,7 +37,9 @@ func (f *fakeDirectory) person(_ context.Context, id string) (*slack.User, error
 	return nil, slack.SlackErrorResponse{Err: "user_not_found"}
 }
 
-func (f *fakeDirectory) group(_ context.Context, id string) ([]string, error) {
+func (f *fakeDirectory) group(_ context.Context, id string, asking func()) ([]string, error) {
+	asking()
+	f.reads++
 	if err := f.noGrp[id]; err != nil {
 		return nil, err
 	}
@@ -124,7 +128,7 @@ func TestPeople(t *testing.T) {
 			if c.change != nil {
 				c.change(f)
 			}
-			actor, err := p.deciding(t.Context(), c.person, c.channel)
+			actor, err := p.deciding(t.Context(), c.person, c.channel, p.groups.now())
 			got := Stranger("")
 			if e, ok := errors.AsType[*StrangerError](err); ok {
 				got = e.Kind
@@ -158,13 +162,14 @@ func TestPeopleCacheNeverAllowsADecision(t *testing.T) {
 		if _, err := p.asking(t.Context(), "U0GROUP", "C0REQ"); err != nil {
 			t.Errorf("asking again within a minute: %v", err)
 		}
-		if _, err := p.deciding(t.Context(), "U0GROUP", "C0REQ"); err == nil {
+		if _, err := p.deciding(t.Context(), "U0GROUP", "C0REQ", p.groups.now()); err == nil {
 			t.Error("decided with a role of a moment ago")
 		}
 		if _, err := p.asking(t.Context(), "U0GROUP", "C0REQ"); err == nil {
 			t.Error("asking after a refused decision still used what was read before")
 		}
 		f.groups["S0ADMINS"] = []string{"U0GROUP"}
+		p.groups.drop() // Slack tells
 		if _, err := p.asking(t.Context(), "U0GROUP", "C0REQ"); err != nil {
 			t.Fatal(err)
 		}
@@ -209,8 +214,10 @@ func TestUnapproved(t *testing.T) {
 				c.change(f)
 			}
 			p := newPeople(f, c.admins, nil)
-			if got := p.unapproved(t.Context(), c.but...); got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
+			_ = p.lookForApprovers(t.Context()) // an outage is no answer
+			reads := f.reads
+			if got, _ := p.unapproved(c.but...); got != c.want || f.reads != reads {
+				t.Errorf("got %q, want %q, with %d reads", got, c.want, f.reads-reads)
 			}
 		})
 	}
@@ -225,5 +232,75 @@ func TestStrangersHaveTheirOwnSentence(t *testing.T) {
 			t.Errorf("%s has no sentence of its own: %q", kind, text)
 		}
 		seen = append(seen, text)
+	}
+}
+
+// Clicks that come together share a read, one that came later does not get what was read before it.
+func TestClicksShareReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, f := somePeople()
+		slow := make(chan struct{})
+		p.groups.slack = slowDirectory{f, slow}
+		var all sync.WaitGroup
+		click := func() {
+			came := p.groups.now()
+			all.Go(func() {
+				if _, err := p.deciding(t.Context(), "U0GROUP", "C0REQ", came); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for range 10 {
+			click()
+		}
+		synctest.Wait()
+		for range 10 { // these came after the request went out
+			click()
+		}
+		synctest.Wait()
+		close(slow)
+		all.Wait()
+		if f.reads != 2 {
+			t.Errorf("%d reads, want 2", f.reads)
+		}
+		if _, err := p.deciding(t.Context(), "U0ADMIN", "C0REQ", p.groups.now()); err != nil || f.reads != 2 {
+			t.Errorf("an admin by id: %v, %d reads", err, f.reads)
+		}
+		f.groups["S0ADMINS"] = nil
+		if _, err := p.deciding(t.Context(), "U0GROUP", "C0REQ", p.groups.now()); err == nil {
+			t.Error("decided with what was read before the click")
+		}
+	})
+}
+
+// slowDirectory answers for a group when slow is closed.
+type slowDirectory struct {
+	directory
+	slow chan struct{}
+}
+
+func (s slowDirectory) group(ctx context.Context, id string, asking func()) ([]string, error) {
+	members, err := s.directory.group(ctx, id, asking)
+	<-s.slow
+	return members, err
+}
+
+// People who ask share one read of a group, wherever they ask, until Slack tells that it changed.
+func TestAskersShareReads(t *testing.T) {
+	p, f := somePeople()
+	for _, channel := range []string{"C0REQ", "C0ELSE"} {
+		for _, person := range []string{"U0HELP", "U0GROUP", "U0SISTER"} {
+			if _, err := p.asking(t.Context(), person, channel); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if f.reads != 2 || f.calls != 3 {
+		t.Errorf("%d reads of two groups and %d of three people", f.reads, f.calls)
+	}
+	p.groups.drop()
+	f.groups["S0ADMINS"] = nil
+	if _, err := p.asking(t.Context(), "U0GROUP", "C0REQ"); err == nil {
+		t.Error("asked with a role that Slack told to be gone")
 	}
 }
