@@ -36,11 +36,24 @@ func (r *reader) problem(line int, key, what, remedy string) {
 	r.problems = append(r.problems, Problem{File: r.file, Line: line, Key: key, What: what, Remedy: remedy})
 }
 
+// quoteReferences puts quotes around ${NAME} where it stands as a whole value without any, for in {…} and […] YAML would
+// take its braces for its own. Lines stay where they are. It is for a text that cannot be parsed as it is.
+func quoteReferences(text []byte) []byte { return bareReference.ReplaceAll(text, []byte(`$1"$2"$3`)) }
+
+var bareReference = regexp.MustCompile(`(?m)([:,\[-][ \t]+|\[)(\$\{[A-Za-z_][A-Za-z0-9_]*\})([ \t]*(?:[,}\]#]|\r?$))`)
+
 // document parses the text. An empty file is a file without settings; ok is false where nothing more can be read.
 func (r *reader) document(text []byte) (root section, ok bool) {
 	root = section{reader: r, asked: make(map[string]bool)}
 	var documents []yaml.Node
-	if err := yaml.Load(text, &documents, yaml.WithAllDocuments()); err != nil {
+	err := yaml.Load(text, &documents, yaml.WithAllDocuments())
+	if err != nil {
+		documents = nil
+		if yaml.Load(quoteReferences(text), &documents, yaml.WithAllDocuments()) == nil {
+			err = nil
+		}
+	}
+	if err != nil {
 		line, what := syntaxError(err)
 		r.problem(line, "", "not YAML: "+what, "mind the indentation, and put values with : or # in quotes")
 		return root, false

@@ -325,3 +325,31 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// References without quotes are understood wherever people put them, inside braces as well.
+func TestReferencesInBraces(t *testing.T) {
+	t.Setenv("SLACK_APP_TOKEN", "xapp-1-test")
+	t.Setenv("SLACK_BOT_TOKEN", "xoxb-test")
+	t.Setenv("ATLASSIAN_API_KEY", "key")
+	t.Setenv("JIRA_API_TOKEN", "token")
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text := `slack: {app_token: ${SLACK_APP_TOKEN}, bot_token: ${SLACK_BOT_TOKEN}}
+atlassian:
+  org_id: 11111111-2222-3333-4444-555555555555
+  api_key: ${ATLASSIAN_API_KEY}          # an organisation API key made without scopes
+  sites:                                 # only for site-… actions
+    - {name: main, url: https://example.atlassian.net, email: admin@example.com, api_token: ${JIRA_API_TOKEN}}
+people: {admins: [U0ALICE, U0BOB]}
+channels: {requests: C0REQUESTS}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Load(path, NeedSlack|NeedAtlassian)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	if got := cfg.Slack.BotToken.Reveal() + " " + cfg.Slack.AppToken.Reveal() + " " + cfg.Atlassian.APIKey.Reveal(); got != "xoxb-test xapp-1-test key" {
+		t.Errorf("got the secrets %q", got)
+	}
+}

@@ -193,7 +193,7 @@ func (d *doctor) channel(ctx context.Context, setting, id string) {
 	}
 	d.guests(ctx, setting, info)
 	if d.wrong == wrong {
-		d.ok("%s: #%s", setting, info.Name)
+		d.ok("%s: the bot is in #%s", setting, info.Name)
 	}
 }
 

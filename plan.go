@@ -26,7 +26,7 @@ type planOptions struct {
 func runPlan(ctx context.Context, cfg *Config, options planOptions, out io.Writer) error {
 	content, err := readCapped(options.CSV, maxFileBytes)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot read the CSV: %w", err)
 	}
 	verb, _ := workflow.ParseVerb(options.Verb)
 	if options.Verb != "" && verb == "" {
@@ -55,13 +55,28 @@ func runPlan(ctx context.Context, cfg *Config, options planOptions, out io.Write
 	if err != nil {
 		return err
 	}
-	return printPlan(out, sheet, plan)
+	if err := printPlan(out, sheet, plan); err != nil {
+		return err
+	}
+	unchecked := 0
+	for i := range plan.Changes {
+		if plan.Changes[i].Reason.Code == workflow.ReasonCouldNotCheck {
+			unchecked++
+		}
+	}
+	if unchecked > 0 {
+		return fmt.Errorf("%d rows could not be checked; `countersign doctor` says whether it is the key", unchecked)
+	}
+	return nil
 }
 
 // readCapped reads a file of at most limit bytes.
 func readCapped(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
+		if failed, ok := errors.AsType[*os.PathError](err); ok {
+			err = fmt.Errorf("%s: %w", path, failed.Err)
+		}
 		return nil, err
 	}
 	if info.Size() > limit {

@@ -13,15 +13,15 @@ import (
 // Pace is how fast calls may leave while the answers say nothing about limits, in calls per second. No figure is
 // published for these APIs, so the pace begins low, grows slowly and is halved by a 429.
 type Pace struct {
-	Start float64 // 0 means 10
-	Max   float64 // 0 means 25
+	Start float64 // 0 means 20
+	Max   float64 // 0 means 60
 }
 
 const (
-	paceStart  = 10.0
-	paceMax    = 25.0
+	paceStart  = 20.0
+	paceMax    = 60.0
 	paceMin    = 0.5
-	paceGrowth = 0.5 // calls per second more for each second without a 429 at full pace
+	paceGrowth = 1.0 // calls per second more for each second without a 429 at full pace
 
 	// A 429 that does not say when to come back shuts the gate for firstShut, doubled for each one in a row.
 	firstShut   = time.Second

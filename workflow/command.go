@@ -140,6 +140,9 @@ func findCommand(words []commandWord) (help CommandHelp, rest []commandWord, ok 
 	for n := min(2, len(words)); n > 0; n-- {
 		typed := words[0].raw
 		if n == 2 {
+			if foldName(words[1].raw) == "" { // dashes alone are no second word
+				continue
+			}
 			typed += " " + words[1].raw
 		}
 		for _, c := range Commands() {

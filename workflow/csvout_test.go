@@ -115,7 +115,7 @@ func TestResultRow(t *testing.T) {
 		t.Errorf("result %s, want %s", got, want)
 	}
 	if got, want := join(workflow.PlanRow(change)),
-		"7|rename|id:1|Ada|a@x.example|a@y.example|failed|"+gone+"|park@x.example|m|g|signed out"; got != want {
+		"7|rename|id:1|Ada|a@x.example|a@y.example|ready||park@x.example|m|g|signed out"; got != want {
 		t.Errorf("plan %s, want %s", got, want)
 	}
 	if len(workflow.PlanHeader()) != len(workflow.PlanRow(change)) {

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
+
+// findTime is how long somebody waits for an answer to find.
+const findTime = 10 * time.Second
 
 // findLimit is how many accounts a search shows; more would not be read.
 const findLimit = 10
@@ -24,6 +28,16 @@ var accountID = regexp.MustCompile(`^[a-zA-Z0-9_|:-]{1,128}$`)
 // Find looks for accounts: by address when the text is one, by id when such an account exists, else by a piece of name or
 // address.
 func (e *Engine) Find(ctx context.Context, text string) ([]Found, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, findTime, fmt.Errorf("%w within %s", ErrUnavailable, findTime))
+	defer cancel()
+	found, err := e.find(ctx, text)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return found, err
+}
+
+func (e *Engine) find(ctx context.Context, text string) ([]Found, error) {
 	accounts, err := e.findAccounts(ctx, strings.TrimSpace(text))
 	if err != nil {
 		return nil, fmt.Errorf("find accounts: %w", err)

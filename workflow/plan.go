@@ -18,7 +18,7 @@ import (
 const (
 	// checkBudget is how long the check goes on asking while nothing is answered at all. What is not known by then "could
 	// not be checked".
-	checkBudget = 2 * time.Minute
+	checkBudget = time.Minute
 	checkPause  = 2 * time.Second // between two tries; the reader has retried within itself before that
 	probeEvery  = 5 * time.Second // once the budget is spent, one row is still asked about this often
 	// checkPiece is how many addresses are looked up between two reports of progress.
@@ -116,12 +116,12 @@ func newDraft(r Row) *draft {
 	}}
 	action, ok := ActionFor(r.Action)
 	switch {
+	case r.Action != "" && !ok:
+		d.change.State = ChangeBad
+		d.change.Reason = NewReason(ReasonNotSupported, string(r.Action))
 	case r.Problem != "":
 		d.change.State = ChangeBad
 		d.change.Reason = NewReason(ReasonUnreadable, r.Problem)
-	case !ok:
-		d.change.State = ChangeBad
-		d.change.Reason = NewReason(ReasonNotSupported, string(r.Action))
 	default:
 		d.action = action
 	}

@@ -117,7 +117,7 @@ func (r Reason) Words() string {
 	case ReasonOwnAccount:
 		return "an account of the requester, the author or an admin; ask for it alone, another admin approves"
 	case ReasonCouldNotCheck:
-		return fmt.Sprintf("could not be checked (%s); press Check again, or send the row again", f(0))
+		return fmt.Sprintf("could not be checked (%s); check again, or send the row again", f(0))
 	case ReasonNotSupported:
 		return fmt.Sprintf("%s is not supported yet", f(0))
 	case ReasonAlready:
@@ -135,7 +135,7 @@ func (r Reason) Words() string {
 	case ReasonLost:
 		return fmt.Sprintf("%s calls got lost on the way and the account shows the old value; send the row again later", f(0))
 	case ReasonCollision:
-		return fmt.Sprintf("Atlassian would not give out %s; probably an account holds it that no search shows: an unclaimed one, one in another organisation, or one being deleted; free it there, then retry", f(0))
+		return fmt.Sprintf("Atlassian would not give out %s; probably an account holds it that no search shows: an unclaimed one, one in another organisation, or one being deleted; free it there, then ask again", f(0))
 	case ReasonInvalid:
 		return fmt.Sprintf("Atlassian does not accept the value (%s); correct it and send the row again", strings.Join(r.Facts, ", "))
 	case ReasonLifecycle:
@@ -145,7 +145,7 @@ func (r Reason) Words() string {
 	case ReasonNotProved:
 		return fmt.Sprintf("Atlassian accepted the call, but the account still shows %s; look at it in Atlassian admin", f(0))
 	case ReasonUnavailable:
-		return fmt.Sprintf("Atlassian could not be reached (%s); nothing was changed; retry later", f(0))
+		return fmt.Sprintf("Atlassian could not be reached (%s); nothing was changed; ask again later", f(0))
 	case ReasonUnknown:
 		return fmt.Sprintf("the outcome is not known yet (%s); the account is being read back", f(0))
 	case ReasonPredecessor:
@@ -174,7 +174,7 @@ func (c ReasonCode) Cause() string {
 }
 
 var causes = map[ReasonCode]string{
-	ReasonUnreadable:      "cannot be read",
+	ReasonUnreadable:      "cannot be used as sent",
 	ReasonNoAccount:       "no such account",
 	ReasonNotManaged:      "not a managed account",
 	ReasonAmbiguous:       "more than one account",

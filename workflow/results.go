@@ -32,11 +32,16 @@ func PlanHeader() []string {
 	}
 }
 
-// PlanRow is what the plan says about one row of the request, under PlanHeader.
+// PlanRow is what the plan says about one row of the request, under PlanHeader, whatever became of the row since: what has
+// steps was ready.
 func PlanRow(c Change) []string {
+	state, reason := c.State, c.Reason.Words()
+	if len(c.Steps) > 0 {
+		state, reason = ChangeReady, ""
+	}
 	return []string{
-		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.Name, c.OldEmail, c.NewEmail, string(c.State),
-		c.Reason.Words(), c.Via(), c.Message, c.Group, strings.ReplaceAll(string(c.Effect), "_", " "),
+		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.Name, c.OldEmail, c.NewEmail, string(state), reason,
+		c.Via(), c.Message, c.Group, strings.ReplaceAll(string(c.Effect), "_", " "),
 	}
 }
 

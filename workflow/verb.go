@@ -1,21 +1,34 @@
 package workflow
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
 
 // ParseVerb reads the words of the message that came with a file: "deactivate, left the company", "rename reason: domain
-// move". The verb is the action that the message begins with, "" when it begins with none. The reason is what follows
+// move", "please deactivate these". The verb is the action that the message begins with, politeness aside; "" when there is none. The reason is what follows
 // "reason:" anywhere, else what follows the verb behind a comma, a semicolon, a colon, a full stop, a dash or a line break.
 func ParseVerb(text string) (verb ActionName, reason string) {
 	text, reason = cutReason(plainText(text))
 	rest := skipMentions(text)
 	verb, rest = cutAction(rest)
+	for verb == "" {
+		word, behind, more := strings.Cut(rest, " ")
+		if !more || !slices.Contains(politeness(), strings.ToLower(strings.Trim(word, ",.!:"))) {
+			break
+		}
+		verb, rest = cutAction(skipMentions(behind))
+	}
 	if reason == "" && verb != "" {
 		reason = afterSeparator(rest)
 	}
 	return verb, reason
+}
+
+// politeness are the words before the verb that mean nothing to us.
+func politeness() []string {
+	return []string{"please", "pls", "hi", "hello", "hey", "can", "could", "you", "kindly", "all", "to", "we", "need"}
 }
 
 // reasonWord is what a reason stands behind.
