@@ -29,11 +29,22 @@ func (db *DB) Held(ctx context.Context, keys []string) (held map[string]workflow
 // loadHolds finds the holds on the keys by batches other than the given one.
 func loadHolds(ctx context.Context, tx *sql.Tx, besides int64, keys []string) (map[string]workflow.Hold, error) {
 	held := map[string]workflow.Hold{}
+	// An account belongs to a batch also through a row that is to run and holds nothing, because it left the hold where it
+	// was (a leaver is locked out at once).
 	rows, err := tx.QueryContext(ctx, `
 		SELECT h.key, h.batch, h.row, ifnull(c.state IN ('running', 'unknown'), 0)
 		FROM json_each(?1) k JOIN hold h ON h.key = k.value
 		LEFT JOIN change c ON c.batch = h.batch AND c.row = h.row
-		WHERE h.batch <> ?2 ORDER BY h.key, h.row`, array(keys), besides)
+		WHERE h.batch <> ?2
+		UNION
+		SELECT k.value, c.batch, c.row, c.state <> 'ready'
+		FROM json_each(?1) k
+		JOIN change c INDEXED BY change_account ON c.account_id = substr(k.value, length(?3) + 1)
+			AND c.state IN ('ready', 'running', 'unknown') AND c.batch <> ?2
+		JOIN batch b ON b.number = c.batch
+			AND b.state IN ('planning', 'awaiting_approval', 'approved', 'running', 'paused')
+		WHERE substr(k.value, 1, length(?3)) = ?3
+		ORDER BY 1, 2, 3`, array(keys), besides, accountKey)
 	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
 		var key string
 		var h workflow.Hold

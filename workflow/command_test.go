@@ -151,6 +151,7 @@ func TestParseCommandUsage(t *testing.T) {
 		{"rename <@U0ALICE> ada@new.example", "a person in Slack", "rename <user> <new-email>", ""},
 		{"rename a@x.example b@x", "no dot in the domain", "rename <user> <new-email>", ""},
 		{"rename a@x.example b@x.example c@x.example", "is too much", "rename <user> <new-email>", ""},
+		{"deactivate -- left@x.example", "say which account", "deactivate <user>… [-- message]", ""},
 		{"rename a@x.example b@x.example -- hello", "takes no message", "rename <user> <new-email>", ""},
 		{"rename \"a@x.example b@x.example", "not closed", "rename <user> <new-email>", ""},
 		{"deactivate reason: none named", "say which account", "deactivate <user>… [-- message]", ""},
@@ -238,6 +239,9 @@ func TestParseVerb(t *testing.T) {
 		{"Set_Name", workflow.SetName, ""},
 		{"cancel-delete, was a mistake", workflow.CancelDelete, "was a mistake"},
 		{"delete-them", "", ""},
+		{"please deactivate these", workflow.Deactivate, ""},
+		{"Hi, could you please deactivate, they left", workflow.Deactivate, "they left"},
+		{"please", "", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.text, func(t *testing.T) {

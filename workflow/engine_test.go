@@ -365,3 +365,23 @@ func TestASecondBatchMayNotTakeWhatAnOpenOneHolds(t *testing.T) {
 		}
 	})
 }
+
+// A leaver that was let past another batch's hold owns the account when that batch is gone.
+func TestALeaverHoldsItsAccountOnceTheOtherBatchIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		d := newDesk(t, o, nil)
+		first := d.ask(file)
+		leaver := d.ask("email,action\np1@old.example,deactivate\n")
+		if diff := cmp.Diff([]string{"2 ready"}, d.rows(leaver.Number)); diff != "" {
+			t.Fatalf("the leaver (-want +got):\n%s", diff)
+		}
+		if _, err := d.engine.Withdraw(t.Context(), first.Number, hana); err != nil {
+			t.Fatal(err)
+		}
+		third := d.ask(file)
+		if diff := cmp.Diff([]string{"2 blocked held"}, d.rows(third.Number)); diff != "" {
+			t.Errorf("a rename beside the leaver (-want +got):\n%s", diff)
+		}
+	})
+}
