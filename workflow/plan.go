@@ -16,11 +16,6 @@ import (
 
 // What the check allows itself.
 const (
-	// checkBudget is how long the check goes on asking while nothing is answered at all. What is not known by then "could
-	// not be checked".
-	checkBudget = time.Minute
-	checkPause  = 2 * time.Second // between two tries; the reader has retried within itself before that
-	probeEvery  = 5 * time.Second // once the budget is spent, one row is still asked about this often
 	// checkPiece is how many addresses are looked up between two reports of progress.
 	checkPiece = 500
 	// progressEvery is how often the batch says how far its check is.
@@ -487,70 +482,6 @@ func (k *check) progress(ctx context.Context, percent int) error {
 		return nil
 	}
 	return k.Progress(ctx, checked)
-}
-
-// patience is how long all reads of a check together wait for a directory that answers nothing. One answer starts it anew.
-// Once it is spent, what is left is not asked about any more, but for one probe now and then: 5,000 rows must not each wait
-// for a timeout.
-type patience struct {
-	mu    sync.Mutex
-	since time.Time // of the first failure after the last answer
-	last  error
-	probe time.Time // when somebody last asked although patience was spent
-}
-
-// ask repeats the read until it is answered, for good or with a no, or patience ends.
-func (p *patience) ask(ctx context.Context, read func() error) error {
-	for {
-		if err := p.spent(); err != nil {
-			return err
-		}
-		err := read()
-		if err == nil || !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrThrottled) {
-			p.answered()
-			return err
-		}
-		if p.failed(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(checkPause):
-		}
-	}
-}
-
-func (p *patience) answered() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.since = time.Time{}
-}
-
-// failed notes a read without an answer, and says whether that was the last one.
-func (p *patience) failed(err error) (enough bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.last = err
-	if p.since.IsZero() {
-		p.since = time.Now()
-	}
-	return time.Since(p.since) >= checkBudget
-}
-
-// spent gives the last error when nothing more should be asked just now.
-func (p *patience) spent() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	if p.since.IsZero() || now.Sub(p.since) < checkBudget {
-		return nil
-	}
-	if now.Sub(p.probe) >= probeEvery {
-		p.probe = now
-		return nil
-	}
-	return p.last
 }
 
 // whyNot puts the kind of a failed read into a few words.

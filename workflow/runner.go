@@ -31,10 +31,7 @@ const (
 	lostInARow = 3
 	// throttledInARow is how many times in a row Atlassian may ask to wait, and nothing else, before the run pauses.
 	throttledInARow = 200
-	// percentFrom is how many changes must have ended before a percentage of them means anything.
-	percentFrom = 20
-
-	pageOfChanges = 1000
+	pageOfChanges   = 1000
 )
 
 // readBack are the waits before an account is read again that does not show the new value yet.
@@ -515,32 +512,4 @@ func afterwards(ctx context.Context, more time.Duration) (context.Context, conte
 		}
 	})
 	return late, func() { stop(); cancel() }
-}
-
-// tally counts outcomes for the stop rules.
-type tally struct{ finished, failed, inARow int }
-
-func (t *tally) count(state ChangeState) {
-	switch state {
-	case ChangeDone:
-		t.finished++
-		t.inARow = 0
-	case ChangeFailed:
-		t.finished++
-		t.failed++
-		t.inARow++
-	}
-}
-
-// stop says which stop rule is met after another outcome, the zero Stop when none.
-func (t *tally) stop(limits RunLimits, canaryFailed bool) Stop {
-	switch {
-	case canaryFailed:
-		return Stop{Cause: StopCanary}
-	case limits.StopAfterFailures > 0 && t.inARow >= limits.StopAfterFailures:
-		return Stop{Cause: StopInARow, Note: strconv.Itoa(t.inARow)}
-	case limits.StopAtPercent > 0 && t.finished >= percentFrom && t.failed*100 >= limits.StopAtPercent*t.finished:
-		return Stop{Cause: StopPercent, Note: fmt.Sprintf("%d of %d", t.failed, t.finished)}
-	}
-	return Stop{}
 }
