@@ -118,7 +118,7 @@ func botScopes(cfg *Config) []string {
 
 // botEvents are the events that these settings need.
 func botEvents(cfg *Config) []string {
-	events := []string{"message.im", "user_change"}
+	events := []string{"message.im", "user_change", "member_joined_channel"}
 	for _, kind := range channelKinds(cfg) {
 		events = append(events, "message."+kind)
 	}

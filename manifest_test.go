@@ -38,7 +38,7 @@ func TestManifestAsksForNoMoreThanNeeded(t *testing.T) {
 			if diff := cmp.Diff(slices.Concat(always, test.scopes), botScopes(cfg)); diff != "" {
 				t.Errorf("scopes (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(append([]string{"message.im", "user_change"}, test.events...), botEvents(cfg)); diff != "" {
+			if diff := cmp.Diff(append([]string{"message.im", "user_change", "member_joined_channel"}, test.events...), botEvents(cfg)); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})

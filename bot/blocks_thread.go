@@ -158,18 +158,19 @@ func (p *pace) rate() (perSecond float64, ok bool) {
 // end is the message that a run has ended: counts, and failures by cause with what to do. It mentions requester and
 // approvers, once.
 func (t thread) end() message {
-	b, s := t.Batch, t.Summary
+	b := t.Batch
 	ids := []string{b.Requester.ID}
 	for _, p := range b.Approvers() {
 		if !slices.Contains(ids, p.ID) {
 			ids = append(ids, p.ID)
 		}
 	}
-	word := "done"
-	if b.State == workflow.Cancelled {
-		word = "cancelled"
-	}
-	text := fmt.Sprintf("%s %s is %s: ", mentions(ids), t.name(), word)
+	return t.message("end", fmt.Sprintf("%s %s is %s: %s", mentions(ids), t.name(), plainState(b), t.outcome()))
+}
+
+// outcome is what became of the changes: counts, and failures by cause with what to do.
+func (t thread) outcome() string {
+	s := t.Summary
 	var counts []string
 	for _, each := range []struct {
 		state  workflow.ChangeState
@@ -188,7 +189,7 @@ func (t thread) end() message {
 		}
 	}
 	groups := grouped(s, workflow.ChangeFailed)
-	out := []string{text + strings.Join(counts, " · ")}
+	out := []string{strings.Join(counts, " · ")}
 	for _, g := range groups[:min(len(groups), causesShown)] {
 		cause, remedy := quoted(g.Code.Cause(), causeText), quoted(g.Code.Remedy(), causeText)
 		out = append(out, fmt.Sprintf("• %s × %s: %s", number(g.Count), cause, remedy))
@@ -196,6 +197,6 @@ func (t thread) end() message {
 	if len(groups) > causesShown {
 		out = append(out, "• and others, see the results")
 	}
-	out = append(out, resultsFile(b.Number)+" has every row.")
-	return t.message("end", strings.Join(out, "\n"))
+	out = append(out, resultsFile(t.Batch.Number)+" has every row.")
+	return strings.Join(out, "\n")
 }

@@ -25,7 +25,7 @@ import (
 const (
 	clicksAtOnce  = 8
 	clicksWaiting = 500
-	filesAtOnce   = 2 // downloads are large and can wait
+	filesAtOnce   = 8
 	filesWaiting  = 500
 	actTimeout    = time.Minute
 	fileTimeout   = 5 * time.Minute
@@ -311,6 +311,8 @@ func (b *Bot) receiveEvent(payload json.RawMessage) {
 	case in.Type == "subteam_members_changed" || in.Type == "subteam_updated":
 		b.people.groups.drop()
 		b.deliver.look() // a card may say that nobody can approve it
+	case in.Type == "member_joined_channel" && in.Person == b.self && in.Channel == b.cfg.Requests:
+		b.deliver.back()
 	case in.Type == "message" && in.Subtype == "message_deleted":
 		b.deliver.gone(in.Channel, in.Deleted)
 	case in.Type == "message" && len(in.Files) > 0:

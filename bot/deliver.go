@@ -60,9 +60,13 @@ type tempo struct {
 type drawing struct {
 	busy  bool
 	again bool   // changed while busy
+	urged bool   // look now, whatever is waited for
+	seen  int64  // the latest revision that was heard of
 	fresh bool   // what was put may not be there any more
 	shown int64  // the revision that is fully shown
 	card  string // ts of the card
+	where string // and its channel
+	nudge chan struct{}
 
 	// of the goroutine that is busy
 	put      map[string]string // key → what was put there last
@@ -70,6 +74,10 @@ type drawing struct {
 	edited   time.Time         // of the progress
 	pace     pace
 	failures int
+}
+
+func newDrawing() *drawing {
+	return &drawing{put: map[string]string{}, nudge: make(chan struct{}, 1)}
 }
 
 func newDeliver(cfg Config, a *api, p *people) *deliver {
@@ -145,12 +153,17 @@ func (d *deliver) start(ctx context.Context, wg *sync.WaitGroup, number, revisio
 	defer d.mu.Unlock()
 	w := d.drawn[number]
 	if w == nil {
-		w = &drawing{put: map[string]string{}}
+		w = newDrawing()
 		d.drawn[number] = w
 	}
+	changed := revision > w.seen
+	w.seen = max(w.seen, revision)
 	switch {
 	case w.busy:
 		w.again = true
+		if changed {
+			poke(w.nudge)
+		}
 	case w.shown < revision:
 		w.busy = true
 		wg.Go(func() { d.keep(ctx, number, w) })
@@ -162,6 +175,7 @@ func (d *deliver) redraw(number int64) {
 	d.mu.Lock()
 	if w := d.drawn[number]; w != nil {
 		w.shown, w.fresh, w.again = 0, true, w.busy
+		poke(w.nudge)
 	}
 	d.mu.Unlock()
 	poke(d.wake)
@@ -172,6 +186,17 @@ func (d *deliver) look() {
 	d.mu.Lock()
 	for _, w := range d.drawn {
 		w.shown, w.again = 0, w.busy
+	}
+	d.mu.Unlock()
+	poke(d.wake)
+}
+
+// back is told that we are in the channel again: what could not be put there is put now.
+func (d *deliver) back() {
+	d.mu.Lock()
+	for _, w := range d.drawn {
+		w.shown, w.again, w.urged = 0, w.busy, true
+		poke(w.nudge)
 	}
 	d.mu.Unlock()
 	poke(d.wake)
@@ -218,7 +243,12 @@ func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
 		if err == nil && d.rest(number, w, b) {
 			return
 		}
-		if sleep(ctx, wait) != nil {
+		if closedChannel(err) && b != nil {
+			err = d.outside(ctx, w, b, wait)
+		} else {
+			err = sleep(ctx, wait)
+		}
+		if err != nil {
 			d.mu.Lock()
 			w.busy = false
 			d.mu.Unlock()
@@ -227,10 +257,46 @@ func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
 	}
 }
 
+// outside waits while the channel is closed to us. It ends early when there is something to tell people directly, or a
+// reason to think that the channel is open again.
+func (d *deliver) outside(ctx context.Context, w *drawing, was *workflow.Batch, wait time.Duration) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	over := time.AfterFunc(wait, func() { cancel(errOver) })
+	defer over.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return waited(ctx)
+		case <-w.nudge:
+		}
+		d.mu.Lock()
+		now := w.fresh || w.urged
+		d.mu.Unlock()
+		if b, err := d.store.Batch(ctx, was.Number); now || err == nil && b.State != was.State {
+			return nil
+		}
+		if sleep(ctx, d.tempo.draw) != nil { // a run writes all the time
+			return waited(ctx)
+		}
+	}
+}
+
+// errOver says that a wait took as long as it was meant to.
+var errOver = errors.New("the wait is over")
+
+func waited(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != errOver { //nolint:errorlint // this very value
+		return cause
+	}
+	return nil
+}
+
 // begin forgets what was put when that is doubtful.
 func (d *deliver) begin(w *drawing) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	w.urged = false
 	if w.doubt = w.fresh; w.fresh {
 		w.fresh, w.put = false, map[string]string{}
 	}
@@ -255,14 +321,25 @@ func (d *deliver) rest(number int64, w *drawing, b *workflow.Batch) bool {
 // errLater says that all is shown but the latest progress, which may be edited only so often.
 var errLater = errors.New("the progress is shown a little later")
 
-// bring draws everything of one batch that is not in Slack as it should be.
+// bring draws everything of one batch that is not in Slack as it should be. Its first card does not wait until other
+// batches have been drawn: people look for it within seconds.
 func (d *deliver) bring(ctx context.Context, number int64, w *drawing) (*workflow.Batch, error) {
+	if w.card == "" {
+		if b, err := d.show(ctx, number, w, false); err != nil {
+			return b, err
+		}
+	}
 	select {
 	case d.slots <- struct{}{}:
 		defer func() { <-d.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	return d.show(ctx, number, w, true)
+}
+
+// show draws the card and, if all is wanted, what belongs to it.
+func (d *deliver) show(ctx context.Context, number int64, w *drawing, all bool) (*workflow.Batch, error) {
 	b, err := d.store.Batch(ctx, number)
 	if err != nil {
 		return nil, fmt.Errorf("load batch %d: %w", number, err)
@@ -272,13 +349,18 @@ func (d *deliver) bring(ctx context.Context, number int64, w *drawing) (*workflo
 		return nil, fmt.Errorf("count the changes of batch %d: %w", number, err)
 	}
 	card, err := d.putCard(ctx, b, summary, w)
-	if err == nil {
+	if all && (err == nil || err == errLater) { //nolint:errorlint // it alone
+		if taken := d.putTaken(ctx, b, card, w); taken != nil {
+			err = errors.Join(err, taken)
+		}
+	}
+	if all && err == nil {
 		err = d.putThread(ctx, b, summary, card, w)
 	}
 	if closedChannel(err) {
 		d.tellDirectly(ctx, b, summary, slackCode(err))
 	}
-	if err == nil && !b.State.Open() {
+	if all && err == nil && !b.State.Open() {
 		err = d.settle(ctx, b)
 	}
 	return b, err
@@ -319,19 +401,21 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 			poke(d.outdated)
 		}
 	}
-	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true}
+	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true, urgent: true}
+	at.anew = func() error { return d.forget(ctx, b.Number, w) }
 	if b.State.Open() {
 		at.version = b.Revision
 	}
 	if b.State == workflow.Planning { // "checking 1,200 of 5,000" is worth few edits
 		if w.card != "" && time.Since(w.edited) < d.tempo.progress {
+			at.channel, at.thread = w.where, w.card
 			return at, errLater
 		}
 		w.edited = time.Now()
 	}
 	p, err := d.put(ctx, at, c.draw(), c.mark(), w) // edited only when it says something new, not with every revision
 	d.mu.Lock()
-	w.card = p.TS
+	w.card, w.where = p.TS, p.Channel
 	d.mu.Unlock()
 	at.channel, at.thread = p.Channel, p.TS // the settings may name another channel by now
 	return at, err
@@ -351,7 +435,7 @@ func cardKey(number int64) string { return fmt.Sprintf("batch/%d/card", number) 
 func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.Summary, card place, w *drawing) error {
 	under := func(name string) place {
 		at := card
-		at.key, at.edit = fmt.Sprintf("batch/%d/%s", b.Number, name), false
+		at.key, at.edit, at.urgent, at.anew = fmt.Sprintf("batch/%d/%s", b.Number, name), false, false, nil
 		return at
 	}
 	if b.State == workflow.Planning {
@@ -411,20 +495,4 @@ func (d *deliver) putProgress(ctx context.Context, at place, t thread, w *drawin
 	_, err := d.put(ctx, at, m, m.Text, w)
 	w.edited = now
 	return err
-}
-
-// tellDirectly tells requester and approvers where the batch stands, when the channel is closed to us: once for each
-// state. What fails here is tried again with the channel.
-func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflow.Summary, code string) {
-	people := append([]workflow.Person{b.Requester}, b.Approvers()...)
-	for _, p := range people {
-		at := place{
-			key: fmt.Sprintf("batch/%d/direct/%s/%s", b.Number, b.State, p.ID), batch: b.Number, channel: p.ID,
-		}
-		m := said(fmt.Sprintf("I cannot write into %s (%s), so I tell you here: %s: %s.",
-			"<#"+d.cfg.Requests+">", code, escape(batchTitle(b, s)), plainState(b)))
-		if _, err := d.put(ctx, at, m, "", &drawing{put: map[string]string{}}); err != nil && ctx.Err() == nil {
-			d.log.Warn().Int64("batch", b.Number).Str("person", p.ID).Err(err).Msg("tell a person directly")
-		}
-	}
 }

@@ -46,7 +46,7 @@ func (e *event) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(outer.Inner, &kind); err != nil {
 		return err
 	}
-	if e.Inner.Type = kind.Type; kind.Type != "message" {
+	if e.Inner.Type = kind.Type; kind.Type != "message" && kind.Type != "member_joined_channel" {
 		return nil
 	}
 	return json.Unmarshal(outer.Inner, &e.Inner)

@@ -28,9 +28,11 @@ type place struct {
 	key     string
 	batch   int64
 	channel string
-	thread  string // "" for a message of its own
-	edit    bool   // kept up to date; else it is said once
-	version int64  // the revision of an open batch that it shows; 0 for what is settled at its end
+	thread  string       // "" for a message of its own
+	edit    bool         // kept up to date; else it is said once
+	version int64        // the revision of an open batch that it shows; 0 for what is settled at its end
+	urgent  bool         // posted before everything else that waits
+	anew    func() error // called before a message that is gone is posted again; may be nil
 }
 
 // put makes sure that the message is in Slack, once, and is as it should be. mark is what the message says, in short, to
@@ -51,6 +53,11 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 	if known && p.TS != "" {
 		if gone, err := d.edit(ctx, at, p, m, mark, w); err != nil || !gone {
 			return p, err
+		}
+		if at.anew != nil {
+			if err := at.anew(); err != nil {
+				return p, err
+			}
 		}
 	}
 	p = workflow.Post{Key: at.key, Batch: at.batch, Channel: at.channel, Version: at.version, Sending: time.Now()}
@@ -76,13 +83,17 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 
 // send posts the message; where Slack does not take its blocks, in a plainer form.
 func (d *deliver) send(ctx context.Context, at place, m message) (string, error) {
-	ts, err := d.api.post(ctx, at.channel, at.thread, at.key, m)
+	post := d.api.post
+	if at.urgent {
+		post = d.api.postFirst
+	}
+	ts, err := post(ctx, at.channel, at.thread, at.key, m)
 	for _, plainer := range plainerForms(m) {
 		if !badBlocks(err) {
 			break
 		}
 		d.logBlocks(at, err)
-		ts, err = d.api.post(ctx, at.channel, at.thread, at.key, plainer)
+		ts, err = post(ctx, at.channel, at.thread, at.key, plainer)
 	}
 	return ts, err
 }
@@ -267,7 +278,7 @@ func (d *deliver) insteadOfFile(ctx context.Context, at place, name, code string
 	if err := d.store.DeletePost(ctx, at.key); err != nil {
 		return err
 	}
-	p, err := d.put(ctx, at, m, "", &drawing{put: map[string]string{}})
+	p, err := d.put(ctx, at, m, "", newDrawing())
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (d *deliver) postReports(ctx context.Context) error {
 }
 
 func (d *deliver) postReport(ctx context.Context, r report.Result) error {
-	w := &drawing{put: map[string]string{}}
+	w := newDrawing()
 	at := place{key: r.MessageKey(), channel: d.cfg.Reports}
 	p, err := d.put(ctx, at, said(resultText(r)), "", w)
 	if err != nil || r.Failed || r.Snapshot == 0 {

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +62,13 @@ func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 		return
 	}
 	verb, reason := workflow.ParseVerb(in.Text)
-	for _, f := range taken {
-		b.take(ctx, to, in.TS, actor, f, verb, reason)
+	for _, f := range taken { // a large one does not hold up the others
+		take := b.guarded("file", fileTimeout, to, func(ctx context.Context) {
+			b.take(ctx, to, in.TS, actor, f, verb, reason)
+		})
+		if !b.files.put("", take) {
+			take(ctx)
+		}
 	}
 }
 
@@ -96,24 +102,18 @@ func media(f file) bool {
 	return slices.Contains([]string{"image", "video", "audio"}, kind)
 }
 
-// take makes a batch of one file, or says under it why not.
+// take makes a batch of one file, or says under it why not. Which batch it is, deliver says there.
 func (b *Bot) take(
 	ctx context.Context, to where, ts string, actor workflow.Actor, f file, verb workflow.ActionName, reason string,
 ) {
-	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: ts, FileName: f.Name}
-	batch, err := b.submitFile(ctx, source, actor, actor.Person, f, verb, reason)
+	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: to.Thread, FileName: f.Name}
+	_, err := b.submitFile(ctx, source, actor, actor.Person, f, verb, reason)
 	switch {
 	case errors.Is(err, workflow.ErrNeedsAction):
 		b.reply(ctx, to, menu(f, to.Person, ts))
 	case err != nil:
 		b.reply(ctx, to, b.say(err, "take a file"))
-	default:
-		b.reply(ctx, to, said(takenWords(batch, f)+b.cardLink(ctx, batch.Number)))
 	}
-}
-
-func takenWords(batch *workflow.Batch, f file) string {
-	return fmt.Sprintf("%s is #%d, and is being checked.", quoted(f.Name, lineText), batch.Number)
 }
 
 // submitFile downloads a file and hands it in. The bytes read now are what counts: the file in Slack may change.
@@ -206,8 +206,8 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 		return
 	}
 	_, reason := workflow.ParseVerb(text)
-	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: c.TS, FileName: f.Name}
-	batch, err := b.submitFile(ctx, source, actor, author, f, c.Action, reason)
+	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: cmp.Or(to.Thread, c.TS), FileName: f.Name}
+	_, err = b.submitFile(ctx, source, actor, author, f, c.Action, reason)
 	if err != nil {
 		b.api.private(ctx, to, b.say(err, "choose an action"))
 		return
@@ -216,8 +216,7 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 	if err := b.cfg.Store.SavePost(ctx, p); err != nil {
 		b.log.Error().Err(err).Msg("remember that a menu was used")
 	}
-	words := takenWords(batch, f) + b.cardLink(ctx, batch.Number)
-	m := said(fmt.Sprintf("%s chose %s: %s", mention(to.Person), c.Action, words))
+	m := said(fmt.Sprintf("%s chose %s.", mention(to.Person), c.Action))
 	if err := b.api.update(ctx, to.Channel, i.Container.Message, menuKey, m); err != nil {
 		b.log.Warn().Err(err).Msg("take a used menu away")
 	}

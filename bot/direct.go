@@ -1,0 +1,128 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// The keys of posts that do not stand under the card.
+func takenKey(number int64) string     { return fmt.Sprintf("batch/%d/taken", number) }
+func directPrefix(number int64) string { return fmt.Sprintf("batch/%d/direct/", number) }
+
+// forget forgets everything that was put under a card that is no longer there, so that it is put under the next one.
+func (d *deliver) forget(ctx context.Context, number int64, w *drawing) error {
+	posts, err := d.store.Posts(ctx, number)
+	if err != nil {
+		return fmt.Errorf("forget the thread of batch %d: %w", number, err)
+	}
+	for _, p := range posts {
+		if p.Key == cardKey(number) || p.Key == takenKey(number) || strings.HasPrefix(p.Key, directPrefix(number)) {
+			continue
+		}
+		if err := d.store.DeletePost(ctx, p.Key); err != nil {
+			return fmt.Errorf("forget the thread of batch %d: %w", number, err)
+		}
+	}
+	clear(w.put)
+	return nil
+}
+
+// putTaken answers under the message that brought the file which batch it is. A check that is repeated is answered where
+// it was asked for.
+func (d *deliver) putTaken(ctx context.Context, b *workflow.Batch, card place, w *drawing) error {
+	from := b.Source
+	if from.Kind != workflow.SourceFile || from.Message == "" || b.Follows != 0 || card.thread == "" {
+		return nil
+	}
+	at := place{key: takenKey(b.Number), batch: b.Number, channel: from.Channel, thread: from.Message}
+	if _, put := w.put[at.key]; put {
+		return nil
+	}
+	p, known, err := d.store.Post(ctx, at.key)
+	if err != nil {
+		return fmt.Errorf("load post %s: %w", at.key, err)
+	}
+	if !known || p.TS == "" {
+		m := said(takenWords(b, d.api.permalink(ctx, card.channel, card.thread)))
+		_, err = d.put(ctx, at, m, "", w)
+		if refused(err) { // the message is gone, or we may not write there
+			at.channel, at.thread = b.Requester.ID, ""
+			_, err = d.put(ctx, at, m, "", w)
+		}
+		if refused(err) {
+			d.log.Warn().Int64("batch", b.Number).Err(err).Msg("answer under a file")
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	w.put[at.key] = ""
+	return nil
+}
+
+// refused says that Slack said no, and will say so again.
+func refused(err error) bool {
+	_, throttled := throttle(err)
+	return slackCode(err) != "" && surelyNot(err) && !throttled
+}
+
+func takenWords(b *workflow.Batch, link string) string {
+	text := fmt.Sprintf("%s is #%d", quoted(b.Source.FileName, lineText), b.Number)
+	if b.State == workflow.Planning {
+		text += ", and is being checked"
+	}
+	if link != "" {
+		text += ". <" + link + "|Look at its card>"
+	}
+	return text + "."
+}
+
+// tellDirectly tells requester and approvers where the batch stands, when the channel is closed to us: once for each
+// state, and at the end with the results. What fails here is tried again with the channel.
+func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflow.Summary, code string) {
+	if b.State == workflow.Planning || b.State == workflow.Approved {
+		return // it does not stay so
+	}
+	state := ended(b)
+	finished := !b.Started.IsZero() && !b.State.Open()
+	if finished {
+		state = thread{Batch: b, Summary: s}.outcome()
+	}
+	m := said(fmt.Sprintf("I cannot write into <#%s> (%s), so I tell you here: %s: %s",
+		d.cfg.Requests, code, escape(batchTitle(b, s)), state))
+	var told []string
+	for _, p := range append([]workflow.Person{b.Requester}, b.Approvers()...) {
+		if slices.Contains(told, p.ID) {
+			continue
+		}
+		told = append(told, p.ID)
+		at := place{key: fmt.Sprintf("%s%s/%s", directPrefix(b.Number), b.State, p.ID), batch: b.Number, channel: p.ID}
+		_, err := d.put(ctx, at, m, "", newDrawing())
+		if err == nil && finished {
+			err = d.sendResults(ctx, b, p.ID)
+		}
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn().Int64("batch", b.Number).Str("person", p.ID).Err(err).Msg("tell a person directly")
+		}
+	}
+}
+
+// sendResults puts the results into a person's direct messages, once.
+func (d *deliver) sendResults(ctx context.Context, b *workflow.Batch, person string) error {
+	at := place{key: directPrefix(b.Number) + "results/1/" + person, batch: b.Number}
+	p, known, err := d.store.Post(ctx, at.key)
+	if err != nil || known && p.TS != "" {
+		return err
+	}
+	if at.channel, err = d.api.direct(ctx, person); err != nil {
+		return err
+	}
+	return d.putFile(ctx, at, resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
+		return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
+	})
+}
