@@ -19,6 +19,9 @@ const (
 	reasonInput = "reason_text"
 )
 
+// needsReason is the answer to a rejection whose reason is nothing but spaces.
+const needsReason = "Say what is wrong with it: the card shows it, and who asked has to know."
+
 // rejectModal asks for the reason of a rejection.
 func rejectModal(f formData) slack.ModalViewRequest {
 	title := "Reject"
@@ -62,6 +65,10 @@ func parseChoice(s string) (c choice, ok bool) {
 func menu(f file, author, ts string) message {
 	var options []*slack.OptionBlockObject
 	for _, name := range workflow.BuiltActions() {
+		// The columns are those that say nothing of an action: what needs one more cannot be meant.
+		if a, ok := workflow.ActionFor(name); !ok || len(a.Needs) > 0 {
+			continue
+		}
 		value := choice{Action: name, File: f.ID, Author: author, TS: ts}.String()
 		if len(value) > maxOptionValue { // ids are short; a menu entry that cannot be taken is of no use
 			continue
@@ -103,13 +110,13 @@ func found(text string, accounts []workflow.Found) message {
 		return said("No account found for “" + quoted(text, lineText) + "”.")
 	}
 	const most = 8 // as many as a message can bear
-	count := many(len(accounts), "account", "accounts")
-	blocks := []slack.Block{section("head", "*"+count+"* for “"+quoted(text, lineText)+"”")}
+	count, hint := many(len(accounts), "account", "accounts"), ""
+	if len(accounts) > most { // and there may be more than were looked for
+		count, hint = fmt.Sprintf("The first %d accounts", most), "; look for something longer"
+	}
+	blocks := []slack.Block{section("head", "*"+count+"* for “"+quoted(text, lineText)+"”"+hint)}
 	for i, f := range accounts[:min(len(accounts), most)] {
 		blocks = append(blocks, section(fmt.Sprintf("account-%d", i), account(f)))
-	}
-	if more := len(accounts) - most; more > 0 {
-		blocks = append(blocks, note("more", "and "+number(more)+" more; look for something longer"))
 	}
 	return message{Text: count, Blocks: blocks}
 }
@@ -125,6 +132,9 @@ func account(f workflow.Found) string {
 		s += fmt.Sprintf(" · in open batch #%d", f.Held)
 	}
 	for _, action := range slices.Sorted(maps.Keys(f.Privileges)) {
+		if already(a, action) {
+			continue
+		}
 		if p := f.Privileges[action]; p.Allowed {
 			s += "\n• " + string(action) + ": may be done"
 		} else {
@@ -133,6 +143,12 @@ func account(f workflow.Found) string {
 		}
 	}
 	return s
+}
+
+// already says that the action would change nothing of the account, whatever came with it.
+func already(a workflow.Account, name workflow.ActionName) bool {
+	action, ok := workflow.ActionFor(name)
+	return ok && len(action.Needs) == 0 && action.Shows(a, workflow.Step{AccountID: a.ID, Action: name})
 }
 
 // domains lists the domains of the organisation.
@@ -148,7 +164,10 @@ func domains(claims []workflow.DomainClaim) message {
 		}
 		word := "verified"
 		if !c.Verified {
-			word = "*not verified* (" + quoted(c.Status, tableCell) + ")"
+			word = "*not verified*"
+			if c.Status != "" && !strings.EqualFold(c.Status, "unverified") {
+				word += " (" + quoted(c.Status, tableCell) + ")"
+			}
 		}
 		out = append(out, "• "+quoted(c.Name, tableCell)+": "+word)
 	}

@@ -58,16 +58,23 @@ func resultText(r report.Result) string {
 	if before == nil {
 		before = &r.Counts
 	}
-	text := head + ": " + strings.Join([]string{
+	parts := []string{
 		counted(r.Accounts, before.Accounts, "account", "accounts"), counted(r.Active, before.Active, "active", "active"),
 		counted(r.Inactive, before.Inactive, "deactivated", "deactivated"),
-		counted(r.Billable, before.Billable, "billable", "billable"),
-	}, " · ")
+	}
+	if closed, was := closed(r.Counts), closed(*before); closed > 0 || was > 0 {
+		parts = append(parts, counted(closed, was, "closed", "closed"))
+	}
+	parts = append(parts, counted(r.Billable, before.Billable, "billable", "billable"))
+	text := head + ": " + strings.Join(parts, " · ")
 	if r.By != "" && strings.HasPrefix(r.By, "U") {
 		text += ", asked for by " + mention(r.By)
 	}
 	return text
 }
+
+// closed are the accounts that are neither active nor deactivated: deleted, or in their days of grace.
+func closed(c report.Counts) int { return c.Accounts - c.Active - c.Inactive }
 
 // counted is a number and its difference from the time before, where there is one.
 func counted(n, before int, one, more string) string {

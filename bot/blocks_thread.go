@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	barLength = 20
+	barLength    = 20
+	adminsCalled = 50 // as many as a sentence can bear; a group is one mention
 	// paceWindow is how far back the rate of a run looks, so that a pause does not spoil it for long.
 	paceWindow = 2 * time.Minute
 )
@@ -21,6 +22,15 @@ const (
 type thread struct {
 	Batch   *workflow.Batch
 	Summary workflow.Summary
+	Admins  []string // ids of people and groups that may approve
+	Holders []int64  // open batches that hold rows of this one
+}
+
+// others are the admins but for requester and author.
+func (t thread) others() []string {
+	return slices.DeleteFunc(slices.Clone(t.Admins), func(id string) bool {
+		return id == t.Batch.Requester.ID || id == t.Batch.Author.ID
+	})
 }
 
 // finished counts the changes of this run that have ended.
@@ -38,14 +48,11 @@ func (t thread) message(part, text string) message {
 func (t thread) name() string { return fmt.Sprintf("#%d", t.Batch.Number) }
 
 // admins tells the admins of a card that waits for them, once.
-func (t thread) admins(ids []string) message {
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return id == t.Batch.Requester.ID || id == t.Batch.Author.ID
-	})
-	const most = 50 // as many as a sentence can bear; a group is one mention
+func (t thread) admins() message {
+	ids := t.others()
 	text := fmt.Sprintf("%s waits for %s.", t.name(), many(t.Batch.Missing(), "approval", "approvals"))
 	if len(ids) > 0 {
-		text = mentions(ids[:min(len(ids), most)]) + " " + text
+		text = mentions(ids[:min(len(ids), adminsCalled)]) + " " + text
 	}
 	return t.message("admins", text)
 }
@@ -59,10 +66,40 @@ func (t thread) empty() message {
 	} else {
 		text += "."
 	}
-	if t.Summary.State(workflow.ChangeBlocked, workflow.ChangeBad) > 0 {
-		text += fmt.Sprintf("\n%s has the rows; put them right and send the file again.", badRowsFile(t.Batch.Number))
+	if s := t.remedy(); s != "" {
+		text += "\n" + s
 	}
 	return t.message("empty", text)
+}
+
+// remedy says what to do about rows that cannot run.
+func (t thread) remedy() string {
+	all := t.Summary.State(workflow.ChangeBlocked, workflow.ChangeBad)
+	only := func(code workflow.ReasonCode) bool {
+		n := 0
+		for _, g := range t.Summary.Groups {
+			if g.State == workflow.ChangeBlocked && g.Code == code {
+				n += g.Count
+			}
+		}
+		return n == all
+	}
+	switch {
+	case all == 0:
+		return ""
+	case only(workflow.ReasonCouldNotCheck):
+		return "Press Check again on the card when Atlassian can be reached."
+	case only(workflow.ReasonHeld):
+		var names []string
+		for _, n := range t.Holders {
+			names = append(names, fmt.Sprintf("#%d", n))
+		}
+		if len(names) == 0 {
+			names = []string{"the other batch"}
+		}
+		return "Wait for " + list(names) + ", then ask again."
+	}
+	return badRowsFile(t.Batch.Number) + " has the rows; put them right and send the file again."
 }
 
 // paused says why a run stopped and who may let it go on.
@@ -70,7 +107,8 @@ func (t thread) paused() message {
 	b := t.Batch
 	text := fmt.Sprintf(":double_vertical_bar: %s is paused: %s %s", t.name(), stopWords(b.Stop), mayResume(b))
 	if b.Stop.ByBot() {
-		text += " " + mention(b.Requester.ID)
+		ids := t.others() // who may resume it
+		text += " " + mentions(ids[:min(len(ids), adminsCalled)])
 	}
 	return t.message("paused", text)
 }

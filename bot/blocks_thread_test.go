@@ -23,7 +23,7 @@ func threadOf(state workflow.State, change func(*thread)) thread {
 		{State: workflow.ChangeBad, Code: workflow.ReasonUnreadable, Count: 2},
 		{State: workflow.ChangeBlocked, Code: workflow.ReasonTaken, Count: 5},
 	}
-	t := thread{Batch: c.Batch, Summary: c.Summary}
+	t := thread{Batch: c.Batch, Summary: c.Summary, Admins: c.Admins}
 	if change != nil {
 		change(&t)
 	}
@@ -37,8 +37,7 @@ func TestThreadGolden(t *testing.T) {
 	golden(t, "progress_running", threadOf(workflow.Running, nil).progress(p))
 	golden(t, "progress_start", threadOf(workflow.Running, nil).progress(pace{}))
 	golden(t, "progress_done", threadOf(workflow.Done, func(t *thread) { t.Summary.Groups = t.Summary.Groups[:3] }).progress(p))
-	golden(t, "admins", threadOf(workflow.AwaitingApproval, func(t *thread) { t.Batch.Decisions = nil }).
-		admins([]string{"U0ALICE", "S0ITADMINS", "U0CAROL"}))
+	golden(t, "admins", threadOf(workflow.AwaitingApproval, func(t *thread) { t.Batch.Decisions = nil }).admins())
 	golden(t, "empty", threadOf(workflow.Empty, func(t *thread) { t.Summary.Groups = t.Summary.Groups[6:] }).empty())
 	golden(t, "paused_by_bot", threadOf(workflow.Paused, func(t *thread) {
 		t.Batch.Stop = workflow.Stop{Cause: workflow.StopInARow, Note: "5", Rows: []int{7, 8, 9}, At: at(11)}
@@ -74,8 +73,9 @@ func TestLargestThread(t *testing.T) {
 	for range 1000 {
 		ids = append(ids, "U0123456789")
 	}
+	big.Admins = ids
 	for name, m := range map[string]message{
-		"admins": big.admins(ids), "paused": big.paused(), "end": big.end(), "empty": big.empty(),
+		"admins": big.admins(), "paused": big.paused(), "end": big.end(), "empty": big.empty(),
 		"progress": big.progress(pace{}),
 	} {
 		withinLimits(t, m)

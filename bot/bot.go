@@ -263,7 +263,7 @@ func (b *Bot) introduce(ctx context.Context) error {
 	}
 }
 
-// Ready is nil when Slack reaches us: a connection stands, or stood less than a minute ago.
+// Ready is nil when Slack reaches us: a connection stands, or stood a moment ago (readyGrace).
 func (b *Bot) Ready() error { return b.sockets.readyNow() }
 
 func (b *Bot) room(kind string) bool {
@@ -271,6 +271,18 @@ func (b *Bot) room(kind string) bool {
 		return b.files.room()
 	}
 	return b.clicks.room()
+}
+
+// answer holds back a rejection without a reason while its form is still open.
+func (b *Bot) answer(kind string, payload json.RawMessage) any {
+	var i interaction
+	if kind != socketmode.RequestTypeInteractive || json.Unmarshal(payload, &i) != nil {
+		return nil
+	}
+	if i.Type != viewSubmission || i.View.Callback != rejectForm || i.reason() != "" {
+		return nil
+	}
+	return slack.NewErrorsViewSubmissionResponse(map[string]string{reasonBlock: needsReason})
 }
 
 func (b *Bot) receive(kind string, payload json.RawMessage) {
@@ -315,6 +327,9 @@ func (b *Bot) receiveEvent(payload json.RawMessage) {
 		b.deliver.back()
 	case in.Type == "message" && in.Subtype == "message_deleted":
 		b.deliver.gone(in.Channel, in.Deleted)
+	case e.plain() && in.Person != b.self:
+		to := where{Person: in.Person, Channel: in.Channel, Thread: in.Thread}
+		b.files.put("", b.guarded("message", actTimeout, to, func(ctx context.Context) { b.greet(ctx, e, to) }))
 	case in.Type == "message" && len(in.Files) > 0:
 		to := where{Person: in.Person, Channel: in.Channel, Thread: cmp.Or(in.Thread, in.TS)}
 		b.files.put("", b.guarded("file", fileTimeout, to, func(ctx context.Context) { b.filesShared(ctx, e, to) }))

@@ -35,7 +35,7 @@ func TestFileToResults(t *testing.T) {
 	w.click("U0CAROL", card, actionApprove)
 	w.told("U0CAROL", requests, "cannot decide on it")
 	w.click("U0DAVE", card, actionApprove)
-	w.told("U0DAVE", requests, "You have no role")
+	w.told("U0DAVE", requests, "You may not ask for changes here; ask <@U0ALICE> <@U0BOB>.")
 	w.click("U0BOB", card, actionApprove)
 	card = w.cardSays(1, "*Done*")
 	if strings.Contains(string(card.Blocks), `"actions"`) {
@@ -65,7 +65,7 @@ func TestRejectWithReason(t *testing.T) {
 	w.click("U0CAROL", card, actionReject)
 	w.told("U0CAROL", requests, "cannot decide on it")
 	w.click("U0DAVE", card, actionReject)
-	w.told("U0DAVE", requests, "You have no role")
+	w.told("U0DAVE", requests, "You may not ask for changes here; ask <@U0ALICE> <@U0BOB>.")
 	w.click("U0ALICE", card, actionReject)
 	w.until("the form is open", func() bool { return len(w.slack.Views("U0ALICE")) == 1 })
 	view := w.slack.Views("U0ALICE")[0]
@@ -78,7 +78,7 @@ func TestRejectWithReason(t *testing.T) {
 	if err := w.slack.ClickStale(t.Context(), "U0BOB", requests, card, actionApprove); err != nil {
 		t.Fatal(err)
 	}
-	w.told("U0BOB", requests, "Too late: #1 was rejected by <@U0ALICE>")
+	w.told("U0BOB", requests, "#1 was rejected by <@U0ALICE>")
 }
 
 func TestMenuUnderAFile(t *testing.T) {
@@ -97,7 +97,7 @@ func TestMenuUnderAFile(t *testing.T) {
 		}
 	}
 	pick("U0DAVE")
-	w.told("U0DAVE", requests, "You have no role")
+	w.told("U0DAVE", requests, "You may not ask for changes here; ask <@U0ALICE> <@U0BOB>.")
 	pick("U0ALICE")
 	card := w.cardSays(1, "Needs 1 approval")
 	for _, want := range []string{
@@ -117,7 +117,7 @@ func TestCommands(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	for _, c := range []struct{ person, words, want string }{
 		{"U0DAVE", "", "in bulk, after a second person has approved"},
-		{"U0DAVE", "domains", "You have no role"},
+		{"U0DAVE", "domains", "You may not ask for changes here; ask <@U0ALICE> <@U0BOB>."},
 		{"U0CAROL", "domains", "• new.example: verified"},
 		{"U0CAROL", "find p1@old.example", "*Person 1* p1@old.example"},
 		{"U0CAROL", "renam a b", "Did you mean `/countersign rename"},
@@ -144,7 +144,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	for _, c := range []struct{ name, content, want string }{
 		{"book.xlsx", "PK\x03\x04 and so on", "I cannot use this file"},
-		{"strange.csv", "alpha,beta\n1,2\n", "Columns I know"},
+		{"strange.csv", "alpha,beta\n1,2\n", "these are known: `account_id`"},
 		{"empty.csv", "account_id,new_email\n", "no rows below them"},
 	} {
 		file := renames(0)

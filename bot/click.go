@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/workflow"
@@ -121,6 +120,13 @@ func (b *Bot) act(ctx context.Context, action string, number int64, digest strin
 	}
 	switch action {
 	case actionWithdraw:
+		batch, err := b.cfg.Store.Batch(ctx, number)
+		if err == nil && batch.State != workflow.AwaitingApproval { // whoever clicks learns first that it is too late
+			err = &workflow.StateError{Number: number, State: batch.State, Wanted: workflow.Cancelled, Batch: batch}
+		}
+		if err != nil {
+			return nil, err
+		}
 		return engine.Withdraw(ctx, number, actor)
 	case actionCancel:
 		return engine.Cancel(ctx, number, actor)
@@ -174,7 +180,11 @@ func (b *Bot) submitted(ctx context.Context, i interaction, came stamp) {
 		return
 	}
 	to := where{Person: i.Person.ID, Channel: f.Channel, Came: came}
-	reason := strings.TrimSpace(i.View.State.Values[reasonBlock][reasonInput].Value)
+	reason := i.reason()
+	if reason == "" {
+		b.api.private(ctx, to, said(needsReason))
+		return
+	}
 	actor, err := b.people.deciding(ctx, to.Person, to.Channel, to.Came)
 	if err == nil {
 		_, err = b.cfg.Engine.Decide(ctx, number, actor, workflow.Reject, digest, reason)

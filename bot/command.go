@@ -49,7 +49,7 @@ func (b *Bot) command(ctx context.Context, s slash, to where) {
 		b.api.private(ctx, to, said("`"+escape(b.cfg.Command+" "+c.Name)+"` is not supported yet."))
 		return
 	}
-	m, err := b.answer(ctx, c, s, actor)
+	m, err := b.told(ctx, c, s, actor)
 	if err != nil {
 		m = b.say(err, c.Name)
 	}
@@ -73,8 +73,8 @@ func doneWords(action string) string {
 	return map[string]string{actionCancel: "cancelled", actionPause: "paused", actionResume: "goes on"}[action]
 }
 
-// answer does what a command asks and gives what is said about it.
-func (b *Bot) answer(ctx context.Context, c workflow.Command, s slash, actor workflow.Actor) (message, error) {
+// told does what a command asks and gives what is said about it.
+func (b *Bot) told(ctx context.Context, c workflow.Command, s slash, actor workflow.Actor) (message, error) {
 	switch c.Name {
 	case "find":
 		accounts, err := b.cfg.Engine.Find(ctx, c.Text)

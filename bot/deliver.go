@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -441,7 +442,13 @@ func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.S
 	if b.State == workflow.Planning {
 		return nil
 	}
-	t := thread{Batch: b, Summary: s}
+	t := thread{Batch: b, Summary: s, Admins: d.cfg.Admins}
+	if b.State == workflow.Empty {
+		var err error
+		if t.Holders, err = d.holders(ctx, b.Number); err != nil {
+			return err
+		}
+	}
 	var failed []error // what cannot be put does not hold up the rest
 	say := func(name string, due bool, draw func() message) {
 		if due {
@@ -457,7 +464,7 @@ func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.S
 	started := !b.Started.IsZero()
 	ended := started && (b.State == workflow.Done || b.State == workflow.Cancelled)
 	say("empty", b.State == workflow.Empty, t.empty)
-	say("admins", b.State == workflow.AwaitingApproval, func() message { return t.admins(d.cfg.Admins) })
+	say("admins", b.State == workflow.AwaitingApproval, t.admins)
 	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
 	share("plan", b.Digest != "", planFile(b.Number), func(ctx context.Context) ([]byte, error) {
 		return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
@@ -476,6 +483,26 @@ func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.S
 		return failed[0]
 	}
 	return errors.Join(failed...)
+}
+
+// holders are the open batches that hold rows of this one.
+func (d *deliver) holders(ctx context.Context, number int64) ([]int64, error) {
+	blocked, err := d.store.Changes(ctx, number, 0, pageOfChanges, workflow.ChangeBlocked)
+	if err != nil {
+		return nil, fmt.Errorf("look for what holds batch %d: %w", number, err)
+	}
+	var out []int64
+	for _, c := range blocked {
+		if c.Reason.Code != workflow.ReasonHeld || len(c.Reason.Facts) == 0 {
+			continue
+		}
+		holder, err := strconv.ParseInt(c.Reason.Facts[0], 10, 64)
+		if err == nil && !slices.Contains(out, holder) && len(out) < rowsShown {
+			out = append(out, holder)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // putProgress edits the progress, as often as Slack lets us. The last state of a run is always shown.

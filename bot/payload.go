@@ -52,6 +52,13 @@ func (e *event) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(outer.Inner, &e.Inner)
 }
 
+// plain says whether the event is words alone that a person writes to the bot directly.
+func (e event) plain() bool {
+	in := e.Inner
+	return in.Type == "message" && in.Subtype == "" && len(in.Files) == 0 && in.BotID == "" && in.Person != "" &&
+		(in.ChannelType == "im" || strings.HasPrefix(in.Channel, "D"))
+}
+
 // file is a file as a message brings it, or as files.info gives it.
 type file struct {
 	ID       string `json:"id"`
@@ -125,6 +132,11 @@ func (i interaction) where() where {
 		channel = i.Container.Channel
 	}
 	return where{Person: i.Person.ID, Channel: channel, Thread: i.Container.Thread, Response: i.Response}
+}
+
+// reason is what was written into the form for a rejection.
+func (i interaction) reason() string {
+	return strings.TrimSpace(i.View.State.Values[reasonBlock][reasonInput].Value)
 }
 
 // once identifies the interaction, so that one that is delivered twice is done once.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -33,13 +34,16 @@ const (
 	shortWait    = 100 * time.Millisecond
 	shortWaitMax = 30 * time.Second
 	// readyGrace is how long we may be without any socket and still call ourselves ready.
-	readyGrace = time.Minute
+	readyGrace = 15 * time.Second
 )
 
 // receiver takes what Slack sends. Neither may block.
 type receiver interface {
 	// room says whether one more of the kind can be taken.
 	room(kind string) bool
+	// answer is what the acknowledgement of an envelope says, nil for nothing. An envelope with an answer needs no more. It
+	// looks at the payload alone: Slack waits for it.
+	answer(kind string, payload json.RawMessage) any
 	// receive takes an envelope's payload; it has been acknowledged.
 	receive(kind string, payload json.RawMessage)
 	// busy answers an envelope for which there is no room, where that is possible.
@@ -143,7 +147,7 @@ func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event
 		}
 	case socketmode.EventTypeErrorWriteFailed:
 		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok && e.Response != nil {
-			s.ack(ctx, other, e.Response.EnvelopeID) // this socket is gone, and slack-go does not try again
+			s.ack(ctx, other, e.Response.EnvelopeID, e.Response.Payload) // this socket is gone, and slack-go does not try again
 		}
 	case socketmode.EventTypeErrorBadMessage:
 		if e, ok := evt.Data.(*socketmode.ErrorBadMessage); ok {
@@ -159,8 +163,12 @@ func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event
 // envelope acknowledges first and hands on then. An event for which there is no room is not acknowledged: Slack will
 // bring it again. A click or a command would not come again, so its person is told.
 func (s *sockets) envelope(ctx context.Context, l *link, id, kind string, payload json.RawMessage) {
+	if answer := s.to.answer(kind, payload); answer != nil {
+		s.ack(ctx, l, id, answer)
+		return
+	}
 	if s.to.room(kind) {
-		s.ack(ctx, l, id)
+		s.ack(ctx, l, id, nil)
 		s.to.receive(kind, payload)
 		return
 	}
@@ -168,7 +176,7 @@ func (s *sockets) envelope(ctx context.Context, l *link, id, kind string, payloa
 	if kind == socketmode.RequestTypeEventsAPI {
 		return
 	}
-	s.ack(ctx, l, id)
+	s.ack(ctx, l, id, nil)
 	s.to.busy(kind, payload)
 }
 
@@ -187,10 +195,10 @@ func (s *sockets) unread(ctx context.Context, l *link, raw json.RawMessage) {
 	s.envelope(ctx, l, e.ID, e.Type, e.Payload)
 }
 
-func (s *sockets) ack(ctx context.Context, l *link, id string) {
+func (s *sockets) ack(ctx context.Context, l *link, id string, answer any) {
 	ctx, cancel := context.WithTimeoutCause(ctx, ackTimeout, errors.New("the acknowledgement could not be handed over"))
 	defer cancel()
-	if err := l.client.AckCtx(ctx, id, nil); err != nil {
+	if err := l.client.AckCtx(ctx, id, answer); err != nil {
 		l.log.Warn().Str("envelope", id).Err(err).Msg("acknowledge")
 	}
 }
@@ -266,13 +274,13 @@ func permanentApp(err error) error {
 	return fmt.Errorf("connect to Slack: %w", err)
 }
 
+// secretAddress is an address with whatever it carries: that of a socket has a ticket in it.
+var secretAddress = regexp.MustCompile(`(?i)(wss?|https?):(//|\\/\\/)[^\s"]*|ticket=[^\s"&]*`)
+
 // plainError is what went wrong, without the address of a socket: its ticket is a secret.
 func plainError(err error) string {
-	if code := slackCode(err); code != "" {
-		return code
+	if err == nil {
+		return "no reason is known"
 	}
-	if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
-		return limited.Error()
-	}
-	return fmt.Sprintf("%T", errors.Unwrap(err))
+	return secretAddress.ReplaceAllString(err.Error(), "(address)")
 }

@@ -27,17 +27,11 @@ func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 	case in.Channel != b.cfg.Requests && !direct:
 		return
 	}
-	id := e.ID
-	if id == "" {
-		id = in.Channel + "/" + in.TS
-	}
-	first, err := b.cfg.Store.Seen(ctx, "event/"+id, time.Now())
-	if err != nil {
-		b.log.Error().Err(err).Msg("remember an event") // taken all the same: a file twice is seen, a lost one is not
-	} else if !first {
+	if !b.firstEvent(ctx, e) {
 		return
 	}
 	var taken []file
+	var err error
 	for _, f := range in.Files {
 		if f, err = b.complete(ctx, f); err != nil {
 			b.reply(ctx, to, b.say(err, "ask Slack for a file"))
@@ -69,6 +63,28 @@ func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 		if !b.files.put("", take) {
 			take(ctx)
 		}
+	}
+}
+
+// firstEvent says whether an event came for the first time. When that cannot be known it is taken all the same: a file
+// twice is seen, a lost one is not.
+func (b *Bot) firstEvent(ctx context.Context, e event) bool {
+	id := e.ID
+	if id == "" {
+		id = e.Inner.Channel + "/" + e.Inner.TS
+	}
+	first, err := b.cfg.Store.Seen(ctx, "event/"+id, time.Now())
+	if err != nil {
+		b.log.Error().Err(err).Msg("remember an event")
+		return true
+	}
+	return first
+}
+
+// greet answers words that somebody writes to the bot directly with what it can do.
+func (b *Bot) greet(ctx context.Context, e event, to where) {
+	if b.firstEvent(ctx, e) {
+		b.reply(ctx, to, help(b.cfg.Command))
 	}
 }
 

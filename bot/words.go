@@ -10,20 +10,20 @@ import (
 )
 
 // words turns an error into what a person is told: what is so and what to do. ok is false for an error that has no words;
-// then the person gets a reference and the log the error.
-func words(err error, command string) (text string, ok bool) {
+// then the person gets a reference and the log the error. admins are ids of people and groups who can help.
+func words(err error, command string, admins ...string) (text string, ok bool) {
 	if state, is := errors.AsType[*workflow.StateError](err); is {
 		return stateWords(state), true
 	}
 	if stranger, is := errors.AsType[*StrangerError](err); is {
-		return strangerWords(stranger.Kind), true
+		return strangerWords(stranger.Kind, admins), true
 	}
 	if file, is := errors.AsType[*workflow.FileError](err); is {
-		text := "I cannot use this file: " + escape(file.Problem) + ". " + sentence(escape(file.Remedy))
-		if len(file.Columns) > 0 {
-			text += " Columns I know: `" + escape(strings.Join(file.Columns, "`, `")) + "`."
+		remedy := sentence(escape(file.Remedy))
+		if len(file.Columns) > 0 { // the remedy speaks of them
+			remedy = strings.TrimSuffix(remedy, ".") + ": `" + escape(strings.Join(file.Columns, "`, `")) + "`."
 		}
-		return text, true
+		return "I cannot use this file: " + escape(file.Problem) + ". " + remedy, true
 	}
 	if usage, is := errors.AsType[*workflow.UsageError](err); is {
 		return usageWords(usage, command), true
@@ -50,7 +50,7 @@ func words(err error, command string) (text string, ok bool) {
 		{errNoReports, "No reports are set up (settings, reports)."},
 		{workflow.ErrNotSent, "Atlassian could not be reached just now, and nothing was changed. Try again in a minute."},
 		{workflow.ErrUnknownOutcome, "Atlassian did not answer in time. Try again in a minute."},
-		{workflow.ErrNoRole, strangerWords(WithoutRole)},
+		{workflow.ErrNoRole, strangerWords(WithoutRole, admins)},
 		{workflow.ErrNotAdmin, "Only admins may do that, and you are none of them."},
 		{workflow.ErrOwnBatch, "Who asked for a batch, or sent its file, cannot decide on it. Another admin has to."},
 		{workflow.ErrSameHuman, "Your Slack account has the address of who asked for this batch. Another person has to decide."},
@@ -113,30 +113,36 @@ func unknownWords(ref string) string {
 
 // stateWords tells somebody who was too late what had happened by then.
 func stateWords(e *workflow.StateError) string {
-	name := fmt.Sprintf("Too late: #%d ", e.Number)
+	name := fmt.Sprintf("#%d ", e.Number)
 	b := e.Batch
 	if b == nil {
 		return name + "is " + strings.ReplaceAll(string(e.State), "_", " ") + " by now."
 	}
-	switch b.State {
-	case workflow.Planning:
-		return fmt.Sprintf("Too early: #%d is still being checked.", b.Number)
-	case workflow.AwaitingApproval:
-		return fmt.Sprintf("#%d waits for approval; it has not been decided on.", b.Number)
-	case workflow.Rejected, workflow.Cancelled, workflow.Expired:
+	decided := name
+	if by := approvals(b); by != "" {
+		decided += "was already approved by " + by + ", and "
+	}
+	switch {
+	case b.State == workflow.Planning:
+		return "Too early: " + name + "is still being checked."
+	case b.State == workflow.AwaitingApproval:
+		return name + "waits for approval; it has not been decided on."
+	case b.Cancelling():
+		return name + "is " + lowerFirst(ended(b))
+	case b.State == workflow.Rejected, b.State == workflow.Cancelled:
 		return name + "was " + lowerFirst(ended(b))
-	case workflow.Approved, workflow.Running:
-		if b.Cancelling() {
-			return name + "is " + lowerFirst(ended(b))
-		}
-		return name + "was already approved by " + approvals(b) + "."
-	case workflow.Paused:
-		if e.Wanted == workflow.Paused {
-			return fmt.Sprintf("#%d is paused already: %s", b.Number, stopWords(b.Stop))
-		}
-		return name + "was already approved by " + approvals(b) + "; it is paused."
-	case workflow.Done:
-		return name + "is done, " + moment(b.Ended) + "."
+	case b.State == workflow.Expired:
+		return name + lowerFirst(ended(b))
+	case b.State == workflow.Approved:
+		return decided + "starts by itself."
+	case b.State == workflow.Running:
+		return decided + "runs since " + moment(b.Started) + "."
+	case b.State == workflow.Paused && e.Wanted == workflow.Paused:
+		return name + "is paused already: " + stopWords(b.Stop)
+	case b.State == workflow.Paused:
+		return decided + "is paused since " + moment(b.Stop.At) + ": " + stopWords(b.Stop)
+	case b.State == workflow.Done:
+		return decided + "is done since " + moment(b.Ended) + "."
 	default:
 		return name + "has nothing that can run."
 	}
@@ -151,7 +157,7 @@ func lowerFirst(s string) string {
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
-func strangerWords(kind Stranger) string {
+func strangerWords(kind Stranger, admins []string) string {
 	switch kind {
 	case Deactivated:
 		return "Your Slack account is deactivated; I take nothing from it."
@@ -164,7 +170,10 @@ func strangerWords(kind Stranger) string {
 	case SharedPlace:
 		return "This channel is shared with another organisation, so I do nothing in it. Use a channel of your own organisation."
 	case WithoutRole:
-		return "You have no role in countersign. Its admins are set in people.admins, who may ask in people.requesters."
+		if len(admins) == 0 {
+			return "You may not ask for changes here."
+		}
+		return "You may not ask for changes here; ask " + mentions(admins[:min(len(admins), adminsShown)]) + "."
 	default:
 		return "I cannot check who you are just now; click again."
 	}
@@ -172,7 +181,7 @@ func strangerWords(kind Stranger) string {
 
 // say gives the words for an error, and where there are none a reference that is in the log, too.
 func (b *Bot) say(err error, doing string) message {
-	text, ok := words(err, b.cfg.Command)
+	text, ok := words(err, b.cfg.Command, b.cfg.Admins...)
 	if !ok {
 		ref := b.reference()
 		b.log.Error().Str("reference", ref).Str("doing", doing).Err(err).Msg("no words for an error")

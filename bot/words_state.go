@@ -61,10 +61,10 @@ func cancelled(b *workflow.Batch) string {
 		return "*Cancelled* " + moment(b.Ended) + "."
 	}
 	word, reason := "Cancelled", e.Reason
-	switch reason { // what a person did is written there, too
-	case "withdrawn":
+	switch {
+	case withdrawn(b): // what a person did is written there, too
 		word, reason = "Withdrawn", ""
-	case "cancelled":
+	case reason == "cancelled":
 		reason = ""
 	}
 	by := "me"
@@ -76,6 +76,11 @@ func cancelled(b *workflow.Batch) string {
 		s += " What had been done by then stays done; the results are in the thread."
 	}
 	return s
+}
+
+// withdrawn says whether the requester took the batch back before anybody decided.
+func withdrawn(b *workflow.Batch) bool {
+	return b.State == workflow.Cancelled && b.Ending != nil && b.Ending.Reason == "withdrawn"
 }
 
 func withReason(s, reason string) string {
@@ -138,8 +143,11 @@ func plainState(b *workflow.Batch) string {
 	case workflow.Empty:
 		return "nothing in it can run"
 	default:
-		if b.Cancelling() {
+		switch {
+		case b.Cancelling():
 			return "being cancelled"
+		case withdrawn(b):
+			return "withdrawn"
 		}
 		return string(b.State)
 	}

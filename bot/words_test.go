@@ -85,19 +85,21 @@ func TestWords(t *testing.T) {
 			"rejected", batch(workflow.Rejected, func(b *workflow.Batch) {
 				b.Ending = &workflow.Ending{By: alice, How: workflow.Rejected, Reason: "no <!here>", At: at(9)}
 			}),
-			"Too late: #42 was rejected by <@U0ALICE> " + moment(at(9)) + ": no &lt;!here&gt;",
+			"#42 was rejected by <@U0ALICE> " + moment(at(9)) + ": no &lt;!here&gt;",
 		},
-		{"expired", batch(workflow.Expired, nil), "Too late: #42 was expired " + moment(at(30)) +
+		{"expired", batch(workflow.Expired, nil), "#42 expired " + moment(at(30)) +
 			": nobody decided in time. Ask again if it is still wanted."},
 		{"withdrawn", batch(workflow.Cancelled, func(b *workflow.Batch) {
 			b.Started = time.Time{}
 			b.Ending = &workflow.Ending{By: carol, How: workflow.Cancelled, Reason: "withdrawn", At: at(9)}
-		}), "Too late: #42 was withdrawn by <@U0CAROL> " + moment(at(9)) + "."},
-		{"running", batch(workflow.Running, nil), "Too late: #42 was already approved by <@U0BOB> " + moment(at(10)) + "."},
-		{"done", batch(workflow.Done, nil), "Too late: #42 is done, " + moment(at(30)) + "."},
+		}), "#42 was withdrawn by <@U0CAROL> " + moment(at(9)) + "."},
+		{"running", batch(workflow.Running, nil), "#42 was already approved by <@U0BOB> " + moment(at(10)) +
+			", and runs since " + moment(at(10)) + "."},
+		{"done", batch(workflow.Done, nil), "#42 was already approved by <@U0BOB> " + moment(at(10)) +
+			", and is done since " + moment(at(30)) + "."},
 		{
 			"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval},
-			"Too late: #3 is awaiting approval by now.",
+			"#3 is awaiting approval by now.",
 		},
 		{
 			"too many rows", &workflow.LimitError{Rows: 6000, Limit: 5000},
@@ -108,7 +110,7 @@ func TestWords(t *testing.T) {
 				Problem: "the first line has no known column", Remedy: "name the columns",
 				Columns: []string{"a", "b"},
 			},
-			"I cannot use this file: the first line has no known column. Name the columns. Columns I know: `a`, `b`.",
+			"I cannot use this file: the first line has no known column. Name the columns: `a`, `b`.",
 		},
 		{
 			"usage", &workflow.UsageError{Problem: "<x> is not a command", Usage: "help", Nearest: "rename <user> <new-email>"},
