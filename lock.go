@@ -38,7 +38,7 @@ func lockStore(path string) (release func() error, err error) {
 	if err := writeHolder(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock the database with %s: %w", name, err), file.Close())
 	}
-	return file.Close, nil
+	return func() error { return errors.Join(unlockFile(file), file.Close()) }, nil
 }
 
 // writeHolder leaves our process id in the lock for the sentence that a second process prints.
