@@ -164,3 +164,39 @@ func TestAnswersGolden(t *testing.T) {
 	raw := rejectModal(formData{Value: buttonValue(42, testDigest), Channel: "C0REQ"})
 	golden(t, "reject_form", message{Text: raw.PrivateMetadata, Blocks: raw.Blocks.BlockSet})
 }
+
+// What to do about rows that cannot run depends on why they cannot.
+func TestRemedy(t *testing.T) {
+	blocked := func(codes ...workflow.ReasonCode) thread {
+		return threadOf(workflow.Empty, func(t *thread) {
+			t.Summary.Groups, t.Holders = nil, []int64{1, 3}
+			for _, code := range codes {
+				t.Summary.Groups = append(t.Summary.Groups,
+					workflow.Group{Action: workflow.Rename, State: workflow.ChangeBlocked, Code: code, Count: 2})
+			}
+		})
+	}
+	for _, c := range []struct {
+		thread thread
+		want   string
+	}{
+		{blocked(), ""},
+		{blocked(workflow.ReasonCouldNotCheck), "Press Check again"},
+		{blocked(workflow.ReasonHeld), "Wait for #1 and #3, then ask again."},
+		{blocked(workflow.ReasonHeld, workflow.ReasonTaken), "put them right and send the file again"},
+	} {
+		if got := c.thread.remedy(); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+// The parts of a report's headline add up to its accounts.
+func TestHeadlineAddsUp(t *testing.T) {
+	got := resultText(report.Result{Report: "nightly", Date: "2026-11-24", Counts: report.Counts{
+		Accounts: 10, Active: 6, Inactive: 3, Billable: 5,
+	}})
+	if want := "*10* accounts · *6* active · *3* deactivated · *1* closed · *5* billable"; !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

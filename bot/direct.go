@@ -90,8 +90,11 @@ func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflo
 	}
 	state := ended(b)
 	finished := !b.Started.IsZero() && !b.State.Open()
-	if finished {
+	switch {
+	case finished:
 		state = thread{Batch: b, Summary: s}.outcome()
+	case b.State == workflow.Running:
+		state = sentence(plainState(b)) // its progress cannot be seen
 	}
 	m := said(fmt.Sprintf("I cannot write into <#%s> (%s), so I tell you here: %s: %s",
 		d.cfg.Requests, code, escape(batchTitle(b, s)), state))

@@ -11,6 +11,7 @@
 //   - Text from people and files can mention nobody, make no links and break no message.
 //
 // The way in: socket.go reads the connections and acknowledges, bot.go sorts what came and queues it, people.go says who it
-// is, command.go, upload.go and click.go do it. The way out: deliver.go looks what Slack does not show yet, post.go puts it
-// there exactly once, blocks*.go draw it, words*.go say it. api*.go is Slack's Web API, paced.
+// is, command.go, upload.go and click.go do it. The way out: deliver.go looks what Slack does not show yet, show.go says
+// what belongs to a batch, post.go puts it there exactly once, blocks*.go draw it, words*.go say it, and direct.go tells
+// people where the channel cannot. api*.go is Slack's Web API, which pace.go keeps from being called too often.
 package bot

@@ -304,3 +304,31 @@ func TestAskersShareReads(t *testing.T) {
 		t.Error("asked with a role that Slack told to be gone")
 	}
 }
+
+// A decision waits for a group as long as Slack asks within reason, and is refused then.
+func TestDecisionWaitsForThrottledGroups(t *testing.T) {
+	for wait, refused := range map[time.Duration]bool{20 * time.Second: false, 40 * time.Second: true} {
+		synctest.Test(t, func(t *testing.T) {
+			p, f := somePeople()
+			p.groups.slack = waitingDirectory{f, wait}
+			_, err := p.deciding(t.Context(), "U0GROUP", "C0REQ", p.groups.now())
+			stranger, _ := errors.AsType[*StrangerError](err)
+			if refused != (stranger != nil && stranger.Kind == NotCheckable) {
+				t.Errorf("after %s: %v", wait, err)
+			}
+		})
+	}
+}
+
+// waitingDirectory waits before it asks for a group.
+type waitingDirectory struct {
+	directory
+	wait time.Duration
+}
+
+func (d waitingDirectory) group(ctx context.Context, id string, asking func()) ([]string, error) {
+	if err := sleep(ctx, d.wait); err != nil {
+		return nil, err
+	}
+	return d.directory.group(ctx, id, asking)
+}

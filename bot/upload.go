@@ -123,7 +123,7 @@ func (b *Bot) take(
 	ctx context.Context, to where, ts string, actor workflow.Actor, f file, verb workflow.ActionName, reason string,
 ) {
 	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: to.Thread, FileName: f.Name}
-	_, err := b.submitFile(ctx, source, actor, actor.Person, f, verb, reason)
+	err := b.submitFile(ctx, source, actor, actor.Person, f, verb, reason)
 	switch {
 	case errors.Is(err, workflow.ErrNeedsAction):
 		b.reply(ctx, to, menu(f, to.Person, ts))
@@ -136,9 +136,9 @@ func (b *Bot) take(
 func (b *Bot) submitFile(
 	ctx context.Context, source workflow.Source, actor workflow.Actor, author workflow.Person, f file,
 	verb workflow.ActionName, reason string,
-) (*workflow.Batch, error) {
+) error {
 	if err := b.readable(f); err != nil {
-		return nil, err
+		return err
 	}
 	url := f.URL
 	if url == "" {
@@ -146,17 +146,17 @@ func (b *Bot) submitFile(
 	}
 	content, err := b.api.download(ctx, url, b.cfg.MaxFileBytes)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
 		Requester: actor.Person, Author: author, Reason: reason, Verb: verb, Original: content, Source: source,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.log.Info().Int64("batch", batch.Number).Str("person", actor.ID).Str("file", f.ID).Msg("asked by file")
 	b.deliver.redraw(batch.Number)
-	return batch, nil
+	return nil
 }
 
 // readable says why a file's bytes cannot be had from Slack at all, nil when they can (files: mode, is_external).
@@ -222,8 +222,10 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 		return
 	}
 	_, reason := workflow.ParseVerb(text)
-	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: cmp.Or(to.Thread, c.TS), FileName: f.Name}
-	_, err = b.submitFile(ctx, source, actor, author, f, c.Action, reason)
+	source := workflow.Source{
+		Kind: workflow.SourceFile, Channel: to.Channel, Message: cmp.Or(to.Thread, c.TS), FileName: f.Name,
+	}
+	err = b.submitFile(ctx, source, actor, author, f, c.Action, reason)
 	if err != nil {
 		b.api.private(ctx, to, b.say(err, "choose an action"))
 		return
