@@ -2,6 +2,7 @@ package bot
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -143,5 +144,40 @@ func TestDownload(t *testing.T) {
 	}
 	if list, err := w.db.List(t.Context(), 0); err != nil || len(list) != 0 {
 		t.Errorf("batches %v, %v; want none", list, err)
+	}
+}
+
+// Batches cost few reads of groups: one a decision, however many groups of admins there are, and none for a card.
+func TestGroupsAreReadRarely(t *testing.T) {
+	t.Parallel()
+	const batches = 6
+	w := newWorld(t, newAccounts(batches))
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	w.admins = nil
+	for i, id := range []string{"S0FIRST", "S0SECOND", "S0THIRD", "S0FOURTH", "S0FIFTH"} {
+		members := []string{"U0BOB"}
+		if i == 0 {
+			members = []string{"U0ALICE"}
+		}
+		w.slack.AddGroup(workspace.Group{ID: id, Handle: strings.ToLower(id), Name: id, Users: members})
+		w.admins = append(w.admins, id)
+	}
+	w.startBot(nil)
+	for i := range int64(batches) {
+		w.command("U0CAROL", requests, fmt.Sprintf("rename p%d@old.example p%d@new.example", i, i))
+		card := w.cardSays(i+1, "Needs 1 approval")
+		w.click("U0ALICE", card, actionApprove)
+		w.cardSays(i+1, "*Done*")
+	}
+	reads := 0
+	for _, c := range w.slack.Calls() {
+		if c.Method == "usergroups.users.list" {
+			reads++
+		}
+	}
+	if most := len(w.admins) + 1 + batches; reads > most {
+		t.Errorf("%d reads of groups for %d batches, want at most %d", reads, batches, most)
 	}
 }
