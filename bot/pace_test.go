@@ -76,6 +76,7 @@ func TestUrgentMessagesGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(time.Second, 5)
 		begin := time.Now()
+		var mu sync.Mutex
 		var last time.Duration
 		var others, all sync.WaitGroup
 		for range 10 {
@@ -91,6 +92,8 @@ func TestUrgentMessagesGoFirst(t *testing.T) {
 				if err := p.wait(t.Context(), true); err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				last = max(last, time.Since(begin))
 			})
 		}
