@@ -150,7 +150,7 @@ func TestDownload(t *testing.T) {
 // Batches cost few reads of groups: one a decision, however many groups of admins there are, and none for a card.
 func TestGroupsAreReadRarely(t *testing.T) {
 	t.Parallel()
-	const batches = 6
+	const batches = 3
 	w := newWorld(t, newAccounts(batches))
 	if err := w.stopBot(); err != nil {
 		t.Fatal(err)
