@@ -234,7 +234,9 @@ func startWorld(t *testing.T, w *world) *world {
 
 // faults makes Slack misbehave.
 func (w *world) faults(f workspace.Faults) {
-	f.NoLimits = w.quick
+	if f.NoLimits = w.quick; w.quick && f.ShareDelay == 0 {
+		f.ShareDelay = 10 * time.Millisecond
+	}
 	w.slack.SetFaults(f)
 }
 
