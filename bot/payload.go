@@ -3,6 +3,7 @@ package bot
 import (
 	"encoding/json"
 	"strings"
+	"unicode"
 )
 
 // What Slack sends is read into our own small shapes: a field that we do not need cannot make a message unreadable
@@ -134,9 +135,11 @@ func (i interaction) where() where {
 	return where{Person: i.Person.ID, Channel: channel, Thread: i.Container.Thread, Response: i.Response}
 }
 
-// reason is what was written into the form for a rejection.
+// reason is what was written into the form for a rejection, "" when nothing of it can be seen.
 func (i interaction) reason() string {
-	return strings.TrimSpace(i.View.State.Values[reasonBlock][reasonInput].Value)
+	return strings.TrimFunc(i.View.State.Values[reasonBlock][reasonInput].Value, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)
+	})
 }
 
 // once identifies the interaction, so that one that is delivered twice is done once.
