@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,12 +23,12 @@ type fakeDirectory struct {
 	ext    map[string]bool
 	down   error
 	noGrp  map[string]error
-	calls  int
-	reads  int // of groups
+	calls  atomic.Int64
+	reads  atomic.Int64 // of groups
 }
 
 func (f *fakeDirectory) person(_ context.Context, id string) (*slack.User, error) {
-	f.calls++
+	f.calls.Add(1)
 	if f.down != nil {
 		return nil, f.down
 	}
@@ -39,7 +40,7 @@ func (f *fakeDirectory) person(_ context.Context, id string) (*slack.User, error
 
 func (f *fakeDirectory) group(_ context.Context, id string, asking func()) ([]string, error) {
 	asking()
-	f.reads++
+	f.reads.Add(1)
 	if err := f.noGrp[id]; err != nil {
 		return nil, err
 	}
@@ -215,9 +216,9 @@ func TestUnapproved(t *testing.T) {
 			}
 			p := newPeople(f, c.admins, nil)
 			_ = p.lookForApprovers(t.Context()) // an outage is no answer
-			reads := f.reads
-			if got, _ := p.unapproved(c.but...); got != c.want || f.reads != reads {
-				t.Errorf("got %q, want %q, with %d reads", got, c.want, f.reads-reads)
+			reads := f.reads.Load()
+			if got, _ := p.unapproved(c.but...); got != c.want || f.reads.Load() != reads {
+				t.Errorf("got %q, want %q, with %d reads", got, c.want, f.reads.Load()-reads)
 			}
 		})
 	}
@@ -260,11 +261,11 @@ func TestClicksShareReads(t *testing.T) {
 		synctest.Wait()
 		close(slow)
 		all.Wait()
-		if f.reads != 2 {
-			t.Errorf("%d reads, want 2", f.reads)
+		if f.reads.Load() != 2 {
+			t.Errorf("%d reads, want 2", f.reads.Load())
 		}
-		if _, err := p.deciding(t.Context(), "U0ADMIN", "C0REQ", p.groups.now()); err != nil || f.reads != 2 {
-			t.Errorf("an admin by id: %v, %d reads", err, f.reads)
+		if _, err := p.deciding(t.Context(), "U0ADMIN", "C0REQ", p.groups.now()); err != nil || f.reads.Load() != 2 {
+			t.Errorf("an admin by id: %v, %d reads", err, f.reads.Load())
 		}
 		f.groups["S0ADMINS"] = nil
 		if _, err := p.deciding(t.Context(), "U0GROUP", "C0REQ", p.groups.now()); err == nil {
@@ -295,8 +296,8 @@ func TestAskersShareReads(t *testing.T) {
 			}
 		}
 	}
-	if f.reads != 2 || f.calls != 3 {
-		t.Errorf("%d reads of two groups and %d of three people", f.reads, f.calls)
+	if f.reads.Load() != 2 || f.calls.Load() != 3 {
+		t.Errorf("%d reads of two groups and %d of three people", f.reads.Load(), f.calls.Load())
 	}
 	p.groups.drop()
 	f.groups["S0ADMINS"] = nil
