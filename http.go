@@ -34,13 +34,12 @@ type statusServer struct {
 // startStatus starts the status server, which goes on until Stop. /healthz answers 200 while the process lives; /readyz
 // answers 200 when ready returns nil, else 503 with the reason. The caller holds the lock on the database, so that a
 // socket left there by a crash may be removed.
-func startStatus(ctx context.Context, cfg *Config, ready func() error) (*statusServer, error) {
-	var listen net.ListenConfig
+func startStatus(ctx context.Context, on network, cfg *Config, ready func() error) (*statusServer, error) {
 	path := socketPath(cfg.Store.Path)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove the old status socket: %w", err)
 	}
-	socket, err := listen.Listen(ctx, "unix", path)
+	socket, err := on.listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("open the status socket: %w", err)
 	}
@@ -56,7 +55,7 @@ func startStatus(ctx context.Context, cfg *Config, ready func() error) (*statusS
 	}
 	s := &statusServer{server: &http.Server{Handler: statusHandler(ready), ReadHeaderTimeout: headerTimeout}}
 	if cfg.HTTP.Listen != "" {
-		tcp, err := listen.Listen(ctx, "tcp", cfg.HTTP.Listen)
+		tcp, err := on.listen(ctx, "tcp", cfg.HTTP.Listen)
 		if err != nil {
 			closeAll()
 			return nil, fmt.Errorf("listen on http.listen: %w", err)

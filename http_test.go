@@ -15,7 +15,7 @@ import (
 // startTestStatus starts the status server on a database path and stops it with the test.
 func startTestStatus(t *testing.T, cfg *Config, ready func() error) *statusServer {
 	t.Helper()
-	s, err := startStatus(t.Context(), cfg, ready)
+	s, err := startStatus(t.Context(), network{}, cfg, ready)
 	if err != nil {
 		t.Fatal(err)
 	}

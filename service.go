@@ -33,6 +33,7 @@ const (
 type Service struct {
 	cfg *Config
 	log zerolog.Logger
+	net network
 
 	store   *store.DB
 	client  *atlassian.Client
@@ -45,11 +46,16 @@ type Service struct {
 // newService opens the database under its lock and makes the parts; nothing is connected yet. Errors: the lock is held by
 // another process, the database is newer than the program or not one at all, settings that the parts refuse.
 func newService(ctx context.Context, cfg *Config, log zerolog.Logger) (*Service, error) {
+	return newServiceOn(ctx, network{}, cfg, log)
+}
+
+// newServiceOn is newService for a network that comes in from outside.
+func newServiceOn(ctx context.Context, net network, cfg *Config, log zerolog.Logger) (*Service, error) {
 	unlock, err := lockStore(cfg.Store.Path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, log: log, unlock: unlock}
+	s := &Service{cfg: cfg, log: log, net: net, unlock: unlock}
 	if err := s.assemble(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -62,7 +68,7 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	if s.store, err = store.Open(ctx, store.Config{Path: cfg.Store.Path, Log: part("store")}); err != nil {
 		return err
 	}
-	if s.client, err = newClient(cfg, part("atlassian")); err != nil {
+	if s.client, err = newClient(cfg, s.net, part("atlassian")); err != nil {
 		return err
 	}
 	directory := atlassian.NewDirectory(s.client)
@@ -94,15 +100,17 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		Admins: cfg.People.Admins, Requesters: cfg.People.Requesters,
 		MaxFileBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges,
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
+		HTTP: s.net.Slack, Dialer: s.net.Socket, Rand: s.net.dice(),
 		OnReady: func() { s.log.Info().Msg("connected to Slack") },
 	})
 	return err
 }
 
-func newClient(cfg *Config, log zerolog.Logger) (*atlassian.Client, error) {
+func newClient(cfg *Config, net network, log zerolog.Logger) (*atlassian.Client, error) {
 	return atlassian.New(atlassian.Config{
 		BaseURL: cfg.Atlassian.APIURL, OrgID: cfg.Atlassian.OrgID, DirectoryID: cfg.Atlassian.DirectoryID,
 		Key: cfg.Atlassian.APIKey.Reveal, Log: log, Workers: cfg.Run.Workers,
+		HTTP: net.Atlassian, Rand: net.dice(),
 	})
 }
 
@@ -125,7 +133,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err := s.engine.Recover(ctx); err != nil {
 		return err
 	}
-	status, err := startStatus(ctx, s.cfg, s.bot.Ready)
+	status, err := startStatus(ctx, s.net, s.cfg, s.bot.Ready)
 	if err != nil {
 		return err
 	}
