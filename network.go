@@ -5,16 +5,15 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-
-	"github.com/gorilla/websocket"
 )
 
 // network is how a service reaches the world and is reached. The zero value is this machine's own; tests in fake time
 // bring one that is in memory, for real sockets let no fake time pass.
 type network struct {
-	Slack     *http.Client      // nil means the bot's own
-	Socket    *websocket.Dialer // of the Socket Mode connections; nil means slack-go's own
-	Atlassian *http.Client      // nil means the client's own
+	Slack     *http.Client // nil means the bot's own
+	Atlassian *http.Client // nil means the client's own
+	// Dial opens the Socket Mode connections; nil means as slack-go does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Listen opens the sockets of the status server; nil means net.ListenConfig's.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 	// Dice gives each part that spreads its retries a source of its own; nil means that they take one by themselves.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -58,9 +59,10 @@ type Config struct {
 	Store   Store
 	Results Reports // nil when there are no reports
 
-	HTTP    *http.Client      // nil means one with a timeout
-	Dialer  *websocket.Dialer // of the Socket Mode connections; nil means slack-go's own
-	Rand    *rand.Rand        // spreads retries; nil means one of its own
+	HTTP *http.Client // nil means one with a timeout
+	// Dial opens the Socket Mode connections; nil means as slack-go does, through a proxy where there is one.
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Rand    *rand.Rand // spreads retries; nil means one of its own
 	Log     zerolog.Logger
 	OnReady func() // called once, when the first connection stands
 }
@@ -181,8 +183,9 @@ func New(cfg Config) (*Bot, error) {
 	b.api = newAPI(client, cfg.Log, b.giveUp)
 	b.people = newPeople(b.api, cfg.Admins, cfg.Requesters)
 	var options []socketmode.Option
-	if cfg.Dialer != nil {
-		options = append(options, socketmode.OptionDialer(cfg.Dialer))
+	if cfg.Dial != nil {
+		dialer := websocket.Dialer{NetDialContext: cfg.Dial, HandshakeTimeout: callTimeout}
+		options = append(options, socketmode.OptionDialer(&dialer))
 	}
 	b.sockets = newSockets(client, options, cfg.Log, b)
 	b.sockets.fail = b.giveUp
