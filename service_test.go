@@ -27,7 +27,7 @@ const patience = 60 * time.Second
 // house is the whole product on this machine: the sandbox, and the service as serve runs it, which can be stopped and
 // started again on the same database.
 type house struct {
-	t     *testing.T
+	t     testing.TB
 	world *sandbox.Sandbox
 	cfg   *Config
 	log   *journal
@@ -53,7 +53,7 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	world, err := sandbox.Start(t.Context(), sandbox.Config{Addr: "127.0.0.1:0", Seed: 1})
 	if err != nil {
@@ -222,7 +222,7 @@ func (h *house) parse(content []byte) [][]string {
 }
 
 // column gives one column of a table by its name, without the header.
-func column(t *testing.T, rows [][]string, name string) []string {
+func column(t testing.TB, rows [][]string, name string) []string {
 	t.Helper()
 	i := slices.Index(rows[0], name)
 	if i < 0 {
