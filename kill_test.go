@@ -305,5 +305,3 @@ func keyOf(metadata json.RawMessage) string {
 	}
 	return m.Payload.Key
 }
-
-
