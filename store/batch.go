@@ -19,8 +19,8 @@ const batchColumns = `number, org_id, state, revision, requester_id, requester_n
 	author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,
 	created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending`
 
-// Create records a request in state planning, gives it the next number and revision 1. A batch whose Create failed is
-// not to be used again.
+// Create records a request in state planning, gives it the next number and revision 1. Its delivery counts as seen from
+// then on; one that was seen before is workflow.ErrTaken. A batch whose Create failed is not to be used again.
 func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) error {
 	sum := sha256.Sum256(original)
 	hash := hex.EncodeToString(sum[:])
@@ -30,6 +30,9 @@ func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) er
 	events := b.TakeEvents()
 	var number int64
 	err := db.write(ctx, "record a request", func(tx *sql.Tx) error {
+		if err := takeDelivery(ctx, tx, b); err != nil {
+			return err
+		}
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO batch (org_id, state, revision, requester_id, requester_name, requester_email,
 				author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,

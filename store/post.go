@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// seenFor is how long a delivery is remembered; Slack repeats one for an hour at most (Events API, retries).
-const seenFor = 24 * time.Hour
+// seenFor is how long a delivery is remembered: for longer than the bot looks back for what it missed (a day).
+const seenFor = 48 * time.Hour
 
 const postColumns = "key, ifnull(batch, 0), channel, ts, file, version, sending"
 
@@ -67,21 +67,45 @@ func scanPost(row scanner) (p workflow.Post, err error) {
 	return p, err
 }
 
-// Seen remembers a delivery by its id and says whether it is the first of that id within a day.
+// Seen remembers a delivery by its id and says whether it is the first of that id within two days.
 func (db *DB) Seen(ctx context.Context, id string, at time.Time) (first bool, err error) {
 	err = db.write(ctx, "remember a delivery", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM seen WHERE at < ?", when(at.Add(-seenFor))); err != nil {
-			return err
-		}
-		result, err := tx.ExecContext(ctx, "INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", id, when(at))
-		if err != nil {
-			return err
-		}
-		added, err := result.RowsAffected()
-		first = added > 0
+		first, err = addSeen(ctx, tx, id, at)
 		return err
 	})
 	return first, err
+}
+
+// WasSeen says whether a delivery is remembered.
+func (db *DB) WasSeen(ctx context.Context, id string) (seen bool, err error) {
+	err = db.read(ctx, "look for a delivery", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM seen WHERE id = ?)", id).Scan(&seen)
+	})
+	return seen, err
+}
+
+func addSeen(ctx context.Context, tx *sql.Tx, id string, at time.Time) (first bool, err error) {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM seen WHERE at < ?", when(at.Add(-seenFor))); err != nil {
+		return false, err
+	}
+	result, err := tx.ExecContext(ctx, "INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", id, when(at))
+	if err != nil {
+		return false, err
+	}
+	added, err := result.RowsAffected()
+	return added > 0, err
+}
+
+// takeDelivery remembers what brought a request. What was seen before is not taken again.
+func takeDelivery(ctx context.Context, tx *sql.Tx, b *workflow.Batch) error {
+	if b.Source.Delivery == "" || b.Follows != 0 {
+		return nil
+	}
+	first, err := addSeen(ctx, tx, b.Source.Delivery, b.Created)
+	if err == nil && !first {
+		err = workflow.ErrTaken
+	}
+	return err
 }
 
 // Revisions gives number and revision of every batch whose posts may be behind: all that are open, those that ended and

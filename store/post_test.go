@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -54,12 +55,49 @@ func TestSeen(t *testing.T) {
 		{"Ev1", 0, true},
 		{"Ev1", time.Minute, false},
 		{"Ev2", time.Minute, true},
-		{"Ev1", 23 * time.Hour, false},
-		{"Ev1", 24*time.Hour + time.Minute, true},
+		{"Ev1", 47 * time.Hour, false},
+		{"Ev1", 48*time.Hour + time.Minute, true},
 	} {
 		if first, err := db.Seen(t.Context(), step.id, noon.Add(step.after)); first != step.want || err != nil {
 			t.Errorf("%s after %v: first %t, %v; want %t", step.id, step.after, first, err, step.want)
 		}
+	}
+}
+
+// A delivery is one batch, is seen as soon as its batch is stored and not before, and follows no batch that comes of it.
+func TestDelivery(t *testing.T) {
+	db := open(t)
+	seen := func() bool {
+		t.Helper()
+		seen, err := db.WasSeen(t.Context(), "file/C/1.2/F")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seen
+	}
+	request := func() *workflow.Batch {
+		b := newBatch()
+		b.Source.Delivery = "file/C/1.2/F"
+		return b
+	}
+	broken := request()
+	broken.State = "nonsense"
+	if err := db.Create(t.Context(), broken, nil); err == nil || seen() {
+		t.Fatalf("a request that could not be stored: %v, seen %t", err, seen())
+	}
+	if err := db.Create(t.Context(), request(), nil); err != nil || !seen() {
+		t.Fatalf("the first request: %v, seen %t", err, seen())
+	}
+	if err := db.Create(t.Context(), request(), nil); !errors.Is(err, workflow.ErrTaken) {
+		t.Errorf("the same again: %v, want %v", err, workflow.ErrTaken)
+	}
+	again := request()
+	again.Follows = 1
+	if err := db.Create(t.Context(), again, nil); err != nil {
+		t.Errorf("a batch that follows: %v", err)
+	}
+	if list, err := db.List(t.Context(), 0); err != nil || len(list) != 2 {
+		t.Errorf("%d batches, %v; want 2", len(list), err)
 	}
 }
 

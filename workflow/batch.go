@@ -77,6 +77,9 @@ type Source struct {
 	Message  string     `json:"message,omitempty"`   // the message that brought the file, "" for a command
 	FileName string     `json:"file_name,omitempty"` // as sent
 	SHA256   string     `json:"sha256"`              // of the stored bytes, hex
+	// Delivery identifies what was delivered to us, so that what comes twice is one batch. A batch that follows another
+	// keeps its source and was not delivered.
+	Delivery string `json:"delivery,omitempty"`
 }
 
 // SourceKind says how the stored bytes of a request are read again.

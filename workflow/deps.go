@@ -104,7 +104,7 @@ type Store interface {
 // Batches stores what is true of a batch as a whole.
 type Batches interface {
 	// Create records a request in state planning with the bytes it came as, gives it the next number and writes its
-	// events.
+	// events. A delivery (Source) that was dealt with before is ErrTaken, and nothing is stored.
 	Create(ctx context.Context, b *Batch, original []byte) error
 	// Batch loads one batch; ErrNoBatch when there is none of that number.
 	Batch(ctx context.Context, number int64) (*Batch, error)

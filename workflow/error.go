@@ -49,6 +49,7 @@ var (
 	ErrNeedsAction   = errors.New("neither file nor message says what is to happen")
 	ErrOtherOrg      = errors.New("the batch was planned for another organisation")
 	ErrBeingChecked  = errors.New("the batch is being checked again")
+	ErrTaken         = errors.New("the request was taken before")
 )
 
 // StateError says that a batch or a change is not in a state from which the wanted one can be reached. Somebody else
