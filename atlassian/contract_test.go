@@ -71,6 +71,10 @@ func TestContract(t *testing.T) {
 	if err != nil || len(got) != 2 {
 		t.Errorf("by address: %v, %v", got, err)
 	}
+	byID, err := d.ByID(ctx, []string{personID(1), personID(2), "nobody"})
+	if err != nil || len(byID) != 2 {
+		t.Errorf("by id: %v, %v", byID, err)
+	}
 	if _, err := c.DirectoryUser(ctx, personID(5)); err != nil {
 		t.Error(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// mostSearches is how many searches ByAddress has under way at once.
+// mostSearches is how many searches ByAddress or ByID has under way at once.
 const mostSearches = 4
 
 // Directory is the organisation in the words of package workflow. Errors are the kinds of workflow, with the client's
@@ -57,24 +57,65 @@ func (d *Directory) Privileges(ctx context.Context, id string, keys ...string) (
 // ByAddress finds the accounts that hold the addresses, 100 addresses a call. What cannot be an address is not found.
 func (d *Directory) ByAddress(ctx context.Context, addresses []string) (map[string][]workflow.Account, error) {
 	wanted, spellings := spell(addresses)
+	found := map[string][]workflow.Account{}
+	err := d.searchAll(ctx, spellings, MaxEmails, func(chunk []string) Find { return Find{Emails: chunk} }, func(u DirectoryUser) {
+		// The search is exact by the documents; a fuzzy answer must not pick the wrong account.
+		key := workflow.AddressKey(u.Email)
+		if wanted[key] && !slices.ContainsFunc(found[key], func(a workflow.Account) bool { return a.ID == u.ID }) {
+			found[key] = append(found[key], u.account())
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, accounts := range found {
+		slices.SortFunc(accounts, func(a, b workflow.Account) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	return found, nil
+}
+
+// ByID finds accounts by their ids, 10 ids a call. What cannot be an id is not found.
+func (d *Directory) ByID(ctx context.Context, ids []string) (map[string]workflow.Account, error) {
+	wanted := map[string]bool{}
+	var sent []string
+	for _, id := range ids {
+		if accountID.MatchString(id) && !wanted[id] { // another could make the whole call fail
+			wanted[id] = true
+			sent = append(sent, id)
+		}
+	}
+	found := map[string]workflow.Account{}
+	err := d.searchAll(ctx, sent, MaxIDs, func(chunk []string) Find { return Find{IDs: chunk} }, func(u DirectoryUser) {
+		if wanted[u.ID] {
+			found[u.ID] = u.account()
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// searchAll searches for all values, so many a call and several calls at a time; take is given one account after the other.
+func (d *Directory) searchAll(
+	ctx context.Context, values []string, size int, find func([]string) Find, take func(DirectoryUser),
+) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-
-	found := map[string][]workflow.Account{}
 	var (
-		mu     sync.Mutex // guards found and failed
+		mu     sync.Mutex // guards failed and what take writes
 		failed error      // the first error; it stops the others, whose errors say only that
 		wg     sync.WaitGroup
 		slots  = make(chan struct{}, min(mostSearches, d.client.workers))
 	)
-	for chunk := range slices.Chunk(spellings, MaxEmails) {
+	for chunk := range slices.Chunk(values, size) {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
 			break
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			for u, err := range d.client.SearchUsers(ctx, Find{Emails: chunk}, maxPage) {
+			for u, err := range d.client.SearchUsers(ctx, find(chunk), maxPage) {
 				if err != nil {
 					mu.Lock()
 					failed = cmp.Or(failed, readError(err))
@@ -82,24 +123,14 @@ func (d *Directory) ByAddress(ctx context.Context, addresses []string) (map[stri
 					cancel()
 					return
 				}
-				// The search is exact by the documents; a fuzzy answer must not pick the wrong account.
-				key := workflow.AddressKey(u.Email)
 				mu.Lock()
-				if wanted[key] && !slices.ContainsFunc(found[key], func(a workflow.Account) bool { return a.ID == u.ID }) {
-					found[key] = append(found[key], u.account())
-				}
+				take(u)
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	if failed = cmp.Or(failed, ctx.Err()); failed != nil {
-		return nil, failed
-	}
-	for _, accounts := range found {
-		slices.SortFunc(accounts, func(a, b workflow.Account) int { return cmp.Compare(a.ID, b.ID) })
-	}
-	return found, nil
+	return cmp.Or(failed, ctx.Err())
 }
 
 // spell gives the keys of the addresses and how to send them: as they are and, as the documents do not say that the

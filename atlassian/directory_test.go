@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,6 +94,63 @@ func TestByAddress(t *testing.T) {
 	}
 	if got, err := w.directory.ByAddress(t.Context(), nil); err != nil || len(got) != 0 {
 		t.Errorf("nothing asked: %v, %v", got, err)
+	}
+}
+
+func TestByID(t *testing.T) {
+	t.Parallel()
+	all := people(95)
+	all[1].Managed = false
+	all[2].Hidden = true
+	all[3].Status = "inactive"
+	w := onSockets(t, nil, all...)
+	ask := []string{"", "no id/at all", "712020:nobody", personID(1)}
+	for i := range all {
+		ask = append(ask, all[i].ID)
+	}
+	got, err := w.directory.ByID(t.Context(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 94 {
+		t.Errorf("%d accounts found, want 94: all but the hidden one", len(got))
+	}
+	want := map[string]workflow.Account{
+		personID(2): {
+			ID: personID(2), Name: "Person 2", Email: "Person.2@example.com", Type: "atlassian", Status: workflow.StatusActive,
+		},
+		personID(4): {
+			ID: personID(4), Name: "Person 4", Email: "Person.4@example.com", Type: "atlassian", Managed: true,
+			Status: workflow.StatusInactive,
+		},
+	}
+	some := map[string]workflow.Account{personID(2): got[personID(2)], personID(4): got[personID(4)]}
+	if diff := cmp.Diff(want, some); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if n := len(w.Calls()); n != 10 {
+		t.Errorf("%d calls for 96 ids, want 10 ids in each", n)
+	}
+	if got, err := w.directory.ByID(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("nothing asked: %v, %v", got, err)
+	}
+}
+
+// A search that answers in pages is followed, and what was not asked for is left out.
+func TestByIDFollowsPages(t *testing.T) {
+	t.Parallel()
+	c, _ := answering(t, func(rw http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(body), `"cursor":"more"`) {
+			_, _ = rw.Write([]byte(`{"data":[{"accountId":"2","accountStatus":"inactive","status":"for_deletion"}],"links":{}}`))
+			return
+		}
+		_, _ = rw.Write([]byte(`{"data":[{"accountId":"1"},{"accountId":"9"}],"links":{"next":"more"}}`))
+	})
+	got, err := NewDirectory(c).ByID(t.Context(), []string{"1", "2", "3"})
+	want := map[string]workflow.Account{"1": {ID: "1"}, "2": {ID: "2", Status: workflow.StatusClosed}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // MaxEmails is how many addresses one search takes (organizations API v2, MultiDirectoryUserSearchRequest).
 const MaxEmails = 100
 
+// MaxIDs is how many account ids one search takes (organizations API v2, MultiDirectoryUserSearchRequest).
+const MaxIDs = 10
+
 // maxPage is the largest page of the v2 calls.
 const maxPage = 100
 
@@ -39,16 +42,26 @@ type DirectoryUser struct {
 	DeactivatedOn    string `json:"deactivatedOn"` // of one account only
 }
 
-// Find is what to search for: either addresses, exactly, at most MaxEmails; or a piece of name or address. Both at once
-// are answered 400.
+// Find is what to search for, one of them: addresses, exactly, at most MaxEmails; account ids, at most MaxIDs; a piece of
+// name or address. Addresses and a piece at once are answered 400.
 type Find struct {
 	Emails []string
+	IDs    []string
 	Term   string
+}
+
+func (f Find) check() error {
+	if kinds := min(1, len(f.Emails)) + min(1, len(f.IDs)) + min(1, len(f.Term)); kinds != 1 ||
+		len(f.Emails) > MaxEmails || len(f.IDs) > MaxIDs {
+		return fmt.Errorf("search users: %d addresses, %d ids and a term of %d bytes", len(f.Emails), len(f.IDs), len(f.Term))
+	}
+	return nil
 }
 
 // search is the body of a v2 search. With a cursor the filters are left out, as they would be ignored.
 type search struct {
 	Emails []string `json:"emails,omitempty"`
+	IDs    []string `json:"accountIds,omitempty"`
 	Term   string   `json:"searchTerm,omitempty"`
 	Limit  int      `json:"limit"`
 	Cursor string   `json:"cursor,omitempty"`
@@ -70,11 +83,11 @@ func (c *Client) usersPath() string {
 // ends with an error or is complete (organizations API v2, searchDirectoryUsers).
 func (c *Client) SearchUsers(ctx context.Context, find Find, size int) iter.Seq2[DirectoryUser, error] {
 	return func(yield func(DirectoryUser, error) bool) {
-		if len(find.Emails) > MaxEmails || (len(find.Emails) > 0) == (find.Term != "") {
-			yield(DirectoryUser{}, fmt.Errorf("search users: %d addresses and a term of %d bytes", len(find.Emails), len(find.Term)))
+		if err := find.check(); err != nil {
+			yield(DirectoryUser{}, err)
 			return
 		}
-		body := search{Emails: find.Emails, Term: find.Term, Limit: min(max(size, 1), maxPage)}
+		body := search{Emails: find.Emails, IDs: find.IDs, Term: find.Term, Limit: min(max(size, 1), maxPage)}
 		for seen := map[string]bool{}; ; {
 			var p userPage[DirectoryUser]
 			call := request{operation: opSearch, method: http.MethodPost, path: c.usersPath() + "/search", body: body}

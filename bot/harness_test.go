@@ -77,6 +77,18 @@ func (a *accounts) ByAddress(_ context.Context, addresses []string) (map[string]
 	return out, nil
 }
 
+func (a *accounts) ByID(_ context.Context, ids []string) (map[string]workflow.Account, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := map[string]workflow.Account{}
+	for _, id := range ids {
+		if acc, ok := a.by[id]; ok {
+			out[id] = acc
+		}
+	}
+	return out, nil
+}
+
 func (a *accounts) Search(_ context.Context, text string, limit int) ([]workflow.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

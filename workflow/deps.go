@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // AccountStatus is whether an account can log in, as the vendor words it.
@@ -66,6 +67,9 @@ type Reader interface {
 	// ByAddress finds the accounts that hold the addresses, exactly and with case folded: AddressKey → accounts. What
 	// is not found is missing. Any number of addresses.
 	ByAddress(ctx context.Context, addresses []string) (map[string][]Account, error)
+	// ByID finds accounts by their ids: id → account. What is not found is missing, and may still be there: what the search
+	// shows can lag behind, and some accounts are hidden from it, so Account has the last word. Any number of ids.
+	ByID(ctx context.Context, ids []string) (map[string]Account, error)
 	// Search finds accounts by a piece of name or address, at most limit, for people to look at.
 	Search(ctx context.Context, text string, limit int) ([]Account, error)
 	// Domains lists the organisation's domains.
@@ -81,6 +85,17 @@ type Writer interface {
 	SetEmail(ctx context.Context, id, address string) error
 	Deactivate(ctx context.Context, id, message string) error
 	Activate(ctx context.Context, id string) error
+}
+
+// Outlook is how fast changes go through, as far as the vendor's limits are known.
+type Outlook struct {
+	PerMinute float64       // changes
+	ToGo      time.Duration // until all of them are through
+}
+
+// Pacer knows how busy the vendor lets us be. left are the changes that have not ended, of all running batches together.
+type Pacer interface {
+	Outlook(left map[ActionName]int) Outlook
 }
 
 // Directory is both.

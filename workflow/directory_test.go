@@ -167,6 +167,21 @@ func (o *organisation) ByAddress(ctx context.Context, addresses []string) (map[s
 	return out, nil
 }
 
+func (o *organisation) ByID(ctx context.Context, ids []string) (map[string]workflow.Account, error) {
+	if err := errors.Join(o.wait(ctx), o.mayRead("")); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := map[string]workflow.Account{}
+	for _, id := range ids {
+		if a, ok := o.accounts[id]; ok {
+			out[id] = a
+		}
+	}
+	return out, nil
+}
+
 func (o *organisation) Search(ctx context.Context, text string, limit int) ([]workflow.Account, error) {
 	if err := o.mayRead(""); err != nil {
 		return nil, err
