@@ -17,7 +17,7 @@ var _ workflow.Store = (*DB)(nil)
 
 const batchColumns = `number, org_id, state, revision, requester_id, requester_name, requester_email,
 	author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,
-	created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending`
+	created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending, link, lines, run, retry, parked`
 
 // Create records a request in state planning, gives it the next number and revision 1. Its delivery counts as seen from
 // then on; one that was seen before is workflow.ErrTaken. A batch whose Create failed is not to be used again.
@@ -36,13 +36,15 @@ func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) er
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO batch (org_id, state, revision, requester_id, requester_name, requester_email,
 				author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,
-				created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending)
-			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending, link, lines, run, retry,
+				parked)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			RETURNING number`,
 			b.OrgID, b.State, b.Requester.ID, b.Requester.Name, b.Requester.Email,
 			b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
 			array(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
-			when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b)).Scan(&number)
+			when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b), b.Link, lines(b),
+			max(b.Run, 1), retry(b), parked(b)).Scan(&number)
 		if err != nil {
 			return err
 		}
@@ -56,6 +58,9 @@ func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) er
 		if err := addDecisions(ctx, tx, number, 0, b.Decisions); err != nil {
 			return err
 		}
+		if err := touchFollowed(ctx, tx, b); err != nil {
+			return err
+		}
 		for i := range events {
 			events[i].Batch = number // unknown when they were recorded
 		}
@@ -64,7 +69,7 @@ func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) er
 	if err != nil {
 		return err
 	}
-	b.Number, b.Revision = number, 1
+	b.Number, b.Revision, b.Run = number, 1, max(b.Run, 1)
 	return nil
 }
 
@@ -86,6 +91,18 @@ func (db *DB) List(ctx context.Context, limit int, states ...workflow.State) (li
 		rows, err := tx.QueryContext(ctx, `
 			SELECT `+batchColumns+` FROM batch
 			WHERE state IN (SELECT value FROM json_each(?)) ORDER BY number DESC LIMIT ?`, array(states), orAll(limit))
+		if list, err = collect(rows, err, scanBatch); err != nil {
+			return err
+		}
+		return loadDecisions(ctx, tx, list...)
+	})
+	return list, err
+}
+
+// Following gives the batches that were made of the given one, oldest first.
+func (db *DB) Following(ctx context.Context, number int64) (list []*workflow.Batch, err error) {
+	err = db.read(ctx, fmt.Sprintf("list what follows batch %d", number), func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, "SELECT "+batchColumns+" FROM batch WHERE follows = ? ORDER BY number", number)
 		if list, err = collect(rows, err, scanBatch); err != nil {
 			return err
 		}
@@ -178,10 +195,13 @@ func scanBatch(row scanner) (*workflow.Batch, error) {
 		&b.Author.ID, &b.Author.Name, &b.Author.Email, &b.Reason, &b.Verb, document{&b.Source}, &follows, &b.Rows,
 		&b.Checked, document{&b.Ignored}, &b.Digest, &b.Approvals, moment{&b.Created}, moment{&b.Planned},
 		moment{&b.Expires}, moment{&b.Approved}, moment{&b.Started}, moment{&b.Ended}, document{&b.Stop}, &b.PausedFrom,
-		moment{&b.Resumed}, document{&b.Ending})
+		moment{&b.Resumed}, document{&b.Ending}, &b.Link, document{&b.Lines}, &b.Run, document{&b.Retry}, document{&b.Parked})
 	b.Follows = follows.Int64
 	if len(b.Ignored) == 0 {
 		b.Ignored = nil
+	}
+	if len(b.Parked) == 0 {
+		b.Parked = nil
 	}
 	return &b, err
 }
@@ -193,12 +213,14 @@ func saveBatch(ctx context.Context, tx *sql.Tx, before workflow.Batch, b *workfl
 		UPDATE batch SET org_id = ?, state = ?, revision = ?, requester_id = ?, requester_name = ?, requester_email = ?,
 			author_id = ?, author_name = ?, author_email = ?, reason = ?, verb = ?, source = ?, follows = ?, rows = ?,
 			checked = ?, ignored = ?, digest = ?, approvals = ?, created = ?, planned = ?, expires = ?, approved = ?,
-			started = ?, ended = ?, stop = ?, paused_from = ?, resumed = ?, ending = ?
+			started = ?, ended = ?, stop = ?, paused_from = ?, resumed = ?, ending = ?, link = ?, lines = ?, run = ?, retry = ?,
+			parked = ?
 		WHERE number = ?`,
 		b.OrgID, b.State, b.Revision, b.Requester.ID, b.Requester.Name, b.Requester.Email,
 		b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
 		array(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
-		when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b), b.Number)
+		when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b), b.Link, lines(b), b.Run,
+		retry(b), parked(b), b.Number)
 	if err != nil {
 		return err
 	}
@@ -214,7 +236,21 @@ func saveBatch(ctx context.Context, tx *sql.Tx, before workflow.Batch, b *workfl
 			return err
 		}
 	}
+	if before.State != b.State {
+		if err := touchFollowed(ctx, tx, b); err != nil {
+			return err
+		}
+	}
 	return addEvents(ctx, tx, b.TakeEvents())
+}
+
+// touchFollowed raises the revision of the batch that this one was made of: its card tells what became of this one.
+func touchFollowed(ctx context.Context, tx *sql.Tx, b *workflow.Batch) error {
+	if b.Follows == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE batch SET revision = revision + 1 WHERE number = ?", b.Follows)
+	return err
 }
 
 func sameDecision(a, b workflow.Decision) bool {
@@ -271,6 +307,27 @@ func ending(b *workflow.Batch) any {
 		return nil
 	}
 	return text(b.Ending)
+}
+
+func lines(b *workflow.Batch) any {
+	if b.Lines == nil {
+		return nil
+	}
+	return text(b.Lines)
+}
+
+func parked(b *workflow.Batch) string {
+	if b.Parked == nil {
+		return "[]"
+	}
+	return text(b.Parked)
+}
+
+func retry(b *workflow.Batch) any {
+	if b.Retry == nil {
+		return nil
+	}
+	return text(b.Retry)
 }
 
 // orAll turns "0 = all" into SQLite's "-1 = all".

@@ -115,13 +115,15 @@ func TestCreateAndLoad(t *testing.T) {
 
 func TestUpdateWritesEverything(t *testing.T) {
 	db := open(t)
-	b := create(t, db)
+	first, b := create(t, db), create(t, db)
 	want, err := db.Update(t.Context(), b.Number, func(b *workflow.Batch) error {
 		b.State, b.PausedFrom = workflow.Paused, workflow.Running
 		b.Stop = workflow.Stop{Cause: workflow.StopPercent, Rows: []int{4, 5}, Note: "12 %", At: noon}
 		b.Ending = &workflow.Ending{By: alice, How: workflow.Cancelled, Reason: "no", At: noon}
 		b.Follows, b.Checked, b.Rows, b.Verb, b.Digest, b.Approvals = 1, 2, 9, "", "d", 2
 		b.Planned, b.Approved, b.Started, b.Ended, b.Resumed = noon, noon, noon, noon, noon
+		b.Link, b.Lines, b.Run, b.Parked = workflow.LinkRetry, []int{2, 7}, 3, []int{7}
+		b.Retry = &workflow.Retry{By: alice, At: noon, Checked: true}
 		b.Decisions = append(b.Decisions,
 			workflow.Decision{Person: alice, Verdict: workflow.Approve, Digest: "d", At: noon},
 			workflow.Decision{Person: hana, Verdict: workflow.Reject, Digest: "d", Reason: "why", At: noon})
@@ -139,6 +141,16 @@ func TestUpdateWritesEverything(t *testing.T) {
 	}
 	if got.Revision != 2 || len(got.Decisions) != 2 {
 		t.Errorf("revision %d with %d decisions, want 2 and 2", got.Revision, len(got.Decisions))
+	}
+	following, err := db.Following(t.Context(), first.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]*workflow.Batch{want}, following, sameData); diff != "" {
+		t.Errorf("what follows (-want +got)\n%s", diff)
+	}
+	if followed, err := db.Batch(t.Context(), first.Number); err != nil || followed.Revision != 2 {
+		t.Errorf("the followed batch has revision %d, %v; want 2, as its card tells of the other's state", followed.Revision, err)
 	}
 }
 

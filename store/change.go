@@ -14,7 +14,7 @@ import (
 const chunk = 500
 
 const changeColumns = `row, action, account_id, name, old_email, new_email, message, group_name, steps, effect, cells,
-	step, state, code, facts, attempts, called, finished`
+	step, state, code, facts, attempts, called, finished, tried, back`
 
 // Seal stores the changes of a plan, takes the holds and applies the rule. When another open batch holds one of the keys
 // nothing is written and the error is a *workflow.HeldError with all of those.
@@ -41,7 +41,7 @@ func (db *DB) Seal(
 func addChanges(ctx context.Context, tx *sql.Tx, number int64, changes []workflow.Change) error {
 	insert, err := tx.PrepareContext(ctx, `
 		INSERT INTO change (batch, `+changeColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func addChanges(ctx context.Context, tx *sql.Tx, number int64, changes []workflo
 		}
 		_, err := insert.ExecContext(ctx, number, c.Row, string(c.Action), c.AccountID, c.Name, c.OldEmail, c.NewEmail,
 			c.Message, c.Group, text(steps), string(c.Effect), cells, c.Step, string(c.State), string(c.Reason.Code),
-			array(c.Reason.Facts), c.Attempts, when(c.Called), when(c.Finished))
+			array(c.Reason.Facts), c.Attempts, when(c.Called), when(c.Finished), c.Tried, c.Back)
 		if err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func scanChange(number int64) func(scanner) (workflow.Change, error) {
 		c := workflow.Change{Batch: number}
 		err := row.Scan(&c.Row, &c.Action, &c.AccountID, &c.Name, &c.OldEmail, &c.NewEmail, &c.Message, &c.Group,
 			document{&c.Steps}, &c.Effect, document{&c.Cells}, &c.Step, &c.State, &c.Reason.Code,
-			document{&c.Reason.Facts}, &c.Attempts, moment{&c.Called}, moment{&c.Finished})
+			document{&c.Reason.Facts}, &c.Attempts, moment{&c.Called}, moment{&c.Finished}, &c.Tried, &c.Back)
 		if len(c.Steps) == 0 {
 			c.Steps = nil
 		}
@@ -217,7 +217,8 @@ func scanChange(number int64) func(scanner) (workflow.Change, error) {
 
 func prepareSave(ctx context.Context, tx *sql.Tx) (*sql.Stmt, error) {
 	return tx.PrepareContext(ctx, `
-		UPDATE change SET step = ?, state = ?, code = ?, facts = ?, attempts = ?, called = ?, finished = ?
+		UPDATE change SET step = ?, state = ?, code = ?, facts = ?, attempts = ?, called = ?, finished = ?, tried = ?,
+			back = ?
 		WHERE batch = ? AND row = ?`)
 }
 
@@ -227,7 +228,7 @@ func saveChange(ctx context.Context, save *sql.Stmt, number int64, before, c *wo
 		return fmt.Errorf("batch %d row %d: a rule changed the plan", number, before.Row)
 	}
 	_, err := save.ExecContext(ctx, c.Step, string(c.State), string(c.Reason.Code), array(c.Reason.Facts), c.Attempts,
-		when(c.Called), when(c.Finished), number, c.Row)
+		when(c.Called), when(c.Finished), c.Tried, c.Back, number, c.Row)
 	return err
 }
 

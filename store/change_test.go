@@ -100,6 +100,7 @@ func TestUpdateChange(t *testing.T) {
 	b := sealed(t, db, changes)
 	b, want, err := db.UpdateChange(t.Context(), b.Number, 2, func(b *workflow.Batch, c *workflow.Change) error {
 		c.State, c.Step, c.Attempts, c.Called, c.Finished = workflow.ChangeFailed, 1, 3, noon, noon.Add(time.Second)
+		c.Tried, c.Back = 2, true
 		c.Reason = workflow.NewReason(workflow.ReasonDrifted, "address", "a", "b")
 		b.Record(workflow.Event{Row: c.Row, Actor: workflow.Bot, Kind: "failed"})
 		return nil

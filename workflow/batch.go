@@ -39,8 +39,11 @@ type Batch struct {
 	Verb      ActionName // from the message or the menu; "" when the rows say it
 	Source    Source
 
-	// Follows is the batch that this one came from by Check again, 0 when it came from nobody's click.
+	// Follows is the batch that this one was made of, 0 when it was made of none, and Link says by what.
 	Follows int64
+	Link    Link
+	// Lines are the rows of the request that the batch is about; nil means all of them.
+	Lines []int
 
 	Rows    int      // records in the request, readable or not
 	Checked int      // of these, how many the check has dealt with while planning
@@ -63,11 +66,39 @@ type Batch struct {
 	// Resumed is when the counters of the stop rules last started anew.
 	Resumed time.Time
 
+	// Run counts the runs, from 1: each retry opens another one. Retry is who opened the latest, nil in the first.
+	Run   int
+	Retry *Retry
+
+	// Parked are the rows whose accounts may show a parking address just now. What is left when the batch has ended is to
+	// be put right by hand, and is named wherever the end is told.
+	Parked []int
+
 	// Ending is who ended the batch early, and why: a rejection, a withdrawal, a cancellation. It is set while a started
 	// run is still being brought to its end (Cancelling).
 	Ending *Ending
 
 	events []Event
+}
+
+// Link is why a batch was made of another one.
+type Link string
+
+// The links.
+const (
+	LinkRecheck Link = "recheck" // Check again: rows could not be checked
+	LinkRetry   Link = "retry"   // what failed and is other than it was approved
+	LinkRest    Link = "rest"    // what the approval ran out for (approval.finish_within)
+	LinkUndo    Link = "undo"    // the way back
+	LinkAgain   Link = "again"   // Ask again: it was rejected, or nobody decided
+)
+
+// Retry is a second look at what failed in a batch that has ended. Checked is set once the rows that may run again under
+// the approval are in line.
+type Retry struct {
+	By      Person    `json:"by"`
+	At      time.Time `json:"at"`
+	Checked bool      `json:"checked,omitempty"`
 }
 
 // Source is where a request came from, and where answers to it go.

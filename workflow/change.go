@@ -29,7 +29,11 @@ type Change struct {
 	State    ChangeState
 	Reason   Reason // why it is in this state; the zero Reason when there is nothing to say
 	Effect   Effect
-	Attempts int       // calls that may have gone out
+	Attempts int // calls that may have gone out
+	Tried    int // of these, the calls for the step that is next
+	// Back says that the exchange of addresses which the change belongs to cannot be finished: its proved steps are taken
+	// back, the last one first.
+	Back     bool
 	Called   time.Time // when the intent of the latest call was written down
 	Finished time.Time
 
@@ -37,8 +41,20 @@ type Change struct {
 	Cells []string
 }
 
-// Next is the step that is to be made, ok false when all are proved.
+// Next is the step that is to be made, ok false when all are proved. On the way back it is the inverse of the last one
+// that was proved.
 func (c *Change) Next() (Step, bool) {
+	if c.Back {
+		if c.Step == 0 {
+			return Step{}, false
+		}
+		last := c.Steps[c.Step-1]
+		action, built := ActionFor(last.Action)
+		if !built {
+			return Step{}, false
+		}
+		return action.Undo(last)
+	}
 	if c.Step >= len(c.Steps) {
 		return Step{}, false
 	}

@@ -128,6 +128,9 @@ type Batches interface {
 	// Update loads the batch, applies the rule and writes batch, new decisions and events. An error of the rule leaves
 	// everything as it was and comes back as it is. A batch that ends gives up its holds.
 	Update(ctx context.Context, number int64, rule func(*Batch) error) (*Batch, error)
+	// Following gives the batches that were made of the given one, oldest first. Whenever one of them changes its state, the
+	// revision of the given one grows, too.
+	Following(ctx context.Context, number int64) ([]*Batch, error)
 	// Original gives back the bytes of the request; ErrGone when they were deleted after store.keep_files.
 	Original(ctx context.Context, number int64) ([]byte, error)
 	// Held says which open batch holds each of the keys (HoldKeys), and whether it is acting on the row just now.

@@ -382,7 +382,7 @@ func (e *Engine) Recheck(ctx context.Context, number int64, actor Actor) (*Batch
 	}
 	return e.create(ctx, &Batch{
 		OrgID: old.OrgID, Requester: actor.Person, Author: old.Author, Reason: old.Reason, Verb: old.Verb,
-		Source: old.Source, Rows: old.Rows, Ignored: old.Ignored, Follows: old.Number,
+		Source: old.Source, Rows: old.Rows, Ignored: old.Ignored, Follows: old.Number, Link: LinkRecheck, Lines: old.Lines,
 	}, original)
 }
 
