@@ -32,12 +32,12 @@ func loadHolds(ctx context.Context, tx *sql.Tx, besides int64, keys []string) (m
 	// An account belongs to a batch also through a row that is to run and holds nothing, because it left the hold where it
 	// was (a leaver is locked out at once).
 	rows, err := tx.QueryContext(ctx, `
-		SELECT h.key, h.batch, h.row, ifnull(c.state IN ('running', 'unknown'), 0)
+		SELECT h.key, h.batch, h.row, ifnull(c.state IN ('running', 'unknown') OR c.state = 'ready' AND c.step > 0, 0)
 		FROM json_each(?1) k JOIN hold h ON h.key = k.value
 		LEFT JOIN change c ON c.batch = h.batch AND c.row = h.row
 		WHERE h.batch <> ?2
 		UNION
-		SELECT k.value, c.batch, c.row, c.state <> 'ready'
+		SELECT k.value, c.batch, c.row, c.state <> 'ready' OR c.step > 0
 		FROM json_each(?1) k
 		JOIN change c INDEXED BY change_account ON c.account_id = substr(k.value, length(?3) + 1)
 			AND c.state IN ('ready', 'running', 'unknown') AND c.batch <> ?2

@@ -164,7 +164,8 @@ type Effect string
 // The side effects. Sources: an address change ends every session of the account (user management API, PUT email); a
 // deactivated account cannot log in anywhere and is no longer billed, an active one may be.
 const (
-	EffectSignedOut Effect = "signed_out"
-	EffectLockedOut Effect = "locked_out"
-	EffectBilled    Effect = "billed"
+	EffectSignedOut      Effect = "signed_out"
+	EffectSignedOutTwice Effect = "signed_out_twice" // by way of a parking address
+	EffectLockedOut      Effect = "locked_out"
+	EffectBilled         Effect = "billed"
 )

@@ -8,11 +8,15 @@ import (
 	"time"
 )
 
-// send makes one change: read the account, write the intent down, call, write the answer down, read back. ctx ends with
-// the program; work lives a little longer, for what must not be cut off once the call has gone out.
+// send makes one step of a change: read the account, write the intent down, call, write the answer down, read back. ctx
+// ends with the program; work lives a little longer, for what must not be cut off once the call has gone out.
 func (r *runner) send(ctx, work context.Context, t *task) verdict {
 	if state, ended := r.outcome(t.after); ended && state != ChangeDone && state != ChangeUnchanged {
-		return r.end(work, t, ChangeSkipped, NewReason(ReasonPredecessor, strconv.Itoa(r.rowOf[t.after])), nil)
+		row := r.rowOf[t.after]
+		if t.parks() && t.step > 0 {
+			return verdict{back: NewReason(ReasonPutBack, strconv.Itoa(row))}
+		}
+		return r.end(work, t, ChangeSkipped, NewReason(ReasonPredecessor, strconv.Itoa(row)), nil)
 	}
 	c, err := r.engine.store.Change(ctx, r.number, t.row)
 	if err != nil {
@@ -27,13 +31,13 @@ func (r *runner) send(ctx, work context.Context, t *task) verdict {
 	if !ok {
 		return v
 	}
-	if action.Shows(account, step) {
-		if c.Attempts == 0 {
-			return r.end(work, t, ChangeUnchanged, NewReason(ReasonAlready, shown(action, account)), nil)
-		}
-		return r.endProved(work, t, true) // a call that had been given up as lost arrived after all
+	switch untouched := c.Step == 0 && c.Tried == 0; {
+	case untouched && action.Shows(account, c.Steps[len(c.Steps)-1]):
+		return r.end(work, t, ChangeUnchanged, NewReason(ReasonAlready, shown(action, account)), nil)
+	case action.Shows(account, step): // a call that had been given up as lost arrived after all
+		return r.endProved(work, t)
 	}
-	if reason, drifted := drift(account, step); drifted {
+	if reason, drifted := drift(account, step, t); drifted {
 		return r.end(work, t, ChangeFailed, reason, nil)
 	}
 	switch err := r.intend(work, t, step); {
@@ -56,7 +60,7 @@ func (r *runner) read(ctx context.Context, t *task, id string) (Account, verdict
 	refusal, refused := errors.AsType[*Refusal](err)
 	switch {
 	case keyRefused(err):
-		return account, r.pausedFor(ctx, err), false
+		return account, r.keyRefused(ctx, err), false
 	case errors.Is(err, ErrNotFound):
 		return account, r.end(ctx, t, ChangeFailed, NewReason(ReasonGone, id), nil), false
 	case refused:
@@ -65,12 +69,13 @@ func (r *runner) read(ctx context.Context, t *task, id string) (Account, verdict
 	return account, verdict{deaf: true, wait: retryAfter(err)}, false
 }
 
-// drift compares the account with what the plan says of it.
-func drift(a Account, s Step) (Reason, bool) {
+// drift compares the account with what the plan says of it. Half-way through an exchange of addresses only the address
+// counts: the account must get away from its parking address whatever else was done to it.
+func drift(a Account, s Step, t *task) (Reason, bool) {
 	switch {
 	case !SameAddress(a.Email, s.From):
 		return NewReason(ReasonDrifted, "address", s.From, a.Email), true
-	case a.Status != s.ExpectedStatus:
+	case a.Status != s.ExpectedStatus && t.step == 0:
 		return NewReason(ReasonDrifted, "status", statusWord(s.ExpectedStatus), statusWord(a.Status)), true
 	}
 	return Reason{}, false
@@ -82,21 +87,29 @@ func (r *runner) intend(ctx context.Context, t *task, step Step) error {
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
-		if b.State != Running || b.Cancelling() || b.Missing() > 0 || b.OrgID != r.engine.cfg.OrgID {
+	b, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
+		if !r.engine.mayCall(b, t.exchange) {
 			return errHalted
 		}
 		if err := c.Move(ChangeRunning); err != nil {
 			return err
 		}
+		if t.parks() && c.Step == 0 {
+			b.park(c.Row)
+		}
 		c.Attempts++
+		c.Tried++
 		c.Called, c.Reason = time.Now(), Reason{}
 		b.Record(Event{At: c.Called, Row: c.Row, Actor: Bot, Kind: "calling", Data: data(map[string]any{
 			"action": step.Action, "account_id": step.AccountID, "from": step.From, "to": step.To, "attempt": c.Attempts,
 		})})
 		return nil
 	})
-	r.halted = r.halted || errors.Is(err, errHalted)
+	if err == nil {
+		r.saw(b)
+	} else if errors.Is(err, errHalted) {
+		r.halted = true
+	}
 	return err
 }
 
@@ -110,7 +123,7 @@ func (r *runner) answer(work context.Context, t *task, c *Change, step Step, err
 	case err == nil:
 		t.begin(stageProve)
 		return r.prove(work, t)
-	case refused && c.Attempts > 0:
+	case refused && c.Tried > 0:
 		// It may be refused because an earlier call, given up as lost, has taken effect since.
 		v := r.doubt(work, t, "the call was refused after an earlier one had got lost")
 		t.refused, v.lost = refusal.Reason, false
@@ -118,7 +131,7 @@ func (r *runner) answer(work context.Context, t *task, c *Change, step Step, err
 	case refused:
 		return r.end(work, t, ChangeFailed, refusal.Reason, nil)
 	case keyRefused(err):
-		return r.notDone(work, t, step, keyStop(err), verdict{})
+		return r.notDone(work, t, step, keyStop(err), verdict{deaf: true, wait: keyRetry})
 	case errors.Is(err, ErrThrottled), errors.Is(err, ErrNotSent):
 		return r.notDone(work, t, step, Stop{}, verdict{deaf: true, wait: retryAfter(err)})
 	}
@@ -134,6 +147,10 @@ func (r *runner) notDone(ctx context.Context, t *task, step Step, stop Stop, nex
 	defer r.mu.Unlock()
 	b, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
 		c.Attempts-- // it counts the calls that may have had an effect
+		c.Tried--
+		if t.parks() && c.Step == 0 && c.Tried == 0 {
+			b.unpark(c.Row)
+		}
 		b.Record(Event{At: time.Now(), Row: c.Row, Actor: Bot, Kind: "not_done", Data: data(map[string]any{
 			"account_id": step.AccountID, "stop": stop.Cause,
 		})})
@@ -148,7 +165,7 @@ func (r *runner) notDone(ctx context.Context, t *task, step Step, stop Stop, nex
 	if err != nil {
 		return verdict{err: err}
 	}
-	r.halted = b.State != Running || b.Cancelling()
+	r.saw(b)
 	return next
 }
 
@@ -184,7 +201,7 @@ func (r *runner) prove(work context.Context, t *task) verdict {
 	}
 	action, _ := ActionFor(c.Action)
 	if action.Shows(account, step) {
-		return r.endProved(work, t, false)
+		return r.endProved(work, t)
 	}
 	if t.reads++; t.reads > len(readBack) {
 		return r.end(work, t, ChangeFailed, NewReason(ReasonNotProved, shown(action, account)), nil)
@@ -201,7 +218,7 @@ func (r *runner) settle(work context.Context, t *task) verdict {
 	case c == nil:
 		return verdict{err: err}
 	case keyRefused(err):
-		if v := r.pausedFor(work, err); v.err != nil {
+		if v := r.keyRefused(work, err); v.err != nil {
 			return v
 		}
 		return again
@@ -214,9 +231,9 @@ func (r *runner) settle(work context.Context, t *task) verdict {
 	again.heard = true
 	action, _ := ActionFor(c.Action)
 	if action.Shows(account, step) {
-		return r.endProved(work, t, false)
+		return r.endProved(work, t)
 	}
-	if reason, drifted := drift(account, step); drifted {
+	if reason, drifted := drift(account, step, t); drifted {
 		return r.end(work, t, ChangeFailed, NewReason(ReasonOvertaken, reason.Facts...), nil)
 	}
 	if t.old++; t.old < oldReadings || time.Since(t.since) < lostFor {
@@ -225,13 +242,23 @@ func (r *runner) settle(work context.Context, t *task) verdict {
 	if t.refused.Code != "" {
 		return r.end(work, t, ChangeFailed, t.refused, nil)
 	}
-	if c.Attempts >= sendsAtMost {
-		return r.end(work, t, ChangeFailed, NewReason(ReasonLost, strconv.Itoa(c.Attempts)), nil)
+	if c.Tried >= sendsAtMost {
+		return r.end(work, t, ChangeFailed, NewReason(ReasonLost, strconv.Itoa(c.Tried)), nil)
 	}
+	return r.again(work, t, step)
+}
+
+// again puts a change back in line whose call got lost and did nothing.
+func (r *runner) again(work context.Context, t *task, step Step) verdict {
 	ctx, cancel := lasting(work)
 	defer cancel()
-	_, _, err = r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
 		c.Reason = Reason{}
+		if t.parks() && c.Step == 0 {
+			b.unpark(c.Row)
+		}
 		b.Record(Event{At: time.Now(), Row: c.Row, Actor: Bot, Kind: "not_done", Data: data(map[string]any{
 			"account_id": step.AccountID, "read_back": t.reads,
 		})})
@@ -240,6 +267,7 @@ func (r *runner) settle(work context.Context, t *task) verdict {
 	if err != nil {
 		return verdict{err: err}
 	}
+	r.saw(b)
 	t.begin(stageSend)
 	return verdict{heard: true}
 }
@@ -258,12 +286,21 @@ func (r *runner) readBack(work context.Context, t *task) (*Change, Step, Account
 	return c, step, account, err
 }
 
-// endProved writes down that the account shows the new value. late is for a change that is in line again, because its call
-// had been taken for lost.
-func (r *runner) endProved(ctx context.Context, t *task, late bool) verdict {
+// endProved writes down that the account shows what the step is to bring about. That is the end of the change unless
+// another step follows.
+func (r *runner) endProved(ctx context.Context, t *task) verdict {
+	if t.back {
+		return r.end(ctx, t, ChangeFailed, t.exchange.why(t), func(c *Change) error {
+			c.Step--
+			return nil
+		})
+	}
+	if len(t.ahead) > 0 {
+		return r.advance(ctx, t)
+	}
 	return r.end(ctx, t, ChangeDone, Reason{}, func(c *Change) error {
 		c.Step++
-		if late {
+		if c.State == ChangeReady { // its call had been taken for lost
 			return c.Move(ChangeRunning)
 		}
 		return nil
@@ -272,6 +309,12 @@ func (r *runner) endProved(ctx context.Context, t *task, late bool) verdict {
 
 // end writes down how a change ended.
 func (r *runner) end(ctx context.Context, t *task, to ChangeState, reason Reason, first func(*Change) error) verdict {
+	if to == ChangeFailed && t.exchange != nil {
+		var goBack bool
+		if to, reason, goBack = t.failedExchange(reason); goBack {
+			return verdict{heard: true, back: reason}
+		}
+	}
 	if err := r.finish(ctx, t, to, reason, first); err != nil {
 		return verdict{err: err}
 	}
@@ -286,8 +329,13 @@ func (r *runner) finish(ctx context.Context, t *task, to ChangeState, reason Rea
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	tally, left := r.tally, r.left-1
-	tally.count(to)
+	if reason.Code != ReasonPutBack { // that follows from a failure which was counted
+		tally.count(to)
+	}
 	stop := tally.stop(r.engine.cfg.Run, to == ChangeFailed && r.canary(t))
+	if reason.Code == ReasonStuck {
+		stop = Stop{Cause: StopStuck}
+	}
 	b, _, err := r.engine.store.UpdateChange(ctx, r.number, t.row, func(b *Batch, c *Change) error {
 		if first != nil {
 			if err := first(c); err != nil {
@@ -297,6 +345,7 @@ func (r *runner) finish(ctx context.Context, t *task, to ChangeState, reason Rea
 		if err := c.Move(to); err != nil {
 			return err
 		}
+		b.unpark(c.Row)
 		c.Reason, c.Finished = reason, time.Now()
 		b.Record(Event{At: c.Finished, Row: c.Row, Actor: Bot, Kind: string(to), Data: data(map[string]any{
 			"action": c.Action, "account_id": c.AccountID, "from": c.OldEmail, "to": c.NewEmail, "reason": reason,
@@ -316,7 +365,7 @@ func (r *runner) finish(ctx context.Context, t *task, to ChangeState, reason Rea
 		return err
 	}
 	r.tally, r.left, r.ended[t.seq] = tally, left, to
-	r.halted = b.State != Running || b.Cancelling()
+	r.saw(b)
 	return nil
 }
 
@@ -325,11 +374,12 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 }
 
-// pausedFor pauses the batch because the key was refused; the change stays as it is.
-func (r *runner) pausedFor(ctx context.Context, err error) verdict {
+// keyRefused pauses the batch because the key was refused; the change stays as it is. What has to go on all the same, an
+// exchange of a batch that is being cancelled, tries again later.
+func (r *runner) keyRefused(ctx context.Context, err error) verdict {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
-	return verdict{err: r.pause(ctx, keyStop(err))}
+	return verdict{deaf: true, wait: keyRetry, err: r.pause(ctx, keyStop(err))}
 }
 
 func keyRefused(err error) bool { return errors.Is(err, ErrKeyRefused) || errors.Is(err, ErrKeyScoped) }

@@ -174,6 +174,7 @@ const (
 	StopUnavailable StopCause = "unavailable"      // Atlassian could not be reached within the budget
 	StopLateStart   StopCause = "late_start"       // it did not run for longer than approval.start_within
 	StopOtherOrg    StopCause = "other_org"        // the settings name another organisation than the plan
+	StopStuck       StopCause = "stuck"            // an account could not be brought away from its parking address
 )
 
 // Move puts the batch into its next state, or says that the machine has no such edge.

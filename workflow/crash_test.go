@@ -145,7 +145,7 @@ func (m mortalDirectory) Activate(ctx context.Context, id string) error {
 }
 
 // tale counts what the lives were made of, so that lives in which nothing happens are noticed.
-type tale struct{ lives, busy, torn, unknown, late, done int }
+type tale struct{ lives, busy, torn, unknown, late, done, exchanged, putBack int }
 
 // life is one random story: people ask and decide in any order, Atlassian fails in every way, the power goes at any
 // moment, and in the end everything is well again.
@@ -155,7 +155,8 @@ type life struct {
 	d     *desk
 	power *power
 	db    *store.DB
-	need  int // approvals
+	need  int             // approvals
+	ring  map[string]bool // the accounts that exchange their addresses
 	tale  *tale
 
 	mu    sync.Mutex
@@ -252,10 +253,11 @@ func (l *life) guard(id string) {
 		if len(approvers) < l.need {
 			l.violated("a call for %s with %d approvals of %d", id, len(approvers), l.need)
 		}
-		if b.State == workflow.Paused && changes[i].Called.After(b.Stop.At) {
+		begun := len(b.Parked) > 0 && l.ring[id] // an exchange is brought to its end whatever people do
+		if b.State == workflow.Paused && changes[i].Called.After(b.Stop.At) && !begun {
 			l.violated("a call for %s was begun after the batch had been paused", id)
 		}
-		if b.Ending != nil && changes[i].Called.After(b.Ending.At) {
+		if b.Ending != nil && changes[i].Called.After(b.Ending.At) && !begun {
 			l.violated("a call for %s was begun after the batch had been cancelled", id)
 		}
 		return
@@ -282,15 +284,24 @@ func TestWhatMustNeverHappen(t *testing.T) {
 	}
 }
 
-// ask is a request of every sort: renames, a chain of them that has to run from its end, and somebody who leaves.
-func ask(rng *rand.Rand) (o *organisation, file string) {
+// ask is a request of every sort: renames, a chain of them that has to run from its end or a circle, and somebody who
+// leaves.
+func ask(rng *rand.Rand) (o *organisation, file string, ring map[string]bool) {
 	n := 3 + rng.IntN(9)
 	o, _ = people(n)
+	ring = map[string]bool{}
+	if rng.IntN(2) == 0 {
+		for i := range 2 + rng.IntN(2) {
+			ring[fmt.Sprintf("acc-%d", i+1)] = true
+		}
+	}
 	file = "action,old_email,new_email\n"
 	for i := 1; i <= n; i++ {
 		old, wanted := fmt.Sprintf("p%d@old.example", i), fmt.Sprintf("p%d@new.example", i)
 		switch {
-		case i <= 3 && i < n: // 1 takes the address of 2, which takes that of 3, which takes that of 4
+		case i <= len(ring):
+			file += fmt.Sprintf("rename,%s,p%d@old.example\n", old, i%len(ring)+1)
+		case i <= 3 && i < n && len(ring) == 0: // 1 takes the address of 2, which takes that of 3, which takes that of 4
 			file += fmt.Sprintf("rename,%s,p%d@old.example\n", old, i+1)
 		case rng.IntN(4) == 0 && i > 4:
 			file += fmt.Sprintf("deactivate,%s,\n", old)
@@ -298,14 +309,14 @@ func ask(rng *rand.Rand) (o *organisation, file string) {
 			file += fmt.Sprintf("rename,%s,%s\n", old, wanted)
 		}
 	}
-	return o, file
+	return o, file, ring
 }
 
 func play(t *testing.T, seed uint64, sum *tale) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	o, file := ask(rng)
+	o, file, ring := ask(rng)
 	o.latency = time.Duration(rng.IntN(3000)) * time.Millisecond
-	l := &life{t: t, rng: rng, need: 1 + rng.IntN(2), tale: sum}
+	l := &life{t: t, rng: rng, need: 1 + rng.IntN(2), ring: ring, tale: sum}
 	l.d = &desk{t: t, org: o, path: t.TempDir() + "/countersign.db"}
 	l.d.config = workflow.Config{
 		OrgID: "org-1", Approvals: l.need, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
@@ -435,28 +446,51 @@ func (l *life) compare(number int64, n int) {
 	if err != nil || len(changes) != n {
 		l.violated("%d of %d rows are left: %v", len(changes), n, err)
 	}
-	effects := map[string]int{}
+	effects := map[string][]effect{}
 	for _, e := range l.d.org.happened() {
-		effects[e.id]++
+		effects[e.id] = append(effects[e.id], e)
 	}
 	for _, c := range changes {
-		a := l.d.org.account(c.AccountID)
-		shows := workflow.SameAddress(a.Email, c.NewEmail)
-		if c.Action == workflow.Deactivate {
-			shows = a.Status == workflow.StatusInactive
+		l.compareRow(c, effects[c.AccountID])
+	}
+}
+
+// compareRow holds one row against its account and what was done to it.
+func (l *life) compareRow(c workflow.Change, effects []effect) {
+	a := l.d.org.account(c.AccountID)
+	shows := workflow.SameAddress(a.Email, c.NewEmail)
+	if c.Action == workflow.Deactivate {
+		shows = a.Status == workflow.StatusInactive
+	}
+	if (c.State == workflow.ChangeDone) != shows {
+		l.violated("row %d is %s (%s), and the account shows the new value: %v", c.Row, c.State, c.Reason.Code, shows)
+	}
+	stuck := c.Reason.Code == workflow.ReasonStuck
+	if c.State != workflow.ChangeDone && c.Action == workflow.Rename && a.Email != c.OldEmail && !stuck {
+		l.violated("row %d is %s (%s), and the account is left at %s", c.Row, c.State, c.Reason.Code, a.Email)
+	}
+	if stuck != strings.HasPrefix(a.Email, "countersign-park-") {
+		l.violated("row %d is %s (%s), and the account shows %s", c.Row, c.State, c.Reason.Words(), a.Email)
+	}
+	if most := 1; len(effects) > most && !l.ring[c.AccountID] {
+		l.violated("row %d had %d effects", c.Row, len(effects))
+	}
+	for i, e := range effects {
+		if slices.ContainsFunc(effects[:i], func(f effect) bool { return f.from == e.from && f.to == e.to }) {
+			l.violated("row %d was given %s twice", c.Row, e.to)
 		}
-		if (c.State == workflow.ChangeDone) != shows {
-			l.violated("row %d is %s (%s), and the account shows the new value: %v", c.Row, c.State, c.Reason.Code, shows)
-		}
-		if effects[c.AccountID] > 1 {
-			l.violated("row %d had %d effects", c.Row, effects[c.AccountID])
-		}
-		if !c.State.Ended() {
-			l.violated("row %d is still %s", c.Row, c.State)
-		}
-		if c.State == workflow.ChangeDone {
-			l.tale.done++
-		}
+	}
+	if !c.State.Ended() {
+		l.violated("row %d is still %s", c.Row, c.State)
+	}
+	switch {
+	case c.State == workflow.ChangeDone && len(c.Steps) > 1:
+		l.tale.exchanged++
+	case c.Reason.Code == workflow.ReasonPutBack:
+		l.tale.putBack++
+	}
+	if c.State == workflow.ChangeDone {
+		l.tale.done++
 	}
 }
 

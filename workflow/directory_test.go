@@ -24,6 +24,8 @@ type organisation struct {
 
 	// fault is asked before every call that changes something.
 	fault func(id string) fault
+	// refuse is asked what the vendor says to giving an account an address.
+	refuse func(id, to string) error
 	// deny is asked before every read.
 	deny func(id string) error
 	// latency is how long every call takes.
@@ -253,6 +255,11 @@ func (o *organisation) write(ctx context.Context, id string, change func(*workfl
 func (o *organisation) apply(id string, change func(*workflow.Account) (from, to string)) error {
 	a := o.accounts[id]
 	from, to := change(&a)
+	if o.refuse != nil {
+		if err := o.refuse(id, to); err != nil {
+			return err
+		}
+	}
 	if strings.Contains(to, "@") {
 		for other, b := range o.accounts {
 			if other != id && workflow.SameAddress(b.Email, to) {

@@ -306,6 +306,9 @@ func cancelNow(b *Batch, by Person, kind string) error {
 func (e *Engine) endUnstarted(ctx context.Context, number int64, why Reason, rule func(*Batch) error) (*Batch, error) {
 	b, err := e.store.UpdateChanges(ctx, number, ChangeReady, func(c *Change) error {
 		c.Reason = why
+		if c.Step > 0 { // no call for it can be made any more
+			c.Reason = NewReason(ReasonStuck, c.Steps[c.Step-1].To, c.OldEmail, why.Words())
+		}
 		return c.Move(ChangeSkipped)
 	}, rule)
 	if err == nil {

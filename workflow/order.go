@@ -3,7 +3,6 @@ package workflow
 import (
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // draft is one row on its way to being a change: the row as sent, the account it is about, what was found.
@@ -12,7 +11,8 @@ type draft struct {
 	action  Action
 	account Account
 	change  Change
-	yields  bool // another batch holds the account, and this row goes on all the same
+	yields  bool   // another batch holds the account, and this row goes on all the same
+	park    string // the parking address by way of which it takes its own; "" for the direct way
 }
 
 // live says whether nothing speaks against the row so far.
@@ -76,9 +76,9 @@ func other(i int) int {
 }
 
 // chain finds, for every live row whose address is held by another account, the row of this batch that frees it. What
-// nobody frees is blocked, what closes a circle is blocked, and so is what waits for something blocked, down the chain.
-// holders gives the accounts that hold an address (AddressKey), hidden ones not included.
-func chain(drafts []*draft, holders map[string][]Account) (after map[*draft]*draft) {
+// nobody frees is blocked, and so is what waits for something blocked, down the chain. circles are the rows that exchange
+// their addresses among themselves. holders gives the accounts that hold an address (AddressKey), hidden ones not included.
+func chain(drafts []*draft, holders map[string][]Account) (after map[*draft]*draft, circles [][]*draft) {
 	after = map[*draft]*draft{}
 	freedBy := map[string]*draft{} // account id → the live row that takes its address away
 	for _, d := range drafts {
@@ -112,14 +112,16 @@ func chain(drafts []*draft, holders map[string][]Account) (after map[*draft]*dra
 			break
 		}
 	}
-	refuseCycles(drafts, after)
-	blockBehind(drafts, after)
-	return after
+	circles = findCircles(drafts, after)
+	blockBehind(drafts, after, circles)
+	return after, circles
 }
 
-// refuseCycles blocks every row of a circle of renames. Each row waits for one other at most, so a circle is found by
-// walking on until a row comes again.
-func refuseCycles(drafts []*draft, after map[*draft]*draft) {
+// findCircles finds the rows that wait for each other. Each row waits for one other at most, so a circle is found by
+// walking on until a row comes again. A circle begins with the row that is parked, then comes who waits for it, and so on:
+// that is the order in which they run.
+func findCircles(drafts []*draft, after map[*draft]*draft) [][]*draft {
+	var circles [][]*draft
 	seen := map[*draft]int{} // the walk in which the row was met
 	for i, start := range drafts {
 		walk := i + 1
@@ -138,26 +140,37 @@ func refuseCycles(drafts []*draft, after map[*draft]*draft) {
 				break
 			}
 		}
-		lines := make([]int, len(circle))
+		slices.Reverse(circle) // after leads from who waits to who is waited for
+		first := 0
 		for i, c := range circle {
-			lines[i] = c.row.Line
+			if parksRather(c, circle[first]) {
+				first = i
+			}
 		}
-		slices.Sort(lines)
-		words := make([]string, len(lines))
-		for i, l := range lines {
-			words[i] = strconv.Itoa(l)
-		}
-		for _, c := range circle {
-			c.block(ReasonCycle, strings.Join(words, ", "))
-		}
+		circles = append(circles, slices.Concat(circle[first:], circle[:first]))
 	}
+	return circles
+}
+
+// parksRather says whether a is the better row to park: one whose person is not signed out by it, else the first in the
+// request.
+func parksRather(a, b *draft) bool {
+	if quiet := a.account.Status != StatusActive; quiet != (b.account.Status != StatusActive) {
+		return quiet
+	}
+	return a.row.Line < b.row.Line
 }
 
 // blockBehind blocks what waits for a blocked row, down the chain, and forgets the waiting of what is not live.
-func blockBehind(drafts []*draft, after map[*draft]*draft) {
+func blockBehind(drafts []*draft, after map[*draft]*draft, circles [][]*draft) {
 	var settle func(d *draft) bool
 	settled := map[*draft]bool{}
-	settle = func(d *draft) bool { // circles are blocked by now, so the walk ends
+	for _, circle := range circles { // live, all of it, and waits for nobody else: here the walk ends
+		for _, d := range circle {
+			settled[d] = true
+		}
+	}
+	settle = func(d *draft) bool {
 		before := after[d]
 		if before == nil || !d.live() || settled[d] {
 			return d.live()
@@ -179,34 +192,63 @@ func blockBehind(drafts []*draft, after map[*draft]*draft) {
 }
 
 // number puts the live rows into running order, the file's order but for what waits for a later row, and gives each its
-// step. The steps come back in that order.
-func number(drafts []*draft, after map[*draft]*draft) []Step {
-	var steps []Step
-	seq := map[*draft]int{}
-	var place func(d *draft)
-	place = func(d *draft) {
-		if seq[d] != 0 {
-			return
+// steps: one, or two for a row that goes by way of a parking address. The steps come back in that order.
+func number(drafts []*draft, after map[*draft]*draft, circles [][]*draft) []Step {
+	n := numbering{after: after, seq: map[*draft]int{}, circle: map[*draft][]*draft{}}
+	for _, circle := range circles {
+		for _, d := range circle {
+			n.circle[d] = circle
 		}
-		before := after[d]
-		if before != nil {
-			place(before)
-		}
-		seq[d] = len(steps) + 1
-		step := Step{
-			Seq: seq[d], Row: d.row.Line, Action: d.action.Name, AccountID: d.account.ID,
-			ExpectedStatus: d.account.Status, From: d.account.Email, To: d.target(), Message: d.change.Message,
-		}
-		if before != nil {
-			step.After = seq[before]
-		}
-		d.change.Steps = []Step{step}
-		steps = append(steps, step)
 	}
 	for _, d := range drafts {
 		if d.live() {
-			place(d)
+			n.place(d)
 		}
 	}
-	return steps
+	return n.steps
+}
+
+type numbering struct {
+	after  map[*draft]*draft
+	circle map[*draft][]*draft
+	seq    map[*draft]int // the latest step of the row
+	steps  []Step
+}
+
+// place gives a row its steps, after those of the rows that it waits for.
+func (n *numbering) place(d *draft) {
+	switch before := n.after[d]; {
+	case n.seq[d] != 0:
+	case n.circle[d] != nil:
+		n.exchange(n.circle[d])
+	case before != nil:
+		n.place(before)
+		n.add(d, d.target(), n.seq[before])
+	default:
+		n.add(d, d.target(), 0)
+	}
+}
+
+// exchange places a circle: its first row makes way, the others move up, and the first takes what the last has left.
+func (n *numbering) exchange(circle []*draft) {
+	parked := circle[0]
+	n.add(parked, parked.park, 0)
+	for i, d := range circle[1:] {
+		n.add(d, d.target(), n.seq[circle[i]])
+	}
+	n.add(parked, parked.target(), n.seq[circle[len(circle)-1]])
+}
+
+func (n *numbering) add(d *draft, to string, after int) {
+	from := d.account.Email
+	if had := len(d.change.Steps); had > 0 {
+		from = d.change.Steps[had-1].To
+	}
+	n.seq[d] = len(n.steps) + 1
+	step := Step{
+		Seq: n.seq[d], After: after, Row: d.row.Line, Action: d.action.Name, AccountID: d.account.ID,
+		ExpectedStatus: d.account.Status, From: from, To: to, Message: d.change.Message,
+	}
+	d.change.Steps = append(d.change.Steps, step)
+	n.steps = append(n.steps, step)
 }

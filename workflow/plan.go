@@ -32,6 +32,7 @@ var errPlanAbandoned = errors.New("the batch is no longer being planned")
 type Checker struct {
 	Reader  Reader
 	OrgID   string
+	Batch   int64    // whose number parking addresses carry; 0 when there is no batch yet
 	Protect []string // addresses and account ids
 	Workers int      // reads at the same time
 
@@ -72,7 +73,7 @@ func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
 		k.drafts[i] = newDraft(rows[i])
 	}
 	for _, step := range []func(context.Context) error{
-		k.findAccounts, k.look, k.askDomains, k.askHolds, k.askPrivileges,
+		k.findAccounts, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -90,6 +91,7 @@ type check struct {
 
 	holders map[string][]Account // AddressKey → the accounts that hold it
 	unasked map[string]error     // AddressKey → why nobody knows who holds it
+	claimed map[string]bool      // the verified domains
 
 	mu    sync.Mutex // guards what follows while several ask
 	told  time.Time  // when Progress was last called
@@ -321,10 +323,10 @@ func (k *check) askDomains(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	verified := map[string]bool{}
+	k.claimed = map[string]bool{}
 	for _, c := range claims {
 		if c.Verified {
-			verified[c.Name] = true
+			k.claimed[c.Name] = true
 		}
 	}
 	for _, d := range k.drafts {
@@ -333,7 +335,7 @@ func (k *check) askDomains(ctx context.Context) error {
 		}
 		if failed != nil {
 			d.block(ReasonCouldNotCheck, whyNot(failed))
-		} else if domain := Domain(d.target()); !verified[domain] {
+		} else if domain := Domain(d.target()); !k.claimed[domain] {
 			d.block(ReasonUnverified, domain)
 		}
 	}
@@ -389,6 +391,9 @@ func holdKeys(d *draft) []string {
 			keys = append(keys, "address:"+AddressKey(d.account.Email))
 		}
 	}
+	if d.park != "" {
+		keys = append(keys, "address:"+AddressKey(d.park))
+	}
 	return keys
 }
 
@@ -422,13 +427,19 @@ func (k *check) askPrivileges(ctx context.Context) error {
 
 // plan puts what is left into order.
 func (k *check) plan() *Plan {
-	after := chain(k.drafts, k.holders)
-	p := &Plan{Steps: number(k.drafts, after), Changes: make([]Change, len(k.drafts))}
+	after, circles := chain(k.drafts, k.holders)
+	for _, d := range k.drafts {
+		d.park = parkedIn(circles, d)
+	}
+	p := &Plan{Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts))}
 	for i, d := range k.drafts {
 		if !d.live() {
 			d.change.Effect = ""
 		} else if !d.yields {
 			p.Hold = append(p.Hold, holdKeys(d)...)
+		}
+		if d.park != "" && d.change.Effect == EffectSignedOut {
+			d.change.Effect = EffectSignedOutTwice
 		}
 		p.Changes[i] = d.change
 	}

@@ -136,13 +136,20 @@ func TestCheckHoldsRowsAgainstEachOther(t *testing.T) {
 			order: []int{4, 3, 2},
 		},
 		{
-			name: "a circle is not broken up",
+			name: "a circle goes by way of a parking address",
 			rows: []workflow.Row{
 				row(2, "a@old.example", "b@old.example"), row(3, "b@old.example", "a@old.example"),
 				row(4, "c@old.example", "c@new.example"),
 			},
-			want:  []string{"2 blocked cycle", "3 blocked cycle", "4 ready "},
-			order: []int{4},
+			want:  []string{"2 ready ", "3 ready ", "4 ready "},
+			order: []int{2, 3, 2, 4},
+		},
+		{
+			name: "a circle of which one row is blocked",
+			rows: []workflow.Row{
+				row(2, "d@old.example", "e@old.example"), row(3, "e@old.example", "a@old.example"), row(4, "a@old.example", "d@old.example"),
+			},
+			want: []string{"2 blocked waits_blocked", "3 blocked not_allowed", "4 blocked waits_blocked"},
 		},
 		{
 			name: "what waits for a blocked row is blocked with it",

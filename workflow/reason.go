@@ -33,7 +33,7 @@ const (
 	ReasonDuplicate       ReasonCode = "duplicate"       // other line
 	ReasonSameTarget      ReasonCode = "same_target"     // address, other line
 	ReasonConflict        ReasonCode = "conflict"        // action, other line, its action
-	ReasonCycle           ReasonCode = "cycle"           // lines
+	ReasonParkTaken       ReasonCode = "park_taken"      // parking address, holder id
 	ReasonWaitsForBlocked ReasonCode = "waits_blocked"   // other line, address
 	ReasonClosed          ReasonCode = "closed"          // id
 	ReasonOwnAccount      ReasonCode = "own_account"     // person
@@ -58,6 +58,9 @@ const (
 	ReasonPredecessor ReasonCode = "predecessor" // other line
 	ReasonNotRun      ReasonCode = "not_run"     // what became of the batch, by whom
 	ReasonInterrupted ReasonCode = "interrupted" // the program ended during the call
+	ReasonPutBack     ReasonCode = "put_back"    // other line, or ""; why it could not be finished, in words
+	ReasonStuck       ReasonCode = "stuck"       // address it shows, address it had, why, in words
+	ReasonKept        ReasonCode = "kept"        // why, in words
 )
 
 // NewReason makes a reason of a code and its facts.
@@ -108,8 +111,8 @@ func (r Reason) Words() string {
 		return fmt.Sprintf("wants the address %s, as line %s does; keep one of the two", f(0), f(1))
 	case ReasonConflict:
 		return fmt.Sprintf("%s and, in line %s, %s on the same account; keep one of the two", f(0), f(1), f(2))
-	case ReasonCycle:
-		return fmt.Sprintf("lines %s exchange their addresses, which is not supported yet; send them in two files by way of a free address", f(0))
+	case ReasonParkTaken:
+		return fmt.Sprintf("exchanges its address by way of %s, which account %s holds; give that account another address first", f(0), f(1))
 	case ReasonWaitsForBlocked:
 		return fmt.Sprintf("needs the address %s, which line %s was to free and cannot", f(1), f(0))
 	case ReasonClosed:
@@ -155,6 +158,15 @@ func (r Reason) Words() string {
 			return "not sent: the batch " + f(0)
 		}
 		return fmt.Sprintf("not sent: the batch was %s by %s", f(0), f(1))
+	case ReasonPutBack:
+		if f(0) == "" {
+			return "has its old address again, as the exchange could not be finished: " + f(1)
+		}
+		return fmt.Sprintf("has its old address again, as the exchange could not be finished: line %s did not succeed", f(0))
+	case ReasonStuck:
+		return fmt.Sprintf("shows %s and could be given neither its new address nor %s again (%s); give it one by hand in Atlassian admin", f(0), f(1), f(2))
+	case ReasonKept:
+		return fmt.Sprintf("has its new address, although the exchange it belongs to was put back: it could not be given the old one again (%s)", f(0))
 	case ReasonInterrupted:
 		return "the program ended during the call; the account is being read back"
 	default:
@@ -187,7 +199,7 @@ var causes = map[ReasonCode]string{
 	ReasonDuplicate:       "twice in the request",
 	ReasonSameTarget:      "two rows want one address",
 	ReasonConflict:        "conflicting actions",
-	ReasonCycle:           "addresses exchanged",
+	ReasonParkTaken:       "parking address taken",
 	ReasonWaitsForBlocked: "waits for a blocked row",
 	ReasonClosed:          "account deleted",
 	ReasonOwnAccount:      "own or admin's account",
@@ -210,6 +222,9 @@ var causes = map[ReasonCode]string{
 	ReasonPredecessor:     "waited for another line",
 	ReasonNotRun:          "the batch ended first",
 	ReasonInterrupted:     "interrupted",
+	ReasonPutBack:         "exchange of addresses put back",
+	ReasonStuck:           "left at a parking address",
+	ReasonKept:            "kept its new address",
 }
 
 // Remedy is what to do about a group of failures with this code, a sentence without a full stop.
@@ -233,6 +248,10 @@ func (c ReasonCode) Remedy() string {
 		return "look at the accounts in Atlassian admin before you ask again"
 	case ReasonLost, ReasonUnavailable:
 		return "nothing was changed; ask again later"
+	case ReasonStuck:
+		return "give each of these accounts an address by hand in Atlassian admin"
+	case ReasonPutBack:
+		return "put right the line that did not succeed, then ask again"
 	case ReasonPredecessor:
 		return "put right the line it waited for, then ask again"
 	default:

@@ -29,6 +29,8 @@ const (
 	lostFor     = 20 * time.Second
 	// lostInARow is how many calls in a row may get lost before nothing is sent for a while.
 	lostInARow = 3
+	// keyRetry is how long what cannot be left as it is waits for the key to work again.
+	keyRetry = 30 * time.Second
 	// throttledInARow is how many times in a row Atlassian may ask to wait, and nothing else, before the run pauses.
 	throttledInARow = 200
 	pageOfChanges   = 1000
@@ -49,9 +51,13 @@ const (
 	stageSettle              // unknown; to be read back until it is known
 )
 
-// task is one change on its way through a run.
+// task is one change on its way through a run. seq and after belong to its present step.
 type task struct {
 	row, seq, after int
+	ahead           []place   // of the steps behind it
+	step            int       // how many of its steps have been proved
+	exchange        *exchange // that it belongs to; nil for most
+	back            bool      // it is on the way back
 	stage           stage
 	active          bool      // being sent or proved, and so in the way of a canary
 	reads           int       // readings since the stage began
@@ -60,6 +66,9 @@ type task struct {
 	due             time.Time // when it is to be read again
 	refused         Reason    // of a call that was refused, when an earlier one may have taken effect all the same
 }
+
+// place is where a step stands in the running order.
+type place struct{ seq, after int }
 
 // verdict is what a worker says about a task: it ended, or what is next and when.
 type verdict struct {
@@ -70,6 +79,8 @@ type verdict struct {
 	deaf  bool          // nothing can be sent just now, by any task
 	lost  bool          // the answer to a call got lost
 	heard bool          // Atlassian answered
+	moved bool          // a step is proved and another one follows
+	back  Reason        // why the exchange must be put back; the zero Reason when it need not
 	err   error         // of the store: the run stops
 }
 
@@ -93,6 +104,7 @@ type runner struct {
 	throttled  int             // calls in a row that were asked to wait
 	looked     time.Time       // when the batch was last looked at
 	rowOf      map[int]int     // seq → row; not written after load
+	exchanges  []*exchange
 	results    chan verdict
 
 	mu     sync.Mutex // held while an outcome is written, so that counters and store agree
@@ -100,6 +112,8 @@ type runner struct {
 	left   int                 // changes that have not ended
 	ended  map[int]ChangeState // seq → how it ended
 	halted bool
+	parked []int // rows that may be at a parking address just now
+	goesOn bool  // exchanges that have begun go on although the batch is halted
 }
 
 // runBatch runs an approved batch to its end, or as far as it may.
@@ -148,8 +162,10 @@ func (r *runner) start(ctx context.Context) (*Batch, error) {
 // load reads where every change of the batch stands.
 func (r *runner) load(ctx context.Context, b *Batch) error {
 	r.ended, r.rowOf, r.dependents = map[int]ChangeState{}, map[int]int{}, map[int][]*task{}
+	r.saw(b)
 	var finished []Change
 	var open []*task
+	circles := circles{}
 	for after := 0; ; {
 		changes, err := r.engine.store.Changes(ctx, r.number, after, pageOfChanges)
 		if err != nil {
@@ -161,40 +177,79 @@ func (r *runner) load(ctx context.Context, b *Batch) error {
 			if len(c.Steps) == 0 {
 				continue
 			}
-			step := c.Steps[min(c.Step, len(c.Steps)-1)]
-			r.rowOf[step.Seq] = c.Row
-			t := &task{row: c.Row, seq: step.Seq, after: step.After, since: time.Now()}
+			t := r.task(c)
+			circles.add(c, t)
 			switch {
+			case c.State.Ended():
+				finished = append(finished, Change{State: c.State, Finished: c.Finished, Reason: Reason{Code: c.Reason.Code}})
+				continue
 			case c.State == ChangeReady:
 				open = append(open, t)
-			case c.State == ChangeUnknown:
+			default:
 				t.stage, t.due = stageSettle, time.Now().Add(readBack[0])
 				r.delayed = append(r.delayed, t)
 				if r.canary(t) {
 					r.activate(t, true)
 				}
-			case c.State.Ended():
-				r.ended[step.Seq] = c.State
-				finished = append(finished, Change{State: c.State, Finished: c.Finished})
 			}
+			r.left++
 		}
 		if len(changes) < pageOfChanges {
 			break
 		}
 	}
-	r.left = len(open) + len(r.delayed)
+	r.exchanges = circles.exchanges()
 	slices.SortFunc(open, func(a, b *task) int { return cmp.Compare(a.seq, b.seq) })
 	for _, t := range open {
-		r.queue(t)
+		if !t.parks() || !t.back { // it goes back last
+			r.queue(t)
+		}
 	}
+	r.recount(finished, b.Resumed)
+	return r.resumePuttingBack(ctx)
+}
+
+// task makes the task of a change that is to run or has run, and notes how its steps ended.
+func (r *runner) task(c *Change) *task {
+	t := &task{row: c.Row, step: c.Step, back: c.Back, since: time.Now()}
+	for i, step := range c.Steps {
+		r.rowOf[step.Seq] = c.Row
+		switch {
+		case i < c.Step:
+			r.ended[step.Seq] = ChangeDone
+		case c.State.Ended():
+			r.ended[step.Seq] = c.State
+		}
+	}
+	at := min(c.Step, len(c.Steps)-1)
+	t.seq = c.Steps[at].Seq
+	if t.back {
+		if !c.State.Ended() {
+			delete(r.ended, t.seq)
+		}
+		return t
+	}
+	t.after = c.Steps[at].After
+	for _, step := range c.Steps[at+1:] {
+		t.ahead = append(t.ahead, place{step.Seq, step.After})
+	}
+	return t
+}
+
+// recount takes what ended since the last Resume into the counters of the stop rules.
+func (r *runner) recount(finished []Change, since time.Time) {
 	slices.SortStableFunc(finished, func(a, b Change) int { return a.Finished.Compare(b.Finished) })
 	for _, c := range finished {
-		if c.Finished.After(b.Resumed) {
+		if c.Finished.After(since) && c.Reason.Code != ReasonPutBack {
 			r.tally.count(c.State)
 		}
 	}
+}
+
+// saw takes in how the batch stands after a transaction; but for load, the caller holds mu.
+func (r *runner) saw(b *Batch) {
 	r.halted = b.State != Running || b.Cancelling()
-	return nil
+	r.parked, r.goesOn = b.Parked, exchangesGoOn(b) && b.OrgID == r.engine.cfg.OrgID
 }
 
 // queue puts a task where it belongs: behind what it waits for, else in line.
@@ -261,12 +316,21 @@ func (r *runner) await(ctx context.Context) error {
 }
 
 // idle says that nothing can be done now. What stands behind a predecessor is in line as soon as that has ended.
-func (r *runner) idle() bool { return len(r.delayed) == 0 && (len(r.waiting) == 0 || r.isHalted()) }
+func (r *runner) idle() bool {
+	return len(r.delayed) == 0 && (len(r.waiting) == 0 || r.isHalted() && !slices.ContainsFunc(r.waiting, r.mayGo))
+}
 
 func (r *runner) isHalted() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.halted
+}
+
+// mayGo says whether a task in line may be sent: the batch runs, or the task belongs to an exchange that has begun.
+func (r *runner) mayGo(t *task) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.halted || t.exchange != nil && r.goesOn && slices.Contains(r.parked, t.exchange.first.row)
 }
 
 // next is when something is due by the clock.
@@ -296,12 +360,23 @@ func (r *runner) handOut(ctx, work context.Context) {
 		r.give(ctx, work, t)
 		return true
 	})
-	for len(r.waiting) > 0 && r.inFlight < r.engine.cfg.Run.Workers && !r.isHalted() && !now.Before(r.notBefore) {
-		t := r.waiting[0]
+	if now.Before(r.notBefore) {
+		return
+	}
+	for i := 0; i < len(r.waiting) && r.inFlight < r.engine.cfg.Run.Workers; {
+		t := r.waiting[i]
+		if !r.mayGo(t) {
+			i++
+			continue
+		}
 		if r.canaries > 0 || r.canary(t) && r.active > 0 {
 			return
 		}
-		r.waiting = r.waiting[1:]
+		if i == 0 {
+			r.waiting = r.waiting[1:]
+		} else {
+			r.waiting = slices.Delete(r.waiting, i, i+1)
+		}
 		r.activate(t, true)
 		r.give(ctx, work, t)
 	}
@@ -357,7 +432,17 @@ func (r *runner) take(ctx context.Context, v verdict) error {
 	}
 	switch {
 	case v.ended:
-		return r.release(ctx, t, v.state)
+		return r.after(ctx, t, v.state)
+	case v.back.Code != "":
+		r.activate(t, false)
+		return r.putBack(ctx, t.exchange, v.back)
+	case v.moved:
+		r.activate(t, false)
+		seq := t.seq
+		t.seq, t.after, t.ahead = t.ahead[0].seq, t.ahead[0].after, t.ahead[1:]
+		t.step++
+		r.queue(t)
+		return r.release(ctx, seq, t.row, ChangeDone)
 	case t.stage == stageSend:
 		r.queue(t)
 	default:
@@ -382,20 +467,34 @@ func (r *runner) take(ctx context.Context, v verdict) error {
 	return nil
 }
 
-// release lets go what waited for a change that has ended: it may be sent, or is skipped with it.
-func (r *runner) release(ctx context.Context, t *task, state ChangeState) error {
-	behind := r.dependents[t.seq]
-	delete(r.dependents, t.seq)
+// after goes on behind a change that has ended.
+func (r *runner) after(ctx context.Context, t *task, state ChangeState) error {
+	if t.back {
+		return r.nextBack(ctx, t.exchange)
+	}
+	return r.release(ctx, t.seq, t.row, state)
+}
+
+// release lets go what waited for a step that has ended: it may be sent, or is skipped with it. A row at its parking
+// address is neither: its exchange is put back.
+func (r *runner) release(ctx context.Context, seq, row int, state ChangeState) error {
+	behind := r.dependents[seq]
+	delete(r.dependents, seq)
 	for _, d := range behind {
 		if state == ChangeDone || state == ChangeUnchanged {
 			r.queue(d)
 			continue
 		}
-		reason := NewReason(ReasonPredecessor, strconv.Itoa(t.row))
-		if err := r.finish(ctx, d, ChangeSkipped, reason, nil); err != nil {
+		if d.parks() && d.step > 0 {
+			if err := r.putBack(ctx, d.exchange, NewReason(ReasonPutBack, strconv.Itoa(row))); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.finish(ctx, d, ChangeSkipped, NewReason(ReasonPredecessor, strconv.Itoa(row)), nil); err != nil {
 			return err
 		}
-		if err := r.release(ctx, d, ChangeSkipped); err != nil {
+		if err := r.release(ctx, d.seq, d.row, ChangeSkipped); err != nil {
 			return err
 		}
 	}
@@ -443,15 +542,14 @@ func (r *runner) look(ctx context.Context) error {
 			return err
 		}
 	}
-	halted := b.State != Running || b.Cancelling()
-	if r.halted && !halted { // resumed: the counters of the stop rules start anew
+	if running := b.State == Running && !b.Cancelling(); r.halted && running { // resumed: the counters of the stop rules start anew
 		r.tally = tally{}
 		r.deafSince, r.notBefore, r.lost, r.throttled = time.Time{}, time.Time{}, 0, 0
 		for _, t := range r.delayed {
 			t.since = time.Now()
 		}
 	}
-	r.halted = halted
+	r.saw(b)
 	return nil
 }
 
@@ -466,7 +564,7 @@ func (r *runner) pause(ctx context.Context, stop Stop) error {
 		return r.engine.pauseByBot(b, stop)
 	})
 	if err == nil {
-		r.halted = b.State != Running || b.Cancelling()
+		r.saw(b)
 	}
 	return err
 }
@@ -482,6 +580,7 @@ func (r *runner) close(ctx context.Context) error {
 		why := NewReason(ReasonNotRun, "cancelled", nameOf(b.Ending.By))
 		_, err = r.engine.endUnstarted(ctx, r.number, why, func(b *Batch) error {
 			now := time.Now()
+			b.Parked = nil
 			b.Record(Event{At: now, Actor: Bot, Kind: "cancelled", Data: data(map[string]any{"by": b.Ending.By.ID})})
 			return b.end(Cancelled, now)
 		})

@@ -73,9 +73,10 @@ type ChangeState string
 const (
 	// ChangeReady: checked, may run once approved. Out: running, unchanged, failed (drifted), skipped.
 	ChangeReady ChangeState = "ready"
-	// ChangeRunning: the intent to call is on disk. Out: done, failed, unknown, ready when the call was surely not made.
+	// ChangeRunning: the intent to call is on disk. Out: done, failed, unknown, ready when the call was surely not made or
+	// another step follows.
 	ChangeRunning ChangeState = "running"
-	// ChangeDone: read back, shows the new value. Final.
+	// ChangeDone: read back, shows the new value. Out: ready, when the exchange of addresses that it belongs to is put back.
 	ChangeDone ChangeState = "done"
 	// ChangeFailed: refused or drifted, with a reason. Out: ready, by a retry.
 	ChangeFailed ChangeState = "failed"
@@ -97,7 +98,7 @@ var changeTransitions = map[ChangeState][]ChangeState{
 	ChangeUnknown:   {ChangeDone, ChangeReady, ChangeFailed},
 	ChangeFailed:    {ChangeReady},
 	ChangeSkipped:   {ChangeReady},
-	ChangeDone:      {},
+	ChangeDone:      {ChangeReady},
 	ChangeBlocked:   {},
 	ChangeUnchanged: {},
 	ChangeBad:       {},

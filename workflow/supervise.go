@@ -166,7 +166,7 @@ func (e *Engine) attend(ctx context.Context, group *sync.WaitGroup) (next time.T
 				failed = append(failed, fmt.Errorf("count the rows of batch %d: %w", b.Number, err))
 				continue
 			}
-			if b.Cancelling() || summary.State(ChangeUnknown, ChangeRunning) > 0 {
+			if b.Cancelling() || summary.State(ChangeUnknown, ChangeRunning) > 0 || len(b.Parked) > 0 && exchangesGoOn(b) {
 				sooner(e.ensure(ctx, group, b, e.runBatch))
 			}
 		}
@@ -255,7 +255,7 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 		return e.giveUpPlanning(ctx, number, err)
 	}
 	checker := &Checker{
-		Reader: e.cfg.Directory, OrgID: e.cfg.OrgID, Protect: e.cfg.Protect, Workers: e.cfg.Run.Workers, Held: e.store.Held,
+		Reader: e.cfg.Directory, OrgID: e.cfg.OrgID, Batch: number, Protect: e.cfg.Protect, Workers: e.cfg.Run.Workers, Held: e.store.Held,
 		Progress: func(ctx context.Context, checked int) error {
 			_, err := e.store.Update(ctx, number, func(b *Batch) error {
 				if b.State != Planning {

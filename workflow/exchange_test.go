@@ -1,0 +1,220 @@
+package workflow_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// ring makes accounts p1 … pn and a file in which each takes the address of the next and the last that of the first.
+func ring(n int) (*organisation, string) {
+	o, _ := people(n)
+	file := "old_email,new_email\n"
+	for i := 1; i <= n; i++ {
+		file += fmt.Sprintf("p%d@old.example,p%d@old.example\n", i, i%n+1)
+	}
+	return o, file
+}
+
+func (o *organisation) addresses(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = strings.TrimSuffix(o.account(fmt.Sprintf("acc-%d", i+1)).Email, "@old.example")
+	}
+	return out
+}
+
+func TestExchangesGoByWayOfAParkingAddress(t *testing.T) {
+	for n := 2; n <= 5; n++ {
+		t.Run(fmt.Sprintf("%d accounts", n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, file := ring(n)
+				d := newDesk(t, o, nil)
+				b := d.ask(file)
+				changes, err := d.store.Changes(t.Context(), b.Number, 0, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := changes[0].Via(), "countersign-park-1-2@old.example"; got != want {
+					t.Errorf("line 2 goes by way of %q, want %q", got, want)
+				}
+				if changes[0].Effect != workflow.EffectSignedOutTwice || changes[1].Effect != workflow.EffectSignedOut {
+					t.Errorf("effects %s and %s", changes[0].Effect, changes[1].Effect)
+				}
+				d.approve(b)
+				b = d.reach(b.Number, workflow.Done)
+				var want []string
+				for i := 1; i <= n; i++ {
+					want = append(want, fmt.Sprintf("p%d", i%n+1))
+				}
+				if diff := cmp.Diff(want, o.addresses(n)); diff != "" {
+					t.Errorf("addresses (-want +got)\n%s", diff)
+				}
+				if got := len(o.happened()); got != n+1 {
+					t.Errorf("%d calls had an effect, want %d", got, n+1)
+				}
+				if got := count(d.rows(b.Number), "done"); got != n || b.Parked != nil {
+					t.Errorf("%d rows are done, parked %v: %v", got, b.Parked, d.rows(b.Number))
+				}
+			})
+		})
+	}
+}
+
+// A parking address is one that nobody has, on a domain that is ours.
+func TestParkingAddressIsChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := ring(2)
+		o.accounts["squatter"] = managed("squatter", "countersign-park-1-2@old.example")
+		d := newDesk(t, o, nil)
+		b := d.ask(file)
+		want := []string{"2 blocked park_taken", "3 blocked waits_blocked"}
+		if diff := cmp.Diff(want, d.rows(b.Number)); diff != "" || b.State != workflow.Empty {
+			t.Errorf("%s (-want +got)\n%s", b.State, diff)
+		}
+	})
+}
+
+// Whoever is not signed in is parked rather than somebody who is.
+func TestParksWhomItDoesNotDisturb(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := ring(3)
+		o.set("acc-2", func(a *workflow.Account) { a.Status = workflow.StatusInactive })
+		d := newDesk(t, o, nil)
+		b := d.ask(file)
+		changes, err := d.store.Changes(t.Context(), b.Number, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changes[0].Via() != "" || changes[1].Via() == "" || changes[1].Effect != "" {
+			t.Errorf("via %q, %q with effect %q", changes[0].Via(), changes[1].Via(), changes[1].Effect)
+		}
+	})
+}
+
+// refusing refuses the calls that would give the account an address, but for its parking address and its own.
+func refusing(o *organisation, id, old string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refuse = func(account, to string) error {
+		if account == id && !strings.HasPrefix(to, "countersign-park-") && to != old {
+			return refusal()
+		}
+		return nil
+	}
+}
+
+// Whatever row of an exchange is refused, everybody has their own address again at the end.
+func TestExchangeThatCannotBeFinishedIsPutBack(t *testing.T) {
+	const n = 4
+	for failing := 1; failing <= n; failing++ {
+		t.Run(fmt.Sprintf("account %d is refused", failing), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, file := ring(n)
+				refusing(o, fmt.Sprintf("acc-%d", failing), fmt.Sprintf("p%d@old.example", failing))
+				d := newDesk(t, o, func(c *workflow.Config) { c.Run = workflow.RunLimits{Workers: 4} })
+				b := d.ask(file)
+				d.approve(b)
+				b = d.reach(b.Number, workflow.Done)
+				if diff := cmp.Diff([]string{"p1", "p2", "p3", "p4"}, o.addresses(n)); diff != "" {
+					t.Errorf("addresses (-want +got)\n%s", diff)
+				}
+				rows := d.rows(b.Number)
+				if got := count(rows, "done"); got != 0 || b.Parked != nil {
+					t.Errorf("%d rows are done, parked %v: %v", got, b.Parked, rows)
+				}
+				if got := strings.Count(strings.Join(rows, "\n"), "failed refused"); failing > 1 && got != 1 {
+					t.Errorf("%d rows say that they were refused: %v", got, rows)
+				}
+			})
+		})
+	}
+}
+
+// An account that cannot be brought away from its parking address is named, and stops the run.
+func TestStuckAccountIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := ring(2)
+		file += "p3@old.example,p3@new.example\n"
+		o.accounts["acc-3"] = managed("acc-3", "p3@old.example")
+		o.accounts["acc-3"] = func(a workflow.Account) workflow.Account {
+			a.Status, a.Type = workflow.StatusActive, "atlassian"
+			return a
+		}(o.accounts["acc-3"])
+		refusing(o, "acc-1", "")
+		d := newDesk(t, o, func(c *workflow.Config) { c.Run = workflow.RunLimits{Workers: 1} })
+		b := d.ask(file)
+		d.approve(b)
+		b = d.reach(b.Number, workflow.Paused)
+		if b.Stop.Cause != workflow.StopStuck || !cmp.Equal(b.Stop.Rows, []int{2}) {
+			t.Errorf("stopped by %+v", b.Stop)
+		}
+		c, err := d.store.Change(t.Context(), b.Number, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.State != workflow.ChangeFailed || !strings.Contains(c.Reason.Words(), "countersign-park-1-2@old.example") {
+			t.Errorf("line 2 is %s: %s", c.State, c.Reason.Words())
+		}
+		d.do(d.engine.Resume, b.Number, bob)
+		d.reach(b.Number, workflow.Done)
+	})
+}
+
+// A pause or a cancellation in the middle of an exchange lets it finish, and nothing else begin.
+func TestBegunExchangeIsFinishedBeforeAStop(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		act  func(*desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error)
+		want workflow.State
+	}{
+		{"pause", func(d *desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error) { return d.engine.Pause }, workflow.Paused},
+		{"cancel", func(d *desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error) { return d.engine.Cancel }, workflow.Cancelled},
+		{"restart while paused", nil, workflow.Paused},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, file := ring(3)
+				for i := 4; i <= 9; i++ {
+					id := fmt.Sprintf("acc-%d", i)
+					o.accounts[id] = workflow.Account{
+						ID: id, Email: fmt.Sprintf("p%d@old.example", i), Type: "atlassian", Status: workflow.StatusActive, Managed: true,
+					}
+					file += fmt.Sprintf("p%d@old.example,p%d@new.example\n", i, i)
+				}
+				o.latency = time.Second
+				d := newDesk(t, o, func(c *workflow.Config) { c.Run = workflow.RunLimits{Workers: 1} })
+				b := d.ask(file)
+				d.approve(b)
+				for len(o.happened()) == 0 {
+					time.Sleep(100 * time.Millisecond) // of the bubble
+				}
+				if tt.act != nil {
+					d.do(tt.act(d), b.Number, alice)
+				} else {
+					d.do(d.engine.Pause, b.Number, alice)
+					d.restart()
+				}
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				b = d.batch(b.Number)
+				if b.State != tt.want || b.Parked != nil {
+					t.Errorf("the batch is %s, parked %v", b.State, b.Parked)
+				}
+				if diff := cmp.Diff([]string{"p2", "p3", "p1"}, o.addresses(3)); diff != "" {
+					t.Errorf("addresses (-want +got)\n%s", diff)
+				}
+				if got := len(o.happened()); got != 4 {
+					t.Errorf("%d calls had an effect, want the 4 of the exchange", got)
+				}
+			})
+		})
+	}
+}
