@@ -175,8 +175,12 @@ func TestBegunExchangeIsFinishedBeforeAStop(t *testing.T) {
 		act  func(*desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error)
 		want workflow.State
 	}{
-		{"pause", func(d *desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error) { return d.engine.Pause }, workflow.Paused},
-		{"cancel", func(d *desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error) { return d.engine.Cancel }, workflow.Cancelled},
+		{"pause", func(d *desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error) {
+			return d.engine.Pause
+		}, workflow.Paused},
+		{"cancel", func(d *desk) func(context.Context, int64, workflow.Actor) (*workflow.Batch, error) {
+			return d.engine.Cancel
+		}, workflow.Cancelled},
 		{"restart while paused", nil, workflow.Paused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
