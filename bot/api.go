@@ -29,12 +29,16 @@ const (
 	lookBack         = time.Minute // clocks may differ: how much earlier than our send a message may be dated
 	lookPages        = 5
 	lookPageSize     = 100
+	placesPage       = 200
 	postEvent        = "countersign_post" // event_type of the metadata of our posts
 )
 
 // api is Slack's Web API as the bot needs it: paced, with timeouts, and with errors told apart.
 type api struct {
 	client  *slack.Client
+	http    *http.Client // with url and token for what client cannot read
+	url     string
+	token   string
 	log     zerolog.Logger
 	fatal   func(error) // told when the bot token is of no use any more
 	updates *rate.Limiter
@@ -223,7 +227,7 @@ func (a *api) find(ctx context.Context, channel, thread, key string, since time.
 	oldest := fmt.Sprintf("%d.000000", since.Add(-lookBack).Unix())
 	cursor := ""
 	for range lookPages {
-		var page []slack.Message
+		var page []posted
 		var next string
 		if thread == "" {
 			page, next, err = a.history(ctx, channel, oldest, cursor)
@@ -234,8 +238,8 @@ func (a *api) find(ctx context.Context, channel, thread, key string, since time.
 			return "", false, err
 		}
 		for _, m := range page {
-			if m.Metadata.EventType == postEvent && m.Metadata.EventPayload["key"] == key {
-				return m.Timestamp, true, nil
+			if m.Metadata.Type == postEvent && m.Metadata.Payload["key"] == key {
+				return m.TS, true, nil
 			}
 		}
 		if cursor = next; cursor == "" {
@@ -269,8 +273,8 @@ type where struct {
 }
 
 // private answers a person so that nobody else sees it: by the response_url, else as an ephemeral message, else directly.
-// It says nothing where all three fail; the log does.
-func (a *api) private(ctx context.Context, to where, m message) {
+// It says nothing where all three fail; the log does, and false.
+func (a *api) private(ctx context.Context, to where, m message) bool {
 	if to.Response != "" {
 		err := a.call(ctx, "response_url", func(ctx context.Context) error {
 			_, _, err := a.client.PostMessageContext(ctx, to.Channel,
@@ -278,7 +282,7 @@ func (a *api) private(ctx context.Context, to where, m message) {
 			return err
 		})
 		if err == nil {
-			return
+			return true
 		}
 		a.log.Info().Str("person", to.Person).Msg("answer by response_url failed") // the address in err is a secret
 	}
@@ -292,13 +296,15 @@ func (a *api) private(ctx context.Context, to where, m message) {
 			return err
 		})
 		if err == nil {
-			return
+			return true
 		}
 		a.log.Info().Err(err).Str("person", to.Person).Msg("answer privately in the channel")
 	}
-	if _, err := a.post(ctx, to.Person, "", "", m); err != nil {
+	_, err := a.post(ctx, to.Person, "", "", m)
+	if err != nil {
 		a.log.Warn().Err(err).Str("person", to.Person).Msg("answer privately")
 	}
+	return err == nil
 }
 
 // person reads one person from Slack, now.
@@ -342,52 +348,6 @@ func (a *api) direct(ctx context.Context, person string) (channel string, err er
 		return err
 	})
 	return channel, err
-}
-
-// replies gives a page of a thread, with the metadata of our own messages.
-func (a *api) replies(
-	ctx context.Context, channel, thread, oldest, cursor string,
-) (page []slack.Message, next string, err error) {
-	err = a.call(ctx, "conversations.replies", func(ctx context.Context) error {
-		var err error
-		page, _, next, err = a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-			ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: lookPageSize, IncludeAllMetadata: true,
-		})
-		return err
-	})
-	return page, next, err
-}
-
-// history gives a page of a channel, likewise.
-func (a *api) history(
-	ctx context.Context, channel, oldest, cursor string,
-) (page []slack.Message, next string, err error) {
-	err = a.call(ctx, "conversations.history", func(ctx context.Context) error {
-		answer, err := a.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-			ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: lookPageSize, IncludeAllMetadata: true,
-		})
-		if err == nil {
-			page, next = answer.Messages, answer.ResponseMetaData.NextCursor
-		}
-		return err
-	})
-	return page, next, err
-}
-
-// text reads the text of one message, wherever in a thread it stands.
-func (a *api) text(ctx context.Context, channel, ts string) (text string, err error) {
-	err = a.call(ctx, "conversations.replies", func(ctx context.Context) error {
-		page, _, _, err := a.client.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-			ChannelID: channel, Timestamp: ts, Oldest: ts, Latest: ts, Inclusive: true, Limit: 1,
-		})
-		for _, m := range page {
-			if m.Timestamp == ts {
-				text = m.Text
-			}
-		}
-		return err
-	})
-	return text, err
 }
 
 // openForm opens a modal; the trigger lives about three seconds and once.

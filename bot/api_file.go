@@ -131,8 +131,8 @@ func (a *api) sharedAs(ctx context.Context, id, channel, thread string) (ts stri
 			return "", err
 		}
 		for _, m := range page {
-			if slices.ContainsFunc(m.Files, func(f slack.File) bool { return f.ID == id }) {
-				return m.Timestamp, nil
+			if slices.ContainsFunc(m.Files, func(f file) bool { return f.ID == id }) {
+				return m.TS, nil
 			}
 		}
 		if cursor = next; cursor == "" {

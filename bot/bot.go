@@ -97,6 +97,7 @@ type Answers interface {
 type Store interface {
 	Batches
 	Posts
+	Memory
 }
 
 // Batches reads batches and their changes; workflow.Store describes each.
@@ -119,8 +120,16 @@ type Posts interface {
 	DeletePost(ctx context.Context, key string) error
 	// Seen remembers an id from Slack; first is false when it was there before.
 	Seen(ctx context.Context, id string, at time.Time) (first bool, err error)
+	// WasSeen says whether an id is remembered.
+	WasSeen(ctx context.Context, id string) (bool, error)
 	// Revisions gives the batches whose posts may be behind, with their revisions.
 	Revisions(ctx context.Context) (map[int64]int64, error)
+}
+
+// Memory keeps a little over a restart, by name.
+type Memory interface {
+	Remember(ctx context.Context, name string, value []byte) error
+	Recall(ctx context.Context, name string) ([]byte, error) // nil when there is nothing of that name
 }
 
 // Bot is the Slack side, made by New and at work while Run is.
@@ -131,9 +140,11 @@ type Bot struct {
 	people  *people
 	sockets *sockets
 	deliver *deliver
+	intake  *intake
 
 	clicks *queue
 	files  *queue
+	drain  time.Duration   // drainTimeout; tests are quicker
 	self   string          // our own id as a person of Slack
 	ending <-chan struct{} // closed when Run is to end
 
@@ -178,9 +189,10 @@ func New(cfg Config) (*Bot, error) {
 		slack.OptionHTTPClient(cfg.HTTP))
 	b := &Bot{
 		cfg: cfg, log: cfg.Log, clicks: newQueue(clicksWaiting), files: newQueue(filesWaiting),
-		once: map[string]time.Time{}, fail: func(error) {},
+		once: map[string]time.Time{}, fail: func(error) {}, drain: drainTimeout,
 	}
 	b.api = newAPI(client, cfg.Log, b.giveUp)
+	b.api.http, b.api.url, b.api.token = cfg.HTTP, cfg.APIURL, cfg.BotToken
 	b.people = newPeople(b.api, cfg.Admins, cfg.Requesters)
 	var options []socketmode.Option
 	if cfg.Dial != nil {
@@ -195,6 +207,8 @@ func New(cfg Config) (*Bot, error) {
 		}
 	}
 	b.deliver = newDeliver(cfg, b.api, b.people)
+	b.intake = newIntake(b)
+	b.sockets.missed = b.intake.look
 	return b, nil
 }
 
@@ -215,10 +229,11 @@ func (b *Bot) Run(ctx context.Context) error {
 	var links, workers sync.WaitGroup
 	links.Go(func() { b.sockets.run(ctx) })
 	links.Go(func() { b.deliver.run(ctx) })
+	links.Go(func() { b.intake.run(ctx) })
 	workers.Go(func() { b.clicks.work(work, ctx.Done(), clicksAtOnce) })
 	workers.Go(func() { b.files.work(work, ctx.Done(), filesAtOnce) })
 	<-ctx.Done()
-	drain := time.AfterFunc(drainTimeout, stopWork)
+	drain := time.AfterFunc(b.drain, stopWork)
 	defer drain.Stop()
 	links.Wait()
 	workers.Wait()
@@ -328,6 +343,7 @@ func (b *Bot) receiveEvent(payload json.RawMessage) {
 		b.deliver.look() // a card may say that nobody can approve it
 	case in.Type == "member_joined_channel" && in.Person == b.self && in.Channel == b.cfg.Requests:
 		b.deliver.back()
+		b.intake.look()
 	case in.Type == "message" && in.Subtype == "message_deleted":
 		b.deliver.gone(in.Channel, in.Deleted)
 	case e.plain() && in.Person != b.self:

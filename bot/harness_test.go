@@ -149,8 +149,9 @@ type world struct {
 	bot      *Bot
 	url      string
 	reports  Reports
-	refused  string   // what Slack is told to refuse, which is then no fault of ours
-	admins   []string // U0ALICE and U0BOB when nil
+	wrap     func(Engine) Engine // around the engine, for the next bot; may be nil
+	refused  string              // what Slack is told to refuse, which is then no fault of ours
+	admins   []string            // U0ALICE and U0BOB when nil
 	quick    bool
 	log      *logged
 
@@ -262,10 +263,14 @@ func (w *world) startBot(over Store) {
 		w.admins = []string{"U0ALICE", "U0BOB"}
 	}
 	ready := make(chan struct{})
+	engine := Engine(w.engine)
+	if w.wrap != nil {
+		engine = w.wrap(engine)
+	}
 	bot, err := New(Config{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
 		Command: "/countersign", Requests: requests, Admins: w.admins, Requesters: []string{"S0HELPDESK"},
-		Reports: "C0REPORTS", Results: w.reports, Engine: w.engine, Store: over, HTTP: &http.Client{Timeout: 10 * time.Second},
+		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over, HTTP: &http.Client{Timeout: 10 * time.Second},
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
 	})
 	if err != nil {
@@ -278,6 +283,7 @@ func (w *world) startBot(over Store) {
 		bot.api.every, bot.api.allowed = time.Millisecond, nil
 		bot.api.updates.SetLimit(rate.Inf)
 		bot.deliver.progress.SetLimit(rate.Inf)
+		bot.drain = 100 * time.Millisecond
 		bot.deliver.tempo = tempo{
 			draw: 20 * time.Millisecond, progress: 20 * time.Millisecond, retry: 50 * time.Millisecond, share: 20 * time.Millisecond,
 		}

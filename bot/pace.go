@@ -35,6 +35,7 @@ func allowances() map[string]allowance {
 		"files.getUploadURLExternal":   tier4,
 		"files.info":                   tier4,
 		"usergroups.users.list":        tier2,
+		"users.conversations":          tier3,
 		"users.info":                   tier4,
 	}
 }

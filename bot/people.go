@@ -222,6 +222,26 @@ func member(
 	return false, problem
 }
 
+// mayAsk gives a function that says whether a person may have a role. Whom a group that cannot be read would have made one
+// may.
+func (p *people) mayAsk(ctx context.Context) func(person string) bool {
+	known := map[string]bool{}
+	for _, id := range slices.Concat(p.admins, p.requesters) {
+		if !isGroup(id) {
+			known[id] = true
+			continue
+		}
+		members, err := p.groups.lately(ctx, id, askFor)
+		if err != nil && slackCode(err) != "no_such_subteam" {
+			return func(string) bool { return true }
+		}
+		for _, m := range members {
+			known[m] = true
+		}
+	}
+	return func(person string) bool { return known[person] }
+}
+
 // isGroup says whether an entry of the settings is a user group.
 func isGroup(entry string) bool { return strings.HasPrefix(entry, "S") }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -35,6 +36,8 @@ const (
 	shortWaitMax = 30 * time.Second
 	// readyGrace is how long we may be without any socket and still call ourselves ready.
 	readyGrace = 15 * time.Second
+	// deafGap is how long we may be without any socket and still rely on Slack to bring events again.
+	deafGap = 5 * time.Second
 )
 
 // receiver takes what Slack sends. Neither may block.
@@ -69,10 +72,12 @@ type sockets struct {
 	log   zerolog.Logger
 	fail  func(error) // told of an error after which trying again is of no use
 	ready func()      // called at each hello
+	// missed is called when a connection stands after a time without any, in which Slack may have had something to say.
+	missed func()
 }
 
 func newSockets(client *slack.Client, options []socketmode.Option, log zerolog.Logger, to receiver) *sockets {
-	s := &sockets{to: to, log: log, fail: func(error) {}, ready: func() {}}
+	s := &sockets{to: to, log: log, fail: func(error) {}, ready: func() {}, missed: func() {}}
 	for i := range connections {
 		opts := append([]socketmode.Option{
 			socketmode.OptionPingInterval(pingSilence), socketmode.OptionReadLimit(readLimit),
@@ -128,8 +133,12 @@ func (s *sockets) read(ctx context.Context, l, other *link) {
 func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event) {
 	switch evt.Type {
 	case socketmode.EventTypeHello:
+		deaf := s.deafFor()
 		l.hello()
 		s.ready()
+		if deaf >= deafGap {
+			s.missed()
+		}
 	case socketmode.EventTypeConnecting:
 		if wait := l.down(); wait > 0 {
 			if l.hopeless() && other.hopeless() {
@@ -201,6 +210,23 @@ func (s *sockets) ack(ctx context.Context, l *link, id string, answer any) {
 	if err := l.client.AckCtx(ctx, id, answer); err != nil {
 		l.log.Warn().Str("envelope", id).Err(err).Msg("acknowledge")
 	}
+}
+
+// deafFor is how long we have been without any connection; 0 while one stands, deafGap at least before the first.
+func (s *sockets) deafFor() time.Duration {
+	longest := time.Duration(math.MaxInt64)
+	for _, l := range s.links {
+		l.mu.Lock()
+		up, lost, first := l.up, l.lost, l.opened.IsZero()
+		l.mu.Unlock()
+		switch {
+		case up:
+			return 0
+		case !first:
+			longest = min(longest, time.Since(lost))
+		}
+	}
+	return longest
 }
 
 // Ready is nil when at least one connection stands, or stood a moment ago.

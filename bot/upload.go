@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
@@ -27,38 +26,29 @@ func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 	case in.Channel != b.cfg.Requests && !direct:
 		return
 	}
-	if !b.firstEvent(ctx, e) {
-		return
-	}
-	var taken []file
-	var err error
+	var fresh []file
 	for _, f := range in.Files {
-		if f, err = b.complete(ctx, f); err != nil {
-			b.reply(ctx, to, b.say(err, "ask Slack for a file"))
-			continue
-		}
-		if direct || !media(f) {
-			taken = append(taken, f)
+		if b.intake.begin(ctx, fileKey(in.Channel, in.TS, f.ID), in.TS) {
+			fresh = append(fresh, f)
 		}
 	}
-	if len(taken) == 0 {
+	if len(fresh) == 0 {
 		return
 	}
 	actor, err := b.people.asking(ctx, in.Person, in.Channel)
-	if stranger, is := errors.AsType[*StrangerError](err); is && stranger.Kind == NotAPerson {
-		return
-	}
+	stranger, is := errors.AsType[*StrangerError](err)
 	if err == nil && e.Shared {
 		err = &StrangerError{Kind: SharedPlace}
 	}
-	if err != nil {
-		b.reply(ctx, to, b.say(err, "take a file"))
-		return
-	}
 	verb, reason := workflow.ParseVerb(in.Text)
-	for _, f := range taken { // a large one does not hold up the others
+	for _, f := range fresh { // a large one does not hold up the others
+		d := delivered{key: fileKey(in.Channel, in.TS, f.ID), ts: in.TS, direct: direct, to: to}
+		if is && stranger.Kind == NotAPerson {
+			b.intake.end(ctx, d.key, true)
+			continue
+		}
 		take := b.guarded("file", fileTimeout, to, func(ctx context.Context) {
-			b.take(ctx, to, in.TS, actor, f, verb, reason)
+			b.take(ctx, d, actor, err, f, verb, reason)
 		})
 		if !b.files.put("", take) {
 			take(ctx)
@@ -66,26 +56,14 @@ func (b *Bot) filesShared(ctx context.Context, e event, to where) {
 	}
 }
 
-// firstEvent says whether an event came for the first time. When that cannot be known it is taken all the same: a file
-// twice is seen, a lost one is not.
-func (b *Bot) firstEvent(ctx context.Context, e event) bool {
-	id := e.ID
-	if id == "" {
-		id = e.Inner.Channel + "/" + e.Inner.TS
-	}
-	first, err := b.cfg.Store.Seen(ctx, "event/"+id, time.Now())
-	if err != nil {
-		b.log.Error().Err(err).Msg("remember an event")
-		return true
-	}
-	return first
-}
-
 // greet answers words that somebody writes to the bot directly with what it can do.
 func (b *Bot) greet(ctx context.Context, e event, to where) {
-	if b.firstEvent(ctx, e) {
-		b.reply(ctx, to, help(b.cfg.Command))
+	key := "event/" + cmp.Or(e.ID, e.Inner.Channel+"/"+e.Inner.TS)
+	if !b.intake.begin(ctx, key, e.Inner.TS) {
+		return
 	}
+	b.reply(ctx, to, help(b.cfg.Command))
+	b.intake.end(ctx, key, true)
 }
 
 // complete asks Slack for what a file is when the message only names it (Slack Connect, file_access check_file_info).
@@ -118,17 +96,32 @@ func media(f file) bool {
 	return slices.Contains([]string{"image", "video", "audio"}, kind)
 }
 
-// take makes a batch of one file, or says under it why not. Which batch it is, deliver says there.
+// take makes a batch of one file, or says under it why not. Which batch it is, deliver says there. refused is why the
+// person may not ask at all, nil when they may.
 func (b *Bot) take(
-	ctx context.Context, to where, ts string, actor workflow.Actor, f file, verb workflow.ActionName, reason string,
+	ctx context.Context, d delivered, actor workflow.Actor, refused error, f file, verb workflow.ActionName, reason string,
 ) {
-	source := workflow.Source{Kind: workflow.SourceFile, Channel: to.Channel, Message: to.Thread, FileName: f.Name}
-	err := b.submitFile(ctx, source, actor, actor.Person, f, verb, reason)
+	dealt := false
+	defer func() { b.intake.end(context.WithoutCancel(ctx), d.key, dealt) }()
+	f, err := b.complete(ctx, f)
+	if err == nil && !d.direct && media(f) {
+		dealt = true
+		return
+	}
+	if err = cmp.Or(refused, err); err == nil {
+		source := workflow.Source{
+			Kind: workflow.SourceFile, Channel: d.to.Channel, Message: d.to.Thread, FileName: f.Name, Delivery: d.key,
+		}
+		err = b.submitFile(ctx, source, actor, actor.Person, f, verb, reason)
+	}
 	switch {
+	case err == nil, errors.Is(err, workflow.ErrTaken):
+		dealt = true
+	case ctx.Err() != nil: // we are ending, or it took too long: nothing is known of the file
 	case errors.Is(err, workflow.ErrNeedsAction):
-		b.reply(ctx, to, menu(f, to.Person, ts))
-	case err != nil:
-		b.reply(ctx, to, b.say(err, "take a file"))
+		dealt = b.underFile(ctx, d, menu(f, d.to.Person, d.ts))
+	default:
+		dealt = b.underFile(ctx, d, b.say(err, "take a file"))
 	}
 }
 
@@ -223,10 +216,10 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 	}
 	_, reason := workflow.ParseVerb(text)
 	source := workflow.Source{
-		Kind: workflow.SourceFile, Channel: to.Channel, Message: cmp.Or(to.Thread, c.TS), FileName: f.Name,
+		Kind: workflow.SourceFile, Channel: to.Channel, Message: cmp.Or(to.Thread, c.TS), FileName: f.Name, Delivery: menuKey,
 	}
 	err = b.submitFile(ctx, source, actor, author, f, c.Action, reason)
-	if err != nil {
+	if err != nil && !errors.Is(err, workflow.ErrTaken) { // else a crash came between the batch and the note below
 		b.api.private(ctx, to, b.say(err, "choose an action"))
 		return
 	}

@@ -64,6 +64,7 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrAlready, "You have approved this plan already; it counts once."},
 		{workflow.ErrOtherOrg, "This batch was planned for another organisation than the settings name now. Ask for it again."},
 		{workflow.ErrBeingChecked, "This batch is being checked again already."},
+		{workflow.ErrTaken, "I have taken this before; the answer is under the file."},
 		{workflow.ErrNeedsReason, "A reason is needed: put `reason: …` at the end, and send it again."},
 		{workflow.ErrNothingToRead, "There are no rows in it, so there is nothing to do."},
 		{workflow.ErrNeedsAction, "Neither the file nor the message says what is to happen. Say it in the message, for example " +
