@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,8 +20,7 @@ const batchColumns = `number, org_id, state, revision, requester_id, requester_n
 // Create records a request in state planning, gives it the next number and revision 1. Its delivery counts as seen from
 // then on; one that was seen before is workflow.ErrTaken. A batch whose Create failed is not to be used again.
 func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) error {
-	sum := sha256.Sum256(original)
-	hash := hex.EncodeToString(sum[:])
+	hash := hexSum(original)
 	if b.Source.SHA256 == "" {
 		b.Source.SHA256 = hash
 	}
@@ -61,10 +58,11 @@ func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) er
 		if err := touchFollowed(ctx, tx, b); err != nil {
 			return err
 		}
-		for i := range events {
-			events[i].Batch = number // unknown when they were recorded
+		proved, err := proveBatch(ctx, tx, number, b.State)
+		if err != nil {
+			return err
 		}
-		return addEvents(ctx, tx, events)
+		return tell(ctx, tx, number, events, &proof{Batch: proved})
 	})
 	if err != nil {
 		return err
@@ -116,8 +114,11 @@ func (db *DB) Following(ctx context.Context, number int64) (list []*workflow.Bat
 // none back. A second decision of one person on one digest is workflow.ErrAlready.
 func (db *DB) Update(ctx context.Context, number int64, rule func(*workflow.Batch) error) (b *workflow.Batch, err error) {
 	err = db.write(ctx, fmt.Sprintf("update batch %d", number), func(tx *sql.Tx) error {
-		b, err = changeBatch(ctx, tx, number, rule)
-		return err
+		var p *proof
+		if b, p, err = changeBatch(ctx, tx, number, rule); err != nil {
+			return err
+		}
+		return tell(ctx, tx, number, b.TakeEvents(), p)
 	})
 	if err != nil {
 		return nil, err
@@ -161,20 +162,45 @@ func (db *DB) PruneOriginals(ctx context.Context, before time.Time) (n int, err 
 	return n, err
 }
 
-// changeBatch is the inside of every change to a batch: load, rule, write.
+// changeBatch is the inside of every change to a batch: load, rule, write. Its events are still to be written (tell), with
+// what the caller adds to the proof.
 func changeBatch(
 	ctx context.Context, tx *sql.Tx, number int64, rule func(*workflow.Batch) error,
-) (*workflow.Batch, error) {
+) (*workflow.Batch, *proof, error) {
 	b, err := loadBatch(ctx, tx, number)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	before := *b
 	before.Decisions = slices.Clone(b.Decisions)
 	if err := rule(b); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return b, saveBatch(ctx, tx, before, b)
+	if err := saveBatch(ctx, tx, before, b); err != nil {
+		return nil, nil, err
+	}
+	p := &proof{}
+	if !sameBatch(before, *b) {
+		p.Batch, err = proveBatch(ctx, tx, number, b.State)
+	}
+	return b, p, err
+}
+
+func proveBatch(ctx context.Context, tx *sql.Tx, number int64, state workflow.State) (*batchProof, error) {
+	sum, err := batchSum(ctx, tx, number)
+	return &batchProof{SHA256: sum, State: state}, err
+}
+
+// tell writes the events of a transaction on a batch with the proof of what it did. What no event tells of gets one.
+func tell(ctx context.Context, tx *sql.Tx, number int64, events []workflow.Event, p *proof) error {
+	if len(events) == 0 && !p.empty() {
+		events = []workflow.Event{{Actor: workflow.Bot, Kind: recorded}}
+	}
+	for i := range events {
+		events[i].Batch = number // unknown when a new batch recorded them
+	}
+	_, err := addEvents(ctx, tx, events, p)
+	return err
 }
 
 func loadBatch(ctx context.Context, tx *sql.Tx, number int64) (*workflow.Batch, error) {
@@ -206,7 +232,7 @@ func scanBatch(row scanner) (*workflow.Batch, error) {
 	return &b, err
 }
 
-// saveBatch writes what a rule made of a batch. A batch that the rule ended gives up its holds.
+// saveBatch writes what a rule made of a batch, but for its events. A batch that the rule ended gives up its holds.
 func saveBatch(ctx context.Context, tx *sql.Tx, before workflow.Batch, b *workflow.Batch) error {
 	b.Number, b.Revision = before.Number, before.Revision+1
 	_, err := tx.ExecContext(ctx, `
@@ -237,11 +263,9 @@ func saveBatch(ctx context.Context, tx *sql.Tx, before workflow.Batch, b *workfl
 		}
 	}
 	if before.State != b.State {
-		if err := touchFollowed(ctx, tx, b); err != nil {
-			return err
-		}
+		return touchFollowed(ctx, tx, b)
 	}
-	return addEvents(ctx, tx, b.TakeEvents())
+	return nil
 }
 
 // touchFollowed raises the revision of the batch that this one was made of: its card tells what became of this one.

@@ -22,7 +22,8 @@ func (db *DB) Seal(
 	ctx context.Context, number int64, changes []workflow.Change, hold []string, rule func(*workflow.Batch) error,
 ) (b *workflow.Batch, err error) {
 	err = db.write(ctx, fmt.Sprintf("seal batch %d", number), func(tx *sql.Tx) error {
-		if b, err = changeBatch(ctx, tx, number, rule); err != nil {
+		var p *proof
+		if b, p, err = changeBatch(ctx, tx, number, rule); err != nil {
 			return err
 		}
 		if b.State.Open() {
@@ -30,7 +31,13 @@ func (db *DB) Seal(
 				return err
 			}
 		}
-		return addChanges(ctx, tx, number, changes)
+		if err := addChanges(ctx, tx, number, changes); err != nil {
+			return err
+		}
+		if p.Plan, p.Rows, err = provePlan(changes); err != nil {
+			return err
+		}
+		return tell(ctx, tx, number, b.TakeEvents(), p)
 	})
 	if err != nil {
 		return nil, err
@@ -96,7 +103,8 @@ func (db *DB) UpdateChange(
 			return err
 		}
 		before := copyOf(c)
-		b, err = changeBatch(ctx, tx, number, func(b *workflow.Batch) error { return rule(b, c) })
+		var p *proof
+		b, p, err = changeBatch(ctx, tx, number, func(b *workflow.Batch) error { return rule(b, c) })
 		if err != nil {
 			return err
 		}
@@ -105,7 +113,15 @@ func (db *DB) UpdateChange(
 			return err
 		}
 		defer func() { _ = save.Close() }() // ends with the transaction anyway
-		return saveChange(ctx, save, number, &before, c)
+		if err := saveChange(ctx, save, number, &before, c); err != nil {
+			return err
+		}
+		var told rowsChanged
+		if err := told.note(c.Row, outcomeOf(&before), outcomeOf(c)); err != nil {
+			return err
+		}
+		p.Rows = told.proof()
+		return tell(ctx, tx, number, b.TakeEvents(), p)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -120,10 +136,14 @@ func (db *DB) UpdateChanges(
 	rule func(*workflow.Batch) error,
 ) (b *workflow.Batch, err error) {
 	err = db.write(ctx, fmt.Sprintf("update the %s rows of batch %d", state, number), func(tx *sql.Tx) error {
-		if b, err = changeBatch(ctx, tx, number, rule); err != nil {
+		var p *proof
+		if b, p, err = changeBatch(ctx, tx, number, rule); err != nil {
 			return err
 		}
-		return updateEach(ctx, tx, number, state, each)
+		if p.Rows, err = updateEach(ctx, tx, number, state, each); err != nil {
+			return err
+		}
+		return tell(ctx, tx, number, b.TakeEvents(), p)
 	})
 	if err != nil {
 		return nil, err
@@ -133,30 +153,34 @@ func (db *DB) UpdateChanges(
 
 func updateEach(
 	ctx context.Context, tx *sql.Tx, number int64, state workflow.ChangeState, each func(*workflow.Change) error,
-) error {
+) ([]rowsProof, error) {
 	save, err := prepareSave(ctx, tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = save.Close() }() // ends with the transaction anyway
+	var told rowsChanged
 	for after := -1; ; {
 		page, err := loadChanges(ctx, tx, number, after, chunk, state)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i := range page {
 			c := &page[i]
 			after = c.Row
 			before := copyOf(c)
 			if err := each(c); err != nil {
-				return err
+				return nil, err
 			}
 			if err := saveChange(ctx, save, number, &before, c); err != nil {
-				return err
+				return nil, err
+			}
+			if err := told.note(c.Row, outcomeOf(&before), outcomeOf(c)); err != nil {
+				return nil, err
 			}
 		}
 		if len(page) < chunk {
-			return nil
+			return told.proof(), nil
 		}
 	}
 }
@@ -236,6 +260,7 @@ func saveChange(ctx context.Context, save *sql.Stmt, number int64, before, c *wo
 func copyOf(c *workflow.Change) workflow.Change {
 	before := *c
 	before.Steps, before.Cells = slices.Clone(c.Steps), slices.Clone(c.Cells)
+	before.Reason.Facts = slices.Clone(c.Reason.Facts)
 	return before
 }
 

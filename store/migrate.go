@@ -5,10 +5,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"github.com/rs/zerolog"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -49,14 +47,9 @@ func (db *DB) migrate(ctx context.Context) error {
 	if others > 0 && mark != applicationID {
 		return ErrNotOurs
 	}
-	files, err := fs.Sub(migrations, "migrations")
+	provider, err := migrationsFor(db.writer, db.log)
 	if err != nil {
 		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db.writer, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(gooseLog{db.log}))
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
 	}
 	sources := provider.ListSources()
 	known := sources[len(sources)-1].Version

@@ -48,7 +48,8 @@ func (db *DB) CreateRun(ctx context.Context, run report.Run, events ...workflow.
 		if err != nil {
 			return err
 		}
-		return addEvents(ctx, tx, events)
+		_, err = addEvents(ctx, tx, events, nil)
+		return err
 	})
 	if err != nil {
 		return report.Run{}, err
@@ -86,7 +87,12 @@ func (db *DB) UpdateRun(
 		if live && !run.State.Live() {
 			events = append(events, runEvent(run))
 		}
-		return addEvents(ctx, tx, events)
+		head, err := addEvents(ctx, tx, events, nil)
+		if err != nil || !live || run.State.Live() {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE report_run SET log_seq = ?, log_hash = ? WHERE id = ?", head.Seq, head.Hash, id)
+		return err
 	})
 	if err != nil {
 		return report.Run{}, err

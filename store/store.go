@@ -53,6 +53,9 @@ type Config struct {
 	Log  zerolog.Logger
 }
 
+// errReadOnly is the answer to writing what was opened for reading.
+var errReadOnly = errors.New("the database is open for reading only")
+
 // DB is the open database. It may be used by any number of goroutines.
 type DB struct {
 	writer *sql.DB // one connection
@@ -89,6 +92,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 // Close ends every transaction and closes the file.
 func (db *DB) Close() error {
+	if db.writer == nil { // OpenReadOnly
+		return db.reader.Close()
+	}
 	return errors.Join(db.reader.Close(), db.writer.Close())
 }
 
@@ -145,6 +151,9 @@ func escapePath(path string) string {
 // write runs fn in a transaction that no other writer can come between. What fn gives back is given back as it is, but
 // for SQLite's own errors, which become *Error.
 func (db *DB) write(ctx context.Context, op string, fn func(*sql.Tx) error) error {
+	if db.writer == nil {
+		return fmt.Errorf("%s: %w", op, errReadOnly)
+	}
 	return transact(ctx, db.writer, op, fn)
 }
 

@@ -100,7 +100,7 @@ func (r *runner) intend(ctx context.Context, t *task, step Step) error {
 		c.Attempts++
 		c.Tried++
 		c.Called, c.Reason = time.Now(), Reason{}
-		b.Record(Event{At: c.Called, Row: c.Row, Actor: Bot, Kind: "calling", Data: data(map[string]any{
+		b.Record(Event{At: c.Called, Row: c.Row, Actor: Bot, Kind: EventCalling, Data: data(map[string]any{
 			"action": step.Action, "account_id": step.AccountID, "from": step.From, "to": step.To, "attempt": c.Attempts,
 		})})
 		return nil

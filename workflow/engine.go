@@ -127,7 +127,7 @@ func (e *Engine) Submit(ctx context.Context, actor Actor, req Request) (*Batch, 
 
 func (e *Engine) create(ctx context.Context, b *Batch, original []byte) (*Batch, error) {
 	b.State, b.Created = Planning, time.Now()
-	b.Record(Event{At: b.Created, Actor: b.Requester.ID, Kind: "asked", Data: data(map[string]any{
+	b.Record(Event{At: b.Created, Actor: b.Requester.ID, Kind: EventAsked, Data: data(map[string]any{
 		"author": b.Author.ID, "reason": b.Reason, "file": b.Source.FileName, "sha256": b.Source.SHA256, "rows": b.Rows,
 		"follows": b.Follows,
 	})})

@@ -300,7 +300,7 @@ func (e *Engine) seal(b *Batch, plan *Plan) error {
 		return b.end(Empty, now)
 	}
 	b.Digest, b.Approvals, b.Expires = PlanDigest(b, plan.Steps), e.cfg.Approvals, now.Add(e.cfg.ExpiresAfter)
-	b.Record(Event{At: now, Actor: Bot, Kind: "planned", Data: data(map[string]any{
+	b.Record(Event{At: now, Actor: Bot, Kind: EventPlanned, Data: data(map[string]any{
 		"digest": b.Digest, "ready": plan.Ready(), "approvals": b.Approvals,
 	})})
 	return b.Move(AwaitingApproval)

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/pressly/goose/v3"
+	"github.com/rs/zerolog"
+)
+
+// auditFile looks at the file itself: the schema with its triggers, and SQLite's own check of pages and indexes, without
+// which a query could be led past a row.
+func (db *DB) auditFile(ctx context.Context, a *Audited) error {
+	want, err := freshSchema(ctx)
+	if err != nil {
+		return fmt.Errorf("make an empty database to compare with: %w", err)
+	}
+	return db.read(ctx, "audit the file", func(tx *sql.Tx) error {
+		have, err := schema(ctx, tx)
+		if err != nil {
+			return err
+		}
+		compareSchema(want, have, a)
+		rows, err := tx.QueryContext(ctx, "PRAGMA integrity_check(10)")
+		said, err := collect(rows, err, func(row scanner) (s string, err error) {
+			err = row.Scan(&s)
+			return s, err
+		})
+		for _, s := range said {
+			if s != "ok" {
+				a.find(Finding{What: "SQLite finds the file damaged: " + s})
+			}
+		}
+		return err
+	})
+}
+
+func compareSchema(want, have map[string]string, a *Audited) {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		switch made, there := have[name]; {
+		case !there:
+			a.find(Finding{What: "the " + name + " is missing from the database: somebody changed its schema"})
+		case made != want[name]:
+			a.find(Finding{What: "the " + name + " is not as this program makes it: somebody changed the schema"})
+		}
+		delete(have, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		a.find(Finding{What: "the " + name + " in the database is none of ours: somebody changed the schema"})
+	}
+}
+
+// queryer is what a schema can be read from.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// schema is "trigger event_stays" → how it was made, for everything that has a text.
+func schema(ctx context.Context, from queryer) (map[string]string, error) {
+	out := map[string]string{}
+	rows, err := from.QueryContext(ctx, "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+		var name, text string
+		err := row.Scan(&name, &text)
+		out[name] = text
+		return struct{}{}, err
+	})
+	return out, err
+}
+
+// freshSchema is the schema of a new database.
+func freshSchema(ctx context.Context) (map[string]string, error) {
+	pool, err := sql.Open("sqlite", "file::memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = pool.Close() }() // nothing was written that counts
+	pool.SetMaxOpenConns(1)             // each connection would have a database of its own
+	provider, err := migrationsFor(pool, zerolog.Nop())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return nil, err
+	}
+	return schema(ctx, pool)
+}
+
+// migrationsFor gives the migrations of this program on a database.
+func migrationsFor(pool *sql.DB, log zerolog.Logger) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, pool, files,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(gooseLog{log}))
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return provider, nil
+}

@@ -1,0 +1,9 @@
+package workflow
+
+// The kinds of events that an audit of the log follows (store.Audit), beside the verdicts "approve" and "reject": who asked,
+// what was planned, and each call that was about to be made.
+const (
+	EventAsked   = "asked"
+	EventPlanned = "planned"
+	EventCalling = "calling"
+)
