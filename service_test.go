@@ -19,6 +19,7 @@ import (
 	"github.com/countersign/countersign/sandbox"
 	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/store"
 )
 
 // patience is how long a test waits for something that people would see; one that waits this long has failed.
@@ -97,6 +98,21 @@ func (h *house) end() {
 		h.t.Errorf("stop the service: %v", err)
 	}
 	h.stop = nil
+	h.audit()
+}
+
+// audit looks whether the database proves itself, as it must whatever happened.
+func (h *house) audit() {
+	h.t.Helper()
+	db, err := store.OpenReadOnly(context.Background(), store.Config{Path: h.cfg.Store.Path, Log: zerolog.Nop()})
+	if err != nil {
+		h.t.Errorf("open the database to audit it: %v", err)
+		return
+	}
+	a, err := db.Audit(context.Background())
+	if err = errors.Join(err, db.Close()); err != nil || !a.Whole() {
+		h.t.Errorf("audit: %v, %v", a.Findings, err)
+	}
 }
 
 // until waits until something can be seen in the workspace.

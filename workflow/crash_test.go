@@ -349,6 +349,9 @@ func play(t *testing.T, seed uint64, sum *tale) {
 	l.boot()
 	l.settle(b.Number)
 	l.compare(b.Number, strings.Count(file, "\n")-1)
+	if a, err := l.db.Audit(context.Background()); err != nil || !a.Whole() {
+		l.violated("the log does not agree with the tables: %v, %v", a.Findings, err)
+	}
 	l.d.end()
 	for _, w := range l.wrong {
 		t.Errorf("seed %d: %s", seed, w)
