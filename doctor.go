@@ -274,7 +274,7 @@ func (d *doctor) members(ctx context.Context, setting string, ids []string) (abl
 
 // atlassian looks at the key and what it opens.
 func (d *doctor) atlassian(ctx context.Context) error {
-	client, err := newClient(d.cfg, network{}, zerolog.Nop())
+	client, err := newClient(d.cfg, network{}, nil, zerolog.Nop())
 	if err != nil {
 		return err
 	}

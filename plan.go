@@ -43,7 +43,7 @@ func runPlan(ctx context.Context, cfg *Config, options planOptions, out io.Write
 	if sheet.NeedsAction {
 		return fmt.Errorf("%s does not say what is to happen: add --action, one of %s", options.CSV, actionWords())
 	}
-	client, err := newClient(cfg, network{}, zerolog.Nop())
+	client, err := newClient(cfg, network{}, nil, zerolog.Nop())
 	if err != nil {
 		return err
 	}

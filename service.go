@@ -68,9 +68,10 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	if s.store, err = store.Open(ctx, store.Config{Path: cfg.Store.Path, Log: part("store")}); err != nil {
 		return err
 	}
-	if s.client, err = newClient(cfg, s.net, part("atlassian")); err != nil {
+	if s.client, err = newClient(cfg, s.net, s.store, part("atlassian")); err != nil {
 		return err
 	}
+	s.client.Restore(ctx)
 	directory := atlassian.NewDirectory(s.client)
 	s.engine, err = workflow.New(workflow.Config{
 		Store: s.store, Directory: directory, OrgID: cfg.Atlassian.OrgID,
@@ -106,11 +107,12 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	return err
 }
 
-func newClient(cfg *Config, net network, log zerolog.Logger) (*atlassian.Client, error) {
+// newClient makes the client of the settings. memory, which may be nil, is where it keeps what it knows of rate limits.
+func newClient(cfg *Config, net network, memory atlassian.Memory, log zerolog.Logger) (*atlassian.Client, error) {
 	return atlassian.New(atlassian.Config{
 		BaseURL: cfg.Atlassian.APIURL, OrgID: cfg.Atlassian.OrgID, DirectoryID: cfg.Atlassian.DirectoryID,
 		Key: cfg.Atlassian.APIKey.Reveal, Log: log, Workers: cfg.Run.Workers,
-		HTTP: net.Atlassian, Rand: net.dice(),
+		HTTP: net.Atlassian, Rand: net.dice(), Memory: memory,
 	})
 }
 

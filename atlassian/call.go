@@ -18,7 +18,7 @@ import (
 const (
 	callTimeout = 30 * time.Second // one attempt, to the last byte of its answer
 
-	// leaveTimeout is how long a write may wait for a free slot and the gate. What was read before it gets stale; then it
+	// leaveTimeout is how long a write may wait at the gate. What was read before it gets stale; then it
 	// is better not made, and looked at anew.
 	leaveTimeout = 20 * time.Second
 
@@ -56,6 +56,7 @@ type request struct {
 	operation string
 	method    string
 	write     bool       // it changes something: one attempt, never a second
+	account   string     // whom a write changes, or a read looks at before and after one
 	path      string     // behind the base URL, each part escaped
 	query     url.Values // may be nil
 	link      *url.URL   // a page link that was checked, in place of path and query
@@ -107,7 +108,7 @@ func (c *Client) write(ctx context.Context, call request) error {
 	return err
 }
 
-// pass waits for a free slot and the gate, and makes one attempt; started is set when it leaves.
+// pass waits for the gate, and makes one attempt; started is set when it leaves.
 func (c *Client) pass(ctx context.Context, call request, started *time.Time) ([]byte, error) {
 	waitCtx := ctx
 	if call.write {
@@ -115,13 +116,7 @@ func (c *Client) pass(ctx context.Context, call request, started *time.Time) ([]
 		defer cancel()
 		waitCtx = bounded
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-waitCtx.Done():
-		return nil, c.notLeft(ctx, call, waitCtx.Err())
-	}
-	leave, err := c.gate.wait(waitCtx)
+	leave, err := c.gate.wait(waitCtx, call)
 	if err != nil {
 		return nil, c.notLeft(ctx, call, err)
 	}
@@ -130,7 +125,12 @@ func (c *Client) pass(ctx context.Context, call request, started *time.Time) ([]
 	took := time.Since(*started)
 
 	e, failed := errors.AsType[*Error](err)
-	shut := c.gate.done(leave, answer.status == http.StatusTooManyRequests, answer.limits)
+	var shut time.Duration
+	if failed && e.Kind == KindNotSent {
+		c.gate.unused(leave)
+	} else {
+		shut = c.gate.done(leave, ending{answer.status, answer.limits})
+	}
 	if failed && e.Kind == KindThrottled {
 		e.RetryAfter = shut
 	} else if failed && answer.limits != nil {
@@ -150,7 +150,7 @@ func (c *Client) notLeft(ctx context.Context, call request, err error) error {
 	e := &Error{Operation: call.operation, Kind: KindNotSent, cause: err, details: err.Error()}
 	if ctx.Err() == nil {
 		e.cause, e.details = nil, fmt.Sprintf("waited over %s for its turn", leaveTimeout)
-		e.RetryAfter = max(c.gate.shut(), time.Second)
+		e.RetryAfter = max(c.gate.shutFor(call.operation), time.Second)
 	}
 	return e
 }

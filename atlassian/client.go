@@ -63,6 +63,8 @@ type Config struct {
 	Workers int
 	// Pace is how fast calls may leave while nothing is known about limits; zero fields have defaults.
 	Pace Pace
+	// Memory keeps what is known of limits over a restart; nil: nothing is kept. Restore reads it.
+	Memory Memory
 	// OnCall is told of every call that ended, for metrics. It must not block.
 	OnCall func(Call)
 }
@@ -84,8 +86,8 @@ type Client struct {
 	log       zerolog.Logger
 	onCall    func(Call)
 	workers   int
-	slots     chan struct{}
 	gate      *gate
+	keeper    keeper
 
 	dice sync.Mutex // guards rand
 	rand *rand.Rand
@@ -115,7 +117,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = defaultWorkers
 	}
-	gate, err := newGate(cfg.Pace)
+	gate, err := newGate(cfg.Pace, cfg.Workers)
 	if err != nil {
 		return nil, fmt.Errorf("new atlassian client: %w", err)
 	}
@@ -125,18 +127,24 @@ func New(cfg Config) (*Client, error) {
 	if cfg.OnCall == nil {
 		cfg.OnCall = func(Call) {}
 	}
-	return &Client{
+	c := &Client{
 		base: base, org: url.PathEscape(cfg.OrgID), directory: url.PathEscape(cfg.DirectoryID), key: cfg.Key,
 		http: httpClient(cfg), log: cfg.Log, onCall: cfg.OnCall, workers: cfg.Workers,
-		slots: make(chan struct{}, cfg.Workers), gate: gate, rand: cfg.Rand,
-	}, nil
+		gate: gate, rand: cfg.Rand, keeper: keeper{memory: cfg.Memory},
+	}
+	c.keeper.save, gate.changed = c.remember, c.keeper.changed
+	return c, nil
 }
 
 // Gate is what is known about limits just now.
 func (c *Client) Gate() GateState { return c.gate.state() }
 
-// Close lets go of connections that are not in use. Calls may still be made.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close writes down what is known of limits, and lets go of connections that are not in use. Calls may still be made, but
+// nothing of them is kept.
+func (c *Client) Close() {
+	c.keeper.close()
+	c.http.CloseIdleConnections()
+}
 
 func parseBase(raw string) (*url.URL, error) {
 	if raw == "" {

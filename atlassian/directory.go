@@ -25,6 +25,7 @@ type Directory struct{ client *Client }
 var (
 	_ workflow.Directory = (*Directory)(nil)
 	_ workflow.Members   = (*Directory)(nil)
+	_ workflow.Pacer     = (*Directory)(nil)
 )
 
 // NewDirectory makes a directory of a client.
@@ -236,6 +237,40 @@ func (d *Directory) Deactivate(ctx context.Context, id, message string) error {
 // Activate lets the account in again.
 func (d *Directory) Activate(ctx context.Context, id string) error {
 	return writeError(workflow.Activate, "", d.client.Enable(ctx, id))
+}
+
+// changing is the call that carries an action out; "" when there is none yet.
+func changing(action workflow.ActionName) string {
+	switch action {
+	case workflow.Rename:
+		return opSetEmail
+	case workflow.Deactivate:
+		return opDisable
+	case workflow.Activate:
+		return opEnable
+	default:
+		return ""
+	}
+}
+
+// Outlook says how long the changes will take as the limits look now. Each is read before and after.
+func (d *Directory) Outlook(left map[workflow.ActionName]int) workflow.Outlook {
+	calls, n := map[string]int{}, 0
+	for action, count := range left {
+		if call := changing(action); call != "" && count > 0 {
+			calls[opProfile] += 2 * count
+			calls[call] += count
+			n += count
+		}
+	}
+	if n == 0 {
+		return workflow.Outlook{}
+	}
+	out := workflow.Outlook{ToGo: d.client.TimeFor(calls)}
+	if out.ToGo > 0 {
+		out.PerMinute = float64(n) / out.ToGo.Minutes()
+	}
+	return out
 }
 
 // kindError is a client's error as one of the kinds of workflow.

@@ -29,7 +29,7 @@ func TestAWriteDoesNotWaitForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.gate.shutUntil(time.Now(), time.Now().Add(time.Minute))
+		c.gate.buckets[0].shutUntil(time.Now(), time.Now().Add(time.Minute))
 		began := time.Now()
 		err = NewDirectory(c).SetEmail(t.Context(), "712020:ada", "ada@new.example")
 		if took := time.Since(began); took != leaveTimeout {

@@ -15,24 +15,28 @@ type limits struct {
 	remaining int           // calls left; -1 when not said
 	reset     time.Time     // when they are given anew, on our clock; zero when not said
 	retry     time.Duration // Retry-After, from now; 0 when not said
+
+	stamp time.Time     // the reset as written, by the other side's clock
+	ahead time.Duration // of the other side's clock, at least
+	dated bool          // ahead is known, as there was a Date
 }
 
 // readLimits reads X-RateLimit-Limit, -Remaining, -Reset and Retry-After. Times are moved to our clock by the answer's
 // Date, which is cut to whole seconds, so that they come out up to a second late and never early.
 func readLimits(h http.Header, now time.Time) limits {
-	var ahead time.Duration // of the other side's clock
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		ahead = date.Sub(now)
-	}
 	l := limits{limit: count(h.Get("X-RateLimit-Limit")), remaining: count(h.Get("X-RateLimit-Remaining"))}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		l.ahead, l.dated = date.Sub(now), true
+	}
 	if reset, ok := instant(h.Get("X-RateLimit-Reset")); ok {
-		l.reset = reset.Add(-ahead)
+		l.stamp = reset
+		l.reset = now.Add(reset.Sub(now) - l.ahead) // from now, so that a step of our own clock does not move it
 	}
 	after := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.ParseFloat(after, 64); err == nil {
 		l.retry = fromSeconds(seconds)
 	} else if at, err := http.ParseTime(after); err == nil {
-		l.retry = max(0, at.Add(-ahead).Sub(now))
+		l.retry = min(maxShut, max(0, at.Add(-l.ahead).Sub(now)))
 	}
 	return l
 }

@@ -6,183 +6,316 @@ import (
 	"math"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Pace is how fast calls may leave while the answers say nothing about limits, in calls per second. No figure is
-// published for these APIs, so the pace begins low, grows slowly and is halved by a 429.
+// published for these APIs. So it begins low and doubles about every second until the first 429 or until the workers are
+// the only bound (rate.go); there is no highest pace of our own, as a guess would be wrong for every organisation but one.
 type Pace struct {
 	Start float64 // 0 means 20
-	Max   float64 // 0 means 60
+	Max   float64 // 0 means no bound
 }
 
 const (
-	paceStart  = 20.0
-	paceMax    = 60.0
-	paceMin    = 0.5
-	paceGrowth = 1.0 // calls per second more for each second without a 429 at full pace
-
-	// A 429 that does not say when to come back shuts the gate for firstShut, doubled for each one in a row.
-	firstShut   = time.Second
-	longestBlow = 30 * time.Second
+	paceStart = 20.0
+	paceMin   = 0.5
 
 	// maxShut caps what an answer can ask for, so that a wrong date cannot stop us for good.
 	maxShut = 15 * time.Minute
 )
 
-// GateState is what is known about limits.
-type GateState struct {
-	Limit     int       // calls per window as last told; -1 when never told
-	Remaining int       // calls left as last told; -1 when never told
-	Reset     time.Time // when they are given anew, on our clock; zero when never told
-	PerSecond float64   // the pace now
-	Shut      time.Time // no call leaves before; zero or past when open
-}
-
-// gate is where every call waits for its turn, and is told how it ended.
+// gate is where every call waits for its turn, and is told how it ended. Which calls share a limit is not published: all
+// begin in one bucket, and learn.go tells buckets apart by what the answers say. Calls leave in the order in which they
+// came, but for those whose bucket is shut, so that nobody is stuck behind others' queues; and never more than workers
+// are under way.
 type gate struct {
-	limiter *rate.Limiter
+	workers int
+	pace    Pace
+	changed func() // told, under the lock, when a restart should know more than before; must not block
 
-	mu      sync.Mutex
-	most    float64
-	known   GateState
-	flying  int // calls that left and have not ended
-	epoch   int // how many times we were throttled, calls that left together counted once
-	strikes int // 429s in a row, counted likewise
+	mu         sync.Mutex
+	operations []*operation
+	buckets    []*bucket // the first one takes the operations of which nothing is known
+	pairs      map[[2]*bucket]*pair
+	flying     int
+	waiting    int
+	arrived    int64 // calls that ever came to the gate, which numbers them
+	gone       int64 // calls that ever left
+	took       float64
+	clock      clock
+	promises   promises
+	alarm      *time.Timer
 }
 
-// ticket is a call's leave to go; it must be given back by done.
-type ticket struct{ epoch int }
+// operation is one kind of call: what counts as an endpoint here.
+type operation struct {
+	name   string
+	bucket *bucket
+	queue  []*waiter
+	flying int
+	writes bool
+	last   told // its own last answer with headers
+}
 
-func newGate(p Pace) (*gate, error) {
+// waiter is a call at the gate.
+type waiter struct {
+	number  int64
+	arrived time.Time
+	write   bool
+	account string
+	leave   chan struct{} // closed when it may go
+	ticket  ticket        // set by then
+}
+
+// ticket is a call's leave to go; it must be given back by done or unused.
+type ticket struct {
+	operation *operation
+	bucket    *bucket
+	number    int64
+	left      time.Time
+	account   string
+	epoch     int    // of the bucket
+	paced     bool   // our own pace held it
+	own       told   // what its operation was told last when it left
+	seen      []mark // what each bucket was told last when it left
+}
+
+// ending is how a call ended; limits is nil when there was no answer.
+type ending struct {
+	status int
+	limits *limits
+}
+
+func newGate(p Pace, workers int) (*gate, error) {
 	if p.Start == 0 {
 		p.Start = paceStart
 	}
 	if p.Max == 0 {
-		p.Max = max(paceMax, p.Start)
+		p.Max = math.MaxFloat64
 	}
 	if !(p.Start >= paceMin) || !(p.Max >= p.Start) || math.IsInf(p.Max, 0) {
 		return nil, fmt.Errorf("pace: %g to %g calls per second; at least %g, and rising", p.Start, p.Max, paceMin)
 	}
-	return &gate{
-		limiter: rate.NewLimiter(rate.Limit(p.Start), 1),
-		most:    p.Max,
-		known:   GateState{Limit: -1, Remaining: -1, PerSecond: p.Start},
-	}, nil
+	g := &gate{
+		workers: workers, pace: p, changed: func() {}, pairs: map[[2]*bucket]*pair{}, promises: newPromises(workers),
+	}
+	g.newBucket().trial = true
+	return g, nil
 }
 
-// wait returns when a call may leave. Its error is the context's.
-func (g *gate) wait(ctx context.Context) (ticket, error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return ticket{}, err
-		}
-		if shut := g.shut(); shut > 0 {
-			if err := sleep(ctx, shut); err != nil {
-				return ticket{}, err
+// wait returns when the call may leave. Its error is the context's.
+func (g *gate) wait(ctx context.Context, call request) (ticket, error) {
+	if err := ctx.Err(); err != nil {
+		return ticket{}, err
+	}
+	g.mu.Lock()
+	w := g.enter(call, time.Now())
+	g.dispatch(time.Now())
+	g.mu.Unlock()
+	select {
+	case <-w.leave:
+		return w.ticket, nil
+	case <-ctx.Done():
+		g.forsake(call.operation, w)
+		return ticket{}, ctx.Err()
+	}
+}
+
+func (g *gate) enter(call request, now time.Time) *waiter {
+	g.arrived++
+	w := &waiter{
+		number: g.arrived, arrived: now, write: call.write, account: call.account, leave: make(chan struct{}),
+	}
+	op := g.operation(call.operation)
+	op.writes = op.writes || call.write
+	op.queue = append(op.queue, w)
+	g.waiting++
+	return w
+}
+
+// forsake takes back a call whose context ended while it waited, or just as it was let go.
+func (g *gate) forsake(operation string, w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-w.leave:
+		g.back(w.ticket)
+	default:
+		op := g.operation(operation)
+		for i, each := range op.queue {
+			if each == w {
+				op.queue = append(op.queue[:i:i], op.queue[i+1:]...)
+				g.waiting--
+				break
 			}
+		}
+	}
+	g.dispatch(time.Now())
+}
+
+// unused gives a ticket back whose call surely did not leave.
+func (g *gate) unused(t ticket) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.back(t)
+	g.dispatch(time.Now())
+}
+
+func (g *gate) back(t ticket) {
+	g.flying--
+	t.operation.flying--
+	t.operation.bucket.flying--
+}
+
+func (g *gate) operation(name string) *operation {
+	for _, op := range g.operations {
+		if op.name == name {
+			return op
+		}
+	}
+	op := &operation{name: name, bucket: g.buckets[0]}
+	g.operations = append(g.operations, op)
+	return op
+}
+
+// dispatch lets go whoever may, and sees to it that it is called again when the next one may.
+func (g *gate) dispatch(now time.Time) {
+	for g.flying < g.workers {
+		op, at := g.pick(now)
+		if op == nil {
+			g.wake(now, at)
+			return
+		}
+		g.release(op, now)
+	}
+}
+
+// pick is the operation whose first call is the next to go; or nil, and when to look again (never: after the next event).
+func (g *gate) pick(now time.Time) (next *operation, again time.Time) {
+	for _, op := range g.operations {
+		if len(op.queue) == 0 {
 			continue
 		}
-		turn := g.limiter.Reserve()
-		if err := sleep(ctx, turn.Delay()); err != nil {
-			turn.Cancel()
-			return ticket{}, err
-		}
-		if t, ok := g.leave(); ok {
-			return t, nil
+		ok, at := g.may(op, op.queue[0], now)
+		switch {
+		case !ok && !at.IsZero() && (again.IsZero() || at.Before(again)):
+			again = at
+		case ok && (next == nil || op.queue[0].number < next.queue[0].number):
+			next = op
 		}
 	}
+	return next, again
 }
 
-func (g *gate) shut() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return time.Until(g.known.Shut)
+func (g *gate) may(op *operation, w *waiter, now time.Time) (ok bool, at time.Time) {
+	b := op.bucket
+	if ok, at := b.open(now); !ok {
+		return false, at
+	}
+	if b.window.known() {
+		need, until := g.promises.room(now, w, g.writes(b), b.window.limit)
+		if ok, at := b.window.has(now, b.flying, need); !ok {
+			if !until.IsZero() && until.Before(at) {
+				at = until
+			}
+			return false, at
+		}
+	}
+	return b.pacer.may(now)
 }
 
-// leave counts a call as gone, unless the gate was shut while it waited for its turn.
-func (g *gate) leave() (ticket, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if time.Now().Before(g.known.Shut) {
-		return ticket{}, false
+// writes says whether calls that change something share the bucket.
+func (g *gate) writes(b *bucket) bool {
+	for _, op := range g.operations {
+		if op.bucket == b && op.writes {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *gate) release(op *operation, now time.Time) {
+	w, b := op.queue[0], op.bucket
+	op.queue[0] = nil
+	op.queue = op.queue[1:]
+	g.waiting--
+	g.gone++
+	w.ticket = ticket{
+		operation: op, bucket: b, number: g.gone, left: now, account: w.account, epoch: b.epoch,
+		paced: b.leave(now, w.arrived.Before(now)), own: op.last, seen: g.marks(),
 	}
 	g.flying++
-	return ticket{epoch: g.epoch}, true
+	op.flying++
+	b.flying++
+	g.promises.leave(now, op.name, w)
+	close(w.leave)
 }
 
-// done tells the gate how a call ended: throttled or not, and what its headers said (nil when there was no answer). It
-// says for how long the gate is shut now.
-func (g *gate) done(t ticket, throttled bool, l *limits) time.Duration {
+func (g *gate) wake(now, at time.Time) {
+	switch {
+	case at.IsZero() && g.alarm == nil:
+	case at.IsZero():
+		g.alarm.Stop()
+	case g.alarm == nil:
+		g.alarm = time.AfterFunc(at.Sub(now), func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.dispatch(time.Now())
+		})
+	default:
+		g.alarm.Reset(at.Sub(now))
+	}
+}
+
+// done tells the gate how a call ended. It says for how long no call of its kind will leave now.
+func (g *gate) done(t ticket, end ending) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	g.flying--
-	if l != nil {
-		g.learn(now, *l)
+	g.back(t)
+	if end.limits != nil {
+		g.clock.note(now, *end.limits)
+		g.timed(now.Sub(t.left))
 	}
+	g.learn(now, t, end)
+	b := t.operation.bucket
 	switch {
-	case throttled:
-		g.strike(now, t, l)
-	case l != nil && t.epoch == g.epoch:
-		g.strikes = 0
-		g.setPace(min(g.most, g.known.PerSecond+paceGrowth/g.known.PerSecond))
+	case end.limits == nil:
+	case throttled(end.status):
+		g.strike(now, t, *end.limits)
+	case b.passed(now, t):
+		g.changed()
 	}
-	return max(0, g.known.Shut.Sub(now))
+	g.dispatch(now)
+	return b.shutFor(now)
 }
 
-// learn notes the limits, and shuts the gate when what is left will be used up by the calls under way.
-func (g *gate) learn(now time.Time, l limits) {
-	if l.limit >= 0 {
-		g.known.Limit = l.limit
+func (g *gate) strike(now time.Time, t ticket, l limits) {
+	b := t.operation.bucket
+	if b.strike(now, t, l, g.clock) && b.silent {
+		for _, other := range g.buckets {
+			if other != b {
+				other.doubt(now)
+			}
+		}
 	}
-	if !l.reset.IsZero() {
-		g.known.Reset = l.reset
-	}
-	if l.remaining < 0 {
-		return
-	}
-	g.known.Remaining = l.remaining
-	if l.remaining <= g.flying && l.reset.After(now) {
-		g.shutUntil(now, l.reset)
-	}
+	g.changed()
 }
 
-func (g *gate) strike(now time.Time, t ticket, l *limits) {
-	if t.epoch == g.epoch { // calls that left together are told so together, and that counts once
-		g.epoch++
-		g.strikes++
-		g.setPace(max(paceMin, g.known.PerSecond/2))
+// timed keeps the average time that a call takes.
+func (g *gate) timed(took time.Duration) {
+	const weight = 0.1
+	if g.took == 0 {
+		g.took = took.Seconds()
 	}
-	switch {
-	case l != nil && l.retry > 0:
-		g.shutUntil(now, now.Add(l.retry))
-	case l != nil && l.reset.After(now):
-		g.shutUntil(now, l.reset)
-	default:
-		g.shutUntil(now, now.Add(min(longestBlow, firstShut<<min(max(0, g.strikes-1), 10))))
-	}
+	g.took += weight * (took.Seconds() - g.took)
 }
 
-func (g *gate) shutUntil(now, until time.Time) {
-	if latest := now.Add(maxShut); until.After(latest) {
-		until = latest
-	}
-	if until.After(g.known.Shut) {
-		g.known.Shut = until
-	}
-}
-
-func (g *gate) setPace(perSecond float64) {
-	g.known.PerSecond = perSecond
-	g.limiter.SetLimit(rate.Limit(perSecond))
-}
-
-func (g *gate) state() GateState {
+// shutFor is how long no call of the operation will leave.
+func (g *gate) shutFor(operation string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.known
+	return g.operation(operation).bucket.shutFor(time.Now())
 }
 
 // sleep waits, or returns the context's error as soon as it ends.

@@ -118,9 +118,6 @@ func TestThrottledUntilReset(t *testing.T) {
 			if late := time.Since(reset); late > 2*time.Minute {
 				t.Errorf("asked again %v after the reset", late)
 			}
-			if got := w.client.Gate(); got.Limit != 100 || got.PerSecond >= fast.Start {
-				t.Errorf("gate %+v, want the limit told and half the pace", got)
-			}
 		})
 	}
 }

@@ -79,7 +79,7 @@ func (c *Client) Profile(ctx context.Context, id string) (Profile, error) {
 	var answer struct {
 		Account Profile `json:"account"`
 	}
-	call := request{operation: opProfile, method: http.MethodGet, path: path}
+	call := request{operation: opProfile, method: http.MethodGet, path: path, account: id}
 	if err := c.read(ctx, call, checkBudget, &answer); err != nil {
 		return Profile{}, err
 	}
@@ -118,5 +118,5 @@ func (c *Client) manage(ctx context.Context, operation, method, id, rest string,
 	if err != nil {
 		return err
 	}
-	return c.write(ctx, request{operation: operation, method: method, path: path, body: body})
+	return c.write(ctx, request{operation: operation, method: method, path: path, account: id, body: body})
 }

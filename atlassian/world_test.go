@@ -39,7 +39,7 @@ func (w *world) made() []Call {
 }
 
 // newOrganisation has a verified domain, an unverified one, and the accounts.
-func newOrganisation(t *testing.T, accounts ...organisation.Account) *organisation.Organisation {
+func newOrganisation(t testing.TB, accounts ...organisation.Account) *organisation.Organisation {
 	t.Helper()
 	o, err := organisation.New(organisation.Config{
 		OrgID: testOrg, Name: "Example", APIKey: testKey, ScopedKeys: []string{scopedKey}, PageSize: 20,
@@ -62,7 +62,7 @@ func newOrganisation(t *testing.T, accounts ...organisation.Account) *organisati
 	return o
 }
 
-func newWorld(t *testing.T, o *organisation.Organisation, base string, change func(*Config)) *world {
+func newWorld(t testing.TB, o *organisation.Organisation, base string, change func(*Config)) *world {
 	t.Helper()
 	o.SetBaseURL(base)
 	w := &world{Organisation: o}

@@ -12,6 +12,8 @@ type RateLimit struct {
 	PerMinute int // in each minute of the clock; 0: no limit
 	Burst     int // in each second of the clock; 0: no limit
 
+	Shared bool // all endpoints count together, as the documents do not rule out
+
 	Headers    bool // X-RateLimit-Limit, -Remaining and -Reset on every answer, as the organizations API documents
 	Seconds    bool // -Reset with seconds; without them, as one exporter has seen it, it is still exact
 	RetryAfter bool // Retry-After on 429, which only Jira documents
@@ -37,12 +39,15 @@ func (o *Organisation) count(found route, key string) (http.Header, bool) {
 		return nil, true
 	}
 	endpoint := found.method + " " + found.path + " " + key
+	if limit.Shared {
+		endpoint = key
+	}
 	counted := o.windows[endpoint]
 	if counted == nil {
 		counted = new(window)
 		o.windows[endpoint] = counted
 	}
-	moment := time.Now().UTC()
+	moment := time.Now().Add(o.ahead).UTC()
 	if minute := moment.Truncate(minuteWindow); !minute.Equal(counted.minute) {
 		counted.minute, counted.inMinute = minute, 0
 	}

@@ -60,6 +60,7 @@ type Organisation struct {
 	baseURL   string
 	limit     RateLimit
 	windows   map[string]*window
+	ahead     time.Duration
 	collision Collision
 	faults    Faults
 
@@ -149,6 +150,15 @@ func (o *Organisation) SetLimit(limit RateLimit) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.limit = limit
+	clear(o.windows)
+}
+
+// SetClock says how far this side's clock is ahead of ours (or behind, below 0): it stands in Date and in the times of the
+// limits' headers, and the limits' windows are its own. Times in accounts are not moved.
+func (o *Organisation) SetClock(ahead time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ahead = ahead
 	clear(o.windows)
 }
 

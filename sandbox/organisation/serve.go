@@ -100,8 +100,10 @@ func (o *Organisation) reply(x *exchange, w http.ResponseWriter, given answer) {
 	o.mu.Lock()
 	x.call.Status = given.status
 	o.pulse()
+	ahead := o.ahead
 	o.mu.Unlock()
 	text := encode(w, given)
+	w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
 	w.WriteHeader(given.status)
 	_, _ = w.Write(text) // the client may have left; there is nobody to tell
 }

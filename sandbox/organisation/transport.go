@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 )
 
 // errCut is what a client sees of a connection that was cut before the answer; it wraps io.ErrUnexpectedEOF.
@@ -87,7 +86,6 @@ func (w *response) Write(text []byte) (int, error) {
 
 func (w *response) result(r *http.Request) *http.Response {
 	w.WriteHeader(http.StatusOK)
-	w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	body := io.Reader(&w.body)
 	if w.cut {
 		body = io.MultiReader(body, failing{})
