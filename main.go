@@ -81,13 +81,15 @@ func (p *program) root() *cobra.Command {
 		p.command("manifest", "Print the Slack app manifest for these settings", p.manifest),
 		p.plan(),
 		p.command("health", "Exit with 0 when the running bot is ready", p.health),
+		p.audit(),
+		p.backup(),
 		p.command("version", "Print the version", p.version),
 	)
 	root.AddCommand(p.later()...)
 	return root
 }
 
-// command is a command that takes no arguments.
+// command is a command that takes no arguments, unless its Args are set to others.
 func (p *program) command(use, short string, do func(context.Context) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
@@ -187,8 +189,6 @@ func (p *program) later() []*cobra.Command {
 		}
 	}
 	return []*cobra.Command{
-		notYet("backup", "Write a consistent copy of the database"),
-		notYet("audit", "Verify and export the log of everything people and the bot did"),
 		notYet("policy", "Explain who would have to approve a CSV"),
 	}
 }

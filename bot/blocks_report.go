@@ -48,8 +48,22 @@ func liveWords(r report.Run) string {
 	return "being made"
 }
 
-// resultText is a result in a few words: headline numbers and what is different from the time before, or why it failed.
-func resultText(r report.Result) string {
+// headShown is how many digits of a hash a message shows: 128 bits, too many for anybody to make another log that has them.
+const headShown = 32
+
+// logHead is the line that makes a message an anchor of the log outside the database (countersign audit verify --head).
+func logHead(h report.LogHead) string {
+	if h.Seq == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\nLog head: event %d, `%s…`", h.Seq, h.Hash[:min(len(h.Hash), headShown)])
+}
+
+// resultText is a result in a few words: headline numbers and what is different from the time before, or why it failed;
+// and the head of the log.
+func resultText(r report.Result) string { return resultWords(r) + logHead(r.Log) }
+
+func resultWords(r report.Result) string {
 	head := fmt.Sprintf("*%s* %s", quoted(r.Report, tableCell), quoted(r.Date, tableCell))
 	if r.Failed {
 		return ":warning: " + head + " could not be made: " + quoted(r.Reason, reasonText) + ". What was recorded before stays."

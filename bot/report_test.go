@@ -12,6 +12,7 @@ func TestReportGolden(t *testing.T) {
 		Run: 3, Report: "nightly-accounts", Kind: report.ManagedAccounts, Date: "2026-11-24", At: at(0),
 		Counts: report.Counts{Accounts: 20_500, Active: 19_000, Inactive: 1_500, Billable: 18_001},
 		Before: &report.Counts{Accounts: 20_480, Active: 19_000, Inactive: 1_480, Billable: 18_002},
+		Log:    report.LogHead{Seq: 1234, Hash: testDigest},
 	}
 	first := made
 	first.Before, first.By = nil, "U0ALICE"

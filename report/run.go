@@ -91,6 +91,16 @@ type Result struct {
 	Failed   bool
 	Reason   string // of the failure, as a clause
 	Snapshot int64  // 0 when it failed or the snapshot was dropped: there is no file any more
+
+	// Log is where the log of events ended with this run. What is shown of it outside the database is what an audit can hold
+	// the log against (countersign audit verify --head).
+	Log LogHead
+}
+
+// LogHead is an event by its number and its hash, which covers all events before it.
+type LogHead struct {
+	Seq  int64 // 0 when it is not known
+	Hash string
 }
 
 // MessageKey and FileKey are the keys of the posts (workflow.Post) that show the result.

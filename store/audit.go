@@ -215,33 +215,34 @@ func reportHeads(ctx context.Context, tx *sql.Tx) ([]Head, error) {
 	})
 }
 
-// Events calls fn with every event in order, of one batch (0 for all), as a line of JSON: what is hashed, with the hash as
-// its last member.
-func (db *DB) Events(ctx context.Context, batch int64, fn func(line []byte) error) error {
-	return db.read(ctx, "export the events", func(tx *sql.Tx) error {
-		query := "SELECT " + entryColumns + " FROM event ORDER BY seq"
-		var args []any
-		if batch != 0 {
-			query, args = "SELECT "+entryColumns+" FROM event WHERE batch = ? ORDER BY seq", []any{batch}
-		}
-		rows, err := tx.QueryContext(ctx, query, args...)
+// Events calls fn with every event in order, as a line of JSON: what is hashed, with the hash as its last member.
+func (db *DB) Events(ctx context.Context, fn func(line []byte) error) error {
+	return db.read(ctx, "export the events", func(tx *sql.Tx) error { return eachEvent(ctx, tx, 0, fn) })
+}
+
+// eachEvent walks through the log, or through that of one batch.
+func eachEvent(ctx context.Context, tx *sql.Tx, batch int64, fn func(line []byte) error) error {
+	query, args := "SELECT "+entryColumns+" FROM event ORDER BY seq", []any(nil)
+	if batch != 0 {
+		query, args = "SELECT "+entryColumns+" FROM event WHERE batch = ? ORDER BY seq", []any{batch}
+	}
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // what went wrong is in rows.Err
+	for rows.Next() {
+		e, err := scanEntry(rows)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = rows.Close() }() // what went wrong is in rows.Err
-		for rows.Next() {
-			e, err := scanEntry(rows)
-			if err != nil {
-				return err
-			}
-			line := e.text()
-			line = append(line[:len(line)-1], `,"hash":`+quote(e.Hash)+"}\n"...)
-			if err := fn(line); err != nil {
-				return err
-			}
+		line := e.text()
+		line = append(line[:len(line)-1], `,"hash":`+quote(e.Hash)+"}\n"...)
+		if err := fn(line); err != nil {
+			return err
 		}
-		return rows.Err()
-	})
+	}
+	return rows.Err()
 }
 
 // LogHead is the head of the log as it is now.

@@ -605,3 +605,26 @@ func fields(of any) []string {
 	}
 	return out
 }
+
+// After a crash the log of the database (-wal) is still there, and what it holds counts.
+func TestOpenReadOnlyAfterACrash(t *testing.T) {
+	db := open(t)
+	create(t, db)
+	var path string
+	if err := db.reader.QueryRowContext(t.Context(), "SELECT file FROM pragma_database_list").Scan(&path); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(t.TempDir(), "left.db")
+	for _, suffix := range []string{"", "-wal"} { // as a program that was killed leaves them
+		raw, err := os.ReadFile(path + suffix)
+		if err != nil || len(raw) == 0 {
+			t.Fatalf("%s has %d bytes: %v", suffix, len(raw), err)
+		}
+		if err := os.WriteFile(left+suffix, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a := audit(t, left); !a.Whole() || a.Batches != 1 {
+		t.Errorf("%+v, want one whole batch", a)
+	}
+}

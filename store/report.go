@@ -141,7 +141,7 @@ func scanRun(row scanner) (run report.Run, err error) {
 // resultsQuery reads ended runs (r), each with the run before it that did not fail (b).
 const resultsQuery = `
 	SELECT r.id, r.report, r.kind, r.asked_by, r.date, r.file_name, r.finished, r.accounts, r.active, r.inactive, r.billable,
-		r.state = 'failed', r.reason, ifnull(r.snapshot, 0),
+		r.state = 'failed', r.reason, ifnull(r.snapshot, 0), r.log_seq, r.log_hash,
 		b.id IS NOT NULL, ifnull(b.accounts, 0), ifnull(b.active, 0), ifnull(b.inactive, 0), ifnull(b.billable, 0)
 	FROM report_run r LEFT JOIN report_run b ON b.id = (
 		SELECT max(p.id) FROM report_run p WHERE p.report = r.report AND p.state = 'done' AND p.id < r.id)
@@ -191,7 +191,7 @@ func scanResult(row scanner) (r report.Result, err error) {
 	var before report.Counts
 	var has bool
 	err = row.Scan(&r.Run, &r.Report, &r.Kind, &r.By, &r.Date, &r.FileName, moment{&r.At},
-		&r.Accounts, &r.Active, &r.Inactive, &r.Billable, &r.Failed, &r.Reason, &r.Snapshot,
+		&r.Accounts, &r.Active, &r.Inactive, &r.Billable, &r.Failed, &r.Reason, &r.Snapshot, &r.Log.Seq, &r.Log.Hash,
 		&has, &before.Accounts, &before.Active, &before.Inactive, &before.Billable)
 	if has {
 		r.Before = &before

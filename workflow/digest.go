@@ -13,12 +13,15 @@ const digestVersion = 1
 
 // PlanDigest is the SHA-256, in hex, of what people approve: version, organisation, batch number, requester, author,
 // reason and the hashes of the steps in running order. Check texts, counts and times are not in it.
-func PlanDigest(b *Batch, steps []Step) string {
+func PlanDigest(b *Batch, steps []Step) string { return hexHash(DigestText(b, steps)) }
+
+// DigestText is what PlanDigest is the hash of, for whoever wants to compute it without us.
+func DigestText(b *Batch, steps []Step) []byte {
 	hashes := make([]string, len(steps))
 	for i, s := range steps {
 		hashes[i] = s.Hash()
 	}
-	return canonicalHash(map[string]any{
+	return canonicalText(map[string]any{
 		"version":   digestVersion,
 		"org_id":    b.OrgID,
 		"batch":     b.Number,
@@ -31,8 +34,11 @@ func PlanDigest(b *Batch, steps []Step) string {
 
 // Hash is the SHA-256, in hex, of the step's canonical JSON. Where the step stands in the running order is not in it: the
 // order of the hashes is.
-func (s Step) Hash() string {
-	return canonicalHash(map[string]any{
+func (s Step) Hash() string { return hexHash(s.Text()) }
+
+// Text is what Hash is the hash of.
+func (s Step) Text() []byte {
+	return canonicalText(map[string]any{
 		"row":             s.Row,
 		"action":          s.Action,
 		"account_id":      s.AccountID,
@@ -45,15 +51,19 @@ func (s Step) Hash() string {
 	})
 }
 
-// canonicalHash hashes a JSON object with its keys sorted, no white space and nothing escaped that JSON does not ask to
+// canonicalText spells a JSON object with its keys sorted, no white space and nothing escaped that JSON does not ask to
 // be escaped but U+2028 and U+2029 (encoding/json).
-func canonicalHash(object map[string]any) string {
+func canonicalText(object map[string]any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(object); err != nil {
 		panic(fmt.Sprintf("workflow: canonical JSON: %v", err)) // strings and numbers only: cannot fail
 	}
-	sum := sha256.Sum256(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+func hexHash(text []byte) string {
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
