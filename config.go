@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // defaultConfigFile is the settings file when --config does not name one.
@@ -75,7 +77,7 @@ type Approval struct {
 	Approvals     int
 	ExpiresAfter  time.Duration // from the moment the plan stands
 	StartWithin   time.Duration // from the approval
-	FinishWithin  time.Duration // from the start of the run
+	FinishWithin  time.Duration // from the start of the run, a closed window not counted
 	RemindAfter   time.Duration // from the moment the plan stands
 	RequireReason bool
 }
@@ -91,6 +93,7 @@ type Run struct {
 	Canary               int // ready changes that go one at a time before the others; 0 for none
 	StopAfterFailures    int // in a row
 	StopAtFailurePercent int // of the finished changes
+	Window               workflow.Window
 }
 
 // Report is one scheduled report.

@@ -148,9 +148,7 @@ func (s section) run(c *Run) {
 	s.number("canary", &c.Canary, 0, 1_000_000)
 	s.number("stop_after_failures", &c.StopAfterFailures, 1, 1_000_000)
 	s.number("stop_at_failure_percent", &c.StopAtFailurePercent, 1, 100)
-	if s.filled("window") {
-		s.notYet("window", "leave the window out; approve when the batch may run")
-	}
+	s.window("window", &c.Window)
 }
 
 func (s section) reports(c *[]Report) {

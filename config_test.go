@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // update writes what the program does now into testdata, to be read and committed.
@@ -47,7 +49,7 @@ approval:
 protect: [ceo@example.com]
 limits: {max_changes: 100, per_day: {requester: 0, all: 0}}
 emergency: {group: ""}
-run: {workers: 64, canary: 0, stop_after_failures: 1, stop_at_failure_percent: 100, window: }
+run: {workers: 64, canary: 0, stop_after_failures: 1, stop_at_failure_percent: 100, window: {from: "19:00", to: 06:00, days: [mon, Fri], timezone: Europe/Berlin}}
 reports:
   - {name: nightly-accounts, kind: managed-accounts, schedule: "0 2 * * *", timezone: Europe/Berlin, keep: 7}
 store: {path: data/bot.db, keep_files: 30d}
@@ -137,7 +139,9 @@ func TestLoadEverything(t *testing.T) {
 		},
 		Protect: []string{"ceo@example.com"},
 		Limits:  Limits{MaxChanges: 100},
-		Run:     Run{Workers: 64, Canary: 0, StopAfterFailures: 1, StopAtFailurePercent: 100},
+		Run: Run{Workers: 64, Canary: 0, StopAfterFailures: 1, StopAtFailurePercent: 100, Window: workflow.Window{
+			From: workflow.Clock{Hour: 19}, To: workflow.Clock{Hour: 6}, Days: []time.Weekday{time.Monday, time.Friday}, Location: berlin,
+		}},
 		Reports: []Report{{
 			Name: "nightly-accounts", Kind: managedAccounts, Schedule: "0 2 * * *", Timezone: berlin, Keep: 7,
 		}},

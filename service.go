@@ -76,12 +76,12 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	s.engine, err = workflow.New(workflow.Config{
 		Store: s.store, Directory: directory, OrgID: cfg.Atlassian.OrgID,
 		Approvals: cfg.Approval.Approvals, ExpiresAfter: cfg.Approval.ExpiresAfter,
-		StartWithin: cfg.Approval.StartWithin, RequireReason: cfg.Approval.RequireReason,
+		StartWithin: cfg.Approval.StartWithin, FinishWithin: cfg.Approval.FinishWithin, RequireReason: cfg.Approval.RequireReason,
 		Limits:  workflow.ReadLimits{MaxBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges},
 		Protect: cfg.Protect,
 		Run: workflow.RunLimits{
 			Workers: cfg.Run.Workers, Canary: cfg.Run.Canary, StopAfterFailures: cfg.Run.StopAfterFailures,
-			StopAtPercent: cfg.Run.StopAtFailurePercent,
+			StopAtPercent: cfg.Run.StopAtFailurePercent, Window: cfg.Run.Window,
 		},
 		Log: part("workflow"),
 	})

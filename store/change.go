@@ -151,6 +151,44 @@ func (db *DB) UpdateChanges(
 	return b, nil
 }
 
+// Revive applies the batch's rule, takes the holds for the rows, with the errors of Seal, and applies a rule to each of
+// them, all in one transaction.
+func (db *DB) Revive(
+	ctx context.Context, number int64, rows []int, hold []string, each func(*workflow.Change) error,
+	rule func(*workflow.Batch) error,
+) (b *workflow.Batch, err error) {
+	err = db.write(ctx, fmt.Sprintf("put rows of batch %d in line again", number), func(tx *sql.Tx) error {
+		if b, err = changeBatch(ctx, tx, number, rule); err != nil {
+			return err
+		}
+		save, err := prepareSave(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = save.Close() }() // ends with the transaction anyway
+		revived := make([]workflow.Change, len(rows))
+		for i, row := range rows {
+			c, err := loadChange(ctx, tx, number, row)
+			if err != nil {
+				return err
+			}
+			before := copyOf(c)
+			if err := each(c); err != nil {
+				return err
+			}
+			if err := saveChange(ctx, save, number, &before, c); err != nil {
+				return err
+			}
+			revived[i] = *c
+		}
+		return takeHolds(ctx, tx, number, hold, revived)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
 func updateEach(
 	ctx context.Context, tx *sql.Tx, number int64, state workflow.ChangeState, each func(*workflow.Change) error,
 ) ([]rowsProof, error) {

@@ -112,6 +112,16 @@ func (m mortalStore) UpdateChanges(
 	return b, cmpErr(err, m.use())
 }
 
+func (m mortalStore) Revive(
+	ctx context.Context, n int64, rows []int, hold []string, each func(*workflow.Change) error, rule func(*workflow.Batch) error,
+) (*workflow.Batch, error) {
+	if err := m.use(); err != nil {
+		return nil, err
+	}
+	b, err := m.Store.Revive(ctx, n, rows, hold, each, rule)
+	return b, cmpErr(err, m.use())
+}
+
 func cmpErr(err, after error) error {
 	if err != nil {
 		return err
@@ -145,7 +155,7 @@ func (m mortalDirectory) Activate(ctx context.Context, id string) error {
 }
 
 // tale counts what the lives were made of, so that lives in which nothing happens are noticed.
-type tale struct{ lives, busy, torn, unknown, late, done, exchanged, putBack int }
+type tale struct{ lives, busy, torn, unknown, late, done, exchanged, putBack, retried int }
 
 // life is one random story: people ask and decide in any order, Atlassian fails in every way, the power goes at any
 // moment, and in the end everything is well again.
@@ -348,6 +358,9 @@ func play(t *testing.T, seed uint64, sum *tale) {
 	l.crash()
 	l.boot()
 	l.settle(b.Number)
+	if l.roll(2) == 0 {
+		l.retry(b.Number)
+	}
 	l.compare(b.Number, strings.Count(file, "\n")-1)
 	if a, err := l.db.Audit(context.Background()); err != nil || !a.Whole() {
 		l.violated("the log does not agree with the tables: %v, %v", a.Findings, err)
@@ -360,6 +373,19 @@ func play(t *testing.T, seed uint64, sum *tale) {
 	if len(o.happened()) > 0 {
 		sum.busy++
 	}
+}
+
+// retry runs what failed again, and the power goes on the way.
+func (l *life) retry(number int64) {
+	if _, err := l.d.engine.Retry(context.Background(), number, hana); err != nil {
+		return
+	}
+	l.tale.retried++
+	l.power.failAfter(l.roll(20))
+	time.Sleep(time.Minute)
+	l.crash()
+	l.boot()
+	l.settle(number)
 }
 
 // fault is what goes wrong with one call. What is late is so by less than a lost call is waited for.
@@ -417,6 +443,10 @@ func (l *life) act(b *workflow.Batch, i int) {
 	case 8:
 		if who.ID == alice.ID && l.roll(2) == 0 {
 			_, _ = e.Cancel(ctx, b.Number, who)
+		}
+	case 9:
+		if _, err := e.Retry(ctx, b.Number, who); err == nil {
+			l.tale.retried++
 		}
 	default:
 		l.power.failAfter(l.roll(40))
@@ -478,8 +508,9 @@ func (l *life) compareRow(c workflow.Change, effects []effect) {
 	if most := 1; len(effects) > most && !l.ring[c.AccountID] {
 		l.violated("row %d had %d effects", c.Row, len(effects))
 	}
+	runs := l.d.batch(c.Batch).Run // an exchange that was put back goes the same way again
 	for i, e := range effects {
-		if slices.ContainsFunc(effects[:i], func(f effect) bool { return f.from == e.from && f.to == e.to }) {
+		if (runs == 1 || !l.ring[c.AccountID]) && slices.ContainsFunc(effects[:i], func(f effect) bool { return f.from == e.from && f.to == e.to }) {
 			l.violated("row %d was given %s twice", c.Row, e.to)
 		}
 	}

@@ -151,6 +151,9 @@ type Changes interface {
 	// UpdateChanges does the same for all rows in the given state at once: the batch rule first, so that a refusal costs
 	// nothing; then each, in row order. Used for recovery and for ending a batch.
 	UpdateChanges(ctx context.Context, number int64, in ChangeState, each func(*Change) error, rule func(*Batch) error) (*Batch, error)
+	// Revive puts rows in line again that had ended, applying the batch's rule first; hold are the keys that they hold from
+	// now on, with the errors of Seal.
+	Revive(ctx context.Context, number int64, rows []int, hold []string, each func(*Change) error, rule func(*Batch) error) (*Batch, error)
 	// Summary counts the changes.
 	Summary(ctx context.Context, number int64) (Summary, error)
 }

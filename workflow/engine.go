@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Config is what an Engine needs. All fields but Protect and Log are required.
+// Config is what an Engine needs. All fields but FinishWithin, Protect and Log are required.
 type Config struct {
 	Store     Store
 	Directory Directory
@@ -24,6 +24,7 @@ type Config struct {
 	Approvals     int           // other people who must approve, at least 1
 	ExpiresAfter  time.Duration // of an undecided batch
 	StartWithin   time.Duration // a batch that did not run for longer comes back paused
+	FinishWithin  time.Duration // after its start, a closed window not counted, the rest needs approval again; 0 = no limit
 	RequireReason bool
 	Limits        ReadLimits
 	Protect       []string // addresses and account ids that nothing may happen to
@@ -38,6 +39,7 @@ type RunLimits struct {
 	Canary            int // first changes that go one at a time; a failure among them pauses
 	StopAfterFailures int // in a row; 0 = never
 	StopAtPercent     int // of the finished changes; 0 = never
+	Window            Window
 }
 
 // Engine is the one place where batches change: people's acts come in as methods, and Run checks, runs, expires and ends
@@ -47,6 +49,8 @@ type Engine struct {
 	store   Store // cfg.Store, telling Changed of every write
 	changed chan struct{}
 	wake    chan struct{} // Run looks again
+
+	following sync.Mutex // held while a batch is made of another one
 
 	mu      sync.Mutex
 	workers map[int64]*worker   // what Run has going, by batch
@@ -62,8 +66,8 @@ func New(cfg Config) (*Engine, error) {
 		return nil, errors.New("workflow: at least one approval is required")
 	case cfg.Run.Workers < 1 || cfg.Run.Canary < 0:
 		return nil, errors.New("workflow: at least one worker is required, and no negative canary")
-	case cfg.ExpiresAfter <= 0 || cfg.StartWithin <= 0:
-		return nil, errors.New("workflow: expiry and start limit must be positive")
+	case cfg.ExpiresAfter <= 0 || cfg.StartWithin <= 0 || cfg.FinishWithin < 0:
+		return nil, errors.New("workflow: the limits of an approval must be positive")
 	}
 	e := &Engine{
 		cfg:     cfg,
@@ -356,39 +360,6 @@ func (e *Engine) Resume(ctx context.Context, number int64, actor Actor) (*Batch,
 	return e.answer(ctx, number, b, err)
 }
 
-// Recheck asks anew for a batch of which rows could not be checked: a new, linked batch of the same bytes. The old one, if
-// it still waits for approval, is ended by the new one's check.
-func (e *Engine) Recheck(ctx context.Context, number int64, actor Actor) (*Batch, error) {
-	old, err := e.store.Batch(ctx, number)
-	switch {
-	case err != nil:
-		return nil, err
-	case !actor.HasRole():
-		return nil, ErrNoRole
-	case old.State == AwaitingApproval && !actor.Admin && actor.ID != old.Requester.ID:
-		return nil, ErrNotRequester
-	case old.State != AwaitingApproval && old.State != Empty:
-		return old, stateError(old, Planning)
-	}
-	original, err := e.store.Original(ctx, number)
-	if err != nil {
-		return nil, err
-	}
-	e.mu.Lock() // two clicks at once: the second finds the first one's batch
-	defer e.mu.Unlock()
-	open, err := e.store.List(ctx, 0, Planning, AwaitingApproval, Approved, Running, Paused)
-	if err != nil {
-		return nil, fmt.Errorf("look for a batch that follows %d: %w", number, err)
-	}
-	if i := slices.IndexFunc(open, func(b *Batch) bool { return b.Follows == number }); i >= 0 {
-		return open[i], ErrBeingChecked
-	}
-	return e.create(ctx, &Batch{
-		OrgID: old.OrgID, Requester: actor.Person, Author: old.Author, Reason: old.Reason, Verb: old.Verb,
-		Source: old.Source, Rows: old.Rows, Ignored: old.Ignored, Follows: old.Number, Link: LinkRecheck, Lines: old.Lines,
-	}, original)
-}
-
 // answer passes on what a rule about the batch came to, and tells the batch's worker when it was changed.
 func (e *Engine) answer(ctx context.Context, number int64, b *Batch, err error) (*Batch, error) {
 	if err == nil {
@@ -443,6 +414,13 @@ func (s tellingStore) Seal(
 ) (*Batch, error) {
 	defer s.tell()
 	return s.Store.Seal(ctx, number, changes, hold, rule)
+}
+
+func (s tellingStore) Revive(
+	ctx context.Context, number int64, rows []int, hold []string, each func(*Change) error, rule func(*Batch) error,
+) (*Batch, error) {
+	defer s.tell()
+	return s.Store.Revive(ctx, number, rows, hold, each, rule)
 }
 
 func (s tellingStore) UpdateChange(

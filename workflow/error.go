@@ -48,8 +48,12 @@ var (
 	ErrNothingToRead = errors.New("the request has no rows")
 	ErrNeedsAction   = errors.New("neither file nor message says what is to happen")
 	ErrOtherOrg      = errors.New("the batch was planned for another organisation")
-	ErrBeingChecked  = errors.New("the batch is being checked again")
-	ErrTaken         = errors.New("the request was taken before")
+	ErrBeingChecked  = errors.New("there is an open batch made of this one in the same way")
+	ErrUndone        = errors.New("the batch was undone")
+	ErrNothingToUndo = errors.New("nothing in the batch can be undone")
+
+	ErrNothingToRetry = errors.New("nothing in the batch can be retried")
+	ErrTaken          = errors.New("the request was taken before")
 )
 
 // StateError says that a batch or a change is not in a state from which the wanted one can be reached. Somebody else

@@ -49,6 +49,18 @@ type Plan struct {
 	Changes []Change
 	Steps   []Step
 	Hold    []string
+
+	hold map[int][]string // by row
+}
+
+// holds are the keys of some of the rows.
+func (p *Plan) holds(rows []int) []string {
+	var keys []string
+	for _, row := range rows {
+		keys = append(keys, p.hold[row]...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // Ready counts the changes that may run.
@@ -431,12 +443,13 @@ func (k *check) plan() *Plan {
 	for _, d := range k.drafts {
 		d.park = parkedIn(circles, d)
 	}
-	p := &Plan{Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts))}
+	p := &Plan{Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{}}
 	for i, d := range k.drafts {
 		if !d.live() {
 			d.change.Effect = ""
 		} else if !d.yields {
-			p.Hold = append(p.Hold, holdKeys(d)...)
+			p.hold[d.row.Line] = holdKeys(d)
+			p.Hold = append(p.Hold, p.hold[d.row.Line]...)
 		}
 		if d.park != "" && d.change.Effect == EffectSignedOut {
 			d.change.Effect = EffectSignedOutTwice

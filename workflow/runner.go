@@ -99,6 +99,7 @@ type runner struct {
 	active     int             // tasks that are being sent or proved
 	canaries   int             // of these, the canaries
 	notBefore  time.Time       // nothing is sent until then
+	open       bool            // the window
 	deafSince  time.Time       // since when Atlassian answers nothing
 	lost       int             // calls in a row whose answers got lost
 	throttled  int             // calls in a row that were asked to wait
@@ -121,6 +122,9 @@ func (e *Engine) runBatch(ctx context.Context, number int64, nudge <-chan struct
 	if err := e.doubt(ctx, number); err != nil { // an earlier runner of ours may have broken off
 		return err
 	}
+	if err := e.replan(ctx, number); err != nil {
+		return fmt.Errorf("look again at what failed in batch %d: %w", number, err)
+	}
 	r := &runner{engine: e, number: number, nudge: nudge, results: make(chan verdict)}
 	b, err := r.start(ctx)
 	if err != nil {
@@ -141,7 +145,7 @@ func (e *Engine) runBatch(ctx context.Context, number int64, nudge <-chan struct
 // start moves an approved batch into its run.
 func (r *runner) start(ctx context.Context) (*Batch, error) {
 	return r.engine.store.Update(ctx, r.number, func(b *Batch) error {
-		if b.State != Approved || b.Cancelling() {
+		if b.State != Approved || b.Cancelling() || !r.engine.cfg.Run.Window.Open(time.Now()) {
 			return nil
 		}
 		if b.Missing() > 0 {
@@ -330,7 +334,7 @@ func (r *runner) isHalted() bool {
 func (r *runner) mayGo(t *task) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.halted || t.exchange != nil && r.goesOn && slices.Contains(r.parked, t.exchange.first.row)
+	return !r.halted && r.open || t.exchange != nil && r.goesOn && slices.Contains(r.parked, t.exchange.first.row)
 }
 
 // next is when something is due by the clock.
@@ -343,6 +347,9 @@ func (r *runner) next() time.Time {
 		if t.due.Before(next) {
 			next = t.due
 		}
+	}
+	if changes := r.engine.cfg.Run.Window.NextChange(time.Now()); !r.open && len(r.waiting) > 0 && !changes.IsZero() {
+		next = earlier(next, changes)
 	}
 	if len(r.waiting) > 0 && r.notBefore.After(time.Now()) && r.notBefore.Before(next) {
 		next = r.notBefore
@@ -363,6 +370,7 @@ func (r *runner) handOut(ctx, work context.Context) {
 	if now.Before(r.notBefore) {
 		return
 	}
+	r.open = r.engine.cfg.Run.Window.Open(now)
 	for i := 0; i < len(r.waiting) && r.inFlight < r.engine.cfg.Run.Workers; {
 		t := r.waiting[i]
 		if !r.mayGo(t) {
@@ -576,6 +584,8 @@ func (r *runner) close(ctx context.Context) error {
 		return err
 	}
 	switch {
+	case b.Cancelling() && b.Ending.How == Done:
+		return r.engine.endRunOut(ctx, b)
 	case b.Cancelling():
 		why := NewReason(ReasonNotRun, "cancelled", nameOf(b.Ending.By))
 		_, err = r.engine.endUnstarted(ctx, r.number, why, func(b *Batch) error {
@@ -587,6 +597,37 @@ func (r *runner) close(ctx context.Context) error {
 	case r.left == 0 && (b.State == Running || b.State == Paused): // nothing was left when the run was taken up
 		_, err = r.engine.store.Update(ctx, r.number, func(b *Batch) error { return r.done(b) })
 	}
+	return err
+}
+
+// endRunOut ends a batch whose approval has run out. What is left is asked for anew, first, so that no crash loses it: the
+// new batch waits with its check until this one has ended.
+func (e *Engine) endRunOut(ctx context.Context, b *Batch) error {
+	left, err := e.store.Changes(ctx, b.Number, 0, 0, ChangeReady)
+	if err != nil {
+		return err
+	}
+	following, err := e.store.Following(ctx, b.Number)
+	if err != nil {
+		return err
+	}
+	rest := slices.IndexFunc(following, func(f *Batch) bool { return f.Link == LinkRest && !f.Created.Before(b.Ending.At) })
+	if rest < 0 && len(left) > 0 {
+		lines := make([]int, len(left))
+		for i := range left {
+			lines[i] = left[i].Row
+		}
+		if err := e.splitOff(ctx, b, LinkRest, lines, b.Requester); err != nil && !errors.Is(err, ErrGone) {
+			return err
+		}
+	}
+	why := NewReason(ReasonNotRun, fmt.Sprintf("did not finish within %s of its start; the rest is asked for anew", e.cfg.FinishWithin))
+	_, err = e.endUnstarted(ctx, b.Number, why, func(b *Batch) error {
+		now := time.Now()
+		b.Parked, b.Ending, b.Stop = nil, nil, Stop{}
+		b.Record(Event{At: now, Actor: Bot, Kind: "done", Data: data(map[string]any{"left": len(left)})})
+		return b.end(Done, now)
+	})
 	return err
 }
 

@@ -46,7 +46,7 @@ func (e *Engine) Recover(ctx context.Context) error {
 		stop := Stop{Cause: StopLateStart, Note: e.cfg.StartWithin.String()}
 		if b.OrgID != e.cfg.OrgID {
 			stop = Stop{Cause: StopOtherOrg}
-		} else if time.Since(last) <= e.cfg.StartWithin {
+		} else if e.mayStillStart(b, last) {
 			continue
 		}
 		_, err = e.store.Update(ctx, b.Number, func(b *Batch) error { return e.pauseByBot(b, stop) })
@@ -55,6 +55,16 @@ func (e *Engine) Recover(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mayStillStart says whether a batch that last moved then may go on by itself. Before its first call the time counts from
+// when the window was first open; afterwards a closed window does not count.
+func (e *Engine) mayStillStart(b *Batch, last time.Time) bool {
+	limit := e.cfg.Run.Window.reach(last, e.cfg.StartWithin)
+	if b.Started.IsZero() {
+		limit = e.cfg.Run.Window.firstOpen(last).Add(e.cfg.StartWithin)
+	}
+	return !time.Now().After(limit)
 }
 
 // doubt makes every change unknown whose call was under way when nobody was there to hear the answer.
@@ -157,21 +167,96 @@ func (e *Engine) attend(ctx context.Context, group *sync.WaitGroup) (next time.T
 				failed = append(failed, fmt.Errorf("expire batch %d: %w", b.Number, err))
 			}
 		case Planning:
-			sooner(e.ensure(ctx, group, b, e.planBatch))
-		case Approved, Running:
-			sooner(e.ensure(ctx, group, b, e.runBatch))
-		case Paused: // has nothing to do but to end, or to find out what became of calls
-			summary, err := e.store.Summary(ctx, b.Number)
-			if err != nil {
-				failed = append(failed, fmt.Errorf("count the rows of batch %d: %w", b.Number, err))
+			if wait, err := e.waitsForEnd(ctx, b); wait || err != nil {
+				failed = append(failed, err)
 				continue
 			}
-			if b.Cancelling() || summary.State(ChangeUnknown, ChangeRunning) > 0 || len(b.Parked) > 0 && exchangesGoOn(b) {
-				sooner(e.ensure(ctx, group, b, e.runBatch))
+			sooner(e.ensure(ctx, group, b, e.planBatch))
+		case Approved, Running, Paused:
+			until, err := e.attendRun(ctx, group, b)
+			if err != nil {
+				failed = append(failed, err)
 			}
+			sooner(until)
 		}
 	}
 	return next, errors.Join(failed...)
+}
+
+// waitsForEnd says whether a batch of what another one could not finish has to wait until that one has let go of it; then
+// Run is woken.
+func (e *Engine) waitsForEnd(ctx context.Context, b *Batch) (bool, error) {
+	if b.Link != LinkRest {
+		return false, nil
+	}
+	old, err := e.store.Batch(ctx, b.Follows)
+	if err != nil {
+		return false, fmt.Errorf("look at the batch that %d follows: %w", b.Number, err)
+	}
+	return old.State.Open(), nil
+}
+
+// attendRun gives an approved batch what it lacks, and says when to look again.
+func (e *Engine) attendRun(ctx context.Context, group *sync.WaitGroup, b *Batch) (next time.Time, err error) {
+	next = time.Now().Add(lookAgain)
+	if e.cfg.FinishWithin > 0 && !b.Started.IsZero() && !b.Cancelling() {
+		switch end := e.cfg.Run.Window.reach(b.Started, e.cfg.FinishWithin); {
+		case end.IsZero():
+		case time.Now().Before(end):
+			next = earlier(next, end)
+		default:
+			if b, err = e.runOut(ctx, b.Number); err != nil {
+				return next, fmt.Errorf("end the run of batch %d: %w", b.Number, err)
+			}
+		}
+	}
+	switch {
+	case b.State == Approved && !e.cfg.Run.Window.Open(time.Now()):
+		if opens := e.cfg.Run.Window.NextChange(time.Now()); !opens.IsZero() {
+			next = earlier(next, opens)
+		}
+		if !b.Cancelling() {
+			return next, nil
+		}
+	case b.State == Paused: // has nothing to do but to end, or to find out what became of calls
+		summary, err := e.store.Summary(ctx, b.Number)
+		if err != nil {
+			return next, fmt.Errorf("count the rows of batch %d: %w", b.Number, err)
+		}
+		doubtful := summary.State(ChangeUnknown, ChangeRunning) > 0 || len(b.Parked) > 0 && exchangesGoOn(b)
+		if !doubtful && !b.Cancelling() {
+			return next, nil
+		}
+	}
+	return earlier(next, e.ensure(ctx, group, b, e.runBatch)), nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// runOut begins the end of a batch whose approval has run out: calls in flight finish, and what is left needs approval
+// again.
+func (e *Engine) runOut(ctx context.Context, number int64) (*Batch, error) {
+	b, err := e.store.Update(ctx, number, func(b *Batch) error {
+		if b.Cancelling() || !b.State.Open() {
+			return nil
+		}
+		now := time.Now()
+		b.Ending = &Ending{How: Done, Reason: "ran out of its approval", At: now}
+		b.Record(Event{At: now, Actor: Bot, Kind: "run_out", Data: data(map[string]any{
+			"finish_within": e.cfg.FinishWithin.String(),
+		})})
+		return nil
+	})
+	if err != nil {
+		return &Batch{Number: number}, err
+	}
+	e.nudge(number)
+	return b, nil
 }
 
 // ensure starts the batch's worker unless it has one, or rests after a fault; then it says until when.
@@ -246,27 +331,23 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 	if b.OrgID != e.cfg.OrgID {
 		return e.giveUpPlanning(ctx, number, ErrOtherOrg)
 	}
-	original, err := e.store.Original(ctx, number)
-	if err != nil {
+	sheet, err := e.requested(ctx, b)
+	switch {
+	case errors.Is(err, errUnreadable): // it was read before it was stored, so only other settings can be why
+		return e.giveUpPlanning(ctx, number, err)
+	case err != nil:
 		return fmt.Errorf("plan batch %d: %w", number, err)
 	}
-	sheet, err := e.read(b.Source.Kind, original, b.Verb)
-	if err != nil { // it was read before it was stored, so only other settings can be why
-		return e.giveUpPlanning(ctx, number, err)
-	}
-	checker := &Checker{
-		Reader: e.cfg.Directory, OrgID: e.cfg.OrgID, Batch: number, Protect: e.cfg.Protect, Workers: e.cfg.Run.Workers, Held: e.store.Held,
-		Progress: func(ctx context.Context, checked int) error {
-			_, err := e.store.Update(ctx, number, func(b *Batch) error {
-				if b.State != Planning {
-					return errPlanAbandoned
-				}
-				b.Checked = checked
-				return nil
-			})
-			return err
-		},
-	}
+	checker := e.checker(number, func(ctx context.Context, checked int) error {
+		_, err := e.store.Update(ctx, number, func(b *Batch) error {
+			if b.State != Planning {
+				return errPlanAbandoned
+			}
+			b.Checked = checked
+			return nil
+		})
+		return err
+	})
 	for try := 1; ; try++ {
 		plan, err := checker.Check(ctx, sheet.Rows)
 		if errors.Is(err, errPlanAbandoned) {
@@ -285,6 +366,14 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 			return fmt.Errorf("seal batch %d: %w", number, err)
 		}
 		return nil
+	}
+}
+
+// checker checks rows for the batch of that number.
+func (e *Engine) checker(number int64, progress func(ctx context.Context, checked int) error) *Checker {
+	return &Checker{
+		Reader: e.cfg.Directory, OrgID: e.cfg.OrgID, Batch: number, Protect: e.cfg.Protect, Workers: e.cfg.Run.Workers,
+		Held: e.store.Held, Progress: progress,
 	}
 }
 
@@ -308,7 +397,7 @@ func (e *Engine) seal(b *Batch, plan *Plan) error {
 
 // replace ends the undecided batch that this one was asked for in place of.
 func (e *Engine) replace(ctx context.Context, b *Batch) error {
-	if b.Follows == 0 {
+	if b.Link != LinkRecheck {
 		return nil
 	}
 	kind := fmt.Sprintf("checked again as #%d", b.Number)

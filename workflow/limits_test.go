@@ -1,0 +1,102 @@
+package workflow_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// The bubble's clock begins on 2000-01-01 at midnight UTC, a Saturday.
+var evenings = workflow.Window{From: workflow.Clock{Hour: 19}, To: workflow.Clock{Hour: 21}}
+
+func TestRunsInItsWindowAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(50)
+		o.latency = time.Minute
+		d := newDesk(t, o, func(c *workflow.Config) { c.Run = workflow.RunLimits{Workers: 1, Window: evenings} })
+		b := d.ask(file)
+		d.approve(b)
+		time.Sleep(time.Hour)
+		if b := d.batch(b.Number); b.State != workflow.Approved || len(o.happened()) > 0 {
+			t.Errorf("while the window is closed the batch is %s and %d calls had an effect", b.State, len(o.happened()))
+		}
+		d.restart()
+		time.Sleep(45 * time.Hour)
+		b = d.reach(b.Number, workflow.Done)
+		if got := count(d.rows(b.Number), "done"); got != 50 {
+			t.Errorf("%d rows are done", got)
+		}
+		nights := map[int]int{}
+		for _, e := range o.happened() {
+			late := e.at.Sub(time.Date(2000, 1, e.at.UTC().Day(), 21, 0, 0, 0, time.UTC))
+			if e.at.UTC().Hour() < 19 || late > 5*time.Minute { // what was taken in time is finished
+				t.Errorf("an effect at %s", e.at.UTC())
+			}
+			nights[e.at.UTC().Day()]++
+		}
+		if len(nights) != 2 { // 50 changes of three calls of a minute each do not fit into one
+			t.Errorf("effects by day: %v", nights)
+		}
+	})
+}
+
+func TestStartWithinCountsFromTheWindow(t *testing.T) {
+	for _, tt := range []struct {
+		down time.Duration
+		want workflow.State
+	}{{30 * time.Hour, workflow.Approved}, {32 * time.Hour, workflow.Paused}} {
+		t.Run(fmt.Sprint(tt.down), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, file := people(1)
+				d := newDesk(t, o, func(c *workflow.Config) { c.Run = workflow.RunLimits{Workers: 1, Window: evenings} })
+				b := d.ask(file)
+				d.approve(b) // at midnight; the window opens at 19:00, and start_within is 12 h
+				d.end()
+				time.Sleep(tt.down)
+				d.start()
+				synctest.Wait()
+				if got := d.batch(b.Number); got.State != tt.want {
+					t.Errorf("after %s the batch is %s (%+v), want %s", tt.down, got.State, got.Stop, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// What is not finished within the limit is asked for anew, and not a row of it runs under the old approval.
+func TestFinishWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(6)
+		d := newDesk(t, o, func(c *workflow.Config) {
+			c.Run, c.FinishWithin = workflow.RunLimits{Workers: 1}, 72*time.Hour
+		})
+		b := d.ask(file)
+		o.latency = time.Minute
+		d.approve(b)
+		time.Sleep(5 * time.Minute)
+		d.do(d.engine.Pause, b.Number, alice)
+		time.Sleep(71 * time.Hour)
+		if got := d.batch(b.Number); got.State != workflow.Paused {
+			t.Fatalf("too early: %s", got.State)
+		}
+		d.restart()
+		time.Sleep(2 * time.Hour)
+		b = d.reach(b.Number, workflow.Done)
+		made := count(d.rows(b.Number), "done")
+		if made == 0 || made == 6 || count(d.rows(b.Number), "skipped") != 6-made {
+			t.Errorf("rows %v", d.rows(b.Number))
+		}
+		rest := d.reach(2, workflow.AwaitingApproval)
+		if diff := cmp.Diff([]string{"2 rest awaiting_approval"}, d.following(b.Number)); diff != "" || rest.Rows != 6-made {
+			t.Errorf("%d rows are asked for anew: %s", rest.Rows, diff)
+		}
+		if got := count(d.rows(2), "ready"); got != 6-made || rest.Requester.ID != hana.ID {
+			t.Errorf("asked anew by %s: %v", rest.Requester.ID, d.rows(2))
+		}
+	})
+}
