@@ -22,8 +22,7 @@ func (s section) window(key string, to *workflow.Window) {
 	}
 	s.section(key, func(s section) {
 		w := workflow.Window{Location: time.UTC}
-		s.clock("from", &w.From)
-		s.clock("to", &w.To)
+		from, until := s.clock("from", &w.From), s.clock("to", &w.To)
 		s.required("from", always, `say from when batches may run, as from: "19:00"`)
 		s.required("to", always, `say until when batches may run, as to: "06:00"`)
 		s.texts("days", func(v value) {
@@ -35,22 +34,23 @@ func (s section) window(key string, to *workflow.Window) {
 			w.Days = append(w.Days, time.Weekday(day))
 		})
 		s.timezone("timezone", &w.Location)
-		if s.filled("from") && s.filled("to") && w.From == w.To {
+		if from && until && w.From == w.To {
 			s.problem("to", "is the same as from, so that the window would never open", "give another time, or leave the window out")
 		}
 		*to = w
 	})
 }
 
-func (s section) clock(key string, to *workflow.Clock) {
+func (s section) clock(key string, to *workflow.Clock) (ok bool) {
 	v, ok := s.scalar(key)
 	if !ok || v.text == "" || !v.match(clockForm) {
-		return
+		return false
 	}
 	at, err := time.Parse("15:04", v.text)
 	if err != nil { // the form above allows nothing else
 		v.problem("is not a time of day", `write it as "19:00"`)
-		return
+		return false
 	}
 	*to = workflow.Clock{Hour: at.Hour(), Minute: at.Minute()}
+	return true
 }

@@ -30,6 +30,7 @@ func kinds() map[string]error {
 		"ErrNotRequester": workflow.ErrNotRequester, "ErrMayNotResume": workflow.ErrMayNotResume,
 		"ErrAlready": workflow.ErrAlready, "ErrNeedsReason": workflow.ErrNeedsReason,
 		"ErrNothingToRead": workflow.ErrNothingToRead, "ErrNeedsAction": workflow.ErrNeedsAction,
+		"ErrUndone": workflow.ErrUndone, "ErrNothingToUndo": workflow.ErrNothingToUndo, "ErrNothingToRetry": workflow.ErrNothingToRetry,
 		"ErrBeingChecked": workflow.ErrBeingChecked, "ErrOtherOrg": workflow.ErrOtherOrg, "ErrTaken": workflow.ErrTaken,
 	}
 }

@@ -158,35 +158,49 @@ func (db *DB) Revive(
 	rule func(*workflow.Batch) error,
 ) (b *workflow.Batch, err error) {
 	err = db.write(ctx, fmt.Sprintf("put rows of batch %d in line again", number), func(tx *sql.Tx) error {
-		if b, err = changeBatch(ctx, tx, number, rule); err != nil {
+		var p *proof
+		if b, p, err = changeBatch(ctx, tx, number, rule); err != nil {
 			return err
 		}
-		save, err := prepareSave(ctx, tx)
-		if err != nil {
+		if p.Rows, err = reviveEach(ctx, tx, number, rows, hold, each); err != nil {
 			return err
 		}
-		defer func() { _ = save.Close() }() // ends with the transaction anyway
-		revived := make([]workflow.Change, len(rows))
-		for i, row := range rows {
-			c, err := loadChange(ctx, tx, number, row)
-			if err != nil {
-				return err
-			}
-			before := copyOf(c)
-			if err := each(c); err != nil {
-				return err
-			}
-			if err := saveChange(ctx, save, number, &before, c); err != nil {
-				return err
-			}
-			revived[i] = *c
-		}
-		return takeHolds(ctx, tx, number, hold, revived)
+		return tell(ctx, tx, number, b.TakeEvents(), p)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+func reviveEach(
+	ctx context.Context, tx *sql.Tx, number int64, rows []int, hold []string, each func(*workflow.Change) error,
+) ([]rowsProof, error) {
+	save, err := prepareSave(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = save.Close() }() // ends with the transaction anyway
+	var told rowsChanged
+	revived := make([]workflow.Change, len(rows))
+	for i, row := range rows {
+		c, err := loadChange(ctx, tx, number, row)
+		if err != nil {
+			return nil, err
+		}
+		before := copyOf(c)
+		if err := each(c); err != nil {
+			return nil, err
+		}
+		if err := saveChange(ctx, save, number, &before, c); err != nil {
+			return nil, err
+		}
+		if err := told.note(c.Row, outcomeOf(&before), outcomeOf(c)); err != nil {
+			return nil, err
+		}
+		revived[i] = *c
+	}
+	return told.proof(), takeHolds(ctx, tx, number, hold, revived)
 }
 
 func updateEach(
