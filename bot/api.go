@@ -12,7 +12,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/slack-go/slack"
-	"golang.org/x/time/rate"
 )
 
 // How Slack is called. The rates stay below Slack's own (docs.slack.dev/apis/web-api/rate-limits): chat.postMessage about
@@ -25,7 +24,7 @@ const (
 	postEvery        = 1050 * time.Millisecond
 	postBurst        = 5
 	updateEvery      = 1300 * time.Millisecond
-	updateBurst      = 8
+	updateBurst      = 16
 	lookBack         = time.Minute // clocks may differ: how much earlier than our send a message may be dated
 	lookPages        = 5
 	lookPageSize     = 100
@@ -41,7 +40,7 @@ type api struct {
 	token   string
 	log     zerolog.Logger
 	fatal   func(error) // told when the bot token is of no use any more
-	updates *rate.Limiter
+	updates *pacer
 	every   time.Duration        // between two messages in a channel
 	allowed map[string]allowance // by method; those that are not named go unpaced until Slack asks to slow down
 
@@ -53,7 +52,7 @@ type api struct {
 func newAPI(client *slack.Client, log zerolog.Logger, fatal func(error)) *api {
 	return &api{
 		client: client, log: log, fatal: fatal, posts: map[string]*pacer{}, gates: map[string]*gate{}, every: postEvery,
-		allowed: allowances(), updates: rate.NewLimiter(rate.Every(updateEvery), updateBurst),
+		allowed: allowances(), updates: newUpdates(),
 	}
 }
 
@@ -62,7 +61,7 @@ func (a *api) pacer(channel string) *pacer {
 	defer a.mu.Unlock()
 	p := a.posts[channel]
 	if p == nil {
-		p = newPacer(a.every, postBurst)
+		p = newPosts(a.every)
 		a.posts[channel] = p
 	}
 	return p
@@ -175,17 +174,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // post sends a message into a channel, or into a thread of it, and gives its ts. A key goes along as metadata, so that
 // find can recognise the message; "" where nobody will look for it. A person's id as channel is their direct messages.
-func (a *api) post(ctx context.Context, channel, thread, key string, m message) (ts string, err error) {
-	return a.send(ctx, channel, thread, key, m, false)
-}
-
-// postFirst does the same before everything that waits to be posted there.
-func (a *api) postFirst(ctx context.Context, channel, thread, key string, m message) (ts string, err error) {
-	return a.send(ctx, channel, thread, key, m, true)
-}
-
-func (a *api) send(ctx context.Context, channel, thread, key string, m message, urgent bool) (ts string, err error) {
-	if err := a.pacer(channel).wait(ctx, urgent); err != nil {
+func (a *api) post(
+	ctx context.Context, channel, thread, key string, m message, r rank,
+) (ts string, err error) {
+	if err := a.pacer(channel).wait(ctx, r); err != nil {
 		return "", err
 	}
 	opts := append(m.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
@@ -208,11 +200,9 @@ func (m message) options() []slack.MsgOption {
 	return []slack.MsgOption{slack.MsgOptionText(m.fallback(), false), slack.MsgOptionBlocks(m.Blocks...)}
 }
 
-// update edits a message of ours in place. key as in post: an edit without metadata would take it away.
+// update edits a message of ours in place; whoever calls it has had their turn (updates). key as in post: an edit without
+// metadata would take it away.
 func (a *api) update(ctx context.Context, channel, ts, key string, m message) error {
-	if err := a.updates.Wait(ctx); err != nil {
-		return err
-	}
 	opts := append(m.options(), slack.MsgOptionMetadata(slack.SlackMetadata{
 		EventType: postEvent, EventPayload: map[string]any{"key": key},
 	}))
@@ -300,7 +290,7 @@ func (a *api) private(ctx context.Context, to where, m message) bool {
 		}
 		a.log.Info().Err(err).Str("person", to.Person).Msg("answer privately in the channel")
 	}
-	_, err := a.post(ctx, to.Person, "", "", m)
+	_, err := a.post(ctx, to.Person, "", "", m, rankSaid)
 	if err != nil {
 		a.log.Warn().Err(err).Str("person", to.Person).Msg("answer privately")
 	}

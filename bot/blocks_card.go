@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -31,19 +32,56 @@ type card struct {
 	First   []workflow.Change // the first that will run or have run, at most tableRows
 	Admins  []string          // ids of people and groups that may approve
 	Nobody  string            // why nobody can approve it just now, "" when somebody can
+
+	Now      time.Time // when it is drawn; what a run counts grows old
+	counting bool      // drawn without that
 }
 
 // draw makes the card. Its block ids are new whenever the batch or what the card says is: under an id that stays the same
 // Slack would keep the old state of the buttons.
 func (c card) draw() message {
 	b := c.Batch
-	id := func(part string) string { return fmt.Sprintf("%s-%d-r%d-%s", part, b.Number, b.Revision, c.mark()) }
+	_, says, _ := strings.Cut(c.mark(), "/")
+	id := func(part string) string { return fmt.Sprintf("%s-%d-r%d-%s", part, b.Number, b.Revision, says) }
 	return c.drawWith(id)
 }
 
-// mark is short for what the card says, whatever the batch's revision.
+// mark is short for what the card says, whatever the batch's revision. What is before the stroke stays the same while a
+// run only counts further (steady).
 func (c card) mark() string {
-	return fingerprint(c.drawWith(func(part string) string { return part }))
+	same := func(part string) string { return part }
+	c.Now = time.Time{} // time alone is no news
+	all := fingerprint(c.drawWith(same))
+	c.counting = true
+	return fingerprint(c.drawWith(same)) + "/" + all
+}
+
+func steady(mark string) string {
+	before, _, _ := strings.Cut(mark, "/")
+	return before
+}
+
+// pressed is short for what can be pressed on the card.
+func (c card) pressed() string {
+	var out []string
+	for _, e := range c.buttons() {
+		if b, ok := e.(*slack.ButtonBlockElement); ok {
+			out = append(out, b.ActionID)
+		}
+	}
+	return "(" + strings.Join(out, " ") + ")"
+}
+
+// rank is how soon an edit of the card is to be seen, which shows what the track says.
+func (c card) rank(t *track) rank {
+	switch {
+	case t.pressed != "" && t.pressed != c.pressed():
+		return rankDecision
+	case c.Batch.State == workflow.Planning, c.Batch.State == workflow.Running && !t.doubt &&
+		steady(t.put[cardKey(c.Batch.Number)]) == steady(c.mark()):
+		return rankCounts
+	}
+	return rankCard
 }
 
 func (c card) drawWith(id func(part string) string) message {
@@ -54,7 +92,7 @@ func (c card) drawWith(id func(part string) string) message {
 	if counts := c.counts(); counts != "" {
 		blocks = append(blocks, section(id("counts"), counts))
 	}
-	if effects := c.effects(); effects != "" && !over(b.State) {
+	if effects := c.effects(); effects != "" && !over(b.State) && !c.counting {
 		blocks = append(blocks, section(id("effects"), ":warning: "+effects))
 	}
 	if len(b.Ignored) > 0 {
@@ -206,34 +244,46 @@ func (c card) counts() string {
 		word   string
 		states []workflow.ChangeState
 	}
-	parts := []part{
-		{"ready", []workflow.ChangeState{workflow.ChangeReady, workflow.ChangeRunning}},
-		{"done", []workflow.ChangeState{workflow.ChangeDone}},
-		{"failed", []workflow.ChangeState{workflow.ChangeFailed}},
+	left := part{"ready", []workflow.ChangeState{workflow.ChangeReady, workflow.ChangeRunning}}
+	run := []part{
+		{"done", []workflow.ChangeState{workflow.ChangeDone}}, {"failed", []workflow.ChangeState{workflow.ChangeFailed}},
 		{"not known yet", []workflow.ChangeState{workflow.ChangeUnknown}},
+	}
+	rest := []part{
 		{"unchanged", []workflow.ChangeState{workflow.ChangeUnchanged}},
 		{"blocked", []workflow.ChangeState{workflow.ChangeBlocked}},
 		{"unreadable", []workflow.ChangeState{workflow.ChangeBad}},
 		{"skipped", []workflow.ChangeState{workflow.ChangeSkipped}},
 	}
 	failures := []workflow.ChangeState{workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeFailed}
-	switch c.Batch.State {
-	case workflow.Approved, workflow.Running, workflow.Paused: // how far it is, is for the progress: a card is edited rarely
-		parts = slices.Concat([]part{{"planned", planned()}}, parts[4:7])
+	parts := slices.Concat([]part{left}, run, rest)
+	switch {
+	case c.counting:
+		parts = slices.Concat([]part{{"planned", planned()}}, rest[1:3])
 		failures = failures[:2]
+	case !c.Batch.Started.IsZero():
+		left.word = "left"
+		parts = slices.Concat(run, []part{left}, rest)
 	}
 	var words []string
 	for _, p := range parts {
-		if n := c.Summary.State(p.states...); n > 0 {
+		n := c.Summary.State(p.states...)
+		if n > 0 || c.runs() && (p.word == "done" || p.word == "failed" || p.word == "left") {
 			words = append(words, "*"+number(n)+"* "+p.word)
 		}
 	}
 	out := []string{strings.Join(words, " · ")}
+	if c.Batch.State == workflow.Running && !c.Now.IsZero() && !c.counting {
+		out[0] += ", as of " + moment(c.Now) + "; the thread is ahead"
+	}
 	for _, cause := range causes(c.Summary, failures...) {
 		out = append(out, "• "+cause)
 	}
 	return strings.Join(out, "\n")
 }
+
+// runs says whether a run has begun and not ended.
+func (c card) runs() bool { return !c.Batch.Started.IsZero() && c.Batch.State.Open() }
 
 // causes groups changes in the given states by cause, the largest group first.
 func causes(s workflow.Summary, states ...workflow.ChangeState) []string {
@@ -272,10 +322,18 @@ func grouped(s workflow.Summary, states ...workflow.ChangeState) []workflow.Grou
 	return out
 }
 
-// effects are the side effects in words: "214 people will be signed out".
+// effects are the side effects that are still to come, in words: "214 people will be signed out".
 func (c card) effects() string {
 	var out []string
-	all := c.Summary.Effects()
+	all := map[workflow.Effect]int{}
+	for _, g := range c.Summary.Groups {
+		switch g.State {
+		case workflow.ChangeReady, workflow.ChangeRunning, workflow.ChangeUnknown:
+			if g.Effect != "" {
+				all[g.Effect] += g.Count
+			}
+		}
+	}
 	for _, e := range []workflow.Effect{workflow.EffectSignedOut, workflow.EffectLockedOut, workflow.EffectBilled} {
 		if n := all[e]; n > 0 {
 			out = append(out, effectWords(e, n))

@@ -141,11 +141,12 @@ func (b *Bot) act(ctx context.Context, action string, number int64, digest strin
 
 // acted tells the person privately when something was refused, and has the card redrawn: it may be an old one.
 func (b *Bot) acted(ctx context.Context, to where, doing string, number int64, err error) {
-	b.deliver.redraw(number)
 	if err == nil {
+		b.deliver.hurry(number)
 		b.log.Info().Str("person", to.Person).Msg(doing)
 		return
 	}
+	b.deliver.redraw(number)
 	b.api.private(ctx, to, b.say(err, doing))
 }
 

@@ -2,33 +2,33 @@ package bot
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
 	"github.com/countersign/countersign/workflow"
 )
 
 // How Slack is kept up to date.
 const (
-	sweepEvery     = 15 * time.Second // a look at everything, should a pulse get lost
-	batchesAtOnce  = 4
+	sweepEvery     = 15 * time.Second       // a look at everything, should a pulse get lost
+	lookersAtOnce  = 4                      // batches whose words are brought up to date at the same time; files likewise
 	pulseGap       = 50 * time.Millisecond  // between two looks at everything: a run writes all the time
 	drawGap        = 500 * time.Millisecond // between two looks at a batch that changes all the time
 	progressGap    = 3 * time.Second        // between two edits of one batch's progress
-	progressEvery  = 2 * time.Second        // and of all batches', so that cards are not held up by progress
-	progressBurst  = 2
-	deliverRetry   = time.Second      // first wait after a failure, twice as long each time
-	deliverRetries = 15 * time.Second // longest
+	countsGap      = 30 * time.Second       // between two edits of a card that only counts further
+	deliverRetry   = time.Second            // first wait after a failure, twice as long each time
+	deliverRetries = 15 * time.Second       // longest
 	closedRetry    = 2 * time.Minute
 	approversRetry = time.Minute
 )
 
 // deliver draws batches and reports into Slack. It is level-triggered: each time it compares what the database says with
 // what was posted, so that nothing depends on having seen every change.
+//
+// What belongs to a batch is brought up to date on four tracks that do not wait for each other: people look at the card
+// for their buttons, while a file may take seconds to be shared and progress has to wait for its turn among all batches.
 type deliver struct {
 	cfg      Config
 	store    Store
@@ -36,11 +36,11 @@ type deliver struct {
 	people   *people
 	log      zerolog.Logger
 	tempo    tempo
-	progress *rate.Limiter
-	slots    chan struct{} // batchesAtOnce
+	slots    [tracks]chan struct{} // how many batches may be on a track at once; nil means all
 	wake     chan struct{}
 	results  chan struct{} // a report has ended
 	outdated chan struct{} // a card goes by an old list of who could approve
+	direct   sync.Mutex    // people are told directly one after the other
 
 	mu    sync.Mutex
 	drawn map[int64]*drawing
@@ -50,42 +50,20 @@ type deliver struct {
 type tempo struct {
 	draw     time.Duration // between two looks at one batch
 	progress time.Duration // between two edits of one batch's progress
+	counts   time.Duration // between two edits of a card that only counts further
 	retry    time.Duration // after the first failure
 	share    time.Duration // before the second look for a file
 }
 
-// drawing is what is remembered of one batch between two looks. Losing it costs an edit, nothing more.
-type drawing struct {
-	busy  bool
-	again bool   // changed while busy
-	urged bool   // look now, whatever is waited for
-	seen  int64  // the latest revision that was heard of
-	fresh bool   // what was put may not be there any more
-	shown int64  // the revision that is fully shown
-	card  string // ts of the card
-	where string // and its channel
-	nudge chan struct{}
-
-	// of the goroutine that is busy
-	put      map[string]string // key → what was put there last
-	doubt    bool              // what is there has to be edited, whatever it should show
-	edited   time.Time         // of the progress
-	pace     pace
-	failures int
-}
-
-func newDrawing() *drawing {
-	return &drawing{put: map[string]string{}, nudge: make(chan struct{}, 1)}
-}
-
 func newDeliver(cfg Config, a *api, p *people) *deliver {
-	return &deliver{
+	d := &deliver{
 		cfg: cfg, store: cfg.Store, api: a, people: p, log: cfg.Log,
-		tempo:    tempo{draw: drawGap, progress: progressGap, retry: deliverRetry, share: shareFirst},
-		progress: rate.NewLimiter(rate.Every(progressEvery), progressBurst),
-		slots:    make(chan struct{}, batchesAtOnce), wake: make(chan struct{}, 1), results: make(chan struct{}, 1),
-		outdated: make(chan struct{}, 1), drawn: map[int64]*drawing{},
+		tempo: tempo{draw: drawGap, progress: progressGap, counts: countsGap, retry: deliverRetry, share: shareFirst},
+		wake:  make(chan struct{}, 1), results: make(chan struct{}, 1), outdated: make(chan struct{}, 1),
+		drawn: map[int64]*drawing{},
 	}
+	d.slots[onWords], d.slots[onFiles] = make(chan struct{}, lookersAtOnce), make(chan struct{}, lookersAtOnce)
+	return d
 }
 
 // run keeps Slack up to date until ctx ends.
@@ -145,7 +123,8 @@ func poke(c chan struct{}) {
 	}
 }
 
-// start has the batch drawn, unless its revision is shown already or it is being drawn.
+// start has the batch looked at on every track, but for those on which its revision is shown already or is being looked
+// at. What stands under the card waits until there is one.
 func (d *deliver) start(ctx context.Context, wg *sync.WaitGroup, number, revision int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -156,24 +135,52 @@ func (d *deliver) start(ctx context.Context, wg *sync.WaitGroup, number, revisio
 	}
 	changed := revision > w.seen
 	w.seen = max(w.seen, revision)
-	switch {
-	case w.busy:
-		w.again = true
-		if changed {
-			poke(w.nudge)
+	for on, t := range w.tracks {
+		switch {
+		case t.busy:
+			t.again = true
+			if changed {
+				poke(t.nudge)
+			}
+		case t.shown < revision && (on == onCard || w.card != ""):
+			t.busy = true
+			wg.Go(func() { d.keep(ctx, number, w, on) })
 		}
-	case w.shown < revision:
-		w.busy = true
-		wg.Go(func() { d.keep(ctx, number, w) })
 	}
 }
 
-// redraw has a batch drawn whatever was drawn before: its card may not show what we think.
+// each does something to every track that is remembered, and has the batches looked at.
+func (d *deliver) each(do func(w *drawing, on int, t *track)) {
+	d.mu.Lock()
+	for _, w := range d.drawn {
+		for on, t := range w.tracks {
+			do(w, on, t)
+		}
+	}
+	d.mu.Unlock()
+	poke(d.wake)
+}
+
+// redraw has the card of a batch drawn whatever was drawn before: it may not show what we think.
 func (d *deliver) redraw(number int64) {
 	d.mu.Lock()
 	if w := d.drawn[number]; w != nil {
-		w.shown, w.fresh, w.again = 0, true, w.busy
-		poke(w.nudge)
+		t := w.tracks[onCard]
+		t.shown, t.fresh, t.again = 0, true, t.busy
+		poke(t.nudge)
+	}
+	d.mu.Unlock()
+	poke(d.wake)
+}
+
+// hurry has a batch looked at now: somebody did something to it.
+func (d *deliver) hurry(number int64) {
+	d.mu.Lock()
+	if w := d.drawn[number]; w != nil {
+		for _, t := range w.tracks {
+			t.urged = true
+			poke(t.nudge)
+		}
 	}
 	d.mu.Unlock()
 	poke(d.wake)
@@ -181,23 +188,15 @@ func (d *deliver) redraw(number int64) {
 
 // look has every batch that is remembered looked at again, without editing what has not changed.
 func (d *deliver) look() {
-	d.mu.Lock()
-	for _, w := range d.drawn {
-		w.shown, w.again = 0, w.busy
-	}
-	d.mu.Unlock()
-	poke(d.wake)
+	d.each(func(_ *drawing, _ int, t *track) { t.shown, t.again = 0, t.busy })
 }
 
 // back is told that we are in the channel again: what could not be put there is put now.
 func (d *deliver) back() {
-	d.mu.Lock()
-	for _, w := range d.drawn {
-		w.shown, w.again, w.urged = 0, w.busy, true
-		poke(w.nudge)
-	}
-	d.mu.Unlock()
-	poke(d.wake)
+	d.each(func(_ *drawing, _ int, t *track) {
+		t.shown, t.again, t.urged = 0, t.busy, true
+		poke(t.nudge)
+	})
 }
 
 // gone is told that somebody deleted a message: if it was the card of an open batch, it is posted again.
@@ -218,120 +217,30 @@ func (d *deliver) gone(channel, ts string) {
 	}
 }
 
-// keep draws one batch until it is fully shown.
-func (d *deliver) keep(ctx context.Context, number int64, w *drawing) {
-	for {
-		d.begin(w)
-		b, err := d.bring(ctx, number, w)
-		wait := d.tempo.draw
-		switch {
-		case ctx.Err() != nil:
-		case err == errLater: //nolint:errorlint // it alone: beside a real failure it does not count
-			w.failures = 0
-		case err != nil:
-			w.failures++
-			wait = min(d.tempo.retry<<min(w.failures-1, 10), deliverRetries)
-			if closedChannel(err) {
-				wait = closedRetry
-			}
-			d.log.Warn().Int64("batch", number).Err(err).Dur("again_in", wait).Msg("bring Slack up to date")
-		default:
-			w.failures = 0
-		}
-		if err == nil && d.rest(number, w, b) {
-			return
-		}
-		if closedChannel(err) && b != nil {
-			err = d.outside(ctx, w, b, wait)
-		} else {
-			err = sleep(ctx, wait)
-		}
-		if err != nil {
-			d.mu.Lock()
-			w.busy = false
-			d.mu.Unlock()
-			return
-		}
+// settled is told that a track shows a revision. When all of an ended batch is shown that is noted, and the batch need not
+// be remembered: its posts carry its revision, and should it ever change, it is drawn from there.
+func (d *deliver) settled(ctx context.Context, w *drawing, b *workflow.Batch) error {
+	if b.State.Open() || !d.allShown(w, b.Revision) {
+		return nil
 	}
-}
-
-// outside waits while the channel is closed to us. It ends early when there is something to tell people directly, or a
-// reason to think that the channel is open again.
-func (d *deliver) outside(ctx context.Context, w *drawing, was *workflow.Batch, wait time.Duration) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	over := time.AfterFunc(wait, func() { cancel(errOver) })
-	defer over.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return waited(ctx)
-		case <-w.nudge:
-		}
-		d.mu.Lock()
-		now := w.fresh || w.urged
-		d.mu.Unlock()
-		if b, err := d.store.Batch(ctx, was.Number); now || err == nil && b.State != was.State {
-			return nil
-		}
-		if sleep(ctx, d.tempo.draw) != nil { // a run writes all the time
-			return waited(ctx)
-		}
+	if err := d.settle(ctx, b); err != nil {
+		return err
 	}
-}
-
-// errOver says that a wait took as long as it was meant to.
-var errOver = errors.New("the wait is over")
-
-func waited(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != errOver { //nolint:errorlint // this very value
-		return cause
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w.seen <= b.Revision && w.idle() {
+		delete(d.drawn, b.Number)
 	}
 	return nil
 }
 
-// begin forgets what was put when that is doubtful.
-func (d *deliver) begin(w *drawing) {
+func (d *deliver) allShown(w *drawing, revision int64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w.urged = false
-	if w.doubt = w.fresh; w.fresh {
-		w.fresh, w.put = false, map[string]string{}
-	}
-}
-
-// rest ends the drawing of a batch, unless it changed meanwhile.
-func (d *deliver) rest(number int64, w *drawing, b *workflow.Batch) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	w.shown = b.Revision
-	if w.again {
-		w.again = false
-		return false
-	}
-	w.busy = false
-	if !b.State.Open() {
-		delete(d.drawn, number) // its posts carry its revision; should it ever change, it is drawn from there
-	}
-	return true
-}
-
-// errLater says that all is shown but the latest progress, which may be edited only so often.
-var errLater = errors.New("the progress is shown a little later")
-
-// bring draws everything of one batch that is not in Slack as it should be. Its first card does not wait until other
-// batches have been drawn: people look for it within seconds.
-func (d *deliver) bring(ctx context.Context, number int64, w *drawing) (*workflow.Batch, error) {
-	if w.card == "" {
-		if b, err := d.show(ctx, number, w, false); err != nil {
-			return b, err
+	for _, t := range w.tracks {
+		if t.shown < revision {
+			return false
 		}
 	}
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	return d.show(ctx, number, w, true)
+	return true
 }

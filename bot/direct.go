@@ -13,8 +13,11 @@ import (
 func takenKey(number int64) string     { return fmt.Sprintf("batch/%d/taken", number) }
 func directPrefix(number int64) string { return fmt.Sprintf("batch/%d/direct/", number) }
 
-// forget forgets everything that was put under a card that is no longer there, so that it is put under the next one.
+// forget forgets everything that was put under a card that is no longer there, so that it is put under the next one. The
+// tracks below the card begin anew when that stands.
 func (d *deliver) forget(ctx context.Context, number int64, w *drawing) error {
+	w.under.Lock()
+	defer w.under.Unlock()
 	posts, err := d.store.Posts(ctx, number)
 	if err != nil {
 		return fmt.Errorf("forget the thread of batch %d: %w", number, err)
@@ -27,19 +30,26 @@ func (d *deliver) forget(ctx context.Context, number int64, w *drawing) error {
 			return fmt.Errorf("forget the thread of batch %d: %w", number, err)
 		}
 	}
-	clear(w.put)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for on, t := range w.tracks {
+		if on != onCard {
+			t.shown, t.fresh, t.again = 0, true, t.busy
+		}
+	}
+	w.card = ""
 	return nil
 }
 
 // putTaken answers under the message that brought the file which batch it is. A check that is repeated is answered where
 // it was asked for.
-func (d *deliver) putTaken(ctx context.Context, b *workflow.Batch, card place, w *drawing) error {
+func (d *deliver) putTaken(ctx context.Context, b *workflow.Batch, card place, t *track) error {
 	from := b.Source
 	if from.Kind != workflow.SourceFile || from.Message == "" || b.Follows != 0 || card.thread == "" {
 		return nil
 	}
-	at := place{key: takenKey(b.Number), batch: b.Number, channel: from.Channel, thread: from.Message}
-	if _, put := w.put[at.key]; put {
+	at := place{key: takenKey(b.Number), batch: b.Number, channel: from.Channel, thread: from.Message, rank: rankSaid}
+	if _, put := t.put[at.key]; put {
 		return nil
 	}
 	p, known, err := d.store.Post(ctx, at.key)
@@ -48,10 +58,10 @@ func (d *deliver) putTaken(ctx context.Context, b *workflow.Batch, card place, w
 	}
 	if !known || p.TS == "" {
 		m := said(takenWords(b, d.api.permalink(ctx, card.channel, card.thread)))
-		_, err = d.put(ctx, at, m, "", w)
+		_, err = d.put(ctx, at, m, "", t)
 		if refused(err) { // the message is gone, or we may not write there
 			at.channel, at.thread = b.Requester.ID, ""
-			_, err = d.put(ctx, at, m, "", w)
+			_, err = d.put(ctx, at, m, "", t)
 		}
 		if refused(err) {
 			d.log.Warn().Int64("batch", b.Number).Err(err).Msg("answer under a file")
@@ -61,7 +71,7 @@ func (d *deliver) putTaken(ctx context.Context, b *workflow.Batch, card place, w
 			return err
 		}
 	}
-	w.put[at.key] = ""
+	t.put[at.key] = ""
 	return nil
 }
 
@@ -96,6 +106,8 @@ func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflo
 	case b.State == workflow.Running:
 		state = sentence(plainState(b)) // its progress cannot be seen
 	}
+	d.direct.Lock()
+	defer d.direct.Unlock()
 	m := said(fmt.Sprintf("I cannot write into <#%s> (%s), so I tell you here: %s: %s",
 		d.cfg.Requests, code, escape(batchTitle(b, s)), state))
 	var told []string
@@ -104,8 +116,8 @@ func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflo
 			continue
 		}
 		told = append(told, p.ID)
-		at := place{key: fmt.Sprintf("%s%s/%s", directPrefix(b.Number), b.State, p.ID), batch: b.Number, channel: p.ID}
-		_, err := d.put(ctx, at, m, "", newDrawing())
+		at := place{key: fmt.Sprintf("%s%s/%s", directPrefix(b.Number), b.State, p.ID), batch: b.Number, channel: p.ID, rank: rankSaid}
+		_, err := d.put(ctx, at, m, "", newTrack())
 		if err == nil && finished {
 			err = d.sendResults(ctx, b, p.ID)
 		}

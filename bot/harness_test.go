@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/store"
@@ -141,19 +141,22 @@ func (a *accounts) Activate(ctx context.Context, id string) error {
 
 // world is the whole service with a Slack workspace, all on this machine.
 type world struct {
-	t        *testing.T
-	slack    *workspace.Workspace
-	db       *store.DB
-	engine   *workflow.Engine
-	accounts *accounts
-	bot      *Bot
-	url      string
-	reports  Reports
-	wrap     func(Engine) Engine // around the engine, for the next bot; may be nil
-	refused  string              // what Slack is told to refuse, which is then no fault of ours
-	admins   []string            // U0ALICE and U0BOB when nil
-	quick    bool
-	log      *logged
+	t         *testing.T
+	slack     *workspace.Workspace
+	db        *store.DB
+	engine    *workflow.Engine
+	accounts  *accounts
+	bot       *Bot
+	url       string
+	reports   Reports
+	wrap      func(Engine) Engine // around the engine, for the next bot; may be nil
+	refused   string              // what Slack is told to refuse, which is then no fault of ours
+	admins    []string            // U0ALICE and U0BOB when nil
+	quick     bool
+	bubble    bool // in fake time, with connections in memory
+	dial      func(context.Context, string, string) (net.Conn, error)
+	transport http.RoundTripper
+	log       *logged
 
 	stopBot func() error
 }
@@ -188,9 +191,8 @@ func startWorld(t *testing.T, w *world) *world {
 	if w.slack, err = workspace.New(workspace.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(w.slack.Handler())
-	w.url = server.URL
-	w.slack.SetBaseURL(server.URL)
+	stopServer := w.serve()
+	w.slack.SetBaseURL(w.url)
 	w.faults(workspace.Faults{})
 	people := []string{"U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"}
 	for _, id := range people {
@@ -223,7 +225,7 @@ func startWorld(t *testing.T, w *world) *world {
 		cancel()
 		running.Wait()
 		w.slack.Close()
-		server.Close()
+		stopServer()
 		if err := w.db.Close(); err != nil {
 			t.Error(err)
 		}
@@ -243,6 +245,65 @@ func startWorld(t *testing.T, w *world) *world {
 		}
 	})
 	return w
+}
+
+// serve puts the workspace on the network, and gives what takes it off.
+func (w *world) serve() (stop func()) {
+	if !w.bubble {
+		server := httptest.NewServer(w.slack.Handler())
+		w.url = server.URL
+		return server.Close
+	}
+	w.url = "http://slack.test"
+	listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	server := &http.Server{Handler: w.slack.Handler(), ReadHeaderTimeout: time.Minute}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
+	transport := &http.Transport{DialContext: listener.dial}
+	w.dial, w.transport = listener.dial, transport
+	return func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+		<-served
+	}
+}
+
+// pipes is a listener whose connections are in memory, so that fake time runs over them.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.done) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
 }
 
 // faults makes Slack misbehave.
@@ -270,7 +331,7 @@ func (w *world) startBot(over Store) {
 	bot, err := New(Config{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
 		Command: "/countersign", Requests: requests, Admins: w.admins, Requesters: []string{"S0HELPDESK"},
-		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over, HTTP: &http.Client{Timeout: 10 * time.Second},
+		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over, HTTP: &http.Client{Transport: w.transport, Timeout: 10 * time.Second}, Dial: w.dial,
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
 	})
 	if err != nil {
@@ -281,11 +342,11 @@ func (w *world) startBot(over Store) {
 	w.bot = bot
 	if w.quick { // the sandbox's own limits are lifted, too
 		bot.api.every, bot.api.allowed = time.Millisecond, nil
-		bot.api.updates.SetLimit(rate.Inf)
-		bot.deliver.progress.SetLimit(rate.Inf)
+		bot.api.updates.every = time.Millisecond
 		bot.drain = 100 * time.Millisecond
 		bot.deliver.tempo = tempo{
-			draw: 20 * time.Millisecond, progress: 20 * time.Millisecond, retry: 50 * time.Millisecond, share: 20 * time.Millisecond,
+			draw: 20 * time.Millisecond, progress: 20 * time.Millisecond, counts: 20 * time.Millisecond,
+			retry: 50 * time.Millisecond, share: 20 * time.Millisecond,
 		}
 	}
 	go func() { done <- bot.Run(ctx) }()
@@ -300,7 +361,11 @@ func (w *world) startBot(over Store) {
 // until waits until something is so in Slack.
 func (w *world) until(what string, so func() bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), waitFor)
+	patience := waitFor
+	if w.bubble {
+		patience = 10 * time.Minute // costs nothing
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	if err := w.slack.WaitFor(ctx, so); err != nil {
 		w.t.Fatalf("waited in vain until %s: %v", what, err)

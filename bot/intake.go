@@ -223,8 +223,8 @@ func (i *intake) remember(ctx context.Context, h heard) {
 
 // underFile says under a file what became of it, once; false when it could not be said.
 func (b *Bot) underFile(ctx context.Context, d delivered, m message) bool {
-	at := place{key: "answer/" + d.key, channel: d.to.Channel, thread: d.to.Thread}
-	_, err := b.deliver.put(ctx, at, m, "", newDrawing())
+	at := place{key: "answer/" + d.key, channel: d.to.Channel, thread: d.to.Thread, rank: rankSaid}
+	_, err := b.deliver.put(ctx, at, m, "", newTrack())
 	if err == nil {
 		return true
 	}

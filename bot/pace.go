@@ -13,8 +13,6 @@ const (
 	// narrowFor is how long after a refusal the calls of a method go one after the other: those that were refused would come
 	// back together, and Slack, which gives back its room bit by bit, would refuse all but one of them again.
 	narrowFor = time.Minute
-	// reserved is how many of a channel's burst are kept for urgent messages.
-	reserved = 3
 )
 
 // allowance is how often a method may be called.
@@ -113,72 +111,4 @@ func tooLong(ctx context.Context, wait time.Duration) error {
 		return fmt.Errorf("slack takes no call for another %s", wait.Round(time.Second))
 	}
 	return nil
-}
-
-// pacer spaces the messages into one channel. Urgent ones go before all others, and find a part of the burst unused.
-type pacer struct {
-	every time.Duration
-	burst int
-	turns [2]chan struct{} // of the others and of the urgent ones: each in the order they came
-
-	mu     sync.Mutex
-	urgent int       // that wait
-	full   time.Time // when the whole burst can be used again
-}
-
-func newPacer(every time.Duration, burst int) *pacer {
-	return &pacer{every: every, burst: burst, turns: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}}
-}
-
-// wait waits until a message may be sent, or ctx ends.
-func (p *pacer) wait(ctx context.Context, urgent bool) error {
-	turn := p.turns[0]
-	if urgent {
-		turn = p.turns[1]
-		p.count(1)
-		defer p.count(-1)
-	}
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	for {
-		wait := p.take(urgent)
-		if wait <= 0 {
-			return nil
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
-}
-
-func (p *pacer) count(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.urgent += n
-}
-
-// take takes a place if there is one; else it says when to look again.
-func (p *pacer) take(urgent bool) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	usable := p.burst
-	if !urgent {
-		usable -= reserved
-	}
-	if p.full.Before(now) {
-		p.full = now
-	}
-	if early := p.full.Sub(now) - time.Duration(usable-1)*p.every; early > 0 {
-		return early
-	}
-	if !urgent && p.urgent > 0 {
-		return p.every
-	}
-	p.full = p.full.Add(p.every)
-	return 0
 }

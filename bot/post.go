@@ -28,10 +28,11 @@ type place struct {
 	key     string
 	batch   int64
 	channel string
-	thread  string       // "" for a message of its own
-	edit    bool         // kept up to date; else it is said once
-	version int64        // the revision of an open batch that it shows; 0 for what is settled at its end
-	urgent  bool         // posted before everything else that waits
+	thread  string // "" for a message of its own
+	edit    bool   // kept up to date; else it is said once
+	version int64  // the revision of an open batch that it shows; 0 for what is settled at its end
+	rank    rank
+	paid    bool         // an edit has had its turn
 	anew    func() error // called before a message that is gone is posted again; may be nil
 }
 
@@ -40,7 +41,7 @@ type place struct {
 //
 // Before a send its intent is written down, afterwards its ts. A send whose end is not known, because of a cut or a crash,
 // is looked for in the channel before it is repeated.
-func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *drawing) (workflow.Post, error) {
+func (d *deliver) put(ctx context.Context, at place, m message, mark string, t *track) (workflow.Post, error) {
 	p, known, err := d.store.Post(ctx, at.key)
 	if err != nil {
 		return p, fmt.Errorf("load post %s: %w", at.key, err)
@@ -51,7 +52,7 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 		}
 	}
 	if known && p.TS != "" {
-		if gone, err := d.edit(ctx, at, p, m, mark, w); err != nil || !gone {
+		if gone, err := d.edit(ctx, at, p, m, mark, t); err != nil || !gone {
 			return p, err
 		}
 		if at.anew != nil {
@@ -77,37 +78,55 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, w *
 	if err := d.store.SavePost(context.WithoutCancel(ctx), p); err != nil {
 		return p, fmt.Errorf("note that %s was sent: %w", at.key, err)
 	}
-	w.put[at.key] = mark
+	t.put[at.key] = mark
 	return p, nil
 }
 
 // send posts the message; where Slack does not take its blocks, in a plainer form.
 func (d *deliver) send(ctx context.Context, at place, m message) (string, error) {
-	post := d.api.post
-	if at.urgent {
-		post = d.api.postFirst
-	}
-	ts, err := post(ctx, at.channel, at.thread, at.key, m)
+	ts, err := d.api.post(ctx, at.channel, at.thread, at.key, m, at.rank)
 	for _, plainer := range plainerForms(m) {
 		if !badBlocks(err) {
 			break
 		}
 		d.logBlocks(at, err)
-		ts, err = post(ctx, at.channel, at.thread, at.key, plainer)
+		ts, err = d.api.post(ctx, at.channel, at.thread, at.key, plainer, at.rank)
 	}
 	return ts, err
 }
 
+// due says whether a message is there and has to be edited, so that whoever asks can wait for a turn.
+func (d *deliver) due(ctx context.Context, at place, mark string, t *track) (bool, error) {
+	p, known, err := d.store.Post(ctx, at.key)
+	if err != nil {
+		return false, fmt.Errorf("load post %s: %w", at.key, err)
+	}
+	return known && p.TS != "" && !current(at, p, mark, t), nil
+}
+
+// current says whether a message that is there shows what it should.
+func current(at place, p workflow.Post, mark string, t *track) bool {
+	if put, known := t.put[at.key]; known || !at.edit {
+		return !at.edit || put == mark
+	}
+	return !t.doubt && at.version != 0 && p.Version == at.version // it was shown before a restart
+}
+
 // edit brings a message that is there up to date. gone says that it is not there any more.
 func (d *deliver) edit(
-	ctx context.Context, at place, p workflow.Post, m message, mark string, w *drawing,
+	ctx context.Context, at place, p workflow.Post, m message, mark string, t *track,
 ) (gone bool, err error) {
-	if !at.edit || w.put[at.key] == mark {
+	if current(at, p, mark, t) {
+		if at.paid {
+			d.api.updates.back()
+		}
+		t.put[at.key] = mark
 		return false, nil
 	}
-	if _, known := w.put[at.key]; !known && !w.doubt && at.version != 0 && p.Version == at.version {
-		w.put[at.key] = mark // it was shown before a restart
-		return false, nil
+	if !at.paid {
+		if err := d.api.updates.wait(ctx, at.rank); err != nil {
+			return false, err
+		}
 	}
 	err = d.api.update(ctx, p.Channel, p.TS, at.key, m)
 	for _, plainer := range plainerForms(m) {
@@ -127,7 +146,7 @@ func (d *deliver) edit(
 	if err != nil {
 		return false, err
 	}
-	w.put[at.key] = mark
+	t.put[at.key] = mark
 	if at.version != 0 {
 		p.Version = at.version
 		err = d.store.SavePost(ctx, p)
@@ -278,7 +297,7 @@ func (d *deliver) insteadOfFile(ctx context.Context, at place, name, code string
 	if err := d.store.DeletePost(ctx, at.key); err != nil {
 		return err
 	}
-	p, err := d.put(ctx, at, m, "", newDrawing())
+	p, err := d.put(ctx, at, m, "", newTrack())
 	if err != nil {
 		return err
 	}

@@ -124,9 +124,8 @@ func (d *deliver) postReports(ctx context.Context) error {
 }
 
 func (d *deliver) postReport(ctx context.Context, r report.Result) error {
-	w := newDrawing()
-	at := place{key: r.MessageKey(), channel: d.cfg.Reports}
-	p, err := d.put(ctx, at, said(resultText(r)), "", w)
+	at := place{key: r.MessageKey(), channel: d.cfg.Reports, rank: rankSaid}
+	p, err := d.put(ctx, at, said(resultText(r)), "", newTrack())
 	if err != nil || r.Failed || r.Snapshot == 0 {
 		return err
 	}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,13 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// show draws the card and, if all is wanted, what belongs to it.
-func (d *deliver) show(ctx context.Context, number int64, w *drawing, all bool) (*workflow.Batch, error) {
+// look is one batch as the database has it at one moment.
+type look struct {
+	Batch   *workflow.Batch
+	Summary workflow.Summary
+}
+
+func (d *deliver) load(ctx context.Context, number int64) (*look, error) {
 	b, err := d.store.Batch(ctx, number)
 	if err != nil {
 		return nil, fmt.Errorf("load batch %d: %w", number, err)
@@ -21,22 +27,7 @@ func (d *deliver) show(ctx context.Context, number int64, w *drawing, all bool) 
 	if err != nil {
 		return nil, fmt.Errorf("count the changes of batch %d: %w", number, err)
 	}
-	card, err := d.putCard(ctx, b, summary, w)
-	if all && (err == nil || err == errLater) { //nolint:errorlint // it alone
-		if taken := d.putTaken(ctx, b, card, w); taken != nil {
-			err = errors.Join(err, taken)
-		}
-	}
-	if all && err == nil {
-		err = d.putThread(ctx, b, summary, card, w)
-	}
-	if closedChannel(err) {
-		d.tellDirectly(ctx, b, summary, slackCode(err))
-	}
-	if all && err == nil && !b.State.Open() {
-		err = d.settle(ctx, b)
-	}
-	return b, err
+	return &look{b, summary}, nil
 }
 
 // settle notes that everything of an ended batch is shown as it is now. Until then its posts carry an older revision, so
@@ -58,14 +49,59 @@ func (d *deliver) settle(ctx context.Context, b *workflow.Batch) error {
 	return nil
 }
 
-// putCard posts or edits the card, and gives where it stands.
-func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Summary, w *drawing) (place, error) {
-	c := card{Batch: b, Summary: s, Admins: d.cfg.Admins}
+// lookAtCard posts or edits the card. It is drawn once more when its turn has come, which may take a while.
+func (d *deliver) lookAtCard(ctx context.Context, l *look, w *drawing) error {
+	t := w.tracks[onCard]
+	c, at, err := d.card(ctx, l, w)
+	if err != nil {
+		return err
+	}
+	due, err := d.due(ctx, at, c.mark(), t)
+	if err != nil {
+		return err
+	}
+	if due {
+		if wait := d.tooSoon(l.Batch, c.mark(), t.put[at.key], t); wait > 0 {
+			return &laterError{wait}
+		}
+		got, err := d.turn(ctx, t, l.Batch, c.rank(t))
+		if err != nil || !got {
+			return cmp.Or(err, error(&laterError{}))
+		}
+		now, err := d.load(ctx, l.Batch.Number)
+		if err != nil {
+			return err
+		}
+		*l = *now
+		if c, at, err = d.card(ctx, l, w); err != nil {
+			return err
+		}
+		at.paid = true
+	}
+	p, err := d.put(ctx, at, c.draw(), c.mark(), t)
+	if p.TS != "" {
+		d.stands(w, p)
+	}
+	if err == nil {
+		t.edited, t.pressed = time.Now(), c.pressed()
+	}
+	return err
+}
+
+// card is the card of a batch, and where it belongs.
+func (d *deliver) card(ctx context.Context, l *look, w *drawing) (card, place, error) {
+	b := l.Batch
+	c := card{Batch: b, Summary: l.Summary, Admins: d.cfg.Admins, Now: time.Now()}
+	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true, rank: rankCard}
+	at.anew = func() error { return d.forget(ctx, b.Number, w) }
+	if b.State.Open() {
+		at.version = b.Revision
+	}
 	if b.Digest != "" {
 		var err error
 		c.First, err = d.store.Changes(ctx, b.Number, 0, tableRows, planned()...)
 		if err != nil {
-			return place{}, fmt.Errorf("load the first changes of batch %d: %w", b.Number, err)
+			return c, at, fmt.Errorf("load the first changes of batch %d: %w", b.Number, err)
 		}
 	}
 	if b.State == workflow.AwaitingApproval {
@@ -74,24 +110,30 @@ func (d *deliver) putCard(ctx context.Context, b *workflow.Batch, s workflow.Sum
 			poke(d.outdated)
 		}
 	}
-	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true, urgent: true}
-	at.anew = func() error { return d.forget(ctx, b.Number, w) }
-	if b.State.Open() {
-		at.version = b.Revision
+	return c, at, nil
+}
+
+// tooSoon is how long an edit of the card has to wait that only counts further: edits are few (Tier 3).
+func (d *deliver) tooSoon(b *workflow.Batch, mark, put string, t *track) time.Duration {
+	gap := time.Duration(0)
+	switch {
+	case b.State == workflow.Planning:
+		gap = d.tempo.progress
+	case b.State == workflow.Running && !t.doubt && steady(mark) == steady(put):
+		gap = d.tempo.counts
 	}
-	if b.State == workflow.Planning { // "checking 1,200 of 5,000" is worth few edits
-		if w.card != "" && time.Since(w.edited) < d.tempo.progress {
-			at.channel, at.thread = w.where, w.card
-			return at, errLater
-		}
-		w.edited = time.Now()
-	}
-	p, err := d.put(ctx, at, c.draw(), c.mark(), w) // edited only when it says something new, not with every revision
+	return gap - time.Since(t.edited)
+}
+
+// stands notes where the card is; what belongs under it can be put there now.
+func (d *deliver) stands(w *drawing, p workflow.Post) {
 	d.mu.Lock()
-	w.card, w.where = p.TS, p.Channel
+	first := w.card == ""
+	w.card, w.where = p.TS, p.Channel // the settings may name another channel by now
 	d.mu.Unlock()
-	at.channel, at.thread = p.Channel, p.TS // the settings may name another channel by now
-	return at, err
+	if first {
+		poke(d.wake)
+	}
 }
 
 // planned are the states of changes that are part of the plan.
@@ -104,57 +146,69 @@ func planned() []workflow.ChangeState {
 
 func cardKey(number int64) string { return fmt.Sprintf("batch/%d/card", number) }
 
-// putThread brings everything under the card up to date, in the order in which people read it.
-func (d *deliver) putThread(ctx context.Context, b *workflow.Batch, s workflow.Summary, card place, w *drawing) error {
-	under := func(name string) place {
-		at := card
-		at.key, at.edit, at.urgent, at.anew = fmt.Sprintf("batch/%d/%s", b.Number, name), false, false, nil
-		return at
-	}
-	if b.State == workflow.Planning {
-		return nil
-	}
-	t := thread{Batch: b, Summary: s, Admins: d.cfg.Admins}
+// below is a place of that name under the card.
+func below(b *workflow.Batch, card place, name string, r rank) place {
+	card.key, card.batch, card.rank = fmt.Sprintf("batch/%d/%s", b.Number, name), b.Number, r
+	return card
+}
+
+// ran says whether a batch was run and has ended.
+func ran(b *workflow.Batch) bool {
+	return !b.Started.IsZero() && (b.State == workflow.Done || b.State == workflow.Cancelled)
+}
+
+// lookAtWords says in the thread what is to be said, in the order in which people read it.
+func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawing) error {
+	b := l.Batch
+	failed := []error{d.putTaken(ctx, b, card, w.tracks[onWords])} // what cannot be put does not hold up the rest
+	t := thread{Batch: b, Summary: l.Summary, Admins: d.cfg.Admins}
 	if b.State == workflow.Empty {
 		var err error
 		if t.Holders, err = d.holders(ctx, b.Number); err != nil {
 			return err
 		}
 	}
-	var failed []error // what cannot be put does not hold up the rest
 	say := func(name string, due bool, draw func() message) {
 		if due {
-			_, err := d.put(ctx, under(name), draw(), "", w)
+			_, err := d.put(ctx, below(b, card, name, rankSaid), draw(), "", w.tracks[onWords])
 			failed = append(failed, err)
 		}
 	}
-	share := func(name string, due bool, file string, content func(context.Context) ([]byte, error)) {
-		if due {
-			failed = append(failed, d.putFile(ctx, under(name), file, content))
-		}
-	}
-	started := !b.Started.IsZero()
-	ended := started && (b.State == workflow.Done || b.State == workflow.Cancelled)
 	say("empty", b.State == workflow.Empty, t.empty)
 	say("admins", b.State == workflow.AwaitingApproval, t.admins)
 	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
-	share("plan", b.Digest != "", planFile(b.Number), func(ctx context.Context) ([]byte, error) {
-		return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
-	})
-	share("bad-rows", s.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0, badRowsFile(b.Number),
-		func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) })
-	if started {
-		failed = append(failed, d.putProgress(ctx, under("progress"), t, w))
-	}
-	say("end/1", ended, t.end)
-	share("results/1", ended, resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
-		return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
-	})
+	say("end/1", ran(b), t.end)
+	return together(failed)
+}
+
+// together joins errors; a single one stays what it is.
+func together(failed []error) error {
 	failed = slices.DeleteFunc(failed, func(err error) bool { return err == nil })
 	if len(failed) == 1 {
 		return failed[0]
 	}
 	return errors.Join(failed...)
+}
+
+// lookAtFiles puts the files into the thread.
+func (d *deliver) lookAtFiles(ctx context.Context, l *look, card place) error {
+	b := l.Batch
+	var failed []error
+	share := func(name string, due bool, file string, content func(context.Context) ([]byte, error)) {
+		if due {
+			failed = append(failed, d.putFile(ctx, below(b, card, name, rankSaid), file, content))
+		}
+	}
+	share("plan", b.Digest != "", planFile(b.Number), func(ctx context.Context) ([]byte, error) {
+		return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
+	})
+	bad := l.Summary.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0
+	share("bad-rows", bad && b.State != workflow.Planning, badRowsFile(b.Number),
+		func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) })
+	share("results/1", ran(b), resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
+		return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
+	})
+	return together(failed)
 }
 
 // holders are the open batches that hold rows of this one.
@@ -177,21 +231,48 @@ func (d *deliver) holders(ctx context.Context, number int64) ([]int64, error) {
 	return out, nil
 }
 
-// putProgress edits the progress, as often as Slack lets us. The last state of a run is always shown.
-func (d *deliver) putProgress(ctx context.Context, at place, t thread, w *drawing) error {
-	at.edit = true
-	now := time.Now()
-	if t.Batch.State == workflow.Running {
-		w.pace.note(now, t.finished())
-		if now.Sub(w.edited) < d.tempo.progress {
-			return errLater
-		}
-		if !d.progress.Allow() {
-			return errLater
-		}
+// lookAtProgress posts or edits the progress of a run, as often as Slack lets us. Its last state is always shown. While
+// batches run, they take turns.
+func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *drawing) error {
+	if l.Batch.Started.IsZero() {
+		return nil
 	}
-	m := t.progress(w.pace)
-	_, err := d.put(ctx, at, m, m.Text, w)
-	w.edited = now
+	t := w.tracks[onProgress]
+	at := below(l.Batch, card, "progress", rankCounts)
+	at.edit = true
+	draw := func() message {
+		running := thread{Batch: l.Batch, Summary: l.Summary, Admins: d.cfg.Admins}
+		if l.Batch.State == workflow.Running {
+			t.pace.note(time.Now(), running.finished())
+		}
+		return running.progress(t.pace)
+	}
+	m := draw()
+	due, err := d.due(ctx, at, m.Text, t)
+	if err != nil {
+		return err
+	}
+	if due {
+		r := rankSaid
+		if l.Batch.State == workflow.Running {
+			r = rankCounts
+			if wait := d.tempo.progress - time.Since(t.edited); wait > 0 {
+				return &laterError{wait}
+			}
+		}
+		got, err := d.turn(ctx, t, l.Batch, r)
+		if err != nil || !got {
+			return cmp.Or(err, error(&laterError{}))
+		}
+		now, err := d.load(ctx, l.Batch.Number)
+		if err != nil {
+			return err
+		}
+		*l = *now
+		m, at.paid = draw(), true
+	}
+	if _, err = d.put(ctx, at, m, m.Text, t); err == nil {
+		t.edited = time.Now()
+	}
 	return err
 }

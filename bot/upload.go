@@ -176,7 +176,7 @@ func (b *Bot) readable(f file) error {
 
 // reply answers in a thread under the message that brought a file.
 func (b *Bot) reply(ctx context.Context, to where, m message) {
-	if _, err := b.api.post(ctx, to.Channel, to.Thread, "", m); err != nil {
+	if _, err := b.api.post(ctx, to.Channel, to.Thread, "", m, rankSaid); err != nil {
 		b.log.Warn().Err(err).Str("channel", to.Channel).Msg("answer under a file")
 		b.api.private(ctx, where{Person: to.Person}, m)
 	}
@@ -228,7 +228,10 @@ func (b *Bot) chosen(ctx context.Context, i interaction, to where) {
 		b.log.Error().Err(err).Msg("remember that a menu was used")
 	}
 	m := said(fmt.Sprintf("%s chose %s.", mention(to.Person), c.Action))
-	if err := b.api.update(ctx, to.Channel, i.Container.Message, menuKey, m); err != nil {
+	if err = b.api.updates.wait(ctx, rankSaid); err == nil {
+		err = b.api.update(ctx, to.Channel, i.Container.Message, menuKey, m)
+	}
+	if err != nil {
 		b.log.Warn().Err(err).Msg("take a used menu away")
 	}
 }

@@ -29,7 +29,7 @@ func ended(b *workflow.Batch) string {
 		}
 		return "*Rejected* " + moment(b.Ended) + "."
 	case workflow.Expired:
-		return "*Expired* " + moment(b.Ended) + ": nobody decided in time. Ask again if it is still wanted."
+		return "*Expired* " + moment(b.Ended) + ": nobody decided in time."
 	case workflow.Cancelled:
 		return cancelled(b)
 	case workflow.Empty:

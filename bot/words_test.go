@@ -89,7 +89,7 @@ func TestWords(t *testing.T) {
 			"#42 was rejected by <@U0ALICE> " + moment(at(9)) + ": no &lt;!here&gt;",
 		},
 		{"expired", batch(workflow.Expired, nil), "#42 expired " + moment(at(30)) +
-			": nobody decided in time. Ask again if it is still wanted."},
+			": nobody decided in time."},
 		{"withdrawn", batch(workflow.Cancelled, func(b *workflow.Batch) {
 			b.Started = time.Time{}
 			b.Ending = &workflow.Ending{By: carol, How: workflow.Cancelled, Reason: "withdrawn", At: at(9)}

@@ -1,0 +1,79 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/countersign/countersign/sandbox/workspace"
+)
+
+// inBubble runs a test in fake time, with the pace of production and all limits of Slack.
+func inBubble(t *testing.T, a *accounts, do func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		do(startWorld(t, &world{t: t, accounts: a, log: &logged{}, bubble: true}))
+	})
+}
+
+// pressable says whether a card shows a button.
+func pressable(m workspace.Message, action string) bool {
+	return strings.Contains(string(m.Blocks), `"action_id":"`+action+`"`)
+}
+
+// When eight batches are approved at once, the buttons of all are gone within two seconds, whatever else is to be posted.
+func TestManyApprovalsAtOnce(t *testing.T) {
+	t.Parallel()
+	const batches, most = 8, 2 * time.Second
+	a := newAccounts(batches * 2)
+	inBubble(t, a, func(w *world) {
+		for round := range int64(2) { // the second finds the threads of the first still being written
+			var cards []workspace.Message
+			for i := range int64(batches) {
+				n := round*batches + i
+				w.command("U0CAROL", requests, fmt.Sprintf("rename p%d@old.example p%d@new.example", n, n))
+			}
+			for i := range int64(batches) {
+				cards = append(cards, w.cardSays(round*batches+i+1, "Needs 1 approval"))
+			}
+			begin := time.Now()
+			var all sync.WaitGroup
+			for _, card := range cards {
+				all.Go(func() {
+					w.click("U0ALICE", card, actionApprove)
+					for m := card; pressable(m, actionApprove); time.Sleep(10 * time.Millisecond) { // fake time
+						m = w.slack.Messages(requests, "U0ALICE")[0]
+						for _, other := range w.slack.Messages(requests, "U0ALICE") {
+							if other.TS == card.TS {
+								m = other
+							}
+						}
+					}
+					if took := time.Since(begin); took > most {
+						t.Errorf("the buttons of %s were gone after %s", card.Text, took)
+					}
+				})
+			}
+			all.Wait()
+		}
+		for n := range int64(batches * 2) {
+			card := w.cardSays(n+1, "*Done*")
+			w.inThread(card.TS, "is done: *1* done")
+			w.inThread(card.TS, bar(1, 1)+"` *1* done · *0* failed · *0* left · done")
+			w.fileInThread(card.TS, fmt.Sprintf("batch-%d-results.csv", n+1))
+		}
+		refused := 0
+		for _, c := range w.slack.Calls() {
+			if c.Error == "ratelimited" {
+				refused++
+				t.Logf("%s was refused", c.Method)
+			}
+		}
+		if refused > 0 {
+			t.Errorf("Slack refused %d calls for their rate", refused)
+		}
+	})
+}
