@@ -44,6 +44,9 @@ type api struct {
 	every   time.Duration        // between two messages in a channel
 	allowed map[string]allowance // by method; those that are not named go unpaced until Slack asks to slow down
 
+	memory Memory     // of what Slack asks for; nil in tests that have none
+	noting sync.Mutex // notes are written in the order in which they came to be
+
 	mu    sync.Mutex
 	posts map[string]*pacer // by channel
 	gates map[string]*gate  // by method
@@ -91,7 +94,7 @@ func (a *api) call(ctx context.Context, method string, do func(context.Context) 
 		wait, throttled := throttle(err)
 		if throttled {
 			a.log.Debug().Str("method", method).Dur("wait", wait).Msg("slack asks to slow down")
-			g.hold(wait)
+			a.hold(ctx, method, wait)
 		}
 		leave()
 		if !throttled || try == throttledTries {

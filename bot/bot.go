@@ -193,6 +193,7 @@ func New(cfg Config) (*Bot, error) {
 	}
 	b.api = newAPI(client, cfg.Log, b.giveUp)
 	b.api.http, b.api.url, b.api.token = cfg.HTTP, cfg.APIURL, cfg.BotToken
+	b.api.memory = cfg.Store
 	b.people = newPeople(b.api, cfg.Admins, cfg.Requesters)
 	var options []socketmode.Option
 	if cfg.Dial != nil {
@@ -209,6 +210,8 @@ func New(cfg Config) (*Bot, error) {
 	b.deliver = newDeliver(cfg, b.api, b.people)
 	b.intake = newIntake(b)
 	b.sockets.missed = b.intake.look
+	b.sockets.free = func(ctx context.Context) error { return b.api.free(ctx, openSocket) }
+	b.sockets.held = func(ctx context.Context, wait time.Duration) { b.api.hold(ctx, openSocket, wait) }
 	return b, nil
 }
 
@@ -220,6 +223,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	b.mu.Lock()
 	b.fail = cancel
 	b.mu.Unlock()
+	b.api.recall(ctx)
 	if err := b.introduce(ctx); err != nil {
 		return err
 	}

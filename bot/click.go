@@ -58,7 +58,7 @@ func (b *Bot) click(ctx context.Context, i interaction, to where) {
 		return
 	}
 	batch, err := b.act(ctx, action.ID, number, digest, to)
-	b.acted(ctx, to, fmt.Sprintf("%s batch %d", action.ID, number), number, err)
+	b.acted(ctx, to, action.ID, number, err)
 	if err == nil && action.ID == actionRecheck {
 		b.api.private(ctx, to, said(fmt.Sprintf("Checking again as #%d.%s", batch.Number, b.cardLink(ctx, batch.Number))))
 	}
@@ -93,7 +93,7 @@ func (b *Bot) refused(ctx context.Context, number int64, digest string, to where
 	if err == nil || ctx.Err() != nil {
 		return false
 	}
-	b.acted(context.WithoutCancel(ctx), to, fmt.Sprintf("reject batch %d", number), number, err)
+	b.acted(context.WithoutCancel(ctx), to, actionReject, number, err)
 	return true
 }
 
@@ -140,14 +140,19 @@ func (b *Bot) act(ctx context.Context, action string, number int64, digest strin
 }
 
 // acted tells the person privately when something was refused, and has the card redrawn: it may be an old one.
-func (b *Bot) acted(ctx context.Context, to where, doing string, number int64, err error) {
+func (b *Bot) acted(ctx context.Context, to where, action string, number int64, err error) {
+	doing := fmt.Sprintf("%s batch %d", action, number)
 	if err == nil {
 		b.deliver.hurry(number)
 		b.log.Info().Str("person", to.Person).Msg(doing)
 		return
 	}
 	b.deliver.redraw(number)
-	b.api.private(ctx, to, b.say(err, doing))
+	refused := &actError{Action: action, Number: number, Err: err}
+	if batch, err := b.cfg.Store.Batch(ctx, number); err == nil {
+		refused.But = []string{batch.Requester.ID, batch.Author.ID}
+	}
+	b.api.private(ctx, to, b.say(refused, doing))
 }
 
 // formData goes through a form and back: which button opened it, and where its answer goes.
@@ -190,5 +195,5 @@ func (b *Bot) submitted(ctx context.Context, i interaction, came stamp) {
 	if err == nil {
 		_, err = b.cfg.Engine.Decide(ctx, number, actor, workflow.Reject, digest, reason)
 	}
-	b.acted(ctx, to, fmt.Sprintf("reject batch %d", number), number, err)
+	b.acted(ctx, to, actionReject, number, err)
 }

@@ -39,7 +39,7 @@ func (b *Bot) command(ctx context.Context, s slash, to where) {
 			return
 		}
 		_, err := b.act(ctx, action, c.Number, "", to)
-		b.acted(ctx, to, fmt.Sprintf("%s batch %d", c.Name, c.Number), c.Number, err)
+		b.acted(ctx, to, action, c.Number, err)
 		if err == nil {
 			b.api.private(ctx, to, said(fmt.Sprintf("#%d: %s.%s", c.Number, doneWords(action), b.cardLink(ctx, c.Number))))
 		}

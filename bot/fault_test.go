@@ -144,7 +144,7 @@ func TestPauseAndResume(t *testing.T) {
 	close(a.hold)
 	w.inThread(card.TS, "#1 is paused: by <@U0CAROL>.")
 	w.click("U0CAROL", card, actionResume)
-	w.told("U0CAROL", requests, "Only admins may do that")
+	w.told("U0CAROL", requests, "You may not resume #1; an admin may: <@U0ALICE> <@U0BOB>.")
 	w.command("U0BOB", requests, "resume 1")
 	w.cardSays(1, "*Done*")
 }

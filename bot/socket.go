@@ -74,10 +74,14 @@ type sockets struct {
 	ready func()      // called at each hello
 	// missed is called when a connection stands after a time without any, in which Slack may have had something to say.
 	missed func()
+	// free waits until Slack lets us open a connection, and held is told that it asks to wait.
+	free func(ctx context.Context) error
+	held func(ctx context.Context, wait time.Duration)
 }
 
 func newSockets(client *slack.Client, options []socketmode.Option, log zerolog.Logger, to receiver) *sockets {
 	s := &sockets{to: to, log: log, fail: func(error) {}, ready: func() {}, missed: func() {}}
+	s.free, s.held = func(context.Context) error { return nil }, func(context.Context, time.Duration) {}
 	for i := range connections {
 		opts := append([]socketmode.Option{
 			socketmode.OptionPingInterval(pingSilence), socketmode.OptionReadLimit(readLimit),
@@ -103,6 +107,9 @@ func (s *sockets) run(ctx context.Context) {
 // another reason, it is started anew.
 func (s *sockets) keep(ctx context.Context, l *link) {
 	for {
+		if s.free(ctx) != nil {
+			return
+		}
 		err := permanentApp(l.client.RunContext(ctx))
 		if ctx.Err() != nil {
 			return
@@ -151,6 +158,9 @@ func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event
 			if err := permanentApp(e.ErrorObj); errors.As(err, new(*PermanentError)) {
 				s.fail(err)
 				return
+			}
+			if wait, throttled := throttle(e.ErrorObj); throttled {
+				s.held(ctx, wait)
 			}
 			l.log.Warn().Str("error", plainError(e.ErrorObj)).Dur("again_in", e.Backoff).Msg("connect to Slack")
 		}

@@ -12,6 +12,11 @@ import (
 // words turns an error into what a person is told: what is so and what to do. ok is false for an error that has no words;
 // then the person gets a reference and the log the error. admins are ids of people and groups who can help.
 func words(err error, command string, admins ...string) (text string, ok bool) {
+	if act, is := errors.AsType[*actError](err); is {
+		if text := act.words(admins); text != "" {
+			return text, true
+		}
+	}
 	if state, is := errors.AsType[*workflow.StateError](err); is {
 		return stateWords(state), true
 	}
