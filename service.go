@@ -101,10 +101,23 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		Admins: cfg.People.Admins, Requesters: cfg.People.Requesters,
 		MaxFileBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges,
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
+		Window: cfg.Run.Window, Pacer: directory, Shut: s.shut,
 		HTTP: s.net.Slack, Dial: s.net.Dial, Rand: s.net.dice(),
 		OnReady: func() { s.log.Info().Msg("connected to Slack") },
 	})
 	return err
+}
+
+// shut is until when Atlassian takes no calls of ours at all, the zero time when it takes some.
+func (s *Service) shut() time.Time {
+	var until time.Time
+	first := true
+	for _, b := range s.client.Gate().Buckets {
+		if len(b.Operations) > 0 && (first || b.Shut.Before(until)) {
+			first, until = false, b.Shut
+		}
+	}
+	return until
 }
 
 // newClient makes the client of the settings. memory, which may be nil, is where it keeps what it knows of rate limits.

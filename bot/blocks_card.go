@@ -22,6 +22,9 @@ const (
 	actionCancel   = "cancel"
 	actionResume   = "resume"
 	actionRecheck  = "check_again"
+	actionRetry    = "retry_failed"
+	actionUndo     = "undo"
+	actionAgain    = "ask_again"
 	actionChoose   = "choose_action" // the menu under a file that does not say what is to happen
 )
 
@@ -32,6 +35,9 @@ type card struct {
 	First   []workflow.Change // the first that will run or have run, at most tableRows
 	Admins  []string          // ids of people and groups that may approve
 	Nobody  string            // why nobody can approve it just now, "" when somebody can
+	Waits   string            // what a batch waits for that may run, "" when it waits for nothing
+	From    *linked           // the batch that it was made of; nil when of none
+	Links   []linked          // those that were made of it, oldest first
 
 	Now      time.Time // when it is drawn; what a run counts grows old
 	counting bool      // drawn without that
@@ -89,6 +95,9 @@ func (c card) drawWith(id func(part string) string) message {
 	title := c.title()
 	blocks := []slack.Block{header(id("title"), title), section(id("who"), c.who())}
 	blocks = append(blocks, section(id("status"), c.status()))
+	if linked := links(c.Links); linked != "" {
+		blocks = append(blocks, section(id("links"), linked))
+	}
 	if counts := c.counts(); counts != "" {
 		blocks = append(blocks, section(id("counts"), counts))
 	}
@@ -148,8 +157,8 @@ func (c card) who() string {
 	if b.Source.FileName != "" {
 		s += ", from " + quoted(b.Source.FileName, lineText)
 	}
-	if b.Follows != 0 {
-		s += fmt.Sprintf(", checks #%d again", b.Follows)
+	if c.From != nil {
+		s += ", " + c.From.from()
 	}
 	if b.Reason != "" {
 		s += "\n*Reason:* " + quoted(b.Reason, reasonText)
@@ -169,6 +178,15 @@ func (c card) status() string {
 		return ":no_entry: " + ended(b)
 	default:
 		s := ended(b)
+		if c.Waits != "" && !b.Cancelling() {
+			s += " It waits: " + c.Waits + "."
+		}
+		if words := parkedWords(b); words != "" {
+			s += "\n:warning: " + words
+		}
+		if _, cannot := workflow.Undoable(c.Summary); cannot > 0 && ran(b) {
+			s += "\n" + many(cannot, "change", "changes") + " of it cannot be undone."
+		}
 		if by := b.Approvers(); len(by) > 0 {
 			s += "\nApproved by " + approvals(b)
 		}
@@ -334,6 +352,13 @@ func (c card) effects() string {
 			}
 		}
 	}
+	if twice := all[workflow.EffectSignedOutTwice]; twice > 0 {
+		n := all[workflow.EffectSignedOut] + twice
+		out = append(out, fmt.Sprintf("%s, %s of them twice (swap through a parking address)",
+			effectWords(workflow.EffectSignedOut, n), number(twice)))
+		delete(all, workflow.EffectSignedOut)
+		delete(all, workflow.EffectSignedOutTwice)
+	}
 	for _, e := range []workflow.Effect{workflow.EffectSignedOut, workflow.EffectLockedOut, workflow.EffectBilled} {
 		if n := all[e]; n > 0 {
 			out = append(out, effectWords(e, n))
@@ -439,10 +464,43 @@ func (c card) buttons() []slack.BlockElement {
 		return []slack.BlockElement{press(actionPause, "Pause"), cancel}
 	case workflow.Paused:
 		return []slack.BlockElement{button(actionResume, "Resume", value, slack.StylePrimary, nil), cancel}
+	case workflow.Done, workflow.Cancelled:
+		return c.afterwards(value)
+	case workflow.Rejected, workflow.Expired:
+		if again := latest(c.Links, workflow.LinkAgain); again.Batch == nil || !again.Batch.State.Open() &&
+			again.Batch.State != workflow.Done {
+			out = append(out, press(actionAgain, "Ask again"))
+		}
 	}
 	undecided := b.State == workflow.AwaitingApproval || b.State == workflow.Empty
 	if undecided && unchecked(c.Summary) > 0 {
 		out = append(out, press(actionRecheck, "Check again"))
+	}
+	return out
+}
+
+// afterwards are the buttons of a batch that has been run.
+func (c card) afterwards(value string) []slack.BlockElement {
+	name := fmt.Sprintf("#%d", c.Batch.Number)
+	var out []slack.BlockElement
+	if n := workflow.Retryable(c.Summary); n > 0 {
+		text := "What may run as it was approved runs at once; for the rest there will be a new batch to approve."
+		out = append(out, button(actionRetry, "Retry failed", value, "",
+			confirm("Retry "+many(n, "failed change", "failed changes")+" of "+name+"?", text, "Retry")))
+	}
+	can, cannot := workflow.Undoable(c.Summary)
+	undo := latest(c.Links, workflow.LinkUndo)
+	switch {
+	case can == 0 || undo.Batch != nil && undo.Batch.State == workflow.Done:
+	case undo.Batch != nil && undo.Batch.State.Open():
+		out = append(out, button(actionUndo, fmt.Sprintf("Undo: #%d", undo.Number), value, "", nil))
+	default:
+		text := fmt.Sprintf("Makes a new batch that leads back %s, to be checked and approved like any other.",
+			many(can, "change", "changes"))
+		if cannot > 0 {
+			text += " " + number(cannot) + " cannot be undone."
+		}
+		out = append(out, button(actionUndo, "Undo", value, "", confirm("Undo "+name+"?", text, "Undo")))
 	}
 	return out
 }

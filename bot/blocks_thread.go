@@ -4,19 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/countersign/countersign/workflow"
 )
 
-const (
-	barLength    = 20
-	adminsCalled = 50 // as many as a sentence can bear; a group is one mention
-	// paceWindow is how far back the rate of a run looks, so that a pause does not spoil it for long.
-	paceWindow = 2 * time.Minute
-)
+// adminsCalled is how many mentions a sentence can bear; a group is one.
+const adminsCalled = 50
 
 // thread is what the messages under a card are drawn from.
 type thread struct {
@@ -24,6 +19,7 @@ type thread struct {
 	Summary workflow.Summary
 	Admins  []string // ids of people and groups that may approve
 	Holders []int64  // open batches that hold rows of this one
+	Links   []linked // batches that were made of this one
 }
 
 // others are the admins but for requester and author.
@@ -102,108 +98,63 @@ func (t thread) remedy() string {
 	return badRowsFile(t.Batch.Number) + " has the rows; put them right and send the file again."
 }
 
-// paused says why a run stopped and who may let it go on.
+// paused says why a run stopped and who may let it go on. It calls those who may, requester and approvers, but for the
+// person who paused it.
 func (t thread) paused() message {
 	b := t.Batch
 	text := fmt.Sprintf(":double_vertical_bar: %s is paused: %s %s", t.name(), stopWords(b.Stop), mayResume(b))
+	if words := parkedWords(b); words != "" {
+		text += "\n:warning: " + words
+	}
+	ids := t.concerned()
 	if b.Stop.ByBot() {
-		ids := t.others() // who may resume it
-		text += " " + mentions(ids[:min(len(ids), adminsCalled)])
+		ids = append(t.others(), ids...)
+	}
+	var called []string
+	for _, id := range ids {
+		if id != b.Stop.By.ID && !slices.Contains(called, id) && len(called) < adminsCalled {
+			called = append(called, id)
+		}
+	}
+	if len(called) > 0 {
+		text += "\n" + mentions(called)
 	}
 	return t.message("paused", text)
 }
 
-// progress is the one message that shows how far a run is.
-func (t thread) progress(p pace) message {
-	s := t.Summary
-	done, failed := s.State(workflow.ChangeDone), s.State(workflow.ChangeFailed)
-	unknown, skipped := s.State(workflow.ChangeUnknown), s.State(workflow.ChangeSkipped)
-	left := s.State(workflow.ChangeReady, workflow.ChangeRunning)
-	total := done + failed + unknown + skipped + left
-	text := fmt.Sprintf("`%s` *%s* done · *%s* failed · *%s* left",
-		bar(done+failed+skipped, total), number(done), number(failed), number(left))
-	if unknown > 0 {
-		text += fmt.Sprintf(" · *%s* not known yet", number(unknown))
+// concerned are requester and approvers, and who had it retried.
+func (t thread) concerned() []string {
+	ids := []string{t.Batch.Requester.ID}
+	if t.Batch.Retry != nil {
+		ids = append(ids, t.Batch.Retry.By.ID)
 	}
-	if skipped > 0 {
-		text += fmt.Sprintf(" · *%s* skipped", number(skipped))
+	for _, p := range t.Batch.Approvers() {
+		ids = append(ids, p.ID)
 	}
-	switch t.Batch.State {
-	case workflow.Running:
-		if each, ok := p.rate(); ok {
-			text += fmt.Sprintf(" · %s a minute", number(int(each*60+0.5)))
-			if left > 0 && each > 0 {
-				text += ", about " + roughly(time.Duration(float64(left+unknown)/each*float64(time.Second))) + " to go"
-			}
+	var out []string
+	for _, id := range ids {
+		if !slices.Contains(out, id) {
+			out = append(out, id)
 		}
-	default:
-		text += " · " + plainState(t.Batch)
 	}
-	return t.message("progress", text)
-}
-
-// bar draws how much of the total is finished.
-func bar(finished, total int) string {
-	full := barLength
-	if total > 0 {
-		full = finished * barLength / total
-	}
-	return strings.Repeat("█", full) + strings.Repeat("░", barLength-full)
-}
-
-// roughly is a duration as one says it.
-func roughly(d time.Duration) string {
-	switch {
-	case d < 2*time.Minute:
-		return many(max(int(d.Round(time.Second).Seconds()), 1), "second", "seconds")
-	case d < 2*time.Hour:
-		return many(int(d.Round(time.Minute).Minutes()), "minute", "minutes")
-	default:
-		return many(int(d.Round(time.Hour).Hours()), "hour", "hours")
-	}
-}
-
-// pace is how fast a run has been going lately.
-type pace struct {
-	seen []sample
-}
-
-type sample struct {
-	at       time.Time
-	finished int
-}
-
-func (p *pace) note(now time.Time, finished int) {
-	p.seen = append(p.seen, sample{now, finished})
-	for len(p.seen) > 2 && now.Sub(p.seen[0].at) > paceWindow {
-		p.seen = p.seen[1:]
-	}
-}
-
-// rate is in changes a second; ok is false as long as too little was seen.
-func (p *pace) rate() (perSecond float64, ok bool) {
-	if len(p.seen) < 2 {
-		return 0, false
-	}
-	first, last := p.seen[0], p.seen[len(p.seen)-1]
-	took := last.at.Sub(first.at).Seconds()
-	if took < 1 || last.finished <= first.finished {
-		return 0, false
-	}
-	return float64(last.finished-first.finished) / took, true
+	return out
 }
 
 // end is the message that a run has ended: counts, and failures by cause with what to do. It mentions requester and
 // approvers, once.
 func (t thread) end() message {
-	b := t.Batch
-	ids := []string{b.Requester.ID}
-	for _, p := range b.Approvers() {
-		if !slices.Contains(ids, p.ID) {
-			ids = append(ids, p.ID)
-		}
+	name := t.name()
+	if run(t.Batch) > 1 {
+		name = fmt.Sprintf("Run %d of %s", run(t.Batch), name)
 	}
-	return t.message("end", fmt.Sprintf("%s %s is %s: %s", mentions(ids), t.name(), plainState(b), t.outcome()))
+	text := fmt.Sprintf("%s %s is %s: %s", mentions(t.concerned()), name, plainState(t.Batch), t.outcome())
+	if words := parkedWords(t.Batch); words != "" {
+		text += "\n:warning: " + words
+	}
+	if made := links(t.Links); made != "" {
+		text += "\n" + made
+	}
+	return t.message("end", text)
 }
 
 // outcome is what became of the changes: counts, and failures by cause with what to do.
@@ -235,6 +186,6 @@ func (t thread) outcome() string {
 	if len(groups) > causesShown {
 		out = append(out, "• and others, see the results")
 	}
-	out = append(out, resultsFile(t.Batch.Number)+" has every row.")
+	out = append(out, resultsFile(t.Batch.Number, run(t.Batch))+" has every row.")
 	return strings.Join(out, "\n")
 }

@@ -34,9 +34,21 @@ func TestThreadGolden(t *testing.T) {
 	var p pace
 	p.note(at(10), 0)
 	p.note(at(12), 600)
-	golden(t, "progress_running", threadOf(workflow.Running, nil).progress(p))
-	golden(t, "progress_start", threadOf(workflow.Running, nil).progress(pace{}))
-	golden(t, "progress_done", threadOf(workflow.Done, func(t *thread) { t.Summary.Groups = t.Summary.Groups[:3] }).progress(p))
+	golden(t, "progress_running", progress{thread: threadOf(workflow.Running, nil), Seen: p}.draw())
+	golden(t, "progress_start", progress{thread: threadOf(workflow.Running, nil)}.draw())
+	ended := threadOf(workflow.Done, func(t *thread) { t.Summary.Groups = t.Summary.Groups[:3] })
+	golden(t, "progress_done", progress{thread: ended, Seen: p}.draw())
+	gate := workflow.Outlook{PerMinute: 96.4, ToGo: 301 * time.Second}
+	golden(t, "progress_outlook", progress{thread: threadOf(workflow.Running, nil), Seen: p, Outlook: gate}.draw())
+	golden(t, "progress_waits", progress{
+		thread: threadOf(workflow.Running, nil), Seen: p, Outlook: gate, Waits: "the run window opens " + moment(at(19)),
+	}.draw())
+	golden(t, "progress_paused", progress{thread: threadOf(workflow.Paused, func(t *thread) {
+		t.Batch.Stop = workflow.Stop{Cause: workflow.StopKeyRefused, At: at(11)}
+	}), Seen: p}.draw())
+	golden(t, "progress_retry", progress{thread: threadOf(workflow.Running, func(t *thread) {
+		t.Batch.Run, t.Batch.Retry = 2, &workflow.Retry{By: alice, At: at(12)}
+	})}.draw())
 	golden(t, "admins", threadOf(workflow.AwaitingApproval, func(t *thread) { t.Batch.Decisions = nil }).admins())
 	golden(t, "empty", threadOf(workflow.Empty, func(t *thread) { t.Summary.Groups = t.Summary.Groups[6:] }).empty())
 	golden(t, "paused_by_bot", threadOf(workflow.Paused, func(t *thread) {
@@ -76,7 +88,7 @@ func TestLargestThread(t *testing.T) {
 	big.Admins = ids
 	for name, m := range map[string]message{
 		"admins": big.admins(), "paused": big.paused(), "end": big.end(), "empty": big.empty(),
-		"progress": big.progress(pace{}),
+		"progress": progress{thread: big}.draw(),
 	} {
 		withinLimits(t, m)
 		if strings.Contains(m.Text, "<!channel>") {

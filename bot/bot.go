@@ -59,6 +59,10 @@ type Config struct {
 	Store   Store
 	Results Reports // nil when there are no reports
 
+	Window workflow.Window  // run.window; the zero Window is always open
+	Pacer  workflow.Pacer   // how fast runs go; nil means as fast as was seen
+	Shut   func() time.Time // until when Atlassian takes no calls; nil when that is not known
+
 	HTTP *http.Client // nil means one with a timeout
 	// Dial opens the Socket Mode connections; nil means as slack-go does, through a proxy where there is one.
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
@@ -74,8 +78,16 @@ type Engine interface {
 	Cancel(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
 	Pause(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
 	Resume(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
-	Recheck(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
+	Follows
 	Answers
+}
+
+// Follows makes of a batch another one, or another run.
+type Follows interface {
+	Recheck(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
+	AskAgain(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
+	Undo(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
+	Retry(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
 }
 
 // Decisions takes requests in, and verdicts on them.
@@ -104,6 +116,7 @@ type Store interface {
 type Batches interface {
 	Batch(ctx context.Context, number int64) (*workflow.Batch, error)
 	List(ctx context.Context, limit int, states ...workflow.State) ([]*workflow.Batch, error)
+	Following(ctx context.Context, number int64) ([]*workflow.Batch, error)
 	Summary(ctx context.Context, number int64) (workflow.Summary, error)
 	Changes(
 		ctx context.Context, number int64, after, limit int, states ...workflow.ChangeState,

@@ -58,9 +58,9 @@ func (b *Bot) click(ctx context.Context, i interaction, to where) {
 		return
 	}
 	batch, err := b.act(ctx, action.ID, number, digest, to)
-	b.acted(ctx, to, action.ID, number, err)
-	if err == nil && action.ID == actionRecheck {
-		b.api.private(ctx, to, said(fmt.Sprintf("Checking again as #%d.%s", batch.Number, b.cardLink(ctx, batch.Number))))
+	b.acted(ctx, to, action.ID, number, batch, err)
+	if words := madeWords(action.ID, number, batch); err == nil && words != "" {
+		b.api.private(ctx, to, said(words+b.cardLink(ctx, batch.Number)))
 	}
 }
 
@@ -93,7 +93,7 @@ func (b *Bot) refused(ctx context.Context, number int64, digest string, to where
 	if err == nil || ctx.Err() != nil {
 		return false
 	}
-	b.acted(context.WithoutCancel(ctx), to, actionReject, number, err)
+	b.acted(context.WithoutCancel(ctx), to, actionReject, number, nil, err)
 	return true
 }
 
@@ -101,13 +101,16 @@ func (b *Bot) refused(ctx context.Context, number int64, digest string, to where
 func (b *Bot) act(ctx context.Context, action string, number int64, digest string, to where) (*workflow.Batch, error) {
 	engine := b.cfg.Engine
 	switch action {
-	case actionApprove, actionResume:
+	case actionApprove, actionResume, actionRetry:
 		actor, err := b.people.deciding(ctx, to.Person, to.Channel, to.Came)
 		if err != nil {
 			return nil, err
 		}
-		if action == actionApprove {
+		switch action {
+		case actionApprove:
 			return engine.Decide(ctx, number, actor, workflow.Approve, digest, "")
+		case actionRetry:
+			return engine.Retry(ctx, number, actor)
 		}
 		return engine.Resume(ctx, number, actor)
 	}
@@ -134,13 +137,18 @@ func (b *Bot) act(ctx context.Context, action string, number int64, digest strin
 		return engine.Pause(ctx, number, actor)
 	case actionRecheck:
 		return engine.Recheck(ctx, number, actor)
+	case actionUndo:
+		return engine.Undo(ctx, number, actor)
+	case actionAgain:
+		return engine.AskAgain(ctx, number, actor)
 	default:
 		return nil, fmt.Errorf("unknown button %q", action)
 	}
 }
 
 // acted tells the person privately when something was refused, and has the card redrawn: it may be an old one.
-func (b *Bot) acted(ctx context.Context, to where, action string, number int64, err error) {
+// made is the batch that was made of it, or that had been.
+func (b *Bot) acted(ctx context.Context, to where, action string, number int64, made *workflow.Batch, err error) {
 	doing := fmt.Sprintf("%s batch %d", action, number)
 	if err == nil {
 		b.deliver.hurry(number)
@@ -149,6 +157,9 @@ func (b *Bot) acted(ctx context.Context, to where, action string, number int64, 
 	}
 	b.deliver.redraw(number)
 	refused := &actError{Action: action, Number: number, Err: err}
+	if made != nil && made.Number != number {
+		refused.Made = fmt.Sprintf("#%d.%s", made.Number, b.cardLink(ctx, made.Number))
+	}
 	if batch, err := b.cfg.Store.Batch(ctx, number); err == nil {
 		refused.But = []string{batch.Requester.ID, batch.Author.ID}
 	}
@@ -195,5 +206,5 @@ func (b *Bot) submitted(ctx context.Context, i interaction, came stamp) {
 	if err == nil {
 		_, err = b.cfg.Engine.Decide(ctx, number, actor, workflow.Reject, digest, reason)
 	}
-	b.acted(ctx, to, actionReject, number, err)
+	b.acted(ctx, to, actionReject, number, nil, err)
 }

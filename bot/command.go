@@ -27,22 +27,13 @@ func (b *Bot) command(ctx context.Context, s slash, to where) {
 		b.api.private(ctx, to, help(b.cfg.Command))
 		return
 	}
+	if action, ok := onBatch(c); ok {
+		b.commandOn(ctx, action, c, to)
+		return
+	}
 	actor, err := b.people.asking(ctx, s.Person, s.Channel)
 	if err != nil {
 		b.api.private(ctx, to, b.say(err, c.Name))
-		return
-	}
-	if action, ok := onBatch(c); ok {
-		if c.Number == 0 {
-			usage := &workflow.UsageError{Problem: "the number of a batch is missing", Usage: workflow.UsageFor(c.Name)}
-			b.api.private(ctx, to, b.say(usage, c.Name))
-			return
-		}
-		_, err := b.act(ctx, action, c.Number, "", to)
-		b.acted(ctx, to, action, c.Number, err)
-		if err == nil {
-			b.api.private(ctx, to, said(fmt.Sprintf("#%d: %s.%s", c.Number, doneWords(action), b.cardLink(ctx, c.Number))))
-		}
 		return
 	}
 	if !c.Supported {
@@ -56,6 +47,25 @@ func (b *Bot) command(ctx context.Context, s slash, to where) {
 	b.api.private(ctx, to, m)
 }
 
+// commandOn does what a command on a batch says: the same as its button, by whoever may press that.
+func (b *Bot) commandOn(ctx context.Context, action string, c workflow.Command, to where) {
+	if c.Number == 0 {
+		usage := &workflow.UsageError{Problem: "the number of a batch is missing", Usage: workflow.UsageFor(c.Name)}
+		b.api.private(ctx, to, b.say(usage, c.Name))
+		return
+	}
+	batch, err := b.act(ctx, action, c.Number, "", to)
+	b.acted(ctx, to, action, c.Number, batch, err)
+	if err != nil {
+		return
+	}
+	done, card := fmt.Sprintf("#%d: %s.", c.Number, doneWords(action)), c.Number
+	if words := madeWords(action, c.Number, batch); words != "" {
+		done, card = words, batch.Number
+	}
+	b.api.private(ctx, to, said(done+b.cardLink(ctx, card)))
+}
+
 // onBatch says which button a command stands for.
 func onBatch(c workflow.Command) (action string, ok bool) {
 	switch c.Name {
@@ -65,12 +75,18 @@ func onBatch(c workflow.Command) (action string, ok bool) {
 		return actionPause, true
 	case "resume":
 		return actionResume, true
+	case "retry":
+		return actionRetry, true
+	case "undo":
+		return actionUndo, true
 	}
 	return "", false
 }
 
 func doneWords(action string) string {
-	return map[string]string{actionCancel: "cancelled", actionPause: "paused", actionResume: "goes on"}[action]
+	return map[string]string{
+		actionCancel: "cancelled", actionPause: "paused", actionResume: "goes on", actionRetry: "what failed is looked at again",
+	}[action]
 }
 
 // told does what a command asks and gives what is said about it.

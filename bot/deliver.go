@@ -44,6 +44,12 @@ type deliver struct {
 
 	mu    sync.Mutex
 	drawn map[int64]*drawing
+	urls  map[string]string // of cards, by channel and ts
+	also  map[int64]bool    // batches to be looked at although nothing of them has changed
+
+	runs     sync.Mutex
+	runsAt   time.Time // when runsLeft was read
+	runsLeft []ahead
 }
 
 // tempo is how long deliver waits; tests are quicker.
@@ -60,7 +66,7 @@ func newDeliver(cfg Config, a *api, p *people) *deliver {
 		cfg: cfg, store: cfg.Store, api: a, people: p, log: cfg.Log,
 		tempo: tempo{draw: drawGap, progress: progressGap, counts: countsGap, retry: deliverRetry, share: shareFirst},
 		wake:  make(chan struct{}, 1), results: make(chan struct{}, 1), outdated: make(chan struct{}, 1),
-		drawn: map[int64]*drawing{},
+		drawn: map[int64]*drawing{}, urls: map[string]string{}, also: map[int64]bool{},
 	}
 	d.slots[onWords], d.slots[onFiles] = make(chan struct{}, lookersAtOnce), make(chan struct{}, lookersAtOnce)
 	return d
@@ -76,12 +82,13 @@ func (d *deliver) run(ctx context.Context) {
 	wg.Go(func() { d.approvers(ctx) })
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	window := d.turnOfWindow()
 	for {
 		revisions, err := d.store.Revisions(ctx)
 		if err != nil && ctx.Err() == nil {
 			d.log.Error().Err(err).Msg("look for batches whose posts are behind")
 		}
-		for number, revision := range revisions {
+		for number, revision := range d.withOthers(ctx, revisions) {
 			d.start(ctx, &wg, number, revision)
 		}
 		if sleep(ctx, pulseGap) != nil {
@@ -92,6 +99,9 @@ func (d *deliver) run(ctx context.Context) {
 			return
 		case <-d.cfg.Engine.Changed():
 		case <-d.wake:
+		case <-window:
+			window = d.turnOfWindow()
+			d.look()
 		case <-tick.C:
 		}
 	}
@@ -164,13 +174,43 @@ func (d *deliver) each(do func(w *drawing, on int, t *track)) {
 // redraw has the card of a batch drawn whatever was drawn before: it may not show what we think.
 func (d *deliver) redraw(number int64) {
 	d.mu.Lock()
-	if w := d.drawn[number]; w != nil {
-		t := w.tracks[onCard]
-		t.shown, t.fresh, t.again = 0, true, t.busy
-		poke(t.nudge)
+	w := d.drawn[number]
+	if w == nil {
+		w = newDrawing()
+		d.drawn[number] = w
 	}
+	t := w.tracks[onCard]
+	t.shown, t.fresh, t.again = 0, true, t.busy
+	poke(t.nudge)
+	d.also[number] = true
 	d.mu.Unlock()
 	poke(d.wake)
+}
+
+// withOthers adds the batches that are to be looked at although nothing of them has changed. Those that do not exist are
+// forgotten.
+func (d *deliver) withOthers(ctx context.Context, revisions map[int64]int64) map[int64]int64 {
+	d.mu.Lock()
+	others := d.also
+	d.also = map[int64]bool{}
+	d.mu.Unlock()
+	for number := range others {
+		if _, there := revisions[number]; there {
+			continue
+		}
+		b, err := d.store.Batch(ctx, number)
+		if err != nil {
+			d.mu.Lock()
+			delete(d.drawn, number)
+			d.mu.Unlock()
+			continue
+		}
+		if revisions == nil {
+			revisions = map[int64]int64{}
+		}
+		revisions[number] = b.Revision
+	}
+	return revisions
 }
 
 // hurry has a batch looked at now: somebody did something to it.

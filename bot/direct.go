@@ -116,7 +116,7 @@ func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflo
 			continue
 		}
 		told = append(told, p.ID)
-		at := place{key: fmt.Sprintf("%s%s/%s", directPrefix(b.Number), b.State, p.ID), batch: b.Number, channel: p.ID, rank: rankSaid}
+		at := place{key: directKey(b, p.ID), batch: b.Number, channel: p.ID, rank: rankSaid}
 		_, err := d.put(ctx, at, m, "", newTrack())
 		if err == nil && finished {
 			err = d.sendResults(ctx, b, p.ID)
@@ -127,9 +127,17 @@ func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflo
 	}
 }
 
+// directKey names what a person is told of a batch's state, once in each run.
+func directKey(b *workflow.Batch, person string) string {
+	if run(b) == 1 {
+		return fmt.Sprintf("%s%s/%s", directPrefix(b.Number), b.State, person)
+	}
+	return fmt.Sprintf("%s%d/%s/%s", directPrefix(b.Number), run(b), b.State, person)
+}
+
 // sendResults puts the results into a person's direct messages, once.
 func (d *deliver) sendResults(ctx context.Context, b *workflow.Batch, person string) error {
-	at := place{key: directPrefix(b.Number) + "results/1/" + person, batch: b.Number}
+	at := place{key: fmt.Sprintf("%sresults/%d/%s", directPrefix(b.Number), run(b), person), batch: b.Number}
 	p, known, err := d.store.Post(ctx, at.key)
 	if err != nil || known && p.TS != "" {
 		return err
@@ -137,7 +145,7 @@ func (d *deliver) sendResults(ctx context.Context, b *workflow.Batch, person str
 	if at.channel, err = d.api.direct(ctx, person); err != nil {
 		return err
 	}
-	return d.putFile(ctx, at, resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
-		return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
+	return d.putFile(ctx, at, resultsFile(b.Number, run(b)), func(ctx context.Context) ([]byte, error) {
+		return d.outcomes(ctx, b)
 	})
 }

@@ -33,6 +33,8 @@ type accounts struct {
 	by    map[string]workflow.Account
 	calls int           // that changed something
 	hold  chan struct{} // when not nil, a change waits for it to be closed
+	// refuse are accounts whose changes the organisation refuses.
+	refuse map[string]bool
 }
 
 func newAccounts(n int) *accounts {
@@ -121,10 +123,20 @@ func (a *accounts) change(ctx context.Context, id string, do func(*workflow.Acco
 	if !ok {
 		return workflow.ErrNotFound
 	}
+	if a.refuse[id] {
+		return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "403", "not today")}
+	}
 	do(&acc)
 	a.by[id] = acc
 	a.calls++
 	return nil
+}
+
+// set changes the organisation itself.
+func (a *accounts) set(do func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	do()
 }
 
 func (a *accounts) SetEmail(ctx context.Context, id, address string) error {

@@ -311,7 +311,14 @@ func (d *deliver) insteadOfFile(ctx context.Context, at place, name, code string
 // The names of the files, as people look for them.
 func planFile(number int64) string    { return fmt.Sprintf("batch-%d-plan.csv", number) }
 func badRowsFile(number int64) string { return fmt.Sprintf("batch-%d-bad-rows.csv", number) }
-func resultsFile(number int64) string { return fmt.Sprintf("batch-%d-results.csv", number) }
+
+// resultsFile is named after the batch; those of a retry after its run, too.
+func resultsFile(number int64, run int) string {
+	if run == 1 {
+		return fmt.Sprintf("batch-%d-results.csv", number)
+	}
+	return fmt.Sprintf("batch-%d-results-%d.csv", number, run)
+}
 
 // rows writes every change of a batch, in any of the states, as a CSV.
 func (d *deliver) rows(

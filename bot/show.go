@@ -79,8 +79,8 @@ func (d *deliver) lookAtCard(ctx context.Context, l *look, w *drawing) error {
 		at.paid = true
 	}
 	p, err := d.put(ctx, at, c.draw(), c.mark(), t)
-	if p.TS != "" {
-		d.stands(w, p)
+	if p.TS != "" && d.stands(w, p) && l.Batch.Follows != 0 {
+		d.redraw(l.Batch.Follows) // it can lead here now
 	}
 	if err == nil {
 		t.edited, t.pressed = time.Now(), c.pressed()
@@ -91,14 +91,17 @@ func (d *deliver) lookAtCard(ctx context.Context, l *look, w *drawing) error {
 // card is the card of a batch, and where it belongs.
 func (d *deliver) card(ctx context.Context, l *look, w *drawing) (card, place, error) {
 	b := l.Batch
-	c := card{Batch: b, Summary: l.Summary, Admins: d.cfg.Admins, Now: time.Now()}
+	c := card{Batch: b, Summary: l.Summary, Admins: d.cfg.Admins, Now: time.Now(), Waits: d.closed(b)}
 	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true, rank: rankCard}
 	at.anew = func() error { return d.forget(ctx, b.Number, w) }
 	if b.State.Open() {
 		at.version = b.Revision
 	}
+	var err error
+	if c.From, c.Links, err = d.follow(ctx, b); err != nil {
+		return c, at, err
+	}
 	if b.Digest != "" {
-		var err error
 		c.First, err = d.store.Changes(ctx, b.Number, 0, tableRows, planned()...)
 		if err != nil {
 			return c, at, fmt.Errorf("load the first changes of batch %d: %w", b.Number, err)
@@ -125,15 +128,16 @@ func (d *deliver) tooSoon(b *workflow.Batch, mark, put string, t *track) time.Du
 	return gap - time.Since(t.edited)
 }
 
-// stands notes where the card is; what belongs under it can be put there now.
-func (d *deliver) stands(w *drawing, p workflow.Post) {
+// stands notes where the card is; what belongs under it can be put there now. first says that it was not known before.
+func (d *deliver) stands(w *drawing, p workflow.Post) (first bool) {
 	d.mu.Lock()
-	first := w.card == ""
+	first = w.card == ""
 	w.card, w.where = p.TS, p.Channel // the settings may name another channel by now
 	d.mu.Unlock()
 	if first {
 		poke(d.wake)
 	}
+	return first
 }
 
 // planned are the states of changes that are part of the plan.
@@ -157,6 +161,9 @@ func ran(b *workflow.Batch) bool {
 	return !b.Started.IsZero() && (b.State == workflow.Done || b.State == workflow.Cancelled)
 }
 
+// run is the number of the run that a batch is in or has been in, from 1.
+func run(b *workflow.Batch) int { return max(b.Run, 1) }
+
 // lookAtWords says in the thread what is to be said, in the order in which people read it.
 func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawing) error {
 	b := l.Batch
@@ -177,7 +184,13 @@ func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawi
 	say("empty", b.State == workflow.Empty, t.empty)
 	say("admins", b.State == workflow.AwaitingApproval, t.admins)
 	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
-	say("end/1", ran(b), t.end)
+	if ran(b) {
+		var err error
+		if _, t.Links, err = d.follow(ctx, b); err != nil {
+			return err
+		}
+	}
+	say(fmt.Sprintf("end/%d", run(b)), ran(b), t.end)
 	return together(failed)
 }
 
@@ -205,10 +218,23 @@ func (d *deliver) lookAtFiles(ctx context.Context, l *look, card place) error {
 	bad := l.Summary.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0
 	share("bad-rows", bad && b.State != workflow.Planning, badRowsFile(b.Number),
 		func(ctx context.Context) ([]byte, error) { return d.badRows(ctx, b) })
-	share("results/1", ran(b), resultsFile(b.Number), func(ctx context.Context) ([]byte, error) {
-		return d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
+	share(fmt.Sprintf("results/%d", run(b)), ran(b), resultsFile(b.Number, run(b)), func(ctx context.Context) ([]byte, error) {
+		return d.outcomes(ctx, b)
 	})
 	return together(failed)
+}
+
+// outcomes are the results of a run that has ended, as a file.
+func (d *deliver) outcomes(ctx context.Context, b *workflow.Batch) ([]byte, error) {
+	content, err := d.rows(ctx, b.Number, workflow.ResultsHeader(), workflow.ResultRow)
+	if err != nil {
+		return nil, err
+	}
+	now, err := d.store.Batch(ctx, b.Number)
+	if err == nil && (!ran(now) || run(now) != run(b)) {
+		err = fmt.Errorf("write the results of run %d: another run has begun", run(b))
+	}
+	return content, err
 }
 
 // holders are the open batches that hold rows of this one.
@@ -238,14 +264,16 @@ func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *dr
 		return nil
 	}
 	t := w.tracks[onProgress]
-	at := below(l.Batch, card, "progress", rankCounts)
+	at := below(l.Batch, card, progressName(l.Batch), rankCounts)
 	at.edit = true
 	draw := func() message {
-		running := thread{Batch: l.Batch, Summary: l.Summary, Admins: d.cfg.Admins}
+		p := progress{thread: thread{Batch: l.Batch, Summary: l.Summary}, Outlook: d.outlook(ctx, l)}
+		p.Waits = cmp.Or(d.closed(l.Batch), d.shut(l.Batch))
 		if l.Batch.State == workflow.Running {
-			t.pace.note(time.Now(), running.finished())
+			t.pace.note(time.Now(), p.finished())
 		}
-		return running.progress(t.pace)
+		p.Seen = t.pace
+		return p.draw()
 	}
 	m := draw()
 	due, err := d.due(ctx, at, m.Text, t)
@@ -271,8 +299,20 @@ func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *dr
 		*l = *now
 		m, at.paid = draw(), true
 	}
-	if _, err = d.put(ctx, at, m, m.Text, t); err == nil {
-		t.edited = time.Now()
+	if _, err = d.put(ctx, at, m, m.Text, t); err != nil {
+		return err
 	}
-	return err
+	t.edited = time.Now()
+	if l.Batch.State == workflow.Running { // also while nothing changes: time passes, and gates shut
+		return &laterError{d.tempo.progress}
+	}
+	return nil
+}
+
+// progressName is the key of the progress of a batch's latest run.
+func progressName(b *workflow.Batch) string {
+	if run(b) == 1 {
+		return "progress"
+	}
+	return fmt.Sprintf("progress/%d", run(b))
 }

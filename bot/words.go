@@ -136,6 +136,8 @@ func stateWords(e *workflow.StateError) string {
 		return "Too early: " + name + "is still being checked."
 	case b.State == workflow.AwaitingApproval:
 		return name + "waits for approval; it has not been decided on."
+	case ranOut(b):
+		return name + "is being ended: its approval has run out."
 	case b.Cancelling():
 		return name + "is " + lowerFirst(ended(b))
 	case b.State == workflow.Rejected, b.State == workflow.Cancelled:

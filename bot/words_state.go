@@ -10,16 +10,28 @@ import (
 func ended(b *workflow.Batch) string {
 	switch b.State {
 	case workflow.Approved:
+		if ranOut(b) {
+			return ranOutWords
+		}
 		if b.Cancelling() {
 			return "Being cancelled by " + mention(b.Ending.By.ID) + "."
 		}
 		return "*Approved*; it starts by itself."
 	case workflow.Running:
+		if ranOut(b) {
+			return ranOutWords
+		}
 		if b.Cancelling() {
 			return "Being cancelled by " + mention(b.Ending.By.ID) + ": calls in flight finish, the rest is skipped."
 		}
 		return "*Running* since " + moment(b.Started) + "; progress is in the thread."
 	case workflow.Paused:
+		if ranOut(b) {
+			return ranOutWords
+		}
+		if b.Cancelling() {
+			return "Being cancelled by " + mention(b.Ending.By.ID) + ": what is under way is brought to its end."
+		}
 		return "*Paused* " + moment(b.Stop.At) + ": " + stopWords(b.Stop) + " " + mayResume(b)
 	case workflow.Done:
 		return "*Done* " + moment(b.Ended) + "; the results are in the thread."
@@ -39,6 +51,26 @@ func ended(b *workflow.Batch) string {
 	default:
 		return "Being checked."
 	}
+}
+
+// ranOutWords are those for a run that ends because it took longer than its approval lasts.
+const ranOutWords = "*Its approval has run out* (approval.finish_within): calls in flight finish, and what is left is asked " +
+	"for anew."
+
+// ranOut says whether a run is being ended because of that.
+func ranOut(b *workflow.Batch) bool { return b.Cancelling() && b.Ending.How == workflow.Done }
+
+// parkedWords name the rows whose accounts may show a parking address, "" when there are none. Once the batch has ended
+// nobody but people can put them right.
+func parkedWords(b *workflow.Batch) string {
+	if len(b.Parked) == 0 {
+		return ""
+	}
+	word := "Line " + lines(b.Parked) + ": the account may show a parking address (countersign-park-…) just now"
+	if b.State.Open() {
+		return word + "."
+	}
+	return word + ". Set its address by hand, in Atlassian; the results say which one it is."
 }
 
 // ending is who ended the batch early. A rejection is a decision, too, so that it is found even where no ending was
@@ -118,6 +150,8 @@ func stopWords(s workflow.Stop) string {
 		return with("Atlassian could not be reached")
 	case workflow.StopLateStart:
 		return with("it did not run for longer than approval.start_within; look whether it is still wanted")
+	case workflow.StopStuck:
+		return with("an account could not be brought away from its parking address; look at it in Atlassian")
 	case workflow.StopOtherOrg:
 		return with("it was planned for another organisation than the settings name now; cancel it and ask again")
 	default:
@@ -144,6 +178,8 @@ func plainState(b *workflow.Batch) string {
 		return "nothing in it can run"
 	default:
 		switch {
+		case ranOut(b):
+			return "ends, its approval ran out"
 		case b.Cancelling():
 			return "being cancelled"
 		case withdrawn(b):

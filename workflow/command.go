@@ -95,8 +95,8 @@ func Commands() []CommandHelp {
 		{"group remove", "group remove <group>" + users, "out of a group", whoRole, no},
 		{"invite", "invite <email>…", "into the organisation", whoRole, no},
 		{"history", "history <user>", "what happened to an account", whoRole, no},
-		{"retry", "retry" + number, "try again what failed", whoButtons, no},
-		{"undo", "undo" + number, "put back what a batch changed", whoButtons, no},
+		{"retry", "retry" + number, "try again what failed", whoButtons, yes},
+		{"undo", "undo" + number, "put back what a batch changed", whoButtons, yes},
 		{"report diff", "report diff <name> <date> [<date>]", "what changed between two days", whoRole, no},
 		{"new", "new", "the form", whoRole, no},
 	}

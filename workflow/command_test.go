@@ -72,6 +72,8 @@ func TestParseCommand(t *testing.T) {
 		{"batch 42", workflow.Command{Name: "batch", Number: 42}},
 		{"cancel #42", workflow.Command{Name: "cancel", Number: 42}},
 		{"pause 42", workflow.Command{Name: "pause", Number: 42}},
+		{"undo 3", workflow.Command{Name: "undo", Number: 3}},
+		{"retry 3", workflow.Command{Name: "retry", Number: 3}},
 		{"Resume #42", workflow.Command{Name: "resume", Number: 42}},
 		{"report list", workflow.Command{Name: "report list"}},
 		{"report run nightly-accounts", workflow.Command{Name: "report run", Report: "nightly-accounts"}},
@@ -123,7 +125,6 @@ func TestParseCommandNotSupported(t *testing.T) {
 			Name: "cancel-delete", Action: workflow.CancelDelete, Users: []string{"id:1"},
 			Rows: []workflow.Row{{Line: 1, Action: workflow.CancelDelete, AccountID: "id:1"}},
 		}},
-		{"undo 3", workflow.Command{Name: "undo", Number: 3}},
 		{"history id:1", workflow.Command{Name: "history", Users: []string{"id:1"}}},
 		{"report diff n 2026-11-01 2026-11-02", workflow.Command{
 			Name: "report diff", Report: "n", Date: "2026-11-01", Dates: []string{"2026-11-01", "2026-11-02"},
