@@ -14,9 +14,25 @@ import (
 // inBubble runs a test in fake time, with the pace of production and all limits of Slack.
 func inBubble(t *testing.T, a *accounts, do func(w *world)) {
 	t.Helper()
+	inBubbleWith(t, &world{accounts: a}, do)
+}
+
+func inBubbleWith(t *testing.T, w *world, do func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		do(startWorld(t, &world{t: t, accounts: a, log: &logged{}, bubble: true}))
+		w.t, w.log, w.bubble = t, &logged{}, true
+		do(startWorld(t, w))
 	})
+}
+
+// throttledCalls are the calls that Slack refused for their rate.
+func (w *world) throttledCalls() (methods []string) {
+	for _, c := range w.slack.Calls() {
+		if c.Error == "ratelimited" {
+			methods = append(methods, c.Method)
+		}
+	}
+	return methods
 }
 
 // pressable says whether a card shows a button.
@@ -30,6 +46,7 @@ func TestManyApprovalsAtOnce(t *testing.T) {
 	const batches, most = 8, 2 * time.Second
 	a := newAccounts(batches * 2)
 	inBubble(t, a, func(w *world) {
+		t := w.t
 		for round := range int64(2) { // the second finds the threads of the first still being written
 			var cards []workspace.Message
 			for i := range int64(batches) {
@@ -65,15 +82,8 @@ func TestManyApprovalsAtOnce(t *testing.T) {
 			w.inThread(card.TS, bar(1, 1)+"` *1* done · *0* failed · *0* left · done")
 			w.fileInThread(card.TS, fmt.Sprintf("batch-%d-results.csv", n+1))
 		}
-		refused := 0
-		for _, c := range w.slack.Calls() {
-			if c.Error == "ratelimited" {
-				refused++
-				t.Logf("%s was refused", c.Method)
-			}
-		}
-		if refused > 0 {
-			t.Errorf("Slack refused %d calls for their rate", refused)
+		if refused := w.throttledCalls(); len(refused) > 0 {
+			t.Errorf("Slack refused calls for their rate: %q", refused)
 		}
 	})
 }

@@ -35,6 +35,7 @@ type accounts struct {
 	hold  chan struct{} // when not nil, a change waits for it to be closed
 	// refuse are accounts whose changes the organisation refuses.
 	refuse map[string]bool
+	takes  time.Duration // each change
 }
 
 func newAccounts(n int) *accounts {
@@ -117,6 +118,9 @@ func (a *accounts) change(ctx context.Context, id string, do func(*workflow.Acco
 			return workflow.ErrNotSent
 		}
 	}
+	if a.takes > 0 && sleep(ctx, a.takes) != nil {
+		return workflow.ErrNotSent
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	acc, ok := a.by[id]
@@ -165,6 +169,9 @@ type world struct {
 	refused   string              // what Slack is told to refuse, which is then no fault of ours
 	admins    []string            // U0ALICE and U0BOB when nil
 	quick     bool
+	window    workflow.Window
+	pacer     workflow.Pacer
+	shut      func() time.Time
 	bubble    bool // in fake time, with connections in memory
 	dial      func(context.Context, string, string) (net.Conn, error)
 	transport http.RoundTripper
@@ -221,7 +228,7 @@ func startWorld(t *testing.T, w *world) *world {
 	w.engine, err = workflow.New(workflow.Config{
 		Store: w.db, Directory: w.accounts, OrgID: "org", Approvals: 1, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: defaultMaxFile, MaxRows: 5000},
-		Run:    workflow.RunLimits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50}, Log: zerolog.Nop(),
+		Run:    workflow.RunLimits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50, Window: w.window}, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +350,7 @@ func (w *world) startBot(over Store) {
 	bot, err := New(Config{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
 		Command: "/countersign", Requests: requests, Admins: w.admins, Requesters: []string{"S0HELPDESK"},
-		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over, HTTP: &http.Client{Transport: w.transport, Timeout: 10 * time.Second}, Dial: w.dial,
+		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over, Window: w.window, Pacer: w.pacer, Shut: w.shut, HTTP: &http.Client{Transport: w.transport, Timeout: 10 * time.Second}, Dial: w.dial,
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/countersign/countersign/workflow"
@@ -44,10 +45,10 @@ func (d *deliver) outlook(ctx context.Context, l *look) workflow.Outlook {
 	if mine.total == 0 {
 		return workflow.Outlook{}
 	}
-	all := map[workflow.ActionName]int{}
-	for _, other := range append(d.running(ctx), mine) {
-		if other.number == mine.number && other.total != mine.total || other.total == 0 {
-			continue // ours of a moment ago
+	all := maps.Clone(mine.left)
+	for _, other := range d.running(ctx) {
+		if other.number == mine.number || other.total == 0 {
+			continue
 		}
 		for action, n := range other.left {
 			all[action] += min(n, (n*mine.total+other.total-1)/other.total)

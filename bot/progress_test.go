@@ -1,0 +1,191 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/workflow"
+)
+
+// slice is a CSV that renames n accounts from the given one.
+func slice(from, n int) workspace.Upload {
+	var out strings.Builder
+	out.WriteString("account_id,new_email\n")
+	for i := from; i < from+n; i++ {
+		fmt.Fprintf(&out, "712020:%04d,p%d@new.example\n", i, i)
+	}
+	return workspace.Upload{Name: "slice.csv", Content: []byte(out.String())}
+}
+
+// progressOf is the message that says how far a batch is.
+func (w *world) progressOf(card workspace.Message) string {
+	for _, m := range w.slack.Thread(requests, card.TS, "U0ALICE") {
+		if strings.Contains(m.Text, "░") || strings.Contains(m.Text, "█") {
+			return m.Text
+		}
+	}
+	return ""
+}
+
+// countsIn are done, failed and left as a message counts them.
+func countsIn(text string) (out [3]int) {
+	for i, word := range []string{"done", "failed", "left"} {
+		for _, line := range strings.Split(strings.NewReplacer("`", "\n", " · ", "\n", ",", "\n").Replace(text), "\n") {
+			line = strings.TrimSpace(line)
+			if n := 0; strings.HasSuffix(line, "* "+word) {
+				if _, err := fmt.Sscanf(line, "*%d*", &n); err == nil {
+					out[i] = n
+				}
+			}
+		}
+	}
+	return out
+}
+
+// Five batches run side by side: within Slack's limits, each progress is edited every few seconds and ends at its end; a
+// paused card counts what the database counts.
+func TestFiveRunsSideBySide(t *testing.T) {
+	t.Parallel()
+	const batches, rows = 5, 120
+	a := newAccounts(batches * rows)
+	a.takes = 4 * time.Second
+	a.refuse = map[string]bool{"712020:0303": true, "712020:0307": true}
+	inBubble(t, a, func(w *world) {
+		t := w.t
+		var cards []workspace.Message
+		for i := range batches {
+			w.say(requests, "", slice(i*rows, rows))
+			cards = append(cards, w.cardSays(int64(i+1), "Needs 1 approval"))
+		}
+		for _, card := range cards {
+			w.click("U0ALICE", card, actionApprove)
+		}
+		time.Sleep(30 * time.Second) // fake time
+		longest := make([]time.Duration, batches)
+		edited, said := make([]time.Time, batches), make([]string, batches)
+		for i := range batches {
+			edited[i] = time.Now()
+		}
+		for begin := time.Now(); time.Since(begin) < 60*time.Second; time.Sleep(100 * time.Millisecond) {
+			for i, card := range cards {
+				if now := w.progressOf(card); now != said[i] {
+					longest[i] = max(longest[i], time.Since(edited[i]))
+					edited[i], said[i] = time.Now(), now
+				}
+			}
+		}
+		for i := range batches {
+			if longest[i] > 14*time.Second || !strings.Contains(said[i], "a minute, about") {
+				t.Errorf("the progress of #%d stood still for %s, and says %q", i+1, longest[i], said[i])
+			}
+		}
+		w.click("U0CAROL", cards[2], actionPause)
+		begin := time.Now()
+		paused := w.cardSays(3, "*Paused*")
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("the card said after %s that it is paused", took)
+		}
+		time.Sleep(20 * time.Second) // what was under way has ended, and is shown
+		s, err := w.db.Summary(t.Context(), 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := [3]int{
+			s.State(workflow.ChangeDone), s.State(workflow.ChangeFailed), s.State(workflow.ChangeReady, workflow.ChangeRunning),
+		}
+		paused, _ = w.card(3)
+		if d := cmp.Diff(want, countsIn(text(paused))); d != "" || want[0] == 0 || want[1] != 2 || want[2] == 0 {
+			t.Errorf("counts on the paused card (-database +card):\n%s%s", d, text(paused))
+		}
+		if d := cmp.Diff(want, countsIn(w.progressOf(cards[2]))); d != "" {
+			t.Errorf("counts of the paused progress (-database +progress):\n%s", d)
+		}
+		if effects := fmt.Sprintf("%d people will be signed out", want[2]); !strings.Contains(text(paused), effects) {
+			t.Errorf("the paused card does not say %q:\n%s", effects, text(paused))
+		}
+		w.click("U0ALICE", paused, actionResume)
+		for i, card := range cards {
+			w.cardSays(int64(i+1), "*Done*")
+			w.inThread(card.TS, "*0* left · done")
+			w.inThread(card.TS, fmt.Sprintf("#%d is done", i+1))
+			w.fileInThread(card.TS, fmt.Sprintf("batch-%d-results.csv", i+1))
+		}
+		if refused := w.throttledCalls(); len(refused) > 0 {
+			t.Errorf("Slack refused calls for their rate: %q", refused)
+		}
+	})
+}
+
+// ahead60 lets a change a second through, whatever it is.
+type ahead60 struct{}
+
+func (ahead60) Outlook(left map[workflow.ActionName]int) workflow.Outlook {
+	n := 0
+	for _, k := range left {
+		n += k
+	}
+	return workflow.Outlook{PerMinute: 60, ToGo: time.Duration(n) * time.Second}
+}
+
+// Rate and time to go are the gate's, shared with the batches that run beside: a short one does not wait for all of a long
+// one. What the run waits for is said instead.
+func TestOutlook(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(400)
+	var until time.Time
+	w := &world{accounts: a, pacer: ahead60{}, shut: func() time.Time { return until }}
+	inBubbleWith(t, w, func(w *world) {
+		a.hold = make(chan struct{}) // of this bubble
+		w.say(requests, "", slice(0, 300))
+		long := w.cardSays(1, "Needs 1 approval")
+		w.click("U0ALICE", long, actionApprove)
+		w.inThread(long.TS, "60 a minute, about 5 minutes to go")
+		w.say(requests, "", slice(300, 60))
+		short := w.cardSays(2, "Needs 1 approval")
+		w.click("U0ALICE", short, actionApprove)
+		w.inThread(short.TS, "30 a minute, about 2 minutes to go")
+		w.inThread(long.TS, "50 a minute, about 6 minutes to go")
+		until = time.Now().Add(10 * time.Minute)
+		w.inThread(long.TS, "waits: Atlassian takes no calls until "+moment(until))
+		until = time.Time{}
+		w.inThread(long.TS, "50 a minute, about 6 minutes to go")
+		close(a.hold)
+		w.cardSays(1, "*Done*")
+		w.cardSays(2, "*Done*")
+	})
+}
+
+// Outside the run window an approved batch waits, and says until when; one that runs at its end does, too.
+func TestWindowIsSaid(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(400)
+	a.takes = 45 * time.Second
+	clock := func(hour int) workflow.Clock { return workflow.Clock{Hour: hour} }
+	w := &world{accounts: a, window: workflow.Window{From: clock(8), To: clock(9)}} // it is midnight
+	inBubbleWith(t, w, func(w *world) {
+		t := w.t
+		opens := time.Now().Truncate(24 * time.Hour).Add(8 * time.Hour)
+		if time.Now().After(opens) {
+			t.Fatalf("the bubble begins at %s", time.Now())
+		}
+		w.say(requests, "", slice(0, 400))
+		card := w.cardSays(1, "Needs 1 approval")
+		w.click("U0ALICE", card, actionApprove)
+		w.cardSays(1, "It waits: the run window opens "+moment(opens))
+		time.Sleep(time.Until(opens) + 2*time.Second)
+		card = w.cardSays(1, "*Running*")
+		if strings.Contains(text(card), "It waits") {
+			t.Errorf("the card of a batch that runs says that it waits:\n%s", text(card))
+		}
+		w.inThread(card.TS, "a minute, about")
+		time.Sleep(time.Hour)
+		tomorrow := moment(opens.Add(24 * time.Hour))
+		w.cardSays(1, "It waits: the run window opens "+tomorrow)
+		w.inThread(card.TS, "waits: the run window opens "+tomorrow)
+	})
+}
