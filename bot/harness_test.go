@@ -36,6 +36,7 @@ type accounts struct {
 	// refuse are accounts whose changes the organisation refuses.
 	refuse map[string]bool
 	takes  time.Duration // each change
+	deny   error         // what each change is answered with
 }
 
 func newAccounts(n int) *accounts {
@@ -126,6 +127,9 @@ func (a *accounts) change(ctx context.Context, id string, do func(*workflow.Acco
 	acc, ok := a.by[id]
 	if !ok {
 		return workflow.ErrNotFound
+	}
+	if a.deny != nil {
+		return a.deny
 	}
 	if a.refuse[id] {
 		return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "403", "not today")}

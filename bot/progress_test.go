@@ -189,3 +189,30 @@ func TestWindowIsSaid(t *testing.T) {
 		w.inThread(card.TS, "waits: the run window opens "+tomorrow)
 	})
 }
+
+// When the key is refused, every batch that runs says so and is paused.
+func TestKeyRefusedIsSaidEverywhere(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(80)
+	a.takes = 2 * time.Second
+	inBubble(t, a, func(w *world) {
+		var cards []workspace.Message
+		for i := range 2 {
+			w.say(requests, "", slice(i*40, 40))
+			cards = append(cards, w.cardSays(int64(i+1), "Needs 1 approval"))
+			w.click("U0ALICE", cards[i], actionApprove)
+			w.cardSays(int64(i+1), "*Running*")
+		}
+		a.set(func() { a.deny = workflow.ErrKeyRefused })
+		for i, card := range cards {
+			w.cardSays(int64(i+1), "Atlassian refused the key")
+			w.inThread(card.TS, fmt.Sprintf("#%d is paused: Atlassian refused the key; no row was used up.", i+1))
+		}
+		a.set(func() { a.deny = nil })
+		for i, card := range cards {
+			w.click("U0BOB", card, actionResume)
+			w.cardSays(int64(i+1), "*Done*")
+			w.inThread(card.TS, "*40* done · *0* failed · *0* left · done")
+		}
+	})
+}

@@ -61,7 +61,7 @@ func (d *deliver) lookAtCard(ctx context.Context, l *look, w *drawing) error {
 		return err
 	}
 	if due {
-		if wait := d.tooSoon(l.Batch, c.mark(), t.put[at.key], t); wait > 0 {
+		if wait := d.tooSoon(ctx, l.Batch, c.mark(), t); wait > 0 {
 			return &laterError{wait}
 		}
 		got, err := d.turn(ctx, t, l.Batch, c.rank(t))
@@ -117,13 +117,13 @@ func (d *deliver) card(ctx context.Context, l *look, w *drawing) (card, place, e
 }
 
 // tooSoon is how long an edit of the card has to wait that only counts further: edits are few (Tier 3).
-func (d *deliver) tooSoon(b *workflow.Batch, mark, put string, t *track) time.Duration {
+func (d *deliver) tooSoon(ctx context.Context, b *workflow.Batch, mark string, t *track) time.Duration {
 	gap := time.Duration(0)
 	switch {
 	case b.State == workflow.Planning:
 		gap = d.tempo.progress
-	case b.State == workflow.Running && !t.doubt && steady(mark) == steady(put):
-		gap = d.tempo.counts
+	case b.State == workflow.Running && !t.doubt && steady(mark) == steady(t.put[cardKey(b.Number)]):
+		gap = d.tempo.counts * time.Duration(max(len(d.running(ctx)), 1))
 	}
 	return gap - time.Since(t.edited)
 }
