@@ -3,6 +3,7 @@ package bot
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,8 +138,8 @@ func (ahead60) Outlook(left map[workflow.ActionName]int) workflow.Outlook {
 func TestOutlook(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(400)
-	var until time.Time
-	w := &world{accounts: a, pacer: ahead60{}, shut: func() time.Time { return until }}
+	var until atomic.Int64
+	w := &world{accounts: a, pacer: ahead60{}, shut: func() time.Time { return time.Unix(until.Load(), 0) }}
 	inBubbleWith(t, w, func(w *world) {
 		a.hold = make(chan struct{}) // of this bubble
 		w.say(requests, "", slice(0, 300))
@@ -150,9 +151,10 @@ func TestOutlook(t *testing.T) {
 		w.click("U0ALICE", short, actionApprove)
 		w.inThread(short.TS, "30 a minute, about 2 minutes to go")
 		w.inThread(long.TS, "50 a minute, about 6 minutes to go")
-		until = time.Now().Add(10 * time.Minute)
-		w.inThread(long.TS, "waits: Atlassian takes no calls until "+moment(until))
-		until = time.Time{}
+		opens := time.Now().Add(10 * time.Minute)
+		until.Store(opens.Unix())
+		w.inThread(long.TS, "waits: Atlassian takes no calls until "+moment(opens))
+		until.Store(0)
 		w.inThread(long.TS, "50 a minute, about 6 minutes to go")
 		close(a.hold)
 		w.cardSays(1, "*Done*")
@@ -163,17 +165,17 @@ func TestOutlook(t *testing.T) {
 // Outside the run window an approved batch waits, and says until when; one that runs at its end does, too.
 func TestWindowIsSaid(t *testing.T) {
 	t.Parallel()
-	a := newAccounts(400)
+	a := newAccounts(60)
 	a.takes = 45 * time.Second
-	clock := func(hour int) workflow.Clock { return workflow.Clock{Hour: hour} }
-	w := &world{accounts: a, window: workflow.Window{From: clock(8), To: clock(9)}} // it is midnight
+	hours := workflow.Window{From: workflow.Clock{Hour: 8}, To: workflow.Clock{Hour: 8, Minute: 10}}
+	w := &world{accounts: a, window: hours} // it is midnight
 	inBubbleWith(t, w, func(w *world) {
 		t := w.t
 		opens := time.Now().Truncate(24 * time.Hour).Add(8 * time.Hour)
 		if time.Now().After(opens) {
 			t.Fatalf("the bubble begins at %s", time.Now())
 		}
-		w.say(requests, "", slice(0, 400))
+		w.say(requests, "", slice(0, 60))
 		card := w.cardSays(1, "Needs 1 approval")
 		w.click("U0ALICE", card, actionApprove)
 		w.cardSays(1, "It waits: the run window opens "+moment(opens))
@@ -183,7 +185,7 @@ func TestWindowIsSaid(t *testing.T) {
 			t.Errorf("the card of a batch that runs says that it waits:\n%s", text(card))
 		}
 		w.inThread(card.TS, "a minute, about")
-		time.Sleep(time.Hour)
+		time.Sleep(10 * time.Minute)
 		tomorrow := moment(opens.Add(24 * time.Hour))
 		w.cardSays(1, "It waits: the run window opens "+tomorrow)
 		w.inThread(card.TS, "waits: the run window opens "+tomorrow)
