@@ -11,7 +11,10 @@
 //   - Text from people and files can mention nobody, make no links and break no message.
 //
 // The way in: socket.go reads the connections and acknowledges, bot.go sorts what came and queues it, people.go says who it
-// is, command.go, upload.go and click.go do it. The way out: deliver.go looks what Slack does not show yet, show.go says
-// what belongs to a batch, post.go puts it there exactly once, blocks*.go draw it, words*.go say it, and direct.go tells
-// people where the channel cannot. api*.go is Slack's Web API, which pace.go keeps from being called too often.
+// is, command.go, upload.go and click.go do it; intake.go knows what came and is not dealt with, and missed.go looks for
+// what no event told of. The way out: deliver.go looks what Slack does not show yet, track.go keeps what belongs to one
+// batch from waiting for each other, show.go says what that is, linked.go which other batches it leads to, outlook.go how
+// fast it goes; post.go puts it there exactly once, blocks*.go draw it, words*.go say it, and direct.go tells people where
+// the channel cannot. api*.go is Slack's Web API, which pace.go and pacer.go keep from being called too often, also after a
+// restart (held.go).
 package bot

@@ -95,13 +95,14 @@ func (d *deliver) send(ctx context.Context, at place, m message) (string, error)
 	return ts, err
 }
 
-// due says whether a message is there and has to be edited, so that whoever asks can wait for a turn.
-func (d *deliver) due(ctx context.Context, at place, mark string, t *track) (bool, error) {
+// due says whether a message is there, and whether it has to be edited, so that whoever asks can wait for a turn.
+func (d *deliver) due(ctx context.Context, at place, mark string, t *track) (there, due bool, err error) {
 	p, known, err := d.store.Post(ctx, at.key)
 	if err != nil {
-		return false, fmt.Errorf("load post %s: %w", at.key, err)
+		return false, false, fmt.Errorf("load post %s: %w", at.key, err)
 	}
-	return known && p.TS != "" && !current(at, p, mark, t), nil
+	there = known && p.TS != ""
+	return there, there && !current(at, p, mark, t), nil
 }
 
 // current says whether a message that is there shows what it should.

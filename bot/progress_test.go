@@ -49,11 +49,11 @@ func countsIn(text string) (out [3]int) {
 }
 
 // Five batches run side by side: within Slack's limits, each progress is edited every few seconds and ends at its end; a
-// paused card counts what the database counts.
+// paused card counts what the database counts, and other cards are as quick as ever.
 func TestFiveRunsSideBySide(t *testing.T) {
 	t.Parallel()
-	const batches, rows = 5, 120
-	a := newAccounts(batches * rows)
+	const batches, rows, others = 5, 120, 8
+	a := newAccounts(batches*rows + others)
 	a.takes = 4 * time.Second
 	a.refuse = map[string]bool{"712020:0303": true, "712020:0307": true}
 	inBubble(t, a, func(w *world) {
@@ -85,6 +85,15 @@ func TestFiveRunsSideBySide(t *testing.T) {
 				t.Errorf("the progress of #%d stood still for %s, and says %q", i+1, longest[i], said[i])
 			}
 		}
+		var more []workspace.Message
+		for i := range others {
+			n := batches*rows + i
+			w.command("U0CAROL", requests, fmt.Sprintf("rename p%d@old.example p%d@new.example", n, n))
+		}
+		for i := range int64(others) {
+			more = append(more, w.cardSays(batches+i+1, "Needs 1 approval"))
+		}
+		w.approveAtOnce(more, 2*time.Second)
 		w.click("U0CAROL", cards[2], actionPause)
 		begin := time.Now()
 		paused := w.cardSays(3, "*Paused*")

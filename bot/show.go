@@ -56,7 +56,7 @@ func (d *deliver) lookAtCard(ctx context.Context, l *look, w *drawing) error {
 	if err != nil {
 		return err
 	}
-	due, err := d.due(ctx, at, c.mark(), t)
+	there, due, err := d.due(ctx, at, c.mark(), t)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,10 @@ func (d *deliver) lookAtCard(ctx context.Context, l *look, w *drawing) error {
 		at.paid = true
 	}
 	p, err := d.put(ctx, at, c.draw(), c.mark(), t)
-	if p.TS != "" && d.stands(w, p) && l.Batch.Follows != 0 {
+	if p.TS != "" {
+		d.stands(w, p)
+	}
+	if p.TS != "" && !there && l.Batch.Follows != 0 {
 		d.redraw(l.Batch.Follows) // it can lead here now
 	}
 	if err == nil {
@@ -128,16 +131,15 @@ func (d *deliver) tooSoon(ctx context.Context, b *workflow.Batch, mark string, t
 	return gap - time.Since(t.edited)
 }
 
-// stands notes where the card is; what belongs under it can be put there now. first says that it was not known before.
-func (d *deliver) stands(w *drawing, p workflow.Post) (first bool) {
+// stands notes where the card is; what belongs under it can be put there now.
+func (d *deliver) stands(w *drawing, p workflow.Post) {
 	d.mu.Lock()
-	first = w.card == ""
+	first := w.card == ""
 	w.card, w.where = p.TS, p.Channel // the settings may name another channel by now
 	d.mu.Unlock()
 	if first {
 		poke(d.wake)
 	}
-	return first
 }
 
 // planned are the states of changes that are part of the plan.
@@ -276,7 +278,7 @@ func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *dr
 		return p.draw()
 	}
 	m := draw()
-	due, err := d.due(ctx, at, m.Text, t)
+	_, due, err := d.due(ctx, at, m.Text, t)
 	if err != nil {
 		return err
 	}
