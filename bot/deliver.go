@@ -259,7 +259,7 @@ func (d *deliver) gone(channel, ts string) {
 
 // settled is told that a track shows a revision. When all of an ended batch is shown that is noted, and the batch need not
 // be remembered: its posts carry its revision, and should it ever change, it is drawn from there.
-func (d *deliver) settled(ctx context.Context, w *drawing, b *workflow.Batch) error {
+func (d *deliver) settled(ctx context.Context, w *drawing, on int, b *workflow.Batch) error {
 	if b.State.Open() || !d.allShown(w, b.Revision) {
 		return nil
 	}
@@ -268,7 +268,7 @@ func (d *deliver) settled(ctx context.Context, w *drawing, b *workflow.Batch) er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if w.seen <= b.Revision && w.idle() {
+	if w.seen <= b.Revision && w.idle(on) {
 		delete(d.drawn, b.Number)
 	}
 	return nil

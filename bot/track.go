@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -58,9 +57,15 @@ func newDrawing() *drawing {
 	return w
 }
 
-// idle says whether nobody works on the batch and nothing new was heard of it. The caller holds deliver.mu.
-func (w *drawing) idle() bool {
-	return !slices.ContainsFunc(w.tracks[:], func(t *track) bool { return t.again || t.fresh })
+// idle says whether nobody works on the batch but on one track, and nothing new was heard of it. The caller holds
+// deliver.mu.
+func (w *drawing) idle(but int) bool {
+	for on, t := range w.tracks {
+		if t.again || t.fresh || t.busy && on != but {
+			return false
+		}
+	}
+	return true
 }
 
 // laterError says that all is shown but for a count that is shown a little later.
@@ -137,7 +142,7 @@ func (d *deliver) rest(ctx context.Context, w *drawing, on int, b *workflow.Batc
 		return false, nil
 	}
 	d.mu.Unlock()
-	if err := d.settled(ctx, w, b); err != nil {
+	if err := d.settled(ctx, w, on, b); err != nil {
 		return false, err
 	}
 	d.mu.Lock()
