@@ -264,7 +264,8 @@ func (c card) counts() string {
 	}
 	left := part{"ready", []workflow.ChangeState{workflow.ChangeReady, workflow.ChangeRunning}}
 	run := []part{
-		{"done", []workflow.ChangeState{workflow.ChangeDone}}, {"failed", []workflow.ChangeState{workflow.ChangeFailed}},
+		{"done", []workflow.ChangeState{workflow.ChangeDone}},
+		{"failed", []workflow.ChangeState{workflow.ChangeFailed}},
 		{"not known yet", []workflow.ChangeState{workflow.ChangeUnknown}},
 	}
 	rest := []part{

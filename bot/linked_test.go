@@ -25,11 +25,12 @@ func labels(m workspace.Message) string {
 	return strings.Join(out, " ")
 }
 
-func (w *world) mayPress(number int64, want string) workspace.Message {
+// mayPress waits until these can be pressed on the card of the first batch.
+func (w *world) mayPress(want string) workspace.Message {
 	w.t.Helper()
 	var card workspace.Message
 	w.until("the buttons are "+want, func() bool {
-		m, ok := w.card(number)
+		m, ok := w.card(1)
 		card = m
 		return ok && labels(m) == want
 	})
@@ -45,7 +46,7 @@ func TestRetryFailed(t *testing.T) {
 	w.say(requests, "", renames(4))
 	w.click("U0ALICE", w.cardSays(1, "Needs 1 approval"), actionApprove)
 	w.cardSays(1, "*Done*")
-	card := w.mayPress(1, "retry_failed undo")
+	card := w.mayPress("retry_failed undo")
 	w.inThread(card.TS, "#1 is done: *3* done · *1* failed")
 	if results := w.fileInThread(card.TS, "batch-1-results.csv"); strings.Count(results, ",failed,") != 1 {
 		t.Errorf("results of the first run:\n%s", results)
@@ -58,7 +59,7 @@ func TestRetryFailed(t *testing.T) {
 	w.command("U0CAROL", requests, "retry 1")
 	w.told("U0CAROL", requests, "#1: what failed is looked at again.")
 	w.inThread(card.TS, "<@U0CAROL> <@U0ALICE> Run 2 of #1 is done: *4* done · *0* failed")
-	w.mayPress(1, "undo")
+	w.mayPress("undo")
 	if results := w.fileInThread(card.TS, "batch-1-results-2.csv"); strings.Count(results, ",done,") != 4 {
 		t.Errorf("results of the second run:\n%s", results)
 	}
@@ -76,7 +77,7 @@ func TestUndo(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	w.say(requests, "", renames(2))
 	w.click("U0ALICE", w.cardSays(1, "Needs 1 approval"), actionApprove)
-	old := w.mayPress(1, "undo")
+	old := w.mayPress("undo")
 	w.click("U0BOB", old, actionUndo)
 	w.told("U0BOB", requests, "#2 leads back what #1 did")
 	back := w.cardSays(2, "Needs 1 approval")
@@ -97,7 +98,7 @@ func TestUndo(t *testing.T) {
 	w.click("U0ALICE", back, actionApprove)
 	w.cardSays(2, "*Done*")
 	w.cardSays(1, "*Undone* by <http")
-	old = w.mayPress(1, "")
+	old = w.mayPress("")
 	if err := w.slack.ClickStale(t.Context(), "U0CAROL", requests, back, actionApprove); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestAskAgain(t *testing.T) {
 	if err := w.slack.SubmitView(t.Context(), "U0ALICE", view.ID, map[string]string{reasonInput: "not today"}); err != nil {
 		t.Fatal(err)
 	}
-	old := w.mayPress(1, actionAgain)
+	old := w.mayPress(actionAgain)
 	w.click("U0DAVE", old, actionAgain)
 	w.told("U0DAVE", requests, "You may not ask again for #1")
 	w.click("U0BOB", old, actionAgain)
@@ -132,7 +133,7 @@ func TestAskAgain(t *testing.T) {
 		t.Errorf("the new card says:\n%s", s)
 	}
 	w.cardSays(1, "Asked for again as <http")
-	w.mayPress(1, "")
+	w.mayPress("")
 	w.click("U0ALICE", again, actionApprove)
 	w.cardSays(2, "*Done*")
 	w.cardSays(1, "(done)")
@@ -157,15 +158,31 @@ func TestLinkedWords(t *testing.T) {
 		buttons []string
 	}{
 		{"nothing", nil, []string{"2 changes of it cannot be undone."}, []string{"Retry failed", "Undo"}},
-		{"undo that was rejected", []linked{made(43, workflow.LinkUndo, workflow.Rejected)},
-			[]string{"#43 was to undo it (rejected)."}, []string{"Retry failed", "Undo"}},
-		{"undo that is open", []linked{made(43, workflow.LinkUndo, workflow.Rejected), made(44, workflow.LinkUndo, workflow.Running)},
-			[]string{"Being undone by #44 (running)."}, []string{"Retry failed", "Undo: #44"}},
+		{
+			"undo that was rejected",
+			[]linked{made(43, workflow.LinkUndo, workflow.Rejected)},
+			[]string{"#43 was to undo it (rejected)."},
+			[]string{"Retry failed", "Undo"},
+		},
+		{
+			"undo that is open",
+			[]linked{made(43, workflow.LinkUndo, workflow.Rejected), made(44, workflow.LinkUndo, workflow.Running)},
+			[]string{"Being undone by #44 (running)."},
+			[]string{"Retry failed", "Undo: #44"},
+		},
 		{"undone", []linked{made(44, workflow.LinkUndo, workflow.Done)}, []string{"*Undone* by #44"}, []string{"Retry failed"}},
-		{"the rest", []linked{made(45, workflow.LinkRest, workflow.AwaitingApproval)},
-			[]string{"the rest is #45 (waiting for approval)."}, []string{"Retry failed", "Undo"}},
-		{"retry with other rows", []linked{made(46, workflow.LinkRetry, workflow.Planning)},
-			[]string{"is other than it was approved is #46 (checking)."}, []string{"Retry failed", "Undo"}},
+		{
+			"the rest",
+			[]linked{made(45, workflow.LinkRest, workflow.AwaitingApproval)},
+			[]string{"the rest is #45 (waiting for approval)."},
+			[]string{"Retry failed", "Undo"},
+		},
+		{
+			"retry with other rows",
+			[]linked{made(46, workflow.LinkRetry, workflow.Planning)},
+			[]string{"is other than it was approved is #46 (checking)."},
+			[]string{"Retry failed", "Undo"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			done := done

@@ -36,7 +36,7 @@ func (w *world) progressOf(card workspace.Message) string {
 // countsIn are done, failed and left as a message counts them.
 func countsIn(text string) (out [3]int) {
 	for i, word := range []string{"done", "failed", "left"} {
-		for _, line := range strings.Split(strings.NewReplacer("`", "\n", " · ", "\n", ",", "\n").Replace(text), "\n") {
+		for line := range strings.SplitSeq(strings.NewReplacer("`", "\n", " · ", "\n", ",", "\n").Replace(text), "\n") {
 			line = strings.TrimSpace(line)
 			if n := 0; strings.HasSuffix(line, "* "+word) {
 				if _, err := fmt.Sscanf(line, "*%d*", &n); err == nil {
@@ -96,7 +96,7 @@ func TestFiveRunsSideBySide(t *testing.T) {
 		w.approveAtOnce(more, 2*time.Second)
 		w.click("U0CAROL", cards[2], actionPause)
 		begin := time.Now()
-		paused := w.cardSays(3, "*Paused*")
+		w.cardSays(3, "*Paused*")
 		if took := time.Since(begin); took > 2*time.Second {
 			t.Errorf("the card said after %s that it is paused", took)
 		}
@@ -108,7 +108,7 @@ func TestFiveRunsSideBySide(t *testing.T) {
 		want := [3]int{
 			s.State(workflow.ChangeDone), s.State(workflow.ChangeFailed), s.State(workflow.ChangeReady, workflow.ChangeRunning),
 		}
-		paused, _ = w.card(3)
+		paused, _ := w.card(3)
 		if d := cmp.Diff(want, countsIn(text(paused))); d != "" || want[0] == 0 || want[1] != 2 || want[2] == 0 {
 			t.Errorf("counts on the paused card (-database +card):\n%s%s", d, text(paused))
 		}
