@@ -45,7 +45,7 @@ var layout = map[string]struct{ ours, others []string }{
 		ours:   []string{"report", "workflow"},
 		others: []string{"github.com/pressly/goose/v3", "github.com/rs/zerolog", "modernc.org/sqlite"},
 	},
-	"workflow": {others: []string{"github.com/rs/zerolog", "golang.org/x/sync", "golang.org/x/text"}},
+	"workflow": {others: []string{"github.com/rs/zerolog", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/text"}},
 }
 
 // testModules are for tests alone.

@@ -122,12 +122,7 @@ func printPlan(out io.Writer, sheet *workflow.Sheet, plan *workflow.Plan) error 
 	return err
 }
 
-// oneLine keeps what a file says from moving about a terminal.
+// oneLine keeps what a file says from moving about a terminal, and shows what cannot be seen.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
+	return workflow.Visible(strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(s))
 }

@@ -5,11 +5,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // Slack's limits on Block Kit and messages (docs.slack.dev/reference/block-kit), in letters unless said otherwise.
@@ -88,9 +91,27 @@ func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
 
-// quoted is text from people on one line, cut and escaped.
+// formatting is what Slack would draw in another way than it was written: marks at the edge of a word, code, emoji
+// (formatting messages, mrkdwn). There is no way to escape these, so text that has any is shown as code, where they mean nothing.
+var formatting = regexp.MustCompile("`|(?:^|[^\\pL\\pN])[*_~]\\S|:[a-z0-9_+'-]+:")
+
+// quoted is text from people: on one line, with all that is in it to be seen, cut and harmless.
 func quoted(s string, limit int) string {
-	return escape(clip(strings.Join(strings.Fields(s), " "), limit))
+	s = oneLine(s, limit)
+	if formatting.MatchString(s) {
+		return code(s)
+	}
+	return escape(s)
+}
+
+// coded is the same, always as code.
+func coded(s string, limit int) string { return code(oneLine(s, limit)) }
+
+func code(s string) string { return "`" + escape(strings.ReplaceAll(s, "`", "'")) + "`" }
+
+// oneLine is text from people without line breaks, and with what cannot be seen spelled out.
+func oneLine(s string, limit int) string {
+	return clip(strings.Join(strings.Fields(workflow.Visible(s)), " "), limit)
 }
 
 // mrkdwn is a text object whose only links and mentions are those that we wrote (verbatim).
@@ -209,7 +230,7 @@ func table(id string, rows [][]string) slack.Block {
 	for _, row := range rows {
 		cells := make([]slack.TableCell, len(row))
 		for i, cell := range row {
-			cell = clip(strings.Join(strings.Fields(cell), " "), tableCell)
+			cell = oneLine(cell, tableCell)
 			if cell == "" {
 				cell = "–" // Slack has refused empty cells
 			}

@@ -123,8 +123,8 @@ func found(text string, accounts []workflow.Found) message {
 
 func account(f workflow.Found) string {
 	a := f.Account
-	s := fmt.Sprintf("*%s* %s\n`%s` · %s", quoted(cmp.Or(a.Name, "(no name)"), tableCell), quoted(a.Email, tableCell),
-		quoted(a.ID, maxAccountID), quoted(string(a.Status), tableCell))
+	s := fmt.Sprintf("*%s* %s\n%s · %s", quoted(cmp.Or(a.Name, "(no name)"), tableCell), quoted(a.Email, tableCell),
+		coded(a.ID, maxAccountID), quoted(string(a.Status), tableCell))
 	if !a.Managed {
 		return s + " · not a managed account"
 	}

@@ -298,7 +298,21 @@ func (c card) counts() string {
 	for _, cause := range causes(c.Summary, failures...) {
 		out = append(out, "• "+cause)
 	}
+	if n := odd(c.Summary); n > 0 {
+		out = append(out, ":warning: "+many(n, "new address is", "new addresses are")+" written oddly: look twice; the plan says how")
+	}
 	return strings.Join(out, "\n")
+}
+
+// odd counts the rows that may run and whose new addresses are easily taken for others.
+func odd(s workflow.Summary) int {
+	n := 0
+	for _, g := range s.Groups {
+		if g.State == workflow.ChangeReady && g.Code == workflow.ReasonOddAddress {
+			n += g.Count
+		}
+	}
+	return n
 }
 
 // runs says whether a run has begun and not ended.
@@ -405,6 +419,9 @@ func (c card) rows() [][]string {
 	out := [][]string{head}
 	for _, ch := range c.First[:min(len(c.First), tableRows)] {
 		from, to := fromTo(ch)
+		if ch.Reason.Code == workflow.ReasonOddAddress {
+			to = "⚠ " + to
+		}
 		row := []string{strconv.Itoa(ch.Row), cmp.Or(ch.Name, ch.AccountID), from, to}
 		if mixed {
 			row = slices.Insert(row, 2, string(ch.Action))

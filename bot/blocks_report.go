@@ -18,7 +18,7 @@ func reportList(list []report.Status) message {
 			out = append(out, fmt.Sprintf("and %s more", number(len(list)-i)))
 			break
 		}
-		line := fmt.Sprintf("• `%s` %s", quoted(s.Name, tableCell), quoted(string(s.Kind), tableCell))
+		line := fmt.Sprintf("• %s %s", coded(s.Name, tableCell), quoted(string(s.Kind), tableCell))
 		if !s.Kind.Supported() {
 			out = append(out, line+": not supported yet")
 			continue

@@ -28,7 +28,7 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		if len(file.Columns) > 0 { // the remedy speaks of them
 			remedy = strings.TrimSuffix(remedy, ".") + ": `" + escape(strings.Join(file.Columns, "`, `")) + "`."
 		}
-		return "I cannot use this file: " + escape(file.Problem) + ". " + remedy, true
+		return "I cannot use this file: " + quoted(file.Problem, reasonText) + ". " + remedy, true
 	}
 	if usage, is := errors.AsType[*workflow.UsageError](err); is {
 		return usageWords(usage, command), true
@@ -38,7 +38,7 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 			number(limit.Rows), number(limit.Limit)), true
 	}
 	if refusal, is := errors.AsType[*workflow.Refusal](err); is {
-		return sentence(escape(refusal.Reason.Words())), true
+		return sentence(quoted(refusal.Reason.Words(), reasonText)), true
 	}
 	if held, is := errors.AsType[*workflow.HeldError](err); is {
 		return sentence(escape(held.Error())), true
@@ -107,7 +107,7 @@ func sentence(s string) string {
 }
 
 func usageWords(e *workflow.UsageError, command string) string {
-	text := sentence(escape(e.Problem))
+	text := sentence(quoted(e.Problem, reasonText))
 	if e.Nearest != "" {
 		return text + " Did you mean `" + escape(command+" "+e.Nearest) + "`?"
 	}

@@ -102,6 +102,9 @@ func Commands() []CommandHelp {
 	}
 }
 
+// maxCommand bounds the text of a command, in bytes; what is longer is a list, and lists come as files.
+const maxCommand = 12_000
+
 // UsageFor gives the usage of a command, that of help when there is no such command.
 func UsageFor(name string) string {
 	for _, c := range Commands() {
@@ -117,6 +120,11 @@ func UsageFor(name string) string {
 // a *UsageError. A command that this version does not carry out comes back with Supported false, whatever follows its
 // words.
 func ParseCommand(text string) (Command, error) {
+	if len(text) > maxCommand {
+		return Command{}, &UsageError{
+			Problem: fmt.Sprintf("that is longer than the %d bytes that a command may have; send a CSV", maxCommand), Usage: helpCommand,
+		}
+	}
 	words := splitWords(text)
 	help, rest, ok := findCommand(words)
 	if !ok {

@@ -103,14 +103,26 @@ func newSheetColumns(header []string) *sheetColumns {
 
 func (c *sheetColumns) has(column Column) bool { return slices.Contains(c.meaning, column) }
 
-// ignored lists the columns that are not used, as sent; one without a name only when it holds something.
+// maxIgnored is how many of the columns that are not used are named; a card has no room for more.
+const maxIgnored = 50
+
+// ignored lists the columns that are not used, as sent but for names that are too long; one without a name only when it
+// holds something.
 func (c *sheetColumns) ignored(header []string) []string {
+	all := c.unused(header)
+	if len(all) > maxIgnored {
+		all = append(all[:maxIgnored:maxIgnored], fmt.Sprintf("%d more", len(all)-maxIgnored))
+	}
+	return all
+}
+
+func (c *sheetColumns) unused(header []string) []string {
 	var out []string
 	for i, m := range c.meaning {
 		switch {
 		case m != "":
 		case c.names[i] != "":
-			out = append(out, header[i])
+			out = append(out, cutAt(header[i], maxShown))
 		case c.filled[i]:
 			out = append(out, fmt.Sprintf("column %d, which has no name", i+1))
 		}

@@ -10,9 +10,11 @@ import (
 
 // Bounds of values.
 const (
-	maxMessage = 1000 // characters of a message; ours, so that what an account shows at login stays readable
-	maxAddress = 254  // bytes of an address (RFC 5321); Atlassian takes 255 for each part of it
-	maxShown   = 80   // characters of a cell that a problem repeats
+	maxMessage = 1000   // characters of a message; ours, so that what an account shows at login stays readable
+	maxAddress = 254    // bytes of an address (RFC 5321); Atlassian takes 255 for each part of it
+	maxShown   = 80     // characters of a cell that a problem repeats
+	maxCell    = 32_767 // characters of any cell, as in a spreadsheet (Excel specifications and limits)
+	maxValue   = 255    // characters of a name, a group or a site
 )
 
 // rowReader turns records into rows and finds what is wrong with each.
@@ -55,6 +57,10 @@ func (r *rowReader) row(rec csvRecord) Row {
 // fill puts the cells where they belong and gives the word of the action column.
 func (r *rowReader) fill(row *Row, p *problems) (word string) {
 	for i, cell := range row.Cells {
+		if len(cell) > maxCell && utf8.RuneCountInString(cell) > maxCell {
+			p.add("cell %d has more than %d characters; shorten it", i+1, maxCell)
+			continue
+		}
 		value := trimCell(cell)
 		if value == "" {
 			continue
@@ -206,6 +212,9 @@ func (r *rowReader) checkValues(row *Row, p *problems) {
 		if what := unprintable(*row.field(c), c == ColumnMessage); what != "" {
 			p.add("%s holds %s; take it out", r.columns.label(c), what)
 		}
+		if value := *row.field(c); c != ColumnMessage && len(value) > maxValue && utf8.RuneCountInString(value) > maxValue {
+			p.add("%s has more than %d characters; shorten it", r.columns.label(c), maxValue)
+		}
 	}
 	if len(row.Message) > maxMessage {
 		if n := utf8.RuneCountInString(row.Message); n > maxMessage {
@@ -320,8 +329,10 @@ func addressProblem(address string) string {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '@': // nearly all there is
 		case unicode.IsSpace(c):
 			return "holds a space"
-		case unicode.IsControl(c), unicode.Is(unicode.Cf, c), c == utf8.RuneError:
-			return "holds an invisible or broken character"
+		case c == utf8.RuneError:
+			return "holds a character that was lost in an earlier conversion (U+FFFD)"
+		case hidden(c):
+			return fmt.Sprintf("holds the invisible character %U", c)
 		case strings.ContainsRune("<>()[]\",;:\\", c):
 			return fmt.Sprintf("holds %q", c)
 		}
@@ -353,6 +364,8 @@ func unprintable(s string, lines bool) string {
 			return "a line break"
 		case unicode.IsControl(c):
 			return fmt.Sprintf("the control character %U", c)
+		case unicode.In(c, unicode.Bidi_Control) && c != '\u200e' && c != '\u200f':
+			return fmt.Sprintf("the character %U, which turns the order of letters about", c)
 		case c == utf8.RuneError:
 			return "a character that was lost in an earlier conversion (U+FFFD)"
 		}

@@ -38,7 +38,7 @@ func TestReadCSVRowProblems(t *testing.T) {
 		{"dots", "email,new_email", "a@x.example,b@x..example", "a dot too many"},
 		{"space inside", "email,new_email", "a@x.example,b c@x.example", "holds a space"},
 		{"name and address", "email,new_email", "a@x.example,B<b@x.example>", "holds '<'"},
-		{"zero width inside", "email,new_email", "a@x.example,b\u200b@x.example", "an invisible or broken character"},
+		{"zero width inside", "email,new_email", "a@x.example,b\u200b@x.example", "the invisible character U+200B"},
 		{"too long", "email,new_email", "a@x.example," + long + "@x.example", "longer than 254"},
 		{"no rename, no check", "action,email,new_email", "deactivate,a@x.example,none", ""},
 

@@ -129,7 +129,14 @@ func (e *Engine) Submit(ctx context.Context, actor Actor, req Request) (*Batch, 
 	}, req.Original)
 }
 
+// Bounds of what comes with a request or a decision, in characters.
+const (
+	maxReason   = 1000
+	maxFileName = 255
+)
+
 func (e *Engine) create(ctx context.Context, b *Batch, original []byte) (*Batch, error) {
+	b.Reason, b.Source.FileName = cutAt(b.Reason, maxReason), cutAt(b.Source.FileName, maxFileName)
 	b.State, b.Created = Planning, time.Now()
 	b.Record(Event{At: b.Created, Actor: b.Requester.ID, Kind: EventAsked, Data: data(map[string]any{
 		"author": b.Author.ID, "reason": b.Reason, "file": b.Source.FileName, "sha256": b.Source.SHA256, "rows": b.Rows,
@@ -163,6 +170,7 @@ func (e *Engine) Decide(
 	ctx context.Context, number int64, actor Actor, verdict Verdict, digest, reason string,
 ) (*Batch, error) {
 	now := time.Now()
+	reason = cutAt(reason, maxReason)
 	decide := func(b *Batch) error {
 		to := Approved
 		if verdict == Reject {

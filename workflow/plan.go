@@ -336,11 +336,14 @@ func (k *check) askDomains(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	k.claimed = map[string]bool{}
+	var verified []string
 	for _, c := range claims {
 		if c.Verified {
 			k.claimed[c.Name] = true
+			verified = append(verified, c.Name)
 		}
 	}
+	looks := newLooks(verified)
 	for _, d := range k.drafts {
 		if !d.live() || d.target() == "" {
 			continue
@@ -348,7 +351,9 @@ func (k *check) askDomains(ctx context.Context) error {
 		if failed != nil {
 			d.block(ReasonCouldNotCheck, whyNot(failed))
 		} else if domain := Domain(d.target()); !k.claimed[domain] {
-			d.block(ReasonUnverified, domain)
+			d.block(ReasonUnverified, spelled(domain), looks.like(domain))
+		} else if what := looks.odd(d.target()); what != "" {
+			d.change.Reason = NewReason(ReasonOddAddress, what)
 		}
 	}
 	return nil

@@ -26,7 +26,8 @@ const (
 	ReasonAmbiguous       ReasonCode = "ambiguous"       // address, ids
 	ReasonMismatch        ReasonCode = "mismatch"        // id, its address, address given, the id that has it or ""
 	ReasonNotAllowed      ReasonCode = "not_allowed"     // action, key
-	ReasonUnverified      ReasonCode = "unverified"      // domain
+	ReasonUnverified      ReasonCode = "unverified"      // domain, the verified one that it looks like or ""
+	ReasonOddAddress      ReasonCode = "odd_address"     // what is odd; of a row that may run all the same
 	ReasonTaken           ReasonCode = "taken"           // address, holder id, name, status
 	ReasonProtected       ReasonCode = "protected"       // address or id
 	ReasonHeld            ReasonCode = "held"            // batch
@@ -98,7 +99,12 @@ func (r Reason) Words() string {
 	case ReasonNotAllowed:
 		return notAllowedWords(ActionName(f(0)), f(1))
 	case ReasonUnverified:
+		if f(1) != "" {
+			return fmt.Sprintf("the domain %s is not verified in this organisation, and it looks like %s, which is; correct it", f(0), f(1))
+		}
 		return fmt.Sprintf("the domain %s is not verified in this organisation; verify it first (Atlassian admin, Settings, Domains)", f(0))
+	case ReasonOddAddress:
+		return "look twice at the new address: " + f(0)
 	case ReasonTaken:
 		return fmt.Sprintf("%s is held by account %s (%s, %s); rename it first, in the same file", f(0), f(1), f(2), statusWord(AccountStatus(f(3))))
 	case ReasonProtected:
@@ -193,6 +199,7 @@ var causes = map[ReasonCode]string{
 	ReasonMismatch:        "id and address disagree",
 	ReasonNotAllowed:      "not allowed by Atlassian",
 	ReasonUnverified:      "domain not verified",
+	ReasonOddAddress:      "new address written oddly",
 	ReasonTaken:           "address taken",
 	ReasonProtected:       "protected",
 	ReasonHeld:            "in another open batch",

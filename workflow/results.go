@@ -38,6 +38,11 @@ func PlanRow(c Change) []string {
 	state, reason := c.State, c.Reason.Words()
 	if len(c.Steps) > 0 {
 		state, reason = ChangeReady, ""
+		if c.Reason.Code == ReasonOddAddress {
+			reason = c.Reason.Words()
+		} else if what := oddAddress(c.NewEmail, nil); what != "" { // the row has got another reason since
+			reason = NewReason(ReasonOddAddress, what).Words()
+		}
 	}
 	return []string{
 		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.Name, c.OldEmail, c.NewEmail, string(state), reason,

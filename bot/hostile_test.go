@@ -1,0 +1,155 @@
+package bot
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// hostile are texts that people and files could bring to pass for something else.
+var hostile = []string{
+	"<!channel> <!here> <!everyone>", "<@U0ALICE> approved it", "<https://evil.example|Approve>", "&lt;!channel&gt;",
+	"*Approved by* legal :white_check_mark:", "_x_ ~y~ `code` ```block```", "> quoted\n• *Digest* `0123`",
+	"\u202eexe.evil", "ad\u200bmin", "\n\n\n*Needs 0 approvals*", strings.Repeat("é\u0301\u0302\u0303\u0304\u0305\u0306", 500),
+	"<mailto:a@b.example|c@d.example>", "<!subteam^S0ADMINS>", "<!date^1^{date}|x>", "\x1b[31m\x00",
+}
+
+// Whatever stands in names, cells, reasons and file names: what is drawn from them mentions nobody, links nowhere, has no
+// letters that cannot be seen and draws nothing as bold, code or emoji that we did not write.
+func TestHostileTextOnACard(t *testing.T) {
+	for i, evil := range hostile {
+		c := sealedBatch()
+		c.Batch.Reason, c.Batch.Source.FileName, c.Batch.Ignored, c.Nobody = evil, evil, []string{evil}, evil
+		c.Batch.Requester.Name, c.Batch.Author.Name = evil, evil
+		for j := range c.First {
+			c.First[j].Name, c.First[j].OldEmail, c.First[j].NewEmail = evil, evil, evil
+		}
+		rejected := sealedBatch()
+		rejected.Batch.State = workflow.Rejected
+		rejected.Batch.Ending = &workflow.Ending{By: bob, How: workflow.Rejected, Reason: evil, At: at(3)}
+		answer := found(evil, []workflow.Found{{Account: workflow.Account{ID: evil, Name: evil, Email: evil, Managed: true}}})
+		refusal, _ := words(&workflow.FileError{Problem: evil, Remedy: "send it again"}, "/countersign")
+		usage, _ := words(&workflow.UsageError{Problem: evil, Usage: "help"}, "/countersign")
+		for name, m := range map[string]message{
+			"card": c.draw(), "rejected": rejected.draw(), "answer": answer, "refusal": said(refusal), "usage": said(usage),
+			"menu": menu(file{ID: "F1", Name: evil}, "U0HANA", "1.2"),
+		} {
+			t.Run(fmt.Sprintf("%d %s", i, name), func(t *testing.T) {
+				withinLimits(t, m)
+				harmless(t, m)
+			})
+		}
+	}
+}
+
+// ours are the links and mentions that we write: people who have a part in the batch, and dates.
+var ours = regexp.MustCompile(`<@U0(ALICE|BOB|CAROL)>|<!subteam\^S0ITADMINS>|<!date\^\d{9,}\^\{date_short_pretty\} \{time\}\|[0-9: UTC-]+>`)
+
+// ownBold are the words that we draw as bold, and what a text begins with: the name of an account.
+var ownBold = regexp.MustCompile(`^\*[^*\n]*\*|\*(Reason:|Needs \d+ approvals?|Rejected|[\d,]+( accounts?)?)\*`)
+
+func harmless(t *testing.T, m message) {
+	t.Helper()
+	raw, err := json.Marshal(m.Blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks any
+	if err := json.Unmarshal(raw, &blocks); err != nil {
+		t.Fatal(err)
+	}
+	eachText(blocks, func(kind, text string) {
+		for _, r := range "\u202e\u200b\x00\x1b" {
+			if strings.ContainsRune(text, r) {
+				t.Errorf("%s has %U: %q", kind, r, text)
+			}
+		}
+		if kind != slack.MarkdownType {
+			return
+		}
+		for _, own := range []*regexp.Regexp{regexp.MustCompile("`[^`\n]*`"), ours, ownBold} { // within code nothing has a meaning
+			text = own.ReplaceAllString(text, "")
+		}
+		if strings.ContainsAny(text, "<>`") || regexp.MustCompile(`\*[^*\s][^*\n]*\*|:white_check_mark:|&(?:[^alg]|$)`).MatchString(text) {
+			t.Errorf("got through: %q", text)
+		}
+	})
+}
+
+// eachText calls fn with every text object of blocks.
+func eachText(v any, fn func(kind, text string)) {
+	switch v := v.(type) {
+	case map[string]any:
+		if text, ok := v["text"].(string); ok {
+			kind, _ := v["type"].(string)
+			fn(kind, text)
+		}
+		for _, x := range v {
+			eachText(x, fn)
+		}
+	case []any:
+		for _, x := range v {
+			eachText(x, fn)
+		}
+	}
+}
+
+// A row that may run and whose address is easily taken for another is marked on the card.
+func TestOddAddressOnACard(t *testing.T) {
+	c := sealedBatch()
+	c.First[3].Reason = workflow.NewReason(workflow.ReasonOddAddress, "Cyrillic letters among others (U+0430)")
+	c.Summary.Groups = append(c.Summary.Groups, workflow.Group{
+		Action: workflow.Rename, State: workflow.ChangeReady, Code: workflow.ReasonOddAddress, Effect: workflow.EffectSignedOut, Count: 1,
+	})
+	raw, err := json.Marshal(c.draw().Blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 new address is written oddly", "⚠ p3@new.example"} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("the card does not say %q", want)
+		}
+	}
+}
+
+// FuzzQuoted: text from people is one line of harmless mrkdwn, whatever it is.
+func FuzzQuoted(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := quoted(text, 100)
+		plain := strings.NewReplacer("&amp;", "", "&lt;", "", "&gt;", "").Replace(got)
+		if strings.ContainsAny(plain, "<>&\n\r\u2028") || !utf8.ValidString(got) {
+			t.Errorf("quoted(%q) = %q", text, got)
+		}
+		if strings.Count(got, "`") == 0 && formatting.MatchString(got) {
+			t.Errorf("quoted(%q) = %q would be drawn in another way", text, got)
+		}
+		if n := strings.Count(got, "`"); n != 0 && (n != 2 || got[0] != '`' || got[len(got)-1] != '`') {
+			t.Errorf("quoted(%q) = %q leaves its code", text, got)
+		}
+	})
+}
+
+// FuzzParseForm: what comes back through a form is ours or refused.
+func FuzzParseForm(f *testing.F) {
+	f.Add(formData{Value: "42:" + testDigest, Channel: "C1"}.String())
+	f.Add(`{"value":null}`)
+	f.Fuzz(func(t *testing.T, raw string) {
+		form, ok := parseForm(raw)
+		if !ok {
+			return
+		}
+		if again, ok := parseForm(form.String()); !ok || again != form {
+			t.Errorf("%q is read as %+v and then as %+v", raw, form, again)
+		}
+	})
+}
