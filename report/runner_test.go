@@ -411,6 +411,10 @@ func TestShowAndPost(t *testing.T) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		if result.Log.Seq == 0 || len(result.Log.Hash) != 64 {
+			b.Errorf("the head of the log is %+v", result.Log)
+		}
+		want.Log = result.Log
 		if diff := cmp.Diff(want, result); diff != "" {
 			b.Errorf("(-want +got)\n%s", diff)
 		}
