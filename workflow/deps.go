@@ -24,6 +24,11 @@ type Account struct {
 	Type    string // atlassian, app, customer
 	Status  AccountStatus
 	Managed bool // claimed by our organisation
+
+	// What only ByAddress and ByID say; Ranked says that the answer told it.
+	OrgAdmin bool     // holds the role of an organisation admin
+	Groups   []string // names of its groups, where the directory was made to ask for them
+	Ranked   bool
 }
 
 // DomainClaim is one domain of the organisation and whether it is verified.
@@ -74,6 +79,13 @@ type Reader interface {
 	Search(ctx context.Context, text string, limit int) ([]Account, error)
 	// Domains lists the organisation's domains.
 	Domains(ctx context.Context) ([]DomainClaim, error)
+}
+
+// Groups knows the organisation's groups.
+type Groups interface {
+	// GroupsNamed says which of the names, compared with case folded, are those of groups: AddressKey(name) → it is there.
+	// Any number of names. Errors are those of Reader.
+	GroupsNamed(ctx context.Context, names []string) (map[string]bool, error)
 }
 
 // Writer makes the calls that change something, one call each, never repeated by itself. A nil error means that the
