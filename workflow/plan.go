@@ -31,10 +31,16 @@ var errPlanAbandoned = errors.New("the batch is no longer being planned")
 // changes nothing, neither there nor in the store; so `countersign plan` uses it as it is.
 type Checker struct {
 	Reader  Reader
+	Groups  Groups // nil where no setting names a group of Atlassian
 	OrgID   string
-	Batch   int64    // whose number parking addresses carry; 0 when there is no batch yet
-	Protect []string // addresses and account ids
-	Workers int      // reads at the same time
+	Batch   int64 // whose number parking addresses carry; 0 when there is no batch yet
+	Policy  Policy
+	Asker   Asker  // who asked, for rules that let organisation admins be changed
+	Owners  Owners // of the accounts of requester, author and admins
+	Workers int    // reads at the same time
+
+	// Budget says why so many accounts may not be touched today, the zero Reason when they may; nil when there is no limit.
+	Budget func(ctx context.Context, accounts []string) (Reason, error)
 
 	// Held says which open batch holds keys; nil when nobody asks.
 	Held func(ctx context.Context, keys []string) (map[string]Hold, error)
@@ -49,6 +55,7 @@ type Plan struct {
 	Changes []Change
 	Steps   []Step
 	Hold    []string
+	Traits  Traits
 
 	hold map[int][]string // by row
 }
@@ -77,15 +84,12 @@ func (p *Plan) Ready() int {
 // Check makes the plan of a request. Rows that the directory cannot answer for within the budget are blocked as "could not
 // be checked"; an error means that there is no plan at all: the context ended, Progress refused, or Held failed.
 func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
-	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: map[string]bool{}}
-	for _, p := range c.Protect {
-		k.protected[AddressKey(p)] = true
-	}
+	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: c.Policy.protection(), asked: c.Policy.groups()}
 	for i := range rows {
 		k.drafts[i] = newDraft(rows[i])
 	}
 	for _, step := range []func(context.Context) error{
-		k.findAccounts, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges,
+		k.findAccounts, k.askGroups, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges, k.askBudget,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -98,7 +102,9 @@ func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
 type check struct {
 	*Checker
 	drafts    []*draft
-	protected map[string]bool
+	protected protection
+	asked     []string // the groups that the policy names, folded
+	missing   []string // of these, Atlassian has none of that name
 	patience  patience
 
 	holders map[string][]Account // AddressKey → the accounts that hold it
@@ -294,12 +300,7 @@ func (k *check) look(context.Context) error {
 			d.block(ReasonClosed, a.ID)
 		case a.Type == "app":
 			d.block(ReasonOtherAccountTyp, a.Type)
-		case k.protects(a.ID):
-			d.block(ReasonProtected, a.ID)
-		case k.protects(a.Email):
-			d.block(ReasonProtected, a.Email)
-		case d.target() != "" && k.protects(d.target()):
-			d.block(ReasonProtected, d.target())
+		case k.guard(d):
 		case d.action.Shows(a, wanted) && d.target() != "" && d.target() != a.Email:
 			d.leave(ReasonCaseOnly, a.Email)
 		case d.action.Shows(a, wanted):
@@ -320,7 +321,71 @@ func shown(action Action, a Account) string {
 	return statusWord(a.Status)
 }
 
-func (k *check) protects(what string) bool { return what != "" && k.protected[AddressKey(what)] }
+// guard blocks what nothing may happen to, or not in this way, whatever Atlassian allows.
+func (k *check) guard(d *draft) (blocked bool) {
+	a := d.account
+	owner := k.Owners.Of(a.ID, a.Email, d.target())
+	what, group := k.protected.covers(a.ID, a.Email, d.target()), k.protected.group(a)
+	switch {
+	case what != "":
+		d.block(ReasonProtected, what)
+	case group != "":
+		d.block(ReasonProtected, "", group)
+	case len(k.asked) > 0 && !a.Ranked:
+		d.block(ReasonCouldNotCheck, "Atlassian does not say which groups the account is in")
+	case a.OrgAdmin && !k.Policy.allows(a, d.target(), d.action.Name, k.Asker):
+		d.block(ReasonOrgAdmin, a.ID)
+	case owner != "" && len(k.drafts) > 1:
+		d.block(ReasonOwnAccount, owner)
+	case owner != "" && slices.Contains(k.Asker.People, owner):
+		d.block(ReasonOwnAlone, owner)
+	default:
+		return false
+	}
+	return true
+}
+
+// askGroups finds out which of the groups that the settings name are there at all. That one is not, or cannot be asked
+// about, is said on the card and stops nothing: who is in a group is told with each account.
+func (k *check) askGroups(ctx context.Context) error {
+	if len(k.asked) == 0 || k.Groups == nil {
+		return nil
+	}
+	there, err := k.Groups.GroupsNamed(ctx, k.asked)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for _, name := range k.asked {
+		if err != nil || !there[name] {
+			k.missing = append(k.missing, name)
+		}
+	}
+	return nil
+}
+
+// askBudget blocks everything when it is more than may be touched in a day: half of a request would be no answer.
+func (k *check) askBudget(ctx context.Context) error {
+	if k.Budget == nil {
+		return nil
+	}
+	chain(k.drafts, k.holders) // blocks what waits for somebody blocked
+	accounts := map[string]bool{}
+	for _, d := range k.drafts {
+		if d.live() {
+			accounts[d.account.ID] = true
+		}
+	}
+	why, err := k.Budget(ctx, sortedKeys(accounts))
+	if err != nil {
+		return fmt.Errorf("ask how many accounts were touched today: %w", err)
+	}
+	for _, d := range k.drafts {
+		if why.Code != "" && d.live() {
+			d.change.State, d.change.Reason = ChangeBlocked, why
+		}
+	}
+	return nil
+}
 
 // askDomains blocks what goes to a domain that is not verified.
 func (k *check) askDomains(ctx context.Context) error {
@@ -448,7 +513,10 @@ func (k *check) plan() *Plan {
 	for _, d := range k.drafts {
 		d.park = parkedIn(circles, d)
 	}
-	p := &Plan{Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{}}
+	p := &Plan{
+		Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{},
+		Traits: traitsOf(k.drafts, k.asked, k.missing),
+	}
 	for i, d := range k.drafts {
 		if !d.live() {
 			d.change.Effect = ""
