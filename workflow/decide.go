@@ -259,7 +259,7 @@ func (e *Engine) demand(ctx context.Context, b *Batch, age time.Duration) (Deman
 		return Demand{}, err
 	}
 	lately := 0
-	if slices.ContainsFunc(e.cfg.Policy.Rules, func(r Rule) bool { return r.When.ChangesOver24h != nil }) {
+	if e.cfg.Policy.NeedsLately() {
 		lately, err = e.store.Lately(ctx, time.Now().Add(-dayLong), asker.People, b.Number)
 		if err != nil {
 			return Demand{}, fmt.Errorf("count what was asked for lately: %w", err)
@@ -268,25 +268,8 @@ func (e *Engine) demand(ctx context.Context, b *Batch, age time.Duration) (Deman
 	return e.cfg.Policy.Demand(b.Traits, asker, lately), nil
 }
 
-// asker finds out in which of the policy's user groups requester and author are.
 func (e *Engine) asker(ctx context.Context, requester, author string, age time.Duration) (Asker, error) {
-	a := Asker{People: []string{requester}}
-	if author != "" && author != requester {
-		a.People = append(a.People, author)
-	}
-	for _, group := range e.cfg.Policy.userGroups() {
-		members, err := e.cfg.People.Members(ctx, group, age)
-		switch {
-		case errors.Is(err, ErrGroupUnreadable):
-			a.Unread = append(a.Unread, group)
-		case err != nil:
-			return a, err
-		case len(both(a.People, members)) > 0:
-			a.Groups = append(a.Groups, group)
-			a.Emergency = a.Emergency || group == e.cfg.Policy.Emergency && slices.Contains(members, requester)
-		}
-	}
-	return a, nil
+	return e.cfg.Policy.Asker(ctx, e.cfg.People, requester, author, age)
 }
 
 // needsReason refuses a request that must say why and does not.

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -177,17 +178,84 @@ func (p Policy) Demand(t Traits, asker Asker, lately int) Demand {
 		return Demand{Approvals: 1, Emergency: true}
 	}
 	out := Demand{Approvals: max(p.Approvals, 1)}
-	for _, r := range p.Rules {
-		why, applies := r.When.applies(t, asker, lately)
+	for _, r := range p.Applied(t, asker, lately) {
 		switch {
-		case !applies || r.Approvals < out.Approvals:
+		case !r.Applies || r.Approvals < out.Approvals:
 		case r.Approvals > out.Approvals:
-			out.Approvals, out.Why = r.Approvals, []string{why}
-		case !slices.Contains(out.Why, why):
-			out.Why = append(out.Why, why)
+			out.Approvals, out.Why = r.Approvals, []string{r.Why}
+		case !slices.Contains(out.Why, r.Why):
+			out.Why = append(out.Why, r.Why)
 		}
 	}
 	return out
+}
+
+// AppliedRule is a rule held against a plan.
+type AppliedRule struct {
+	Rule
+	Applies bool
+	Why     string // by what, in words; "" when it does not apply
+}
+
+// Applied holds every rule against a plan, in the order of the settings.
+func (p Policy) Applied(t Traits, asker Asker, lately int) []AppliedRule {
+	out := make([]AppliedRule, len(p.Rules))
+	for i, r := range p.Rules {
+		why, applies := r.When.applies(t, asker, lately)
+		out[i] = AppliedRule{Rule: r, Applies: applies, Why: why}
+	}
+	return out
+}
+
+// Words says in a few words when the rule applies.
+func (w When) Words() string {
+	var words []string
+	if w.ChangesOver != nil {
+		words = append(words, fmt.Sprintf("more than %d changes", *w.ChangesOver))
+	}
+	if w.ChangesOver24h != nil {
+		words = append(words, fmt.Sprintf("more than %d changes by one requester in 24 hours", *w.ChangesOver24h))
+	}
+	if len(w.Actions) > 0 {
+		words = append(words, "the action "+join(w.Actions))
+	}
+	if len(w.Accounts) > 0 {
+		words = append(words, "accounts of "+join(w.Accounts))
+	}
+	if len(w.Requesters) > 0 {
+		words = append(words, "asked for by "+join(w.Requesters))
+	}
+	if w.OrgAdmins {
+		words = append(words, "accounts of organisation admins")
+	}
+	return strings.Join(words, " and ")
+}
+
+// NeedsLately says whether a rule asks what the requester asked for in the last 24 hours.
+func (p Policy) NeedsLately() bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.When.ChangesOver24h != nil })
+}
+
+// Asker finds out in which of the policy's user groups requester and author ("" = the same) are. What is known of the groups
+// may be as old as age.
+func (p Policy) Asker(ctx context.Context, people People, requester, author string, age time.Duration) (Asker, error) {
+	a := Asker{People: []string{requester}}
+	if author != "" && author != requester {
+		a.People = append(a.People, author)
+	}
+	for _, group := range p.userGroups() {
+		members, err := people.Members(ctx, group, age)
+		switch {
+		case errors.Is(err, ErrGroupUnreadable):
+			a.Unread = append(a.Unread, group)
+		case err != nil:
+			return a, err
+		case len(both(a.People, members)) > 0:
+			a.Groups = append(a.Groups, group)
+			a.Emergency = a.Emergency || group == p.Emergency && slices.Contains(members, requester)
+		}
+	}
+	return a, nil
 }
 
 // applies says whether all conditions hold, and by what words they do.
