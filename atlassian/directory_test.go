@@ -82,6 +82,7 @@ func TestByAddress(t *testing.T) {
 	}
 	want := []workflow.Account{{
 		ID: personID(2), Name: "Person 2", Email: "Person.2@example.com", Type: "atlassian", Status: workflow.StatusActive,
+		Ranked: true,
 	}}
 	if diff := cmp.Diff(want, got["person.2@example.com"]); diff != "" {
 		t.Errorf("unmanaged account (-want +got)\n%s", diff)
@@ -118,10 +119,11 @@ func TestByID(t *testing.T) {
 	want := map[string]workflow.Account{
 		personID(2): {
 			ID: personID(2), Name: "Person 2", Email: "Person.2@example.com", Type: "atlassian", Status: workflow.StatusActive,
+			Ranked: true,
 		},
 		personID(4): {
 			ID: personID(4), Name: "Person 4", Email: "Person.4@example.com", Type: "atlassian", Managed: true,
-			Status: workflow.StatusInactive,
+			Status: workflow.StatusInactive, Ranked: true,
 		},
 	}
 	some := map[string]workflow.Account{personID(2): got[personID(2)], personID(4): got[personID(4)]}
