@@ -177,6 +177,48 @@ func TestByAddressIsExact(t *testing.T) {
 	}
 }
 
+// What a plan costs, in calls a row: the privileges of each account, a tenth of a search by id or a hundredth of one by
+// address, two where the case of the letters has to be tried too.
+func TestCallsOfAPlan(t *testing.T) {
+	t.Parallel()
+	all := people(1000)
+	for i := range all {
+		all[i].Email = strings.ToLower(all[i].Email)
+	}
+	for name, test := range map[string]struct {
+		row  func(organisation.Account) workflow.Row
+		most int // calls, with the one that lists the domains
+	}{
+		"deactivate by id": {func(a organisation.Account) workflow.Row {
+			return workflow.Row{Action: workflow.Deactivate, AccountID: a.ID}
+		}, 1100},
+		"rename by id": {func(a organisation.Account) workflow.Row {
+			return workflow.Row{Action: workflow.Rename, AccountID: a.ID, NewEmail: "new." + a.Email}
+		}, 1111},
+		"rename by id and address": {func(a organisation.Account) workflow.Row {
+			return workflow.Row{Action: workflow.Rename, AccountID: a.ID, Email: a.Email, NewEmail: "new." + a.Email}
+		}, 1021},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := onSockets(t, nil, all...)
+			var rows []workflow.Row
+			for i, a := range all {
+				r := test.row(a)
+				r.Line = i + 2
+				rows = append(rows, r)
+			}
+			plan, err := (&workflow.Checker{Reader: w.directory, Workers: 8}).Check(t.Context(), rows)
+			if err != nil || plan.Ready() != len(rows) {
+				t.Fatalf("%d rows ready, %v; want all", plan.Ready(), err)
+			}
+			if n := len(w.Calls()); n > test.most {
+				t.Errorf("%d calls for %d rows, want at most %d", n, len(rows), test.most)
+			}
+		})
+	}
+}
+
 func TestByAddressFails(t *testing.T) {
 	t.Parallel()
 	w := onSockets(t, nil, people(5)...)
