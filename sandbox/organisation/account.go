@@ -140,7 +140,7 @@ func (o *Organisation) possible(account Account) error {
 		}
 	}
 	for _, id := range account.Groups {
-		if _, known := o.group(id); !known {
+		if !o.knows(id) {
 			return fmt.Errorf("group %s is not there", id)
 		}
 	}

@@ -78,7 +78,7 @@ func (o *Organisation) regroup(verb, groupID string, accountIDs []string, then f
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	err := func() error {
-		if _, known := o.group(groupID); !known {
+		if !o.knows(groupID) {
 			return errors.New("it is not there")
 		}
 		for _, id := range accountIDs {
@@ -100,13 +100,9 @@ func (o *Organisation) regroup(verb, groupID string, accountIDs []string, then f
 	return nil
 }
 
-// group is the group with this id. The caller holds o.mu.
-func (o *Organisation) group(id string) (Group, bool) {
-	i := slices.IndexFunc(o.groups, func(each Group) bool { return each.ID == id })
-	if i < 0 {
-		return Group{}, false
-	}
-	return o.groups[i], true
+// knows says whether there is a group with this id. The caller holds o.mu.
+func (o *Organisation) knows(groupID string) bool {
+	return slices.ContainsFunc(o.groups, func(each Group) bool { return each.ID == groupID })
 }
 
 // groupARI is what stands before a group's id where an account shows its groups; the groups' own calls leave it away. So
