@@ -33,7 +33,9 @@ func TestRank(t *testing.T) {
 				Groups        []string
 			}
 			of := func(a workflow.Account) rank { return rank{a.OrgAdmin, a.Ranked, a.Groups} }
-			want := map[string]rank{personID(1): {Admin: true, Ranked: true}, personID(2): {Ranked: true}, personID(3): {Ranked: true}}
+			want := map[string]rank{
+				personID(1): {Admin: true, Ranked: true}, personID(2): {Ranked: true}, personID(3): {Ranked: true},
+			}
 			if groups {
 				want[personID(1)] = rank{Admin: true, Ranked: true, Groups: []string{"finance"}}
 				want[personID(2)] = rank{Ranked: true, Groups: []string{"Break-Glass", "finance"}}
@@ -87,13 +89,17 @@ func TestRankIsKnownOrNot(t *testing.T) {
 		"lesser roles": {
 			false, `{"platformRoles":["atlassian/site-admin","atlassian/user-access-admin"]}`, workflow.Account{Ranked: true},
 		},
-		"admin":              {false, `{"platformRoles":["x","atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true, Ranked: true}},
-		"groups not told":    {true, `{"platformRoles":["atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true}},
-		"roles not told":     {true, `{"groups":[{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}}},
-		"no group":           {true, `{"platformRoles":[],"groups":[]}`, workflow.Account{Ranked: true}},
-		"groups not asked":   {false, `{"platformRoles":[],"groups":[{"name":"a"}]}`, workflow.Account{Ranked: true}},
-		"a group, unnamed":   {true, `{"platformRoles":[],"groups":[{"id":"1","name":null}]}`, workflow.Account{}},
-		"one of two unnamed": {true, `{"platformRoles":[],"groups":[{"id":"1"},{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}}},
+		"admin": {
+			false, `{"platformRoles":["x","atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true, Ranked: true},
+		},
+		"groups not told":  {true, `{"platformRoles":["atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true}},
+		"roles not told":   {true, `{"groups":[{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}}},
+		"no group":         {true, `{"platformRoles":[],"groups":[]}`, workflow.Account{Ranked: true}},
+		"groups not asked": {false, `{"platformRoles":[],"groups":[{"name":"a"}]}`, workflow.Account{Ranked: true}},
+		"a group, unnamed": {true, `{"platformRoles":[],"groups":[{"id":"1","name":null}]}`, workflow.Account{}},
+		"one of two unnamed": {
+			true, `{"platformRoles":[],"groups":[{"id":"1"},{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}},
+		},
 		"two directories": {
 			true, `{"platformRoles":[],"groups":[{"name":"b"},{"name":"a"}]},
 				{"platformRoles":["atlassian/org-admin"],"groups":[{"name":"c"},{"name":"a"}]}`,
@@ -195,8 +201,9 @@ func TestGroupsNamed(t *testing.T) {
 	if there != 240 || len(got) != 251 || !got["group 1"] || got["group 249"] || got["group"] {
 		t.Errorf("%d of %d are there, want 240 of 251: %v", there, len(got), got)
 	}
+	path := "/admin/v2/orgs/" + testOrg + "/directories/-/groups/search"
 	for _, call := range w.Calls() {
-		if want := "/admin/v2/orgs/" + testOrg + "/directories/-/groups/search"; call.Path != want || call.Method != http.MethodPost {
+		if call.Path != path || call.Method != http.MethodPost {
 			t.Errorf("asked %s %s", call.Method, call.Path)
 		}
 	}
@@ -260,11 +267,13 @@ func TestGroupsNamedFails(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 		// No account was asked about, so none is missing.
-		if _, refusal := errors.AsType[*workflow.Refusal](err); test.want == nil && !refusal || errors.Is(err, workflow.ErrNotFound) {
+		_, refusal := errors.AsType[*workflow.Refusal](err)
+		if test.want == nil && !refusal || errors.Is(err, workflow.ErrNotFound) {
 			t.Errorf("%s: %v is no refusal", name, err)
 		}
 	}
-	if !slices.ContainsFunc(w.client.Gate().Buckets, func(b BucketState) bool { return slices.Contains(b.Operations, opGroups) }) {
-		t.Errorf("no bucket has learnt of %q: %+v", opGroups, w.client.Gate().Buckets)
+	buckets := w.client.Gate().Buckets
+	if !slices.ContainsFunc(buckets, func(b BucketState) bool { return slices.Contains(b.Operations, opGroups) }) {
+		t.Errorf("no bucket has learnt of %q: %+v", opGroups, buckets)
 	}
 }
