@@ -18,6 +18,8 @@ import (
 const (
 	// checkPiece is how many addresses are looked up between two reports of progress.
 	checkPiece = 500
+	// checkIDs is how many ids are; a search takes fewer of them.
+	checkIDs = 200
 	// progressEvery is how often the batch says how far its check is.
 	progressEvery = time.Second
 	// sealTries is how often a plan is checked again because another batch took an account at the same moment.
@@ -117,11 +119,12 @@ type check struct {
 	dealt int        // drafts of the present phase that have been asked about
 }
 
-// The check has three phases; where each ends on the way from nothing to all rows, in percent.
+// The check has four phases; where each ends on the way from nothing to all rows, in percent.
 const (
-	lookedUp  = 20
-	foundByID = 50
-	allAsked  = 100
+	lookedUp     = 20
+	searchedByID = 35
+	foundByID    = 50
+	allAsked     = 100
 )
 
 func newDraft(r Row) *draft {
@@ -143,7 +146,8 @@ func newDraft(r Row) *draft {
 	return d
 }
 
-// findAccounts gives every readable row its account: by address in bulk, by id where the address does not do.
+// findAccounts gives every readable row its account: by address in bulk, by id where the address does not do, in bulk too;
+// one by one only where the search by id does not settle it.
 func (k *check) findAccounts(ctx context.Context) error {
 	if err := k.lookUp(ctx); err != nil {
 		return err
@@ -167,9 +171,23 @@ func (k *check) findAccounts(ctx context.Context) error {
 		}
 		byID = append(byID, d)
 	}
-	return k.each(ctx, foundByID, byID, func(ctx context.Context, d *draft) error {
+	found, err := k.searchByID(ctx, byID)
+	if err != nil {
+		return err
+	}
+	var unsettled []*draft
+	for _, d := range byID {
+		if a, ok := found[d.row.AccountID]; ok && d.settles(a) {
+			d.take(a)
+			continue
+		}
+		unsettled = append(unsettled, d)
+	}
+	return k.each(ctx, foundByID, unsettled, func(ctx context.Context, d *draft) error {
 		a, err := k.Reader.Account(ctx, d.row.AccountID)
 		if err == nil {
+			known := found[d.row.AccountID]
+			a.OrgAdmin, a.Groups, a.Ranked = known.OrgAdmin, known.Groups, known.Ranked
 			k.resolveByID(d, a)
 		}
 		return err
@@ -220,6 +238,47 @@ func (k *check) lookUp(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// searchByID asks for the accounts that the drafts name by id, piece by piece. What a search cannot answer is missing, as
+// what it does not find is: either is read one by one.
+func (k *check) searchByID(ctx context.Context, drafts []*draft) (map[string]Account, error) {
+	var ids []string
+	seen := map[string]bool{}
+	for _, d := range drafts {
+		if !seen[d.row.AccountID] {
+			seen[d.row.AccountID] = true
+			ids = append(ids, d.row.AccountID)
+		}
+	}
+	found := map[string]Account{}
+	asked, from := 0, k.shown
+	for piece := range slices.Chunk(ids, checkIDs) {
+		var some map[string]Account
+		failed := k.patience.ask(ctx, func() (err error) {
+			some, err = k.Reader.ByID(ctx, piece)
+			return err
+		})
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if failed == nil {
+			maps.Copy(found, some)
+		}
+		asked += len(piece)
+		if err := k.progress(ctx, from+(searchedByID-from)*asked/len(ids)); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// settles says whether what a search by id showed will do for the row. Where the search says that all is as wanted already
+// it will not: it can lag behind, and a leaver must not stay because of that.
+func (d *draft) settles(a Account) bool {
+	fits := d.row.Email == "" || SameAddress(a.Email, d.row.Email)
+	already := a.Status != StatusClosed && d.action.Shows(a, Step{Action: d.action.Name, To: d.target()})
+	return a.Managed && a.Email != "" && fits && !already
 }
 
 // unknownAddress says why nobody could tell who holds an address that this row depends on, nil when all are known.
