@@ -74,7 +74,7 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	s.client.Restore(ctx)
 	directory := atlassian.NewDirectory(s.client)
 	s.engine, err = workflow.New(workflow.Config{
-		Store: s.store, Directory: directory, People: roster{s}, OrgID: cfg.Atlassian.OrgID,
+		Store: s.store, Directory: directory, Groups: directory, People: roster{s}, OrgID: cfg.Atlassian.OrgID,
 		Policy: cfg.policy(), ExpiresAfter: cfg.Approval.ExpiresAfter,
 		StartWithin: cfg.Approval.StartWithin, FinishWithin: cfg.Approval.FinishWithin, RequireReason: cfg.Approval.RequireReason,
 		Limits: workflow.ReadLimits{MaxBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges},
@@ -139,7 +139,7 @@ func newClient(cfg *Config, net network, memory atlassian.Memory, log zerolog.Lo
 	return atlassian.New(atlassian.Config{
 		BaseURL: cfg.Atlassian.APIURL, OrgID: cfg.Atlassian.OrgID, DirectoryID: cfg.Atlassian.DirectoryID,
 		Key: cfg.Atlassian.APIKey.Reveal, Log: log, Workers: cfg.Run.Workers,
-		HTTP: net.Atlassian, Rand: net.dice(), Memory: memory,
+		Groups: cfg.policy().AsksGroups(), HTTP: net.Atlassian, Rand: net.dice(), Memory: memory,
 	})
 }
 

@@ -70,6 +70,7 @@ type people struct {
 	team       string // our workspace
 	enterprise string // and the organisation it belongs to, "" when none
 	most       int    // the most approvals that the settings ask for
+	once       stamp  // from when on reads of groups are good enough, for who asks only once; 0 = each time anew
 
 	groups *groups
 

@@ -20,7 +20,8 @@ var _ workflow.People = (*people)(nil)
 // People is who is who in Slack, for the workflow (workflow.Config.People). It can be asked once Run has learned who we are.
 func (b *Bot) People() workflow.People { return b.people }
 
-// NewPeople asks Slack who is who without a bot: for commands that only look. admins and requesters are ids as in Config.
+// NewPeople asks Slack who is who without a bot, for a command that only looks: each group is read once. Of cfg it needs the
+// bot token, APIURL, HTTP, Admins and Requesters.
 func NewPeople(ctx context.Context, cfg Config) (workflow.People, error) {
 	if cfg.APIURL == "" {
 		cfg.APIURL = defaultAPIURL
@@ -31,6 +32,7 @@ func NewPeople(ctx context.Context, cfg Config) (workflow.People, error) {
 	client := slack.New(cfg.BotToken, slack.OptionAPIURL(cfg.APIURL), slack.OptionHTTPClient(cfg.HTTP))
 	a := newAPI(client, cfg.Log, func(error) {})
 	p := newPeople(a, cfg.Admins, cfg.Requesters)
+	p.once = p.groups.now()
 	err := a.call(ctx, "auth.test", func(ctx context.Context) error {
 		answer, err := client.AuthTestContext(ctx)
 		if err == nil {
@@ -53,6 +55,9 @@ func withStamp(ctx context.Context, came stamp) context.Context {
 func (p *people) cameAt(ctx context.Context) stamp {
 	if came, ok := ctx.Value(stampKey{}).(stamp); ok && came != 0 {
 		return came
+	}
+	if p.once != 0 {
+		return p.once
 	}
 	return p.groups.now()
 }
