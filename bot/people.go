@@ -309,14 +309,18 @@ func (p *people) unapproved(need int, but ...string) (why string, current bool) 
 			return "", current
 		}
 	}
-	short := "Nobody can approve this just now: "
-	if n := len(able); n > 0 {
-		short = fmt.Sprintf("Only %s can approve this just now, and it needs %d: ", many(n, "other admin", "other admins"), need)
+	switch n := len(able); {
+	case n > 0:
+		why = fmt.Sprintf("Only %s can approve this just now, and it needs %d", many(n, "other admin", "other admins"), need)
+	case len(trouble) == 0:
+		why = "Nobody can approve this just now: there is no other admin"
+	default:
+		why = "Nobody can approve this just now"
 	}
-	if len(trouble) == 0 {
-		trouble = []string{"there is no other admin"}
+	if len(trouble) > 0 {
+		why += ": " + list(trouble)
 	}
-	return short + list(trouble) + ".", current
+	return why + ".", current
 }
 
 // lookForApprovers reads the groups of admins, as far as it takes to know that whoever asks somebody else can approve. An

@@ -301,7 +301,7 @@ const askAge = time.Minute
 // nobody's). The directory is not asked.
 func (e *Engine) guardPlan(ctx context.Context, b *Batch, actor *Actor) error {
 	policy := e.cfg.Policy
-	for _, name := range policy.groups() { // of a rule's groups the stricter case is taken; of protected ones nothing is known
+	for _, name := range policy.Groups() { // of a rule's groups the stricter case is taken; of protected ones nothing is known
 		if !slices.Contains(b.Traits.Asked, name) && policy.protection().groups[name] {
 			return &GuardError{Code: ReasonStalePolicy, Facts: []string{name}}
 		}

@@ -86,7 +86,7 @@ func (p *Plan) Ready() int {
 // Check makes the plan of a request. Rows that the directory cannot answer for within the budget are blocked as "could not
 // be checked"; an error means that there is no plan at all: the context ended, Progress refused, or Held failed.
 func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
-	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: c.Policy.protection(), asked: c.Policy.groups()}
+	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: c.Policy.protection(), asked: c.Policy.Groups()}
 	for i := range rows {
 		k.drafts[i] = newDraft(rows[i])
 	}

@@ -50,8 +50,8 @@ type When struct {
 	OrgAdmins      bool     // an organisation admin's account is among them
 }
 
-// groups are the groups of Atlassian that the policy has to know the members of, as AddressKey folds their names.
-func (p Policy) groups() []string {
+// Groups are the groups of Atlassian that the policy has to know the members of, as AddressKey folds their names.
+func (p Policy) Groups() []string {
 	var names []string
 	for _, entry := range p.Protect {
 		if name, ok := strings.CutPrefix(entry, GroupPrefix); ok {
@@ -70,7 +70,7 @@ func (p Policy) groups() []string {
 }
 
 // AsksGroups says whether the policy names a group of Atlassian at all.
-func (p Policy) AsksGroups() bool { return len(p.groups()) > 0 }
+func (p Policy) AsksGroups() bool { return len(p.Groups()) > 0 }
 
 // userGroups are the Slack user groups that the policy has to know the members of.
 func (p Policy) userGroups() []string {
@@ -326,7 +326,7 @@ func (w When) askedBy(a Asker) bool {
 // allows says whether a rule lets the action happen to an organisation admin's account.
 func (p Policy) allows(a Account, target string, action ActionName, asker Asker) bool {
 	one := Traits{
-		Changes: 1, Actions: []ActionName{action}, OrgAdmins: 1, Asked: p.groups(),
+		Changes: 1, Actions: []ActionName{action}, OrgAdmins: 1, Asked: p.Groups(),
 		Domains: []string{Domain(a.Email), Domain(target)},
 	}
 	for _, g := range a.Groups {
