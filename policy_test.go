@@ -42,7 +42,7 @@ func TestARuleAsksForTwo(t *testing.T) {
 		t.Fatalf("the file is\n%s", file)
 	}
 	h.send(sandbox.Hana, "", "ask.csv", file)
-	h.says("*Needs 2 approvals* (for more than 2 changes (3))", "2 blocked: protected", "nobody-made-it")
+	h.says("*Needs 2 approvals* (more than 2 changes, here 3)", "2 blocked: protected", "nobody-made-it")
 	h.click(sandbox.Bob, "Approve")
 	h.says("has 1: ", sandbox.Bob)
 	if n := len(h.world.Organisation.Effects()); n != 0 {
@@ -142,8 +142,8 @@ func TestPolicyCommand(t *testing.T) {
 	}
 	want := `hana (U0HANA) would ask for 3 changes of 4 rows.
   blocked: no such account: line 5
-It needs 2 approvals: more than 2 changes (3).
-  rule 1 (more than 2 changes: 2): applies: more than 2 changes (3)
+It needs 2 approvals: more than 2 changes, here 3.
+  rule 1 (more than 2 changes: 2): applies: more than 2 changes, here 3
   rule 2 (the action deactivate: 3): does not apply
   rule 3 (more than 100 changes by one requester in 24 hours: 2): does not apply
   mind: there is no database at DB, so nothing counts as asked for in the last 24 hours
@@ -170,7 +170,7 @@ May approve:
 	h.send(sandbox.Hana, "", "before.csv", moves(h.movable(3)))
 	h.awaitButton("Approve")
 	h.cfg.Approval.Rules[2].When.ChangesOver24h = new(5)
-	if got := ask(sandbox.Hana); !strings.Contains(got, "applies: more than 5 changes by one requester in 24 hours (6)") {
+	if got := ask(sandbox.Hana); !strings.Contains(got, "applies: more than 5 changes by one requester in 24 hours, here 6") {
 		t.Errorf("with what was asked for before:\n%s", got)
 	}
 	h.clean()

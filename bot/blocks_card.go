@@ -215,7 +215,7 @@ func (c card) waiting() string {
 	s := "*Needs " + many(b.Approvals, "approval", "approvals") + "*"
 	switch {
 	case len(b.Why) > 0:
-		s += " (for " + quoted(strings.Join(b.Why, "; "), reasonText) + ")"
+		s += " (" + quoted(strings.Join(b.Why, "; "), reasonText) + ")"
 	case b.Emergency && b.Approvals == 1:
 		s += " (an emergency)"
 	case b.Approvals == 1:

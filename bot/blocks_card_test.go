@@ -81,7 +81,7 @@ func cards() map[string]card {
 		c.Nobody = "Nobody can approve this just now: the group of admins is empty."
 	})
 	in("by_rule", func(c *card) {
-		c.Batch.Approvals, c.Batch.Why = 2, []string{"more than 200 changes (1200)", "accounts of the group <!channel>"}
+		c.Batch.Approvals, c.Batch.Why = 2, []string{"more than 200 changes, here 1200", "accounts of the group <!channel>"}
 		c.Batch.Decisions = []workflow.Decision{{Person: bob, Verdict: workflow.Approve, Digest: testDigest, At: at(5)}}
 		c.Batch.Dropped = []string{bob.ID}
 		c.Batch.Traits.NoGroups = []string{"break-glass"}

@@ -113,6 +113,8 @@ type Store interface {
 	Memory
 	// NoteGroup writes down who is in a user group, when it is not who was in it when it was last read.
 	NoteGroup(ctx context.Context, group string, members []string) error
+	// LogEvent writes down what belongs to no change of a batch.
+	LogEvent(ctx context.Context, e workflow.Event) error
 }
 
 // Batches reads batches and their changes; workflow.Store describes each.

@@ -217,7 +217,7 @@ func TestRulesAskForMoreAtTheClick(t *testing.T) {
 		if got.State != workflow.AwaitingApproval || got.Approvals != 2 || got.Missing() != 1 {
 			t.Fatalf("the batch is %s, needs %d, lacks %d", got.State, got.Approvals, got.Missing())
 		}
-		if diff := cmp.Diff([]string{"more than 2 changes (3)"}, got.Why); diff != "" {
+		if diff := cmp.Diff([]string{"more than 2 changes, here 3"}, got.Why); diff != "" {
 			t.Errorf("why (-want +got)\n%s", diff)
 		}
 		d.end()
@@ -307,7 +307,7 @@ func TestManySmallFiles(t *testing.T) {
 		}
 		second := d.ask(part(4, 6))
 		b := d.reach(second.Number, workflow.AwaitingApproval)
-		if want := []string{"more than 5 changes by one requester in 24 hours (6)"}; b.Approvals != 2 || !slices.Equal(b.Why, want) {
+		if want := []string{"more than 5 changes by one requester in 24 hours, here 6"}; b.Approvals != 2 || !slices.Equal(b.Why, want) {
 			t.Errorf("the sixth change needs %d approvals, %q", b.Approvals, b.Why)
 		}
 		// The first file counts with the second by now: who approves it is told, and it waits for another one.

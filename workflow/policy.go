@@ -265,14 +265,14 @@ func (w When) applies(t Traits, asker Asker, lately int) (why string, ok bool) {
 		if t.Changes <= *w.ChangesOver {
 			return "", false
 		}
-		words = append(words, fmt.Sprintf("more than %d changes (%d)", *w.ChangesOver, t.Changes))
+		words = append(words, fmt.Sprintf("more than %d changes, here %d", *w.ChangesOver, t.Changes))
 	}
 	if w.ChangesOver24h != nil {
 		all := t.Changes + lately
 		if all <= *w.ChangesOver24h {
 			return "", false
 		}
-		words = append(words, fmt.Sprintf("more than %d changes by one requester in 24 hours (%d)", *w.ChangesOver24h, all))
+		words = append(words, fmt.Sprintf("more than %d changes by one requester in 24 hours, here %d", *w.ChangesOver24h, all))
 	}
 	if len(w.Actions) > 0 {
 		hit := both(w.Actions, t.Actions)
@@ -298,7 +298,7 @@ func (w When) applies(t Traits, asker Asker, lately int) (why string, ok bool) {
 		if t.OrgAdmins == 0 {
 			return "", false
 		}
-		words = append(words, fmt.Sprintf("accounts of organisation admins (%d)", t.OrgAdmins))
+		words = append(words, fmt.Sprintf("accounts of organisation admins, here %d", t.OrgAdmins))
 	}
 	return strings.Join(words, " and "), true
 }

@@ -27,12 +27,12 @@ func TestDemand(t *testing.T) {
 		{"as many as the limit", []workflow.Rule{rule(2, workflow.When{ChangesOver: new(10)})}, byHana, 0, workflow.Demand{Approvals: 1}},
 		{
 			"one more than the limit", []workflow.Rule{rule(2, workflow.When{ChangesOver: new(9)})}, byHana, 0,
-			workflow.Demand{Approvals: 2, Why: []string{"more than 9 changes (10)"}},
+			workflow.Demand{Approvals: 2, Why: []string{"more than 9 changes, here 10"}},
 		},
 		{"a day, not yet", []workflow.Rule{rule(2, workflow.When{ChangesOver24h: new(15)})}, byHana, 5, workflow.Demand{Approvals: 1}},
 		{
 			"a day, with what came before", []workflow.Rule{rule(2, workflow.When{ChangesOver24h: new(15)})}, byHana, 6,
-			workflow.Demand{Approvals: 2, Why: []string{"more than 15 changes by one requester in 24 hours (16)"}},
+			workflow.Demand{Approvals: 2, Why: []string{"more than 15 changes by one requester in 24 hours, here 16"}},
 		},
 		{
 			"an action", []workflow.Rule{rule(2, workflow.When{Actions: []workflow.ActionName{workflow.Delete, workflow.Rename}})}, byHana, 0,
@@ -72,7 +72,7 @@ func TestDemand(t *testing.T) {
 				rule(2, workflow.When{ChangesOver: new(5), Actions: []workflow.ActionName{workflow.Delete}}),
 				rule(3, workflow.When{ChangesOver: new(5), Accounts: []string{"@old.example"}}),
 			}, byHana, 0,
-			workflow.Demand{Approvals: 3, Why: []string{"more than 5 changes (10) and accounts of @old.example"}},
+			workflow.Demand{Approvals: 3, Why: []string{"more than 5 changes, here 10 and accounts of @old.example"}},
 		},
 		{
 			"the strictest wins, and all that ask for as much are named", []workflow.Rule{
@@ -81,7 +81,7 @@ func TestDemand(t *testing.T) {
 				rule(3, workflow.When{Requesters: []string{"U0HANA"}}),
 				rule(2, workflow.When{ChangesOver: new(3)}),
 			}, byHana, 0,
-			workflow.Demand{Approvals: 3, Why: []string{"more than 2 changes (10)", "who asked"}},
+			workflow.Demand{Approvals: 3, Why: []string{"more than 2 changes, here 10", "who asked"}},
 		},
 		{
 			"no organisation admins in it", []workflow.Rule{{When: workflow.When{OrgAdmins: true}, Allow: true, Approvals: 2}}, byHana, 0,
