@@ -215,7 +215,9 @@ func (d *deliver) lookAtFiles(ctx context.Context, l *look, card place) error {
 		}
 	}
 	share("plan", b.Digest != "", planFile(b.Number), func(ctx context.Context) ([]byte, error) {
-		return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
+		seal := workflow.Seal(b.Digest)
+		row := func(c workflow.Change) []string { return workflow.PlanRow(c, seal) }
+		return d.rows(ctx, b.Number, workflow.PlanHeader(), row)
 	})
 	bad := l.Summary.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0
 	share("bad-rows", bad && b.State != workflow.Planning, badRowsFile(b.Number),
