@@ -59,6 +59,8 @@ type Config struct {
 	Store   Store
 	Results Reports // nil when there are no reports
 
+	RemindAfter time.Duration // of a plan that nobody decided on; 0 = never
+
 	Window workflow.Window  // run.window; the zero Window is always open
 	Pacer  workflow.Pacer   // how fast runs go; nil means as fast as was seen
 	Shut   func() time.Time // until when Atlassian takes no calls; nil when that is not known

@@ -185,6 +185,7 @@ func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawi
 	}
 	say("empty", b.State == workflow.Empty, t.empty)
 	say("admins", b.State == workflow.AwaitingApproval, t.admins)
+	failed = append(failed, d.remind(ctx, t, card, w.tracks[onWords]))
 	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
 	if ran(b) {
 		var err error
