@@ -120,8 +120,22 @@ func sound(word string) string {
 	vowels := regexp.MustCompile(`[aeiouy]+`)
 	s := word
 	for _, pair := range [][2]string{
-		{"ph", "f"}, {"gh", ""}, {"wh", "w"}, {"kn", "n"}, {"wr", "r"}, {"ck", "k"}, {"qu", "kw"}, {"x", "ks"}, {"sch", "sk"},
-		{"tch", "c"}, {"ch", "c"}, {"sh", "s"}, {"th", "t"}, {"ce", "se"}, {"ci", "si"}, {"cy", "sy"},
+		{"ph", "f"},
+		{"gh", ""},
+		{"wh", "w"},
+		{"kn", "n"},
+		{"wr", "r"},
+		{"ck", "k"},
+		{"qu", "kw"},
+		{"x", "ks"},
+		{"sch", "sk"},
+		{"tch", "c"},
+		{"ch", "c"},
+		{"sh", "s"},
+		{"th", "t"},
+		{"ce", "se"},
+		{"ci", "si"},
+		{"cy", "sy"},
 	} {
 		s = strings.ReplaceAll(s, pair[0], pair[1])
 	}
