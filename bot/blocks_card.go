@@ -114,7 +114,7 @@ func (c card) drawWith(id func(part string) string) message {
 		}
 	}
 	if b.Digest != "" {
-		blocks = append(blocks, note(id("digest"), "Plan `"+shortDigest(b.Digest)+"`, seal *"+workflow.Seal(b.Digest)+"*"))
+		blocks = append(blocks, note(id("digest"), "Plan `"+shortDigest(b.Digest)+"`, seal `"+workflow.Seal(b.Digest)+"`"))
 	}
 	if buttons := c.buttons(); len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))

@@ -197,6 +197,7 @@ func New(cfg Config) (*Bot, error) {
 	if cfg.HTTP == nil {
 		cfg.HTTP = defaultHTTP()
 	}
+	cfg.HTTP = staying(cfg.HTTP)
 	if cfg.Rand == nil {
 		cfg.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // spreads retries, guards nothing
 	}

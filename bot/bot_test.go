@@ -28,7 +28,7 @@ func TestFileToResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	seal := workflow.Seal(b.Digest)
-	if n := strings.Count(text(card), "eal *"+seal+"*") + strings.Count(text(card), "Seal: "+seal); n != 2 {
+	if n := strings.Count(text(card), "seal `"+seal+"`") + strings.Count(text(card), "Seal: "+seal); n != 2 {
 		t.Errorf("card and dialog do not both show the seal %q:\n%s", seal, text(card))
 	}
 	plan := w.fileInThread(card.TS, "batch-1-plan.csv")

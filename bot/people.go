@@ -132,7 +132,7 @@ func (p *people) check(
 			return workflow.Actor{}, &StrangerError{Kind: SharedPlace}
 		}
 	}
-	actor := workflow.Actor{Person: workflow.Person{ID: u.ID, Name: nameOf(u), Email: u.Profile.Email}}
+	actor := workflow.Actor{Person: workflow.Person{ID: u.ID, Name: oneLine(nameOf(u), nameText), Email: u.Profile.Email}}
 	var problem error
 	if actor.Admin, err = member(ctx, id, p.admins, adminsOf); err != nil {
 		problem = err

@@ -155,7 +155,7 @@ func stopWords(s workflow.Stop) string {
 	case workflow.StopOtherOrg:
 		return with("it was planned for another organisation than the settings name now; cancel it and ask again")
 	default:
-		return with(string(s.Cause))
+		return with(quoted(string(s.Cause), causeText))
 	}
 }
 
