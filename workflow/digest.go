@@ -21,6 +21,11 @@ func DigestText(b *Batch, steps []Step) []byte {
 	for i, s := range steps {
 		hashes[i] = s.Hash()
 	}
+	return digestText(b, hashes)
+}
+
+// digestText is the same, of the hashes of the steps.
+func digestText(b *Batch, hashes []string) []byte {
 	return canonicalText(map[string]any{
 		"version":   digestVersion,
 		"org_id":    b.OrgID,
