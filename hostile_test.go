@@ -52,7 +52,7 @@ func TestFilesAreTheOwnersOnly(t *testing.T) {
 		}
 	}
 	modes := map[string]fs.FileMode{}
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -112,6 +112,8 @@ type Store interface {
 	Batches
 	Posts
 	Memory
+	// LogEvent writes down what changes no batch.
+	LogEvent(ctx context.Context, e workflow.Event) error
 }
 
 // Batches reads batches and their changes; workflow.Store describes each.

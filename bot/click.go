@@ -156,6 +156,7 @@ func (b *Bot) acted(ctx context.Context, to where, action string, number int64, 
 		return
 	}
 	b.deliver.redraw(number)
+	b.noteRefusal(ctx, to.Person, action, number, err)
 	refused := &actError{Action: action, Number: number, Err: err}
 	if made != nil && made.Number != number {
 		refused.Made = fmt.Sprintf("#%d.%s", made.Number, b.cardLink(ctx, made.Number))

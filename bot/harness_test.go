@@ -355,7 +355,8 @@ func (w *world) startBot(over Store) {
 	bot, err := New(Config{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
 		Command: "/countersign", Requests: requests, Admins: w.admins, Requesters: []string{"S0HELPDESK"},
-		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over, RemindAfter: w.remind, Window: w.window, Pacer: w.pacer, Shut: w.shut,
+		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over,
+		RemindAfter: w.remind, Window: w.window, Pacer: w.pacer, Shut: w.shut,
 		HTTP: &http.Client{Transport: w.transport, Timeout: 10 * time.Second}, Dial: w.dial,
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
 	})

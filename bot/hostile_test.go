@@ -41,8 +41,10 @@ func TestHostileTextOnACard(t *testing.T) {
 		paused := thread{Batch: stopped.Batch, Summary: stopped.Summary}
 		approve(&ran, workflow.Done)
 		ran.Batch.Ending = &workflow.Ending{By: bob, How: workflow.Cancelled, Reason: evil, At: at(3)}
-		ran.Summary.Groups = append(ran.Summary.Groups, workflow.Group{State: workflow.ChangeFailed, Code: workflow.ReasonCode(evil), Count: 1})
+		failure := workflow.Group{State: workflow.ChangeFailed, Code: workflow.ReasonCode(evil), Count: 1}
+		ran.Summary.Groups = append(ran.Summary.Groups, failure)
 		ended := thread{Batch: ran.Batch, Summary: ran.Summary}
+		retried := report.Run{State: report.RunWaiting, Attempts: 1, NextTry: at(3), Reason: evil}
 		answer := found(evil, []workflow.Found{{Account: workflow.Account{ID: evil, Name: evil, Email: evil, Managed: true}}})
 		refusal, _ := words(&workflow.FileError{Problem: evil, Remedy: "send it again"}, "/countersign")
 		usage, _ := words(&workflow.UsageError{Problem: evil, Usage: "help"}, "/countersign")
@@ -52,7 +54,7 @@ func TestHostileTextOnACard(t *testing.T) {
 			"domains": domains([]workflow.DomainClaim{{Name: evil, Status: evil}}), "paused": paused.paused(),
 			"late": said(stateWords(&workflow.StateError{Number: 42, Batch: rejected.Batch, State: workflow.Rejected})),
 			"end":  ended.end(), "empty": ended.empty(), "one": one(summarised{Batch: rejected.Batch, Summary: c.Summary}),
-			"report": reportList([]report.Status{{Name: evil, Kind: report.ManagedAccounts, Live: &report.Run{State: report.RunWaiting, Attempts: 1, NextTry: at(3), Reason: evil}}}),
+			"report": reportList([]report.Status{{Name: evil, Kind: report.ManagedAccounts, Live: &retried}}),
 		} {
 			t.Run(fmt.Sprintf("%d %s", i, name), func(t *testing.T) {
 				withinLimits(t, m)

@@ -30,7 +30,8 @@ func (w *world) asked() workspace.Message {
 // A batch that nobody decided on is reminded of once, at its time, and calls those who may approve and nobody else.
 func TestReminder(t *testing.T) {
 	t.Parallel()
-	w := &world{accounts: newAccounts(3), remind: 2 * time.Hour, admins: []string{"U0CAROL", "U0ALICE", "U0BOB", "U0EVE", "S0HELPDESK"}}
+	admins := []string{"U0CAROL", "U0ALICE", "U0BOB", "U0EVE", "S0HELPDESK"}
+	w := &world{accounts: newAccounts(3), remind: 2 * time.Hour, admins: admins}
 	inBubbleWith(t, w, func(w *world) {
 		t := w.t
 		w.slack.AddPerson(workspace.Person{ID: "U0EVE", Name: "eve", RealName: "Eve", Email: "carol@example.com"}) // Carol, too

@@ -2,9 +2,7 @@ package bot
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 
 	"github.com/slack-go/slack"
@@ -50,12 +48,9 @@ func fit(err error) error {
 	if answer, ok := errors.AsType[slack.SlackErrorResponse](err); ok && !codeForm.MatchString(answer.Err) {
 		return errOddAnswer
 	}
-	if status, ok := errors.AsType[slack.StatusCodeError](err); ok {
+	if status, ok := errors.AsType[slack.StatusCodeError](err); ok { // its text is of whoever answered
 		status.Status = http.StatusText(status.Code)
 		return status
-	}
-	if sent, ok := errors.AsType[*url.Error](err); ok {
-		err = fmt.Errorf("%s: %w", sent.Op, sent.Err)
 	}
 	if err != nil && secretAddress.MatchString(err.Error()) {
 		return &addressless{err}
@@ -80,5 +75,5 @@ func plainError(err error) string {
 	if err == nil {
 		return "no reason is known"
 	}
-	return secretAddress.ReplaceAllString(fit(err).Error(), "(address)")
+	return fit(err).Error()
 }

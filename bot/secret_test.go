@@ -68,7 +68,7 @@ func TestTokensDoNotLeak(t *testing.T) {
 	}
 	const page, refusal = "<html><body>SENT</body></html>", `{"ok":false,"error":"SENT","needed":"SENT","errors":["SENT"]}`
 	fails := map[string]roundTrip{
-		"the transport fails": func(r *http.Request) (*http.Response, error) { return nil, errors.New("cannot send") },
+		"the transport fails": func(*http.Request) (*http.Response, error) { return nil, errors.New("cannot send") },
 		"an HTML page":        echo(http.StatusOK, "text/html", page),
 		"an error of no form": echo(http.StatusOK, "application/json", refusal),
 		"wrong types":         echo(http.StatusOK, "application/json", `{"ok":"SENT","error":["SENT"],"messages":"SENT"}`),
@@ -151,7 +151,8 @@ func everyCall(ctx context.Context, a *api) map[string]func() error {
 			return errors.New(plainError(permanentApp(err)))
 		},
 		"a socket": func() error {
-			return errors.New(plainError(fmt.Errorf("dial %s: %w", leakyTicket, slack.StatusCodeError{Code: 403, Status: leakyTicket})))
+			refused := slack.StatusCodeError{Code: http.StatusForbidden, Status: leakyTicket}
+			return errors.New(plainError(fmt.Errorf("dial %s: %w", leakyTicket, refused)))
 		},
 	}
 }

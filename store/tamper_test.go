@@ -299,7 +299,9 @@ func (f *forger) tamperAtRandom(dice *rand.Rand, did []string) []string {
 			did = append(did, fmt.Sprintf("deleted %d of %s", id, table))
 		}
 	case 3: // a copy under another key
-		key := map[string]string{"event": "seq", "event_head": "one", "batch": "number", "request_file": "batch", "decision": "seq", "change": "row"}[table]
+		key := map[string]string{
+			"event": "seq", "event_head": "one", "batch": "number", "request_file": "batch", "decision": "seq", "change": "row",
+		}[table]
 		var from []string
 		for _, c := range columns {
 			switch c {

@@ -3,7 +3,6 @@ package workflow_test
 import (
 	"database/sql"
 	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,26 +18,14 @@ func (d *desk) alter(statements ...string) {
 		d.t.Fatal(err)
 	}
 	pool.SetMaxOpenConns(1)
-	rows, err := pool.Query("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+	var drop string
+	err = pool.QueryRowContext(d.t.Context(), `
+		SELECT group_concat('DROP TRIGGER ' || name, ';') FROM sqlite_master WHERE type = 'trigger'`).Scan(&drop)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	var drop []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			d.t.Fatal(err)
-		}
-		drop = append(drop, "DROP TRIGGER "+name)
-	}
-	if err := rows.Err(); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := rows.Close(); err != nil {
-		d.t.Fatal(err)
-	}
-	for _, s := range append(drop, statements...) {
-		if _, err := pool.Exec(s); err != nil {
+	for _, s := range append([]string{drop}, statements...) {
+		if _, err := pool.ExecContext(d.t.Context(), s); err != nil {
 			d.t.Fatalf("%s: %v", s, err)
 		}
 	}
@@ -109,7 +96,7 @@ func TestNothingRunsThatIsAlteredMeanwhile(t *testing.T) {
 		o.latency = time.Minute
 		d.approve(b)
 		time.Sleep(time.Second)
-		d.alter(strings.ReplaceAll(`UPDATE change SET steps = replace(steps, 'p3@new.example', 'evil@new.example') WHERE row = 4`, "\n", " "))
+		d.alter(`UPDATE change SET steps = replace(steps, 'p3@new.example', 'evil@new.example') WHERE row = 4`)
 		b = d.reach(b.Number, workflow.Paused)
 		if b.Stop.Cause != workflow.StopAltered || o.account("acc-3").Email != "p3@old.example" {
 			t.Errorf("paused for %+v, the account shows %s", b.Stop, o.account("acc-3").Email)
