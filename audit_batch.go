@@ -74,6 +74,7 @@ func writeEvidence(to io.Writer, e store.Evidence) error {
 	w := &evidence{zip: zip.NewWriter(to), at: e.Batch.Created}
 	request := requestName(e.Batch)
 	steps := stepsOf(e.Changes)
+	seal := workflow.Seal(e.Batch.Digest)
 	for _, each := range []struct {
 		name  string
 		write func(io.Writer) error
@@ -81,7 +82,11 @@ func writeEvidence(to io.Writer, e store.Evidence) error {
 		{"VERIFY.md", func(out io.Writer) error { _, err := out.Write(verifyGuide); return err }},
 		{"batch.json", func(out io.Writer) error { return indented(out, batchFacts(e, request)) }},
 		{"decisions.json", func(out io.Writer) error { return indented(out, decisionFacts(e.Batch)) }},
-		{"plan.csv", func(out io.Writer) error { return rowsOf(out, e.Changes, workflow.PlanHeader(), workflow.PlanRow) }},
+		{"plan.csv", func(out io.Writer) error {
+			row := func(c workflow.Change) []string { return workflow.PlanRow(c, seal) }
+			return rowsOf(out, e.Changes, workflow.PlanHeader(), row)
+		}},
+		{"seal.txt", func(out io.Writer) error { _, err := io.WriteString(out, workflow.SealList()); return err }},
 		{"results.csv", func(out io.Writer) error { return rowsOf(out, e.Changes, workflow.ResultsHeader(), workflow.ResultRow) }},
 		{"steps.jsonl", func(out io.Writer) error { return stepLines(out, steps) }},
 		{"changes.jsonl", func(out io.Writer) error { return changeLines(out, e.Changes) }},
@@ -143,7 +148,7 @@ func batchFacts(e store.Evidence, request string) map[string]any {
 	return map[string]any{
 		"number": b.Number, "org_id": b.OrgID, "state": b.State, "requester": b.Requester, "author": b.Author,
 		"reason": b.Reason, "verb": b.Verb, "source": b.Source, "follows": b.Follows, "link": b.Link, "rows": b.Rows,
-		"request_file": request, "request_sha256": e.RequestHash, "digest": b.Digest, "approvals": b.Approvals,
+		"request_file": request, "request_sha256": e.RequestHash, "digest": b.Digest, "seal": workflow.Seal(b.Digest), "approvals": b.Approvals,
 		"created": rfc(b.Created), "planned": rfc(b.Planned), "expires": rfc(b.Expires), "approved": rfc(b.Approved),
 		"started": rfc(b.Started), "ended": rfc(b.Ended), "stop": b.Stop, "ending": b.Ending, "run": b.Run, "retry": b.Retry,
 		"parked":   b.Parked,

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,6 +143,7 @@ func verifiedWithoutUs(t *testing.T, h *house, log, request string) {
 		"a sum with it":   {2, "request.csv", "@", "#", "the request is another"},
 		"a step":          {3, "steps.jsonl", "@northwind-group.example", "@evil.example", "the steps are others"},
 		"the digest":      {3, "digest.json", "1", "2", "the digest is another"},
+		"the seal":        {3, "batch.json", `"seal": "`, `"seal": "x`, "the seal is another"},
 		"who approved":    {3, "decisions.json", sandbox.Alice, sandbox.Hana, "approved their own request"},
 		"no approval":     {3, "decisions.json", `"approve"`, `"reject"`, "ran without enough approvals"},
 		"what was before": {4, "changes.jsonl", `"before":"`, `"before":"x`, "is another than planned"},
@@ -151,10 +153,7 @@ func verifiedWithoutUs(t *testing.T, h *house, log, request string) {
 		"an event put in": {6, "events.jsonl", sandbox.Alice, sandbox.Bob, "not in the log"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			changed := map[string]string{}
-			for name, content := range files {
-				changed[name] = content
-			}
+			changed := maps.Clone(files)
 			changed[test.file] = strings.Replace(changed[test.file], test.from, test.to, 1)
 			if changed[test.file] == files[test.file] {
 				t.Fatalf("%s has no %q", test.file, test.from)

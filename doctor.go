@@ -67,7 +67,7 @@ func runDoctor(ctx context.Context, cfg *Config, out io.Writer) error {
 }
 
 func (d *doctor) say(mark, format string, args ...any) {
-	_, _ = fmt.Fprintf(d.out, "%-5s %s\n", mark, fmt.Sprintf(format, args...))
+	_, _ = fmt.Fprintf(d.out, "%-5s %s\n", mark, oneLine(fmt.Sprintf(format, args...)))
 }
 
 func (d *doctor) ok(format string, args ...any)   { d.say("ok", format, args...) }

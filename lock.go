@@ -27,6 +27,9 @@ func lockStore(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the database: %w", err)
 	}
+	if err := file.Chmod(lockMode); err != nil { // it may have been there before
+		return nil, errors.Join(fmt.Errorf("lock the database: %w", err), file.Close())
+	}
 	if err := lockFile(file); err != nil {
 		defer func() { _ = file.Close() }()
 		if !errors.Is(err, errLocked) {

@@ -100,7 +100,7 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		Admins: cfg.People.Admins, Requesters: cfg.People.Requesters, MostApprovals: cfg.Approval.most(),
 		MaxFileBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges,
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
-		Window: cfg.Run.Window, Pacer: directory, Shut: s.shut,
+		RemindAfter: cfg.Approval.RemindAfter, Window: cfg.Run.Window, Pacer: directory, Shut: s.shut,
 		HTTP: s.net.Slack, Dial: s.net.Dial, Rand: s.net.dice(),
 		OnReady: func() { s.log.Info().Msg("connected to Slack") },
 	})

@@ -113,7 +113,7 @@ func (a *api) call(ctx context.Context, method string, do func(context.Context) 
 func bounded(ctx context.Context, method string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("%s took over %s", method, callTimeout))
 	defer cancel()
-	err := do(ctx)
+	err := fit(do(ctx))
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(err, context.Cause(ctx))
 	}
@@ -335,6 +335,9 @@ func (a *api) shared(ctx context.Context, channel string) (ext bool, err error) 
 func (a *api) direct(ctx context.Context, person string) (channel string, err error) {
 	err = a.call(ctx, "conversations.open", func(ctx context.Context) error {
 		c, _, _, err := a.client.OpenConversationContext(ctx, &slack.OpenConversationParameters{Users: []string{person}})
+		if err == nil && c == nil {
+			err = errors.New("slack opened direct messages and does not say which")
+		}
 		if err == nil {
 			channel = c.ID
 		}

@@ -50,7 +50,7 @@ func (a *api) download(ctx context.Context, url string, limit int64) ([]byte, er
 		case strings.Contains(err.Error(), "sign-in page"): // slack-go has no kind for it
 			return nil, errSignIn
 		}
-		return nil, fmt.Errorf("download: %w", err)
+		return nil, fmt.Errorf("download: %w", fit(err))
 	}
 	content := buf.buf.Bytes()
 	head := bytes.ToLower(bytes.TrimSpace(content[:min(len(content), 200)]))
@@ -99,7 +99,7 @@ func (a *api) finishUpload(ctx context.Context, id, url, name, channel, thread s
 		UploadURL: url, Reader: bytes.NewReader(content), Filename: name,
 	})
 	if err != nil {
-		return fmt.Errorf("send the bytes of %s: %w", name, err)
+		return fmt.Errorf("send the bytes of %s: %w", name, fit(err)) // its address lets anybody send them
 	}
 	return a.call(ctx, "files.completeUploadExternal", func(ctx context.Context) error {
 		_, err := a.client.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{

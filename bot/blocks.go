@@ -45,6 +45,7 @@ const (
 	causesShown = 8
 	causeText   = 160
 	reasonText  = 500
+	nameText    = 80 // of a person, as long as Slack lets it be
 	linesShown  = 20 // entries of a list in an answer
 	lineText    = 250
 	rowsShown   = 20 // row numbers named in a sentence

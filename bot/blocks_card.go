@@ -119,7 +119,7 @@ func (c card) drawWith(id func(part string) string) message {
 		}
 	}
 	if b.Digest != "" {
-		blocks = append(blocks, note(id("digest"), "Plan `"+shortDigest(b.Digest)+"`"))
+		blocks = append(blocks, note(id("digest"), "Plan `"+shortDigest(b.Digest)+"`, seal `"+workflow.Seal(b.Digest)+"`"))
 	}
 	if buttons := c.buttons(); len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
@@ -496,12 +496,8 @@ func (c card) buttons() []slack.BlockElement {
 	case workflow.Planning:
 		return []slack.BlockElement{cancel}
 	case workflow.AwaitingApproval:
-		text := what + "."
-		if effects := c.effects(); effects != "" {
-			text += " " + effects + "."
-		}
 		out = append(out,
-			button(actionApprove, "Approve", value, slack.StylePrimary, confirm("Approve "+name+"?", text, "Approve")),
+			button(actionApprove, "Approve", value, slack.StylePrimary, confirm("Approve "+name+"?", c.approving(what), "Approve")),
 			button(actionReject, "Reject", value, slack.StyleDanger, nil),
 			press(actionWithdraw, "Withdraw"))
 	case workflow.Approved, workflow.Running:
@@ -521,6 +517,17 @@ func (c card) buttons() []slack.BlockElement {
 		out = append(out, press(actionRecheck, "Check again"))
 	}
 	return out
+}
+
+// approving is what the dialog of Approve says: count, side effects, and the seal of the plan that the click is for, which is
+// never cut.
+func (c card) approving(what string) string {
+	text := what + "."
+	if effects := c.effects(); effects != "" {
+		text += " " + effects + "."
+	}
+	seal := "\nSeal: " + workflow.Seal(c.Batch.Digest)
+	return clip(text, maxConfirmText-len(seal)) + seal
 }
 
 // afterwards are the buttons of a batch that has been run.

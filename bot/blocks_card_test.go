@@ -281,6 +281,21 @@ func TestLargestCard(t *testing.T) {
 	}
 }
 
+// The dialog of Approve shows the whole seal, whatever else it has to say.
+func TestDialogShowsTheSeal(t *testing.T) {
+	c := sealedBatch()
+	c.Summary.Groups = nil
+	for i := range 40 {
+		c.Summary.Groups = append(c.Summary.Groups, workflow.Group{
+			Action: workflow.Rename, State: workflow.ChangeReady, Effect: workflow.Effect(fmt.Sprintf("effect_%d_é", i)), Count: 9,
+		})
+	}
+	text := c.approving("rename 360 accounts")
+	if n := utf8.RuneCountInString(text); n > maxConfirmText || !strings.HasSuffix(text, "…\nSeal: "+workflow.Seal(testDigest)) {
+		t.Errorf("%d letters: %s", n, text)
+	}
+}
+
 func TestClip(t *testing.T) {
 	for _, c := range []struct {
 		in    string

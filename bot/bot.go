@@ -60,6 +60,8 @@ type Config struct {
 	Store   Store
 	Results Reports // nil when there are no reports
 
+	RemindAfter time.Duration // of a plan that nobody decided on; 0 = never
+
 	Window workflow.Window  // run.window; the zero Window is always open
 	Pacer  workflow.Pacer   // how fast runs go; nil means as fast as was seen
 	Shut   func() time.Time // until when Atlassian takes no calls; nil when that is not known
@@ -200,6 +202,7 @@ func New(cfg Config) (*Bot, error) {
 	if cfg.HTTP == nil {
 		cfg.HTTP = defaultHTTP()
 	}
+	cfg.HTTP = staying(cfg.HTTP)
 	if cfg.Rand == nil {
 		cfg.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // spreads retries, guards nothing
 	}

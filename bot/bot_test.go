@@ -23,8 +23,17 @@ func TestFileToResults(t *testing.T) {
 		}
 	}
 	w.inThread(asked.TS, "renames.csv is #1")
-	if plan := w.fileInThread(card.TS, "batch-1-plan.csv"); !strings.Contains(plan, "712020:0003") {
-		t.Errorf("plan:\n%s", plan)
+	b, err := w.db.Batch(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := workflow.Seal(b.Digest)
+	if n := strings.Count(text(card), "seal `"+seal+"`") + strings.Count(text(card), "Seal: "+seal); n != 2 {
+		t.Errorf("card and dialog do not both show the seal %q:\n%s", seal, text(card))
+	}
+	plan := w.fileInThread(card.TS, "batch-1-plan.csv")
+	if !strings.Contains(plan, "712020:0003") || strings.Count(plan, ","+seal+"\r\n") != 7 {
+		t.Errorf("plan, of seal %q:\n%s", seal, plan)
 	}
 	rows := w.fileInThread(card.TS, "batch-1-bad-rows.csv")
 	if !strings.Contains(rows, "712020:9999,who@new.example,8,") {

@@ -13,9 +13,6 @@ import (
 // beforeForm is how long it may take to see whether a form is to be opened at all: its trigger lives about three seconds.
 const beforeForm = 1500 * time.Millisecond
 
-// eventRefused is the kind of event that tells of a click or command on a batch that was refused.
-const eventRefused = "refused"
-
 // key puts what is pressed on one card in order; what belongs to no card waits for none.
 func (i interaction) key() string {
 	value := ""
@@ -160,33 +157,15 @@ func (b *Bot) acted(ctx context.Context, to where, action string, number int64, 
 		return
 	}
 	b.deliver.redraw(number)
+	b.noteRefusal(ctx, to.Person, action, number, err)
 	refused := &actError{Action: action, Number: number, Err: err}
 	if made != nil && made.Number != number {
 		refused.Made = fmt.Sprintf("#%d.%s", made.Number, b.cardLink(ctx, made.Number))
 	}
 	if batch, err := b.cfg.Store.Batch(ctx, number); err == nil {
 		refused.But = []string{batch.Requester.ID, batch.Author.ID}
-		b.logRefusal(ctx, to.Person, refused)
 	}
 	b.api.private(ctx, to, b.say(refused, doing))
-}
-
-// logRefusal writes down who tried what in vain on a batch that there is, and what they were told. That it cannot be written is no reason to keep
-// quiet towards the person.
-func (b *Bot) logRefusal(ctx context.Context, person string, refused *actError) {
-	why, known := words(refused, b.cfg.Command)
-	if !known {
-		why = "a fault"
-	}
-	facts, err := json.Marshal(map[string]string{"action": refused.Action, "why": why})
-	if err == nil {
-		err = b.cfg.Store.LogEvent(ctx, workflow.Event{
-			At: time.Now(), Batch: refused.Number, Actor: person, Kind: eventRefused, Data: facts,
-		})
-	}
-	if err != nil && ctx.Err() == nil {
-		b.log.Error().Err(err).Str("person", person).Msg("write down a refusal")
-	}
 }
 
 // formData goes through a form and back: which button opened it, and where its answer goes.

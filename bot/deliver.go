@@ -80,6 +80,9 @@ func (d *deliver) run(ctx context.Context) {
 		wg.Go(func() { d.reports(ctx) })
 	}
 	wg.Go(func() { d.approvers(ctx) })
+	if d.cfg.RemindAfter > 0 {
+		wg.Go(func() { d.reminders(ctx) })
+	}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	window := d.turnOfWindow()

@@ -175,6 +175,7 @@ type world struct {
 	refused   string              // what Slack is told to refuse, which is then no fault of ours
 	admins    []string            // U0ALICE and U0BOB when nil
 	quick     bool
+	remind    time.Duration
 	window    workflow.Window
 	pacer     workflow.Pacer
 	shut      func() time.Time
@@ -372,7 +373,8 @@ func (w *world) startBot(over Store) {
 	bot, err := New(Config{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
 		Command: "/countersign", Requests: requests, Admins: w.admins, Requesters: []string{"S0HELPDESK"},
-		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over, Window: w.window, Pacer: w.pacer, Shut: w.shut,
+		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over,
+		RemindAfter: w.remind, Window: w.window, Pacer: w.pacer, Shut: w.shut,
 		HTTP: &http.Client{Transport: w.transport, Timeout: 10 * time.Second}, Dial: w.dial,
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
 	})

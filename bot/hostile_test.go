@@ -10,6 +10,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -34,12 +35,26 @@ func TestHostileTextOnACard(t *testing.T) {
 		rejected := sealedBatch()
 		rejected.Batch.State = workflow.Rejected
 		rejected.Batch.Ending = &workflow.Ending{By: bob, How: workflow.Rejected, Reason: evil, At: at(3)}
+		stopped, ran := sealedBatch(), sealedBatch()
+		approve(&stopped, workflow.Paused)
+		stopped.Batch.Stop = workflow.Stop{Cause: workflow.StopCause(evil), Note: evil, Rows: []int{3}, At: at(3)}
+		paused := thread{Batch: stopped.Batch, Summary: stopped.Summary}
+		approve(&ran, workflow.Done)
+		ran.Batch.Ending = &workflow.Ending{By: bob, How: workflow.Cancelled, Reason: evil, At: at(3)}
+		failure := workflow.Group{State: workflow.ChangeFailed, Code: workflow.ReasonCode(evil), Count: 1}
+		ran.Summary.Groups = append(ran.Summary.Groups, failure)
+		ended := thread{Batch: ran.Batch, Summary: ran.Summary}
+		retried := report.Run{State: report.RunWaiting, Attempts: 1, NextTry: at(3), Reason: evil}
 		answer := found(evil, []workflow.Found{{Account: workflow.Account{ID: evil, Name: evil, Email: evil, Managed: true}}})
 		refusal, _ := words(&workflow.FileError{Problem: evil, Remedy: "send it again"}, "/countersign")
 		usage, _ := words(&workflow.UsageError{Problem: evil, Usage: "help"}, "/countersign")
 		for name, m := range map[string]message{
 			"card": c.draw(), "rejected": rejected.draw(), "answer": answer, "refusal": said(refusal), "usage": said(usage),
-			"menu": menu(file{ID: "F1", Name: evil}, "U0HANA", "1.2"),
+			"menu":    menu(file{ID: "F1", Name: evil}, "U0HANA", "1.2"),
+			"domains": domains([]workflow.DomainClaim{{Name: evil, Status: evil}}), "paused": paused.paused(),
+			"late": said(stateWords(&workflow.StateError{Number: 42, Batch: rejected.Batch, State: workflow.Rejected})),
+			"end":  ended.end(), "empty": ended.empty(), "one": one(summarised{Batch: rejected.Batch, Summary: c.Summary}),
+			"report": reportList([]report.Status{{Name: evil, Kind: report.ManagedAccounts, Live: &retried}}),
 		} {
 			t.Run(fmt.Sprintf("%d %s", i, name), func(t *testing.T) {
 				withinLimits(t, m)
@@ -53,7 +68,7 @@ func TestHostileTextOnACard(t *testing.T) {
 var ours = regexp.MustCompile(`<@U0(ALICE|BOB|CAROL)>|<!subteam\^S0ITADMINS>|<!date\^\d{9,}\^\{date_short_pretty\} \{time\}\|[0-9: UTC-]+>`)
 
 // ownBold are the words that we draw as bold, and what a text begins with: the name of an account.
-var ownBold = regexp.MustCompile(`^\*[^*\n]*\*|\*(Reason:|Needs \d+ approvals?|Rejected|[\d,]+( accounts?)?)\*`)
+var ownBold = regexp.MustCompile(`^\*[^*\n]*\*|\*(Reason:|Needs \d+ approvals?|Rejected|Cancelled|Done|not verified|[\d,]+( accounts?)?)\*`)
 
 func harmless(t *testing.T, m message) {
 	t.Helper()
@@ -65,7 +80,7 @@ func harmless(t *testing.T, m message) {
 	if err := json.Unmarshal(raw, &blocks); err != nil {
 		t.Fatal(err)
 	}
-	eachText(blocks, func(kind, text string) {
+	check := func(kind, text string) {
 		for _, r := range "\u202e\u200b\x00\x1b" {
 			if strings.ContainsRune(text, r) {
 				t.Errorf("%s has %U: %q", kind, r, text)
@@ -80,7 +95,9 @@ func harmless(t *testing.T, m message) {
 		if strings.ContainsAny(text, "<>`") || regexp.MustCompile(`\*[^*\s][^*\n]*\*|:white_check_mark:|&(?:[^alg]|$)`).MatchString(text) {
 			t.Errorf("got through: %q", text)
 		}
-	})
+	}
+	eachText(blocks, check)
+	check(slack.MarkdownType, m.Text) // what stands in notifications is read as mrkdwn, too
 }
 
 // eachText calls fn with every text object of blocks.
@@ -152,4 +169,21 @@ func FuzzParseForm(f *testing.F) {
 			t.Errorf("%q is read as %+v and then as %+v", raw, form, again)
 		}
 	})
+}
+
+// What people call themselves is one short line of letters that can be seen, wherever it is kept.
+func TestHostileNames(t *testing.T) {
+	p, f := somePeople()
+	for _, evil := range hostile {
+		f.users["U0ADMIN"].Profile.DisplayName = evil
+		p.changed()
+		actor, err := p.asking(t.Context(), "U0ADMIN", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := actor.Name
+		if name == "" || strings.ContainsAny(name, "\n\r\t\x00\x1b\u202e\u200b") || utf8.RuneCountInString(name) > nameText {
+			t.Errorf("%q is kept as %q", evil, name)
+		}
+	}
 }

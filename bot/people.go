@@ -142,8 +142,9 @@ func (p *people) check(ctx context.Context, id, channel string, how check) (work
 			return workflow.Actor{}, &StrangerError{Kind: SharedPlace}
 		}
 	}
-	actor := workflow.Actor{Person: workflow.Person{ID: u.ID, Name: nameOf(u), Email: u.Profile.Email}}
-	return actor, p.roles(ctx, &actor, how)
+	actor := workflow.Actor{Person: workflow.Person{ID: u.ID, Name: oneLine(nameOf(u), nameText), Email: u.Profile.Email}}
+	err = p.roles(ctx, &actor, how)
+	return actor, err
 }
 
 // roles finds out what somebody may do.

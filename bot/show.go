@@ -188,6 +188,7 @@ func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawi
 	if b.Emergency {
 		failed = append(failed, d.tellEmergency(ctx, l, card, w.tracks[onWords]))
 	}
+	failed = append(failed, d.remind(ctx, t, card, w.tracks[onWords]))
 	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
 	if ran(b) {
 		var err error
@@ -218,7 +219,9 @@ func (d *deliver) lookAtFiles(ctx context.Context, l *look, card place) error {
 		}
 	}
 	share("plan", b.Digest != "", planFile(b.Number), func(ctx context.Context) ([]byte, error) {
-		return d.rows(ctx, b.Number, workflow.PlanHeader(), workflow.PlanRow)
+		seal := workflow.Seal(b.Digest)
+		row := func(c workflow.Change) []string { return workflow.PlanRow(c, seal) }
+		return d.rows(ctx, b.Number, workflow.PlanHeader(), row)
 	})
 	bad := l.Summary.State(workflow.ChangeBad, workflow.ChangeBlocked) > 0
 	share("bad-rows", bad && b.State != workflow.Planning, badRowsFile(b.Number),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -308,15 +307,4 @@ func permanentApp(err error) error {
 		return &PermanentError{Token: "app", Code: code}
 	}
 	return fmt.Errorf("connect to Slack: %w", err)
-}
-
-// secretAddress is an address with whatever it carries: that of a socket has a ticket in it.
-var secretAddress = regexp.MustCompile(`(?i)(wss?|https?):(//|\\/\\/)[^\s"]*|ticket=[^\s"&]*`)
-
-// plainError is what went wrong, without the address of a socket: its ticket is a secret.
-func plainError(err error) string {
-	if err == nil {
-		return "no reason is known"
-	}
-	return secretAddress.ReplaceAllString(err.Error(), "(address)")
 }

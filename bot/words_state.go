@@ -152,10 +152,13 @@ func stopWords(s workflow.Stop) string {
 		return with("it did not run for longer than approval.start_within; look whether it is still wanted")
 	case workflow.StopStuck:
 		return with("an account could not be brought away from its parking address; look at it in Atlassian")
+	case workflow.StopAltered:
+		return with("its plan or its approvals are not what people approved, so somebody has changed the database; have " +
+			"`countersign audit verify` run, then cancel it and ask again")
 	case workflow.StopOtherOrg:
 		return with("it was planned for another organisation than the settings name now; cancel it and ask again")
 	default:
-		return with(string(s.Cause))
+		return with(quoted(string(s.Cause), causeText))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -80,21 +79,24 @@ func (db *DB) Audit(ctx context.Context, anchors ...Head) (a Audited, err error)
 	if err := db.auditFile(ctx, &a); err != nil {
 		return a, err
 	}
-	err = db.read(ctx, "audit the log of events", func(tx *sql.Tx) error {
-		inner, err := reportHeads(ctx, tx)
-		if err != nil {
-			return err
-		}
-		before := len(a.Findings)
-		if err := auditChain(ctx, tx, &a, anchors, inner); err != nil {
-			return err
-		}
-		if len(a.Findings) > before {
-			return nil
-		}
-		return auditTables(ctx, tx, &a)
-	})
+	err = db.read(ctx, "audit the log of events", func(tx *sql.Tx) error { return auditLog(ctx, tx, &a, anchors) })
 	return a, err
+}
+
+// auditLog looks at the log and, where it is whole, at the tables.
+func auditLog(ctx context.Context, tx *sql.Tx, a *Audited, anchors []Head) error {
+	inner, err := reportHeads(ctx, tx)
+	if err != nil {
+		return err
+	}
+	before := len(a.Findings)
+	if err := auditChain(ctx, tx, a, anchors, inner); err != nil {
+		return err
+	}
+	if len(a.Findings) > before {
+		return nil
+	}
+	return auditTables(ctx, tx, a)
 }
 
 // VerifyEvents reads the whole log and says how many events it has and the hash of the last, or, by a *ChainError, where
@@ -155,12 +157,21 @@ func chainFault(e entry, before Head) string {
 
 // auditEnd compares the end of the log with the head that is kept apart from it.
 func auditEnd(ctx context.Context, tx *sql.Tx, a *Audited) error {
-	var kept Head
-	err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM event_head").Scan(&kept.Seq, &kept.Hash)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	rows, err := tx.QueryContext(ctx, "SELECT seq, hash FROM event_head ORDER BY seq DESC")
+	heads, err := collect(rows, err, func(row scanner) (h Head, err error) {
+		err = row.Scan(&h.Seq, &h.Hash)
+		return h, err
+	})
+	if err != nil {
 		return err
 	}
+	var kept Head
+	if len(heads) > 0 {
+		kept = heads[0]
+	}
 	switch {
+	case len(heads) > 1:
+		a.find(Finding{Seq: kept.Seq, What: "is one of several ends that are kept apart from the log, where there is one"})
 	case kept == a.Head:
 	case kept.Seq > a.Head.Seq:
 		a.find(Finding{Seq: a.Head.Seq + 1, What: fmt.Sprintf("is missing, and all behind it up to event %d: the log was cut off", kept.Seq)})

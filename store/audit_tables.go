@@ -29,7 +29,26 @@ func auditTables(ctx context.Context, tx *sql.Tx, a *Audited) error {
 		}
 		a.Batches++
 	}
-	return nil
+	return auditOrphans(ctx, tx, a)
+}
+
+// auditOrphans looks for rows that belong to no batch.
+func auditOrphans(ctx context.Context, tx *sql.Tx, a *Audited) error {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT 'a request', batch, 0 FROM request_file WHERE batch NOT IN (SELECT number FROM batch)
+		UNION ALL SELECT 'a decision', batch, 0 FROM decision WHERE batch NOT IN (SELECT number FROM batch)
+		UNION ALL SELECT 'a row', batch, row FROM change WHERE batch NOT IN (SELECT number FROM batch)
+		ORDER BY 2, 3`)
+	found, err := collect(rows, err, func(row scanner) (f Finding, err error) {
+		var what string
+		err = row.Scan(&what, &f.Batch, &f.Row)
+		f.What = what + " of a batch that is not there"
+		return f, err
+	})
+	for _, f := range found {
+		a.find(f)
+	}
+	return err
 }
 
 // batchNumbers are the batches that there are. Numbers have no gaps, and what the log tells of is there.
@@ -229,6 +248,9 @@ func (r *replay) compareRows(ctx context.Context, tx *sql.Tx, b *workflow.Batch)
 		if err != nil {
 			return err
 		}
+		if err := r.compareSpelling(ctx, tx, after, page); err != nil {
+			return err
+		}
 		for i := range page {
 			c := &page[i]
 			after = c.Row
@@ -256,6 +278,26 @@ func (r *replay) compareRows(ctx context.Context, tx *sql.Tx, b *workflow.Batch)
 	slices.SortFunc(steps, func(a, b workflow.Step) int { return cmp.Compare(a.Seq, b.Seq) })
 	if b.Digest != "" && workflow.PlanDigest(b, steps) != b.Digest {
 		r.find(0, 0, "its digest is not that of its plan")
+	}
+	return nil
+}
+
+// compareSpelling finds documents that read as they should and are not spelled as this program spells them: with a key
+// twice, say, of which other programs take the other.
+func (r *replay) compareSpelling(ctx context.Context, tx *sql.Tx, after int, page []workflow.Change) error {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT steps, facts, cells FROM change WHERE batch = ? AND row > ? ORDER BY row LIMIT ?`, r.number, after, chunk)
+	spelled, err := collect(rows, err, func(row scanner) (have [3]sql.NullString, err error) {
+		err = row.Scan(&have[0], &have[1], &have[2])
+		return have, err
+	})
+	if err != nil {
+		return err
+	}
+	for i, have := range spelled { // the same rows: it is one transaction
+		if have != spell(&page[i]) {
+			r.find(0, page[i].Row, "its steps, facts or cells are spelled otherwise than they were written")
+		}
 	}
 	return nil
 }

@@ -45,6 +45,20 @@ func (db *DB) Seal(
 	return b, nil
 }
 
+// spell gives steps, facts and cells of a change as their columns hold them.
+func spell(c *workflow.Change) (out [3]sql.NullString) {
+	steps := c.Steps
+	if steps == nil {
+		steps = []workflow.Step{}
+	}
+	out[0] = sql.NullString{String: text(steps), Valid: true}
+	out[1] = sql.NullString{String: array(c.Reason.Facts), Valid: true}
+	if c.Cells != nil {
+		out[2] = sql.NullString{String: text(c.Cells), Valid: true}
+	}
+	return out
+}
+
 func addChanges(ctx context.Context, tx *sql.Tx, number int64, changes []workflow.Change) error {
 	insert, err := tx.PrepareContext(ctx, `
 		INSERT INTO change (batch, `+changeColumns+`)
@@ -55,17 +69,10 @@ func addChanges(ctx context.Context, tx *sql.Tx, number int64, changes []workflo
 	defer func() { _ = insert.Close() }() // ends with the transaction anyway
 	for i := range changes {
 		c := &changes[i]
-		steps := c.Steps
-		if steps == nil {
-			steps = []workflow.Step{}
-		}
-		var cells any
-		if c.Cells != nil {
-			cells = text(c.Cells)
-		}
+		as := spell(c)
 		_, err := insert.ExecContext(ctx, number, c.Row, string(c.Action), c.AccountID, c.Name, c.OldEmail, c.NewEmail,
-			c.Message, c.Group, text(steps), string(c.Effect), cells, c.Step, string(c.State), string(c.Reason.Code),
-			array(c.Reason.Facts), c.Attempts, when(c.Called), when(c.Finished), c.Tried, c.Back)
+			c.Message, c.Group, as[0], string(c.Effect), as[2], c.Step, string(c.State), string(c.Reason.Code),
+			as[1], c.Attempts, when(c.Called), when(c.Finished), c.Tried, c.Back)
 		if err != nil {
 			return err
 		}

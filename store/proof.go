@@ -218,9 +218,9 @@ func dump(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]map[str
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = rows.Close() }() // what went wrong is in rows.Err
 	names, err := rows.Columns()
 	if err != nil {
-		_ = rows.Close() // the error before says why
 		return nil, err
 	}
 	return collect(rows, nil, func(row scanner) (map[string]any, error) {
@@ -233,7 +233,7 @@ func dump(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]map[str
 		}
 		out := map[string]any{}
 		for i, name := range names {
-			if !nothing(values[i]) {
+			if !nothing(name, values[i]) {
 				out[name] = values[i]
 			}
 		}
@@ -241,15 +241,19 @@ func dump(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]map[str
 	})
 }
 
-// nothing says whether a column is empty, in any of the ways that a column of ours can be.
-func nothing(value any) bool {
+// empty are the columns that hold something else than "" or 0 where there is nothing. In those that are not here and may be
+// NULL any value says something: an ending of {} is one by nobody, and no ending is none.
+var empty = map[string]string{"ignored": "[]", "parked": "[]", "stop": "{}"}
+
+// nothing says whether a column holds what it does where there is nothing.
+func nothing(column string, value any) bool {
 	switch v := value.(type) {
 	case nil:
 		return true
 	case int64:
-		return v == 0
+		return v == 0 && column != "follows"
 	case string:
-		return v == "" || v == "{}" || v == "[]" || v == "null"
+		return v == empty[column]
 	}
 	return false
 }

@@ -27,6 +27,13 @@ func (r *runner) send(ctx, work context.Context, t *task) verdict {
 	if !ok || !built {
 		return verdict{err: fmt.Errorf("row %d has no step of an action that can be made", t.row)}
 	}
+	approved := step
+	if c.Back { // the way back is that of a step that was approved
+		approved = c.Steps[c.Step-1]
+	}
+	if !r.seal.holds(approved) {
+		return verdict{deaf: true, wait: keyRetry, err: r.pause(ctx, Stop{Cause: StopAltered, Rows: []int{t.row}})}
+	}
 	account, v, ok := r.read(ctx, t, step.AccountID)
 	if !ok {
 		return v

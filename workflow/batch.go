@@ -180,6 +180,7 @@ const (
 	StopUnavailable StopCause = "unavailable"      // Atlassian could not be reached within the budget
 	StopLateStart   StopCause = "late_start"       // it did not run for longer than approval.start_within
 	StopOtherOrg    StopCause = "other_org"        // the settings name another organisation than the plan
+	StopAltered     StopCause = "altered"          // plan or approvals are not what people approved: the database was changed
 	StopStuck       StopCause = "stuck"            // an account could not be brought away from its parking address
 )
 

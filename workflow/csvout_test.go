@@ -114,11 +114,11 @@ func TestResultRow(t *testing.T) {
 		"7|rename|id:1|a@x.example|a@y.example|failed|"+gone+"|2|2026-11-24T02:04:05Z|park@x.example|m|g|Ada"; got != want {
 		t.Errorf("result %s, want %s", got, want)
 	}
-	if got, want := join(workflow.PlanRow(change)),
-		"7|rename|id:1|Ada|a@x.example|a@y.example|ready||park@x.example|m|g|signed out"; got != want {
+	if got, want := join(workflow.PlanRow(change, "six words")),
+		"7|rename|id:1|Ada|a@x.example|a@y.example|ready||park@x.example|m|g|signed out|six words"; got != want {
 		t.Errorf("plan %s, want %s", got, want)
 	}
-	if len(workflow.PlanHeader()) != len(workflow.PlanRow(change)) {
+	if len(workflow.PlanHeader()) != len(workflow.PlanRow(change, "")) {
 		t.Error("the plan's header and rows differ in width")
 	}
 	change.Finished = time.Time{}

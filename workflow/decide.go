@@ -48,7 +48,7 @@ func (e *Engine) Decide(
 func (e *Engine) reject(ctx context.Context, number int64, actor Actor, digest, reason string) (*Batch, error) {
 	return e.endUnstarted(ctx, number, NewReason(ReasonNotRun, "rejected", nameOf(actor.Person)), func(b *Batch) error {
 		now := time.Now()
-		if err := e.mayDecide(b, actor, Reject, digest, now); err != nil {
+		if err := e.mayDecideNow(b, actor, Reject, digest, now); err != nil {
 			return err
 		}
 		b.decide(Decision{Person: actor.Person, Verdict: Reject, Digest: digest, Reason: reason, At: now})
@@ -64,7 +64,7 @@ func (e *Engine) approve(ctx context.Context, number int64, actor Actor, digest 
 		if err != nil {
 			return nil, err
 		}
-		if err := e.mayDecide(b, actor, Approve, digest, time.Now()); err != nil {
+		if err := e.mayDecideNow(b, actor, Approve, digest, time.Now()); err != nil {
 			return nil, err
 		}
 		found, err := e.weigh(ctx, b, actor)
@@ -73,7 +73,7 @@ func (e *Engine) approve(ctx context.Context, number int64, actor Actor, digest 
 		}
 		b, err = e.store.Update(ctx, number, func(b *Batch) error {
 			now := time.Now()
-			if err := e.mayDecide(b, actor, Approve, digest, now); err != nil {
+			if err := e.mayDecideNow(b, actor, Approve, digest, now); err != nil {
 				return err
 			}
 			if !slices.Equal(idsOf(b.Approvers()), found.approvers) {
@@ -88,15 +88,32 @@ func (e *Engine) approve(ctx context.Context, number int64, actor Actor, digest 
 	}
 }
 
-// mayDecide says whether the person may approve or reject this plan now, as far as the batch itself tells.
-func (e *Engine) mayDecide(b *Batch, actor Actor, verdict Verdict, digest string, now time.Time) error {
+// mayDecideNow says whether the person may approve or reject this plan now, as far as the batch itself tells.
+func (e *Engine) mayDecideNow(b *Batch, actor Actor, verdict Verdict, digest string, now time.Time) error {
 	to := Approved
 	if verdict == Reject {
 		to = Rejected
 	}
-	switch {
-	case b.State != AwaitingApproval:
+	if b.State != AwaitingApproval {
 		return stateError(b, to)
+	}
+	if err := mayDecide(b, actor, verdict); err != nil {
+		return err
+	}
+	switch {
+	case verdict == Approve && b.OrgID != e.cfg.OrgID:
+		return ErrOtherOrg
+	case digest != b.Digest:
+		return ErrStaleDigest
+	case !now.Before(b.Expires):
+		return errOverdue
+	}
+	return nil
+}
+
+// mayDecide says whether somebody may approve or reject the batch, as far as it depends on who they are.
+func mayDecide(b *Batch, actor Actor, verdict Verdict) error {
+	switch {
 	case !actor.HasRole():
 		return ErrNoRole
 	case b.involves(actor.Person):
@@ -111,15 +128,13 @@ func (e *Engine) mayDecide(b *Batch, actor Actor, verdict Verdict, digest string
 		return p.ID == actor.ID || sameHuman(p, actor.Person) // one human with two accounts counts once
 	}):
 		return ErrAlready
-	case verdict == Approve && b.OrgID != e.cfg.OrgID:
-		return ErrOtherOrg
-	case digest != b.Digest:
-		return ErrStaleDigest
-	case !now.Before(b.Expires):
-		return errOverdue
 	}
 	return nil
 }
+
+// MayApprove says by an error why the person may not approve the batch that waits for approval, as far as it depends on who
+// they are; nil when they may. It is for telling people apart, and decides nothing: Decide looks again.
+func MayApprove(b *Batch, actor Actor) error { return mayDecide(b, actor, Approve) }
 
 func sameHuman(a, b Person) bool { return a.Email != "" && SameAddress(a.Email, b.Email) }
 

@@ -21,6 +21,11 @@ func DigestText(b *Batch, steps []Step) []byte {
 	for i, s := range steps {
 		hashes[i] = s.Hash()
 	}
+	return digestText(b, hashes)
+}
+
+// digestText is the same, of the hashes of the steps.
+func digestText(b *Batch, hashes []string) []byte {
 	return canonicalText(map[string]any{
 		"version":   digestVersion,
 		"org_id":    b.OrgID,
@@ -38,22 +43,22 @@ func (s Step) Hash() string { return hexHash(s.Text()) }
 
 // Text is what Hash is the hash of.
 func (s Step) Text() []byte {
-	return canonicalText(map[string]any{
-		"row":             s.Row,
-		"action":          s.Action,
-		"account_id":      s.AccountID,
-		"directory":       s.Directory,
-		"group":           s.Group,
-		"expected_status": s.ExpectedStatus,
-		"from":            s.From,
-		"to":              s.To,
-		"message":         s.Message,
-	})
+	return canonicalText(struct { // its fields in the order of their keys, for a run of many thousands
+		AccountID      string        `json:"account_id"`
+		Action         ActionName    `json:"action"`
+		Directory      string        `json:"directory"`
+		ExpectedStatus AccountStatus `json:"expected_status"`
+		From           string        `json:"from"`
+		Group          string        `json:"group"`
+		Message        string        `json:"message"`
+		Row            int           `json:"row"`
+		To             string        `json:"to"`
+	}{s.AccountID, s.Action, s.Directory, s.ExpectedStatus, s.From, s.Group, s.Message, s.Row, s.To})
 }
 
-// canonicalText spells a JSON object with its keys sorted, no white space and nothing escaped that JSON does not ask to
-// be escaped but U+2028 and U+2029 (encoding/json).
-func canonicalText(object map[string]any) []byte {
+// canonicalText spells a JSON object with its keys sorted (those of a struct by whoever wrote it), no white space and nothing
+// escaped that JSON does not ask to be escaped but U+2028 and U+2029 (encoding/json).
+func canonicalText(object any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"flag"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,8 +90,8 @@ func TestTheDigestIsAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(page), "```")
-	if len(blocks) < 8 {
-		t.Fatalf("docs/digest.md has %d code blocks, want 4", len(blocks)/2)
+	if len(blocks) < 10 {
+		t.Fatalf("docs/digest.md has %d code blocks, want 5", len(blocks)/2)
 	}
 	text := func(i int) string { return strings.TrimSpace(strings.TrimPrefix(blocks[i], "json")) }
 	sum := func(s string) string {
@@ -102,6 +104,27 @@ func TestTheDigestIsAsDocumented(t *testing.T) {
 	if got := workflow.PlanDigest(batch, []workflow.Step{step}); got != text(7) || got != sum(text(5)) {
 		t.Errorf("digest: code %s, page %s, recomputed from the page %s", got, text(7), sum(text(5)))
 	}
+	if got := workflow.Seal(text(7)); got != text(9) || got != sealOf(t, text(7)) {
+		t.Errorf("seal: code %s, page %s, recomputed %s", got, text(9), sealOf(t, text(7)))
+	}
+	if begin := "`" + text(7)[:15] + "`, are 60 bits"; !strings.Contains(blocks[10], begin) {
+		t.Errorf("the page does not say %q", begin)
+	}
+	numbers := regexp.MustCompile(`for each word: (\d+), (\d+), (\d+), (\d+), (\d+) and (\d+)\.`).FindStringSubmatch(blocks[10])
+	for i, word := range strings.Fields(text(9)) {
+		if numbers == nil || words(t)[atoi(t, numbers[i+1])] != word {
+			t.Errorf("word %d of the seal, %s, is not that of the line that the page names: %v", i+1, word, numbers)
+		}
+	}
+}
+
+func atoi(t *testing.T, digits string) int {
+	t.Helper()
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 0 || n > 1023 {
+		t.Fatalf("%q is not the number of a line", digits)
+	}
+	return n
 }
 
 // Whatever of a step people approve is in its hash, and whatever of a batch is in the digest.

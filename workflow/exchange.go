@@ -71,7 +71,7 @@ func exchangesGoOn(b *Batch) bool {
 		return true
 	}
 	switch b.Stop.Cause {
-	case StopKeyRefused, StopUnavailable, StopOtherOrg:
+	case StopKeyRefused, StopUnavailable, StopOtherOrg, StopAltered:
 		return false
 	default:
 		return b.State == Running || b.State == Paused

@@ -27,11 +27,11 @@ func TestCheckFlagsOddAddresses(t *testing.T) {
 	if words := first.Reason.Words(); !strings.Contains(words, "(xn--nw-nlc.example)") || !strings.Contains(words, "looks like new.example") {
 		t.Errorf("blocked with %q", words)
 	}
-	if cell := workflow.PlanRow(second)[7]; cell != "look twice at the new address: Cyrillic letters among others (U+043E)" {
+	if cell := workflow.PlanRow(second, "")[7]; cell != "look twice at the new address: Cyrillic letters among others (U+043E)" {
 		t.Errorf("the plan file says %q", cell)
 	}
 	second.Reason = workflow.Reason{} // it runs: the plan file says the same
-	if cell := workflow.PlanRow(second)[7]; !strings.Contains(cell, "look twice") {
+	if cell := workflow.PlanRow(second, "")[7]; !strings.Contains(cell, "look twice") {
 		t.Errorf("once it runs the plan file says %q", cell)
 	}
 }

@@ -28,13 +28,13 @@ func ResultRow(c Change) []string {
 func PlanHeader() []string {
 	return []string{
 		"row", "action", "account_id", "name", "old_email", "new_email", "status", "reason", "via", "message", "group",
-		"effect",
+		"effect", "seal",
 	}
 }
 
 // PlanRow is what the plan says about one row of the request, under PlanHeader, whatever became of the row since: what has
-// steps was ready.
-func PlanRow(c Change) []string {
+// steps was ready. Every row has the plan's seal, so that a sorted or filtered copy still says of which plan it is.
+func PlanRow(c Change, seal string) []string {
 	state, reason := c.State, c.Reason.Words()
 	if len(c.Steps) > 0 {
 		state, reason = ChangeReady, ""
@@ -46,7 +46,7 @@ func PlanRow(c Change) []string {
 	}
 	return []string{
 		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.Name, c.OldEmail, c.NewEmail, string(state), reason,
-		c.Via(), c.Message, c.Group, strings.ReplaceAll(string(c.Effect), "_", " "),
+		c.Via(), c.Message, c.Group, strings.ReplaceAll(string(c.Effect), "_", " "), seal,
 	}
 }
 

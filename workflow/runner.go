@@ -105,6 +105,7 @@ type runner struct {
 	throttled  int             // calls in a row that were asked to wait
 	looked     time.Time       // when the batch was last looked at
 	rowOf      map[int]int     // seq → row; not written after load
+	seal       runSeal         // likewise
 	exchanges  []*exchange
 	results    chan verdict
 
@@ -149,7 +150,7 @@ func (r *runner) start(ctx context.Context) (*Batch, error) {
 			return nil
 		}
 		if b.Missing() > 0 {
-			return fmt.Errorf("batch %d lacks %d approvals", b.Number, b.Missing())
+			return r.engine.pauseByBot(b, Stop{Cause: StopAltered, Note: fmt.Sprintf("it lacks %d approvals", b.Missing())})
 		}
 		if b.OrgID != r.engine.cfg.OrgID {
 			return r.engine.pauseByBot(b, Stop{Cause: StopOtherOrg})
@@ -181,6 +182,7 @@ func (r *runner) load(ctx context.Context, b *Batch) error {
 			if len(c.Steps) == 0 {
 				continue
 			}
+			r.seal.note(c.Steps)
 			t := r.task(c)
 			circles.add(c, t)
 			switch {
@@ -202,6 +204,7 @@ func (r *runner) load(ctx context.Context, b *Batch) error {
 			break
 		}
 	}
+	r.seal.close(b)
 	r.exchanges = circles.exchanges()
 	slices.SortFunc(open, func(a, b *task) int { return cmp.Compare(a.seq, b.seq) })
 	for _, t := range open {

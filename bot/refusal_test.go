@@ -1,0 +1,51 @@
+package bot
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Who tries what they may not is in the log of events, with what and why; a number that somebody made up is not.
+func TestRefusalsAreWrittenDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
+	card := w.cardSays(1, "Needs 1 approval")
+	w.click("U0CAROL", card, actionApprove)
+	w.told("U0CAROL", requests, "cannot decide on it")
+	w.click("U0DAVE", card, actionApprove)
+	w.told("U0DAVE", requests, "You may not approve #1")
+	w.command("U0DAVE", requests, "cancel 1")
+	w.told("U0DAVE", requests, "You may not cancel #1")
+	w.command("U0DAVE", requests, "cancel 99")
+	w.told("U0DAVE", requests, "You may not cancel #99")
+	type refusal struct{ Actor, Action, Why string }
+	var got []refusal
+	err := w.db.Events(t.Context(), func(line []byte) error {
+		var e struct {
+			Actor, Kind string
+			Batch       int64
+			Data        struct{ Action, Why string }
+		}
+		if err := json.Unmarshal(line, &e); err != nil {
+			return err
+		}
+		if e.Kind == eventRefused && e.Batch == 1 {
+			got = append(got, refusal{e.Actor, e.Data.Action, e.Data.Why})
+		}
+		return nil
+	})
+	want := []refusal{
+		{"U0CAROL", "approve", "requester and author may not decide"},
+		{"U0DAVE", "approve", "no_role"},
+		{"U0DAVE", "cancel", "no_role"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("refusals (-want +got): %v\n%s", err, diff)
+	}
+	if a, err := w.db.Audit(t.Context()); err != nil || !a.Whole() {
+		t.Errorf("the audit finds %v, %v", a.Findings, err)
+	}
+}
