@@ -49,7 +49,7 @@ func runPlan(ctx context.Context, cfg *Config, options planOptions, out io.Write
 	}
 	defer client.Close()
 	checker := workflow.Checker{
-		Reader: atlassian.NewDirectory(client), OrgID: cfg.Atlassian.OrgID, Protect: cfg.Protect, Workers: cfg.Run.Workers,
+		Reader: atlassian.NewDirectory(client), OrgID: cfg.Atlassian.OrgID, Policy: cfg.policy(), Workers: cfg.Run.Workers,
 	}
 	plan, err := checker.Check(ctx, sheet.Rows)
 	if err != nil {

@@ -246,6 +246,14 @@ func many(n int, one, more string) string {
 	return number(n) + " " + more
 }
 
+// plural is a word in the right number.
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
 // lines names rows in a sentence, cut after rowsShown.
 func lines(rows []int) string {
 	out := make([]string, 0, rowsShown+1)

@@ -112,7 +112,7 @@ func (d *deliver) card(ctx context.Context, l *look, w *drawing) (card, place, e
 	}
 	if b.State == workflow.AwaitingApproval {
 		var current bool
-		if c.Nobody, current = d.people.unapproved(b.Requester.ID, b.Author.ID); !current {
+		if c.Nobody, current = d.people.unapproved(b.Approvals, b.Requester.ID, b.Author.ID); !current {
 			poke(d.outdated)
 		}
 	}
@@ -185,6 +185,9 @@ func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawi
 	}
 	say("empty", b.State == workflow.Empty, t.empty)
 	say("admins", b.State == workflow.AwaitingApproval, t.admins)
+	if b.Emergency {
+		failed = append(failed, d.tellEmergency(ctx, l, card, w.tracks[onWords]))
+	}
 	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
 	if ran(b) {
 		var err error
