@@ -183,6 +183,11 @@ func (a *api) post(
 	if err := a.pacer(channel).wait(ctx, r); err != nil {
 		return "", err
 	}
+	return a.postNow(ctx, channel, thread, key, m)
+}
+
+// postNow is post without waiting; whoever calls it has had their turn (pacer).
+func (a *api) postNow(ctx context.Context, channel, thread, key string, m message) (ts string, err error) {
 	opts := append(m.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
