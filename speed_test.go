@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/atlassian"
@@ -410,8 +411,8 @@ var roads = []struct {
 	},
 }
 
-// open is a road without a limit, on which the workers should be the only bound.
-var open = traffic{latency: 250 * time.Millisecond, workers: 16}
+// free is a road without a limit, on which the workers should be the only bound.
+var free = traffic{latency: 250 * time.Millisecond, workers: 16}
 
 // From the file to the last proof, a batch takes little more than an ideal client would on the same road. The time is the
 // bubble's, so that the bounds hold on any machine.
@@ -434,6 +435,49 @@ func TestBatchComesNearTheFloor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Calls are what the limits count: one a change and little more while a batch of 5,000 is checked, in whatever form its
+// accounts are given, and three after approval, the account before, the call, the account after. Without a limit the
+// workers are the only bound.
+func TestCallsAreFew(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("5,000 rows take long under the race detector")
+	}
+	const rows = 5000
+	for name, header := range map[string]string{"ids": onlyID, "addresses": noID} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorks(t, free, rows)
+				w.reach(w.ask(renames(header, 0, rows)), workflow.AwaitingApproval)
+				check, _ := w.counted()
+				if each := float64(check.all()) / rows; each > 1.1 {
+					t.Errorf("%.3f calls a change while checking, want 1.1 at most: %v", each, check)
+				}
+			})
+		})
+	}
+	t.Run("both, to the end", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorks(t, free, rows)
+			o := w.play(renames(both, 0, rows), rows)
+			t.Log(o)
+			if o.checking() > 1.1 || o.running() > 3.05 {
+				t.Error("want 1.1 calls a change at most while checking, and 3.05 after approval")
+			}
+			want := map[string]int{"read profile": 2 * rows, "set email": rows}
+			if diff := cmp.Diff(want, o.run.through); diff != "" {
+				t.Errorf("calls after approval (-want +got):\n%s", diff)
+			}
+			alone := time.Duration(o.calls()) * free.latency
+			if times := alone.Seconds() / o.wall().Seconds(); times < 14 {
+				t.Errorf("%.2f × faster than one call after the other, want 14", times)
+			}
+		})
+	})
 }
 
 // BenchmarkRename takes 5,000 renames from the file to the last proof, in fake time on every road: wall time ÷ floor, 429s
@@ -460,7 +504,7 @@ func BenchmarkRename(b *testing.B) {
 	for _, road := range roads {
 		b.Run(road.name, func(b *testing.B) { play(b, road.traffic) })
 	}
-	b.Run("no limit", func(b *testing.B) { play(b, open) })
+	b.Run("no limit", func(b *testing.B) { play(b, free) })
 }
 
 // inBubble gives a benchmark a bubble, which only a test can have.

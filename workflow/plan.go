@@ -18,6 +18,8 @@ import (
 const (
 	// checkPiece is how many addresses are looked up between two reports of progress.
 	checkPiece = 500
+	// fewIDs is up to how many rows that give nothing but an id are read one by one.
+	fewIDs = 100
 	// progressEvery is how often the batch says how far its check is.
 	progressEvery = time.Second
 	// sealTries is how often a plan is checked again because another batch took an account at the same moment.
@@ -142,7 +144,7 @@ func (k *check) findAccounts(ctx context.Context) error {
 	if err := k.lookUp(ctx); err != nil {
 		return err
 	}
-	var byID []*draft
+	var byID, onlyID []*draft
 	for _, d := range k.drafts {
 		if !d.live() {
 			continue
@@ -159,8 +161,17 @@ func (k *check) findAccounts(ctx context.Context) error {
 			d.take(a)
 			continue
 		}
-		byID = append(byID, d)
+		if d.row.Email == "" {
+			onlyID = append(onlyID, d)
+		} else {
+			byID = append(byID, d)
+		}
 	}
+	rest, err := k.lookUpIDs(ctx, onlyID)
+	if err != nil {
+		return err
+	}
+	byID = append(byID, rest...)
 	return k.each(ctx, foundByID, byID, func(ctx context.Context, d *draft) error {
 		a, err := k.Reader.Account(ctx, d.row.AccountID)
 		if err == nil {
@@ -214,6 +225,34 @@ func (k *check) lookUp(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lookUpIDs finds the accounts of rows that give an id and no address, and gives back the rows that are better read one by
+// one: what the search does not show as managed, and all rows where they are few, as what it shows can lag behind.
+func (k *check) lookUpIDs(ctx context.Context, drafts []*draft) (rest []*draft, err error) {
+	if len(drafts) <= fewIDs {
+		return drafts, nil
+	}
+	ids := make([]string, len(drafts))
+	for i, d := range drafts {
+		ids[i] = d.row.AccountID
+	}
+	var found map[string]Account
+	err = k.patience.ask(ctx, func() (err error) {
+		found, err = k.Reader.ByID(ctx, ids)
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for _, d := range drafts {
+		if a, ok := found[d.row.AccountID]; ok && err == nil && a.Managed {
+			k.resolveByID(d, a)
+		} else {
+			rest = append(rest, d) // where nothing was found out, each row says for itself why
+		}
+	}
+	return rest, nil
 }
 
 // unknownAddress says why nobody could tell who holds an address that this row depends on, nil when all are known.
