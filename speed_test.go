@@ -85,6 +85,7 @@ func newWorks(t testing.TB, l traffic, accounts int) *works {
 	w.client, err = atlassian.New(atlassian.Config{
 		BaseURL: "http://atlassian.test", OrgID: worksOrg, Key: func() string { return worksKey }, Log: zerolog.Nop(),
 		HTTP: &http.Client{Transport: w.org.Transport()}, Workers: l.workers, Memory: w.store, OnCall: w.note,
+		Party: workflow.BatchOf,
 	})
 	if err != nil {
 		t.Fatal(err)
