@@ -42,8 +42,8 @@ func go1(t *testing.T, g *gate, call request) (ticket, time.Duration) {
 	return leave, time.Since(started)
 }
 
-func (g *gate) ok(t ticket, l limits) time.Duration {
-	return g.done(t, ending{http.StatusOK, &l})
+func (g *gate) ok(t ticket, l limits) {
+	g.done(t, ending{http.StatusOK, &l})
 }
 
 func (g *gate) refuse(t ticket, l limits) time.Duration {
