@@ -139,7 +139,7 @@ func newClient(cfg *Config, net network, memory atlassian.Memory, log zerolog.Lo
 	return atlassian.New(atlassian.Config{
 		BaseURL: cfg.Atlassian.APIURL, OrgID: cfg.Atlassian.OrgID, DirectoryID: cfg.Atlassian.DirectoryID,
 		Key: cfg.Atlassian.APIKey.Reveal, Log: log, Workers: cfg.Run.Workers,
-		Groups: cfg.policy().AsksGroups(), HTTP: net.Atlassian, Rand: net.dice(), Memory: memory,
+		Groups: cfg.policy().AsksGroups(), HTTP: net.Atlassian, Rand: net.dice(), Memory: memory, Party: workflow.BatchOf,
 	})
 }
 

@@ -25,6 +25,7 @@ const (
 	postBurst        = 5
 	updateEvery      = 1300 * time.Millisecond
 	updateBurst      = 16
+	updateMost       = 50          // in any minute, so that it does not matter when Slack's begins
 	lookBack         = time.Minute // clocks may differ: how much earlier than our send a message may be dated
 	lookPages        = 5
 	lookPageSize     = 100

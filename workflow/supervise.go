@@ -273,7 +273,7 @@ func (e *Engine) ensure(
 		return until
 	}
 	delete(e.resting, b.Number)
-	wctx, cancel := context.WithCancel(ctx)
+	wctx, cancel := context.WithCancel(forBatch(ctx, b.Number))
 	w := &worker{state: b.State, cancel: cancel, nudge: make(chan struct{}, 1)}
 	e.workers[b.Number] = w
 	group.Go(func() {
