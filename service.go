@@ -146,11 +146,11 @@ func definitions(reports []Report) []report.Definition {
 // in flight and returns nil. A part that fails for good ends the others, and is the error.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.engine.Recover(ctx); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	status, err := startStatus(ctx, s.net, s.cfg, s.bot.Ready)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
@@ -179,6 +179,15 @@ func (s *Service) Run(ctx context.Context) error {
 		return failed.error
 	}
 	return nil
+}
+
+// unlessEnded is the error of a start, or nil when that was called off: nothing is wrong with a service that is told to
+// end before it has begun.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // partError is why the service ended from inside.
