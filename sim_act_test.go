@@ -182,7 +182,7 @@ func (l *life) onCard(cards map[int64]workspace.Message) {
 	l.remember(m)
 	b := all[l.rng.IntN(len(all))]
 	if l.rng.IntN(2) == 0 {
-		b = all[0] // Approve, Pause, Resume, …
+		b = all[0] // Approve, Pause, Resume, Retry failed, …
 	}
 	if b.action == "approve" && l.rng.IntN(8) > 0 {
 		people := []string{simAlex, simBeth, simCarl, simDean}
@@ -351,7 +351,12 @@ func (l *life) csv() (content string, rows int, words string) {
 		a, _ := l.org.Account(l.account(i))
 		return a.Email
 	}
-	fresh := func() string { return fmt.Sprintf("n%d@new.example", l.rng.IntN(100000)) }
+	fresh := func() string {
+		if l.rng.IntN(6) == 0 {
+			return hiddenAddress(l.rng.IntN(3))
+		}
+		return fmt.Sprintf("n%d@new.example", l.rng.IntN(100000))
+	}
 	switch l.rng.IntN(4) {
 	case 0: // a swap, or a longer circle
 		n := 2 + l.rng.IntN(2)

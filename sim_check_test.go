@@ -467,7 +467,7 @@ func (l *life) readBack(b *workflow.Batch, id, name string, rows int) []string {
 
 // settle plays the people who want everything to end, when nothing fails any more.
 func (l *life) settle() {
-	waiting := map[string]int{}
+	waiting, quiet := map[string]int{}, 0
 	for range 240 {
 		if l.over {
 			return
@@ -478,7 +478,9 @@ func (l *life) settle() {
 			l.violated("list what is open: %v", err)
 			return
 		}
-		if len(open) == 0 {
+		if len(open) > 0 {
+			quiet = 0
+		} else if quiet++; quiet > 4 { // what was missed is looked for first
 			return
 		}
 		cards := l.cards()

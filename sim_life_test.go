@@ -31,7 +31,7 @@ const (
 
 // tale counts what lives were made of, so that lives in which nothing happens are noticed.
 type tale struct {
-	Lives, Batches, Effects, Cuts, Stops, Rows, Done, Failed, Retried, Undone, Approvals, Refused, Answers, Swaps, Faults int
+	Lives, Batches, Effects, Cuts, Stops, Rows, Done, Failed, Retried, Undone, Approvals, Swaps, Faults int
 }
 
 func (s *tale) add(o tale) {
@@ -47,8 +47,6 @@ func (s *tale) add(o tale) {
 		{&s.Retried, &o.Retried},
 		{&s.Undone, &o.Undone},
 		{&s.Approvals, &o.Approvals},
-		{&s.Refused, &o.Refused},
-		{&s.Answers, &o.Answers},
 		{&s.Swaps, &o.Swaps},
 		{&s.Faults, &o.Faults},
 	} {
@@ -224,6 +222,8 @@ func (l *life) populate() {
 			Managed: true,
 		}
 		switch i {
+		case 9, 10: // cannot be locked out, which no check can see
+			a.LifecycleErrors = []organisation.LifecycleError{{Code: "billingAdmin", Message: "The last billing contact."}}
 		case 11:
 			a.Locks = map[string]string{"email.set": "externalDirectory.scim"}
 		case 12:
@@ -235,7 +235,15 @@ func (l *life) populate() {
 			l.t.Fatal(err)
 		}
 	}
+	for i := range 3 { // hold addresses, and nobody can see it
+		a := organisation.Account{ID: fmt.Sprintf("712020:hidden-%d", i), Name: "Hidden", Email: hiddenAddress(i), Hidden: true}
+		if err := l.org.Put(a); err != nil {
+			l.t.Fatal(err)
+		}
+	}
 }
+
+func hiddenAddress(i int) string { return fmt.Sprintf("hidden%d@new.example", i) }
 
 // tell adds a line to the story.
 func (l *life) tell(format string, args ...any) {
