@@ -184,7 +184,11 @@ func (l *life) onCard(cards map[int64]workspace.Message) {
 	if l.rng.IntN(2) == 0 {
 		b = all[0] // Approve, Pause, Resume, Retry failed, …
 	}
-	if b.action == "approve" && l.rng.IntN(8) > 0 {
+	if b.action == "approve" && len(l.bad.approve) > 0 {
+		l.press(m, b, l.bad.approve...)
+		return
+	}
+	if b.action == "approve" && l.rng.IntN(4) > 0 {
 		people := []string{simAlex, simBeth, simCarl, simDean}
 		l.rng.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
 		l.press(m, b, people[:1+l.rng.IntN(3)]...)

@@ -56,11 +56,12 @@ func (s *tale) add(o tale) {
 
 // sabotage is something that a life's service does wrong on purpose. The zero value is an honest service.
 type sabotage struct {
+	approve   []string // who tries to approve everything, besides those who may
+	rough     int      // calls of a hundred that go wrong, at least
 	settings  func(*Config)
 	slack     func(http.RoundTripper) http.RoundTripper
 	socket    func(net.Conn) net.Conn
 	atlassian func(http.RoundTripper) http.RoundTripper
-	sql       string // done to the connection that writes
 }
 
 // life is one random story: the whole service between a workspace and an organisation in which everything goes wrong that
@@ -161,9 +162,9 @@ func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 	limit := organisation.RateLimit{}
 	switch l.rng.IntN(3) {
 	case 0:
-		limit = organisation.RateLimit{PerMinute: 25 + l.rng.IntN(60), Headers: true, Seconds: l.rng.IntN(2) == 0}
+		limit = organisation.RateLimit{PerMinute: 4 + l.rng.IntN(25), Headers: true, Seconds: l.rng.IntN(2) == 0}
 	case 1:
-		limit = organisation.RateLimit{PerMinute: 60 + l.rng.IntN(60), Headers: true, Shared: true, RetryAfter: true}
+		limit = organisation.RateLimit{PerMinute: 30 + l.rng.IntN(60), Headers: true, Shared: true, RetryAfter: true}
 	}
 	l.org, err = organisation.New(organisation.Config{
 		OrgID: simOrg, APIKey: simKey, BaseURL: simAtlassian, Rand: rand.New(rand.NewPCG(seed, 4)), Limit: limit,
@@ -181,7 +182,7 @@ func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 		_ = n.server.Serve(n.listener)
 	}()
 	l.settings(filepath.Join(t.TempDir(), "sim.db"))
-	l.rough = []int{0, 3, 8, 15}[l.rng.IntN(4)]
+	l.rough = max(bad.rough, []int{0, 3, 8, 15}[l.rng.IntN(4)])
 	l.org.SetFaults(l.atlassianFaults())
 	l.slack.SetFaults(l.slackFaults())
 	return l
@@ -274,7 +275,7 @@ func (l *life) boot(effects int) {
 	for {
 		l.power = newPower()
 		l.power.failAfter(effects)
-		plugIn(l.cfg.Store.Path, l.power, l.bad.sql)
+		plugIn(l.cfg.Store.Path, l.power)
 		transport := &http.Transport{DialContext: l.network.listener.dial}
 		l.network.transport = append(l.network.transport, transport)
 		slack, atlassian := http.RoundTripper(transport), l.org.Transport()
@@ -334,7 +335,7 @@ func (l *life) halt(how string) {
 	if err != nil && !l.power.gone() {
 		l.violated("the service stopped with %v", err)
 	}
-	plugIn(l.cfg.Store.Path, nil, "")
+	plugIn(l.cfg.Store.Path, nil)
 	for _, each := range l.network.transport {
 		each.CloseIdleConnections()
 	}

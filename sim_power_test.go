@@ -66,30 +66,29 @@ var mains = struct {
 	sync.Mutex
 	hook  sync.Once
 	power map[string]*power // by path
-	also  map[string]string // and what each new connection that writes is made to do besides, in SQL
-}{power: map[string]*power{}, also: map[string]string{}}
+}{power: map[string]*power{}}
 
 // plugIn puts the connections that will be opened to the database at path on that power; nil takes them off.
-func plugIn(path string, p *power, also string) {
+func plugIn(path string, p *power) {
 	mains.hook.Do(func() { sqlite.RegisterConnectionHook(onConnect) })
 	mains.Lock()
 	defer mains.Unlock()
 	delete(mains.power, path)
 	if p != nil {
-		mains.power[path], mains.also[path] = p, also
+		mains.power[path] = p
 	}
 }
 
 func onConnect(conn sqlite.ExecQuerierContext, dsn string) error {
 	path, settings, _ := strings.Cut(strings.TrimPrefix(dsn, "file:"), "?")
 	mains.Lock()
-	p, also := mains.power[path], mains.also[path]
+	p := mains.power[path]
 	mains.Unlock()
 	if p == nil || !strings.Contains(settings, "_txlock=immediate") {
 		return nil
 	}
 	// The disk of a simulation does not lose what it has: power fails by the hook alone.
-	if _, err := conn.ExecContext(context.Background(), "PRAGMA synchronous = OFF;"+also, nil); err != nil {
+	if _, err := conn.ExecContext(context.Background(), "PRAGMA synchronous = OFF", nil); err != nil {
 		return err
 	}
 	hooks, ok := conn.(sqlite.HookRegisterer)
