@@ -101,7 +101,7 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		Admins: cfg.People.Admins, Requesters: cfg.People.Requesters,
 		MaxFileBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges,
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
-		Window: cfg.Run.Window, Pacer: directory, Shut: s.shut,
+		Window: cfg.Run.Window, Pacer: directory, Shut: s.shut, Trouble: s.trouble,
 		HTTP: s.net.Slack, Dial: s.net.Dial, Rand: s.net.dice(),
 		OnReady: func() { s.log.Info().Msg("connected to Slack") },
 	})
@@ -118,6 +118,19 @@ func (s *Service) shut() time.Time {
 		}
 	}
 	return until
+}
+
+// trouble says what keeps a batch from going on: a database that cannot be written. Nothing is sent then, for no call goes
+// out whose intent is not on disk.
+func (s *Service) trouble(number int64) string {
+	err := s.engine.Trouble(number)
+	if err == nil {
+		return ""
+	}
+	if said, ok := errors.AsType[*store.Error](err); ok {
+		return "its database cannot be used: " + said.Words() + ". Nothing is sent until it can"
+	}
+	return "something went wrong, and it is tried again; the log says what"
 }
 
 // newClient makes the client of the settings. memory, which may be nil, is where it keeps what it knows of rate limits.

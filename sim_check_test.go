@@ -50,6 +50,9 @@ func (l *life) arrived(r *http.Request) (write bool) {
 			if !ok || c.AccountID != account || !sameCall(step, kind, to) {
 				continue
 			}
+			if !l.first(b.Number, c) && kind == "email" {
+				continue
+			}
 			call.batch, call.row, call.from = b.Number, c.Row, step.From
 			call.exchange = len(c.Steps) > 1 || c.Back
 			l.tell("call: %s %s to %q for #%d, line %d", kind, account, to, b.Number, c.Row)
@@ -65,8 +68,19 @@ func (l *life) arrived(r *http.Request) (write bool) {
 			return true
 		}
 	}
-	l.violated("a call that is of no plan, or without an intent on disk: %s %s to %q", kind, account, to)
+	l.violated("a call that is of no plan, made twice for one intent, or without an intent on disk: %s %s to %q", kind, account, to)
 	return true
+}
+
+// first says whether a call for this attempt at a row is seen for the first time. Of two batches that lock out the same
+// person at the same moment, which one has called cannot be told.
+func (l *life) first(batch int64, c *workflow.Change) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := fmt.Sprint(batch, c.Row, c.Step, c.Back, c.Attempts, c.Called)
+	seen := l.attempts[key]
+	l.attempts[key] = true
+	return !seen
 }
 
 func sameCall(s workflow.Step, kind, to string) bool {

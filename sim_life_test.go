@@ -101,7 +101,8 @@ type life struct {
 	story    []string
 	wrong    []string // what must never happen and did
 	calls    []simCall
-	throttle int // 429s that are faults of ours
+	attempts map[string]bool // for which a call was seen
+	throttle int             // 429s that are faults of ours
 	clicks   []simClick
 	files    map[string]simFile // by the ts of their messages
 	commands []simCommand
@@ -151,7 +152,7 @@ type simStray struct {
 // newLife sets the scene of the seed: who is there, what the organisation is like, and how the service is set up.
 func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 	l := &life{
-		t: t, seed: seed, bad: bad, log: &journal{}, began: time.Now(), files: map[string]simFile{},
+		t: t, seed: seed, bad: bad, log: &journal{}, began: time.Now(), files: map[string]simFile{}, attempts: map[string]bool{},
 		rng: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
 	}
 	var err error
@@ -182,7 +183,7 @@ func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 		_ = n.server.Serve(n.listener)
 	}()
 	l.settings(filepath.Join(t.TempDir(), "sim.db"))
-	l.rough = max(bad.rough, []int{0, 3, 8, 15}[l.rng.IntN(4)])
+	l.rough = []int{0, 3, 8, 15}[l.rng.IntN(4)]
 	l.org.SetFaults(l.atlassianFaults())
 	l.slack.SetFaults(l.slackFaults())
 	return l

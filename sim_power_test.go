@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -64,9 +66,10 @@ func (p *power) gone() bool {
 // that is dead is rolled back, whatever part of the program wrote it.
 var mains = struct {
 	sync.Mutex
-	hook  sync.Once
-	power map[string]*power // by path
-}{power: map[string]*power{}}
+	hook   sync.Once
+	power  map[string]*power                    // by path
+	writes map[string]sqlite.ExecQuerierContext // the connection that writes
+}{power: map[string]*power{}, writes: map[string]sqlite.ExecQuerierContext{}}
 
 // plugIn puts the connections that will be opened to the database at path on that power; nil takes them off.
 func plugIn(path string, p *power) {
@@ -74,6 +77,7 @@ func plugIn(path string, p *power) {
 	mains.Lock()
 	defer mains.Unlock()
 	delete(mains.power, path)
+	delete(mains.writes, path)
 	if p != nil {
 		mains.power[path] = p
 	}
@@ -87,10 +91,15 @@ func onConnect(conn sqlite.ExecQuerierContext, dsn string) error {
 	if p == nil || !strings.Contains(settings, "_txlock=immediate") {
 		return nil
 	}
-	// The disk of a simulation does not lose what it has: power fails by the hook alone.
-	if _, err := conn.ExecContext(context.Background(), "PRAGMA synchronous = OFF", nil); err != nil {
+	// The disk of a simulation does not lose what it has: power fails by the hook alone. And SQLite waits for a lock on the
+	// clock of the machine, which takes long in fake time.
+	_, err := conn.ExecContext(context.Background(), "PRAGMA synchronous = OFF; PRAGMA busy_timeout = 20", nil)
+	if err != nil {
 		return err
 	}
+	mains.Lock()
+	mains.writes[path] = conn
+	mains.Unlock()
 	hooks, ok := conn.(sqlite.HookRegisterer)
 	if !ok {
 		return errors.New("the driver has no hooks")
@@ -102,6 +111,40 @@ func onConnect(conn sqlite.ExecQuerierContext, dsn string) error {
 		return 0
 	})
 	return nil
+}
+
+// The most pages that a database may have: as many as it has, or more than there are.
+const (
+	noMorePages = 1
+	allPages    = 1 << 30
+)
+
+// quota bounds the pages of the database at path, as a disk does that is full. Nothing may be writing to it.
+func quota(path string, pages int) error {
+	mains.Lock()
+	conn := mains.writes[path]
+	mains.Unlock()
+	if conn == nil {
+		return errors.New("nobody has the database open")
+	}
+	_, err := conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count = %d", pages), nil)
+	return err
+}
+
+// hold takes the lock of the database at path, as another program does that does not give it back.
+func hold(path string) (release func() error, err error) {
+	other, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		return nil, err
+	}
+	other.SetMaxOpenConns(1)
+	if _, err := other.ExecContext(context.Background(), "PRAGMA busy_timeout = 1000; BEGIN IMMEDIATE"); err != nil {
+		return nil, errors.Join(err, other.Close())
+	}
+	return func() error {
+		_, err := other.ExecContext(context.Background(), "ROLLBACK")
+		return errors.Join(err, other.Close())
+	}, nil
 }
 
 // mortal is a transport as a program sees it whose power fails.

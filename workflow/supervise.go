@@ -281,8 +281,10 @@ func (e *Engine) ensure(
 		err := work(wctx, b.Number, w.nudge)
 		e.mu.Lock()
 		delete(e.workers, b.Number)
+		delete(e.trouble, b.Number)
 		if err != nil && wctx.Err() == nil {
 			e.resting[b.Number] = time.Now().Add(restAfterFault)
+			e.trouble[b.Number] = trouble{err, time.Now()}
 		}
 		e.mu.Unlock()
 		if err != nil && wctx.Err() == nil {
@@ -291,6 +293,17 @@ func (e *Engine) ensure(
 		poke(e.wake)
 	})
 	return far
+}
+
+// Trouble is what keeps a batch from being checked or run just now, mostly its store; nil when nothing does.
+func (e *Engine) Trouble(number int64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.trouble[number]
+	if time.Since(t.at) > 2*restAfterFault { // it was tried again, and is at work
+		return nil
+	}
+	return t.err
 }
 
 // nudge tells a batch's worker that somebody changed the batch: a check ends, a run looks.
