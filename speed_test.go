@@ -92,7 +92,7 @@ func newWorks(t testing.TB, l traffic, accounts int) *works {
 	}
 	w.engine, err = workflow.New(workflow.Config{
 		Store: w.store, Directory: atlassian.NewDirectory(w.client), OrgID: worksOrg,
-		People: everybody{}, Policy: workflow.Policy{Approvals: 1}, ExpiresAfter: patient, StartWithin: patient, Log: zerolog.Nop(),
+		People: anybody{}, Policy: workflow.Policy{Approvals: 1}, ExpiresAfter: patient, StartWithin: patient, Log: zerolog.Nop(),
 		Limits: workflow.ReadLimits{MaxBytes: maxFileBytes, MaxRows: 100_000},
 		Run:    workflow.RunLimits{Workers: l.workers, Canary: 3, StopAfterFailures: 5, StopAtPercent: 10},
 	})
@@ -517,13 +517,13 @@ func inBubble(b *testing.B, do func(*testing.T)) {
 	}
 }
 
-// everybody may do everything, and is nobody's account.
-type everybody struct{}
+// anybody may do everything, and is nobody's account.
+type anybody struct{}
 
-func (everybody) Standing(_ context.Context, id string, _ bool) (workflow.Actor, error) {
+func (anybody) Standing(_ context.Context, id string, _ bool) (workflow.Actor, error) {
 	return workflow.Actor{Person: workflow.Person{ID: id, Email: id + "@corp.example"}, Admin: true, Requester: true}, nil
 }
 
-func (everybody) Members(context.Context, string, time.Duration) ([]string, error) { return nil, nil }
+func (anybody) Members(context.Context, string, time.Duration) ([]string, error) { return nil, nil }
 
-func (everybody) Admins(context.Context) ([]workflow.Person, error) { return nil, nil }
+func (anybody) Admins(context.Context) ([]workflow.Person, error) { return nil, nil }
