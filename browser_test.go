@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/countersign/countersign/sandbox"
+	"github.com/countersign/countersign/workflow"
 )
 
 var pictures = flag.String("pictures", "", "folder for the pictures that the documents show")
@@ -115,4 +116,33 @@ func TestBrowserTwoPeople(t *testing.T) {
 	time.Sleep(500 * time.Millisecond) // for the page's own animations, before its picture
 	snap(t, ctx, "demo")
 	h.clean()
+}
+
+// A file over the rule's number needs two people; the card says so, and waits after the first.
+func TestBrowserTwoApprovals(t *testing.T) {
+	h := newHouse(t)
+	h.cfg.Protect = []string{"group:break-glass"}
+	h.cfg.Approval.Rules = []workflow.Rule{{When: workflow.When{ChangesOver: new(demoRule)}, Approvals: 2}}
+	h.begin()
+	ctx := surf(t, h.world.URL)
+	do(t, ctx, "Hana sends a file",
+		chromedp.Click(mark("person-switch")), chromedp.Click(mark("person-"+sandbox.Hana)),
+		chromedp.Click(mark("samples-open")), chromedp.WaitVisible(mark("samples")),
+		chromedp.Click(mark("sample-rename-domain.csv")), chromedp.WaitVisible(mark("pending-file")),
+		chromedp.SendKeys(mark("composer"), "reason: the old domain is given up"),
+		chromedp.Click(mark("send")), chromedp.WaitVisible(mark("button-approve")))
+	approve := func(person, name string) {
+		t.Helper()
+		do(t, ctx, person+" approves it", chromedp.Click(mark("person-switch")), chromedp.Click(mark("person-"+person)),
+			chromedp.Click(mark("button-approve")), chromedp.WaitVisible(mark("confirm-ok")))
+		snap(t, ctx, name)
+		do(t, ctx, person+" is asked once more", chromedp.Click(mark("confirm-ok")))
+	}
+	approve(sandbox.Bob, "5-first-of-two")
+	h.says("has 1: ")
+	snap(t, ctx, "6-one-of-two")
+	approve(sandbox.Alice, "7-second-of-two")
+	do(t, ctx, "the card is decided", chromedp.WaitNotPresent(mark("button-approve")))
+	h.file("batch-1-results.csv")
+	snap(t, ctx, "8-done")
 }

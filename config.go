@@ -24,8 +24,9 @@ type Config struct {
 	People    People
 	Channels  Channels
 	Approval  Approval
-	Protect   []string // addresses and account ids
+	Protect   []string // addresses, account ids and "group:" names
 	Limits    Limits
+	Emergency string // id of a Slack user group; "" when off
 	Run       Run
 	Reports   []Report
 	Store     Store
@@ -80,11 +81,13 @@ type Approval struct {
 	FinishWithin  time.Duration // from the start of the run, a closed window not counted
 	RemindAfter   time.Duration // from the moment the plan stands
 	RequireReason bool
+	Rules         []workflow.Rule
 }
 
 // Limits bound one request.
 type Limits struct {
 	MaxChanges int // rows
+	PerDay     workflow.PerDay
 }
 
 // Run is how batches run and when they stop by themselves.

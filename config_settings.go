@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // The forms that ids and names have.
@@ -37,13 +39,7 @@ func (r *reader) config(root section, c *Config) {
 	root.section("approval", func(s section) { s.approval(&c.Approval) })
 	root.protect(&c.Protect)
 	root.section("limits", func(s section) { s.limits(&c.Limits) })
-	root.section("emergency", func(s section) {
-		var group string
-		s.text("group", &group)
-		if group != "" {
-			s.notYet("group", "leave it empty")
-		}
-	})
+	root.section("emergency", func(s section) { s.matched("group", &c.Emergency, userGroupID) })
 	root.section("run", func(s section) { s.run(&c.Run) })
 	root.reports(&c.Reports)
 	root.section("store", func(s section) {
@@ -107,24 +103,22 @@ func (s section) channels(c *Channels) {
 }
 
 func (s section) approval(c *Approval) {
-	s.number("approvals", &c.Approvals, 1, 100)
+	s.number("approvals", &c.Approvals, 1, mostApprovals)
 	s.duration("expires_after", &c.ExpiresAfter)
 	s.duration("start_within", &c.StartWithin)
 	s.duration("finish_within", &c.FinishWithin)
 	s.duration("remind_after", &c.RemindAfter)
 	s.bool("require_reason", &c.RequireReason)
-	if s.filled("rules") {
-		s.notYet("rules", "leave the rules out; approval.approvals raises the number for every batch")
-	}
+	s.rules("rules", &c.Rules)
 }
 
 func (s section) protect(c *[]string) {
 	s.texts("protect", func(entry value) {
-		if strings.HasPrefix(entry.text, "group:") {
-			entry.problem("protection by group is not supported yet", "list the addresses or account ids themselves")
+		if name, isGroup := strings.CutPrefix(entry.text, workflow.GroupPrefix); isGroup && strings.TrimSpace(name) == "" {
+			entry.problem("names no group", "write it as group:name")
 			return
 		}
-		if entry.match(protected) {
+		if strings.HasPrefix(entry.text, workflow.GroupPrefix) || entry.match(protected) {
 			*c = append(*c, entry.text)
 		}
 	})
@@ -133,13 +127,8 @@ func (s section) protect(c *[]string) {
 func (s section) limits(c *Limits) {
 	s.number("max_changes", &c.MaxChanges, 1, 1_000_000)
 	s.section("per_day", func(s section) {
-		for _, key := range []string{"requester", "all"} {
-			var limit int
-			s.number(key, &limit, 0, 1_000_000)
-			if limit > 0 {
-				s.notYet(key, "set it to 0, which is no limit")
-			}
-		}
+		s.number("requester", &c.PerDay.Requester, 0, 1_000_000)
+		s.number("all", &c.PerDay.All, 0, 1_000_000)
 	})
 }
 
@@ -181,10 +170,14 @@ func (r *reader) contradictions(root section, c *Config) {
 		return
 	}
 	distinct := slices.Compact(slices.Sorted(slices.Values(c.People.Admins)))
-	if c.Approval.Approvals > len(distinct) {
+	if most := c.Approval.most(); most > len(distinct) {
 		approval, _ := root.child("approval")
-		approval.problem("approvals", fmt.Sprintf("%d approvals are asked for and people.admins has %d people",
-			c.Approval.Approvals, len(distinct)), "lower it, or add admins")
+		key := "approvals"
+		if most > c.Approval.Approvals {
+			key = "rules"
+		}
+		approval.problem(key, fmt.Sprintf("%d approvals are asked for and people.admins has %d people",
+			most, len(distinct)), "lower it, or add admins")
 	}
 	if len(distinct) == 1 && len(c.People.Requesters) == 0 {
 		people, _ := root.child("people")

@@ -45,10 +45,13 @@ approval:
   finish_within: 7d
   remind_after: 1s
   require_reason: true
-  rules: []
-protect: [ceo@example.com]
-limits: {max_changes: 100, per_day: {requester: 0, all: 0}}
-emergency: {group: ""}
+  rules:
+    - {when: {changes_over: 0, changes_over_24h: 50}, approvals: 3}
+    - {when: {actions: [delete, rename], accounts: ["@old.example", "group:Finance team"], requesters: [U0CARL, S0HELPDESK]}, approvals: 2}
+    - {when: {org_admins: true}, allow: true, approvals: 2}
+protect: [ceo@example.com, "group:break-glass"]
+limits: {max_changes: 100, per_day: {requester: 20, all: 100}}
+emergency: {group: S0ONCALL}
 run: {workers: 64, canary: 0, stop_after_failures: 1, stop_at_failure_percent: 100, window: {from: "19:00", to: 06:00, days: [mon, Fri], timezone: Europe/Berlin}}
 reports:
   - {name: nightly-accounts, kind: managed-accounts, schedule: "0 2 * * *", timezone: Europe/Berlin, keep: 7}
@@ -136,9 +139,18 @@ func TestLoadEverything(t *testing.T) {
 		Approval: Approval{
 			Approvals: 2, ExpiresAfter: 36 * time.Hour, StartWithin: 90 * time.Minute, FinishWithin: 168 * time.Hour,
 			RemindAfter: time.Second, RequireReason: true,
+			Rules: []workflow.Rule{
+				{When: workflow.When{ChangesOver: new(0), ChangesOver24h: new(50)}, Approvals: 3},
+				{When: workflow.When{
+					Actions:  []workflow.ActionName{workflow.Delete, workflow.Rename},
+					Accounts: []string{"@old.example", "group:Finance team"}, Requesters: []string{"U0CARL", "S0HELPDESK"},
+				}, Approvals: 2},
+				{When: workflow.When{OrgAdmins: true}, Allow: true, Approvals: 2},
+			},
 		},
-		Protect: []string{"ceo@example.com"},
-		Limits:  Limits{MaxChanges: 100},
+		Protect:   []string{"ceo@example.com", "group:break-glass"},
+		Limits:    Limits{MaxChanges: 100, PerDay: workflow.PerDay{Requester: 20, All: 100}},
+		Emergency: "S0ONCALL",
 		Run: Run{Workers: 64, Canary: 0, StopAfterFailures: 1, StopAtFailurePercent: 100, Window: workflow.Window{
 			From: workflow.Clock{Hour: 19}, To: workflow.Clock{Hour: 6}, Days: []time.Weekday{time.Monday, time.Friday}, Location: berlin,
 		}},

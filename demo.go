@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/sandbox"
+	"github.com/countersign/countersign/workflow"
 )
 
 // demoOptions are the flags of demo.
@@ -21,6 +22,9 @@ type demoOptions struct {
 
 // demoSeed picks the company that everybody sees who tries the demo.
 const demoSeed = 7
+
+// demoRule is over how many changes the demo asks for two approvals.
+const demoRule = 20
 
 // runDemo is the command demo: a local Slack and a local Atlassian on this machine, a browser page to look at both, and
 // between them the same service that serve runs, with settings that point at them. The database is a new one in a
@@ -41,14 +45,17 @@ func runDemo(ctx context.Context, out, errw io.Writer, opts demoOptions) (err er
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	cfg := demoConfig(world, folder)
+	cfg.Protect = []string{workflow.GroupPrefix + "break-glass"}
+	cfg.Approval.Rules = []workflow.Rule{{When: workflow.When{ChangesOver: new(demoRule)}, Approvals: 2}}
 	_, err = fmt.Fprintf(out, `countersign demo
 
   open     %s
   people   Alice and Bob may approve, Hana asks; Gus is a guest, Dora's account is deactivated
   try      as Hana: Sample files, rename-with-bad-rows.csv; then as Alice: Approve
+           rename-domain.csv changes more than %d accounts, so it needs Alice and Bob
   stop     Ctrl-C; nothing is kept
 
-`, world.URL)
+`, world.URL, demoRule)
 	if err != nil {
 		return err
 	}

@@ -229,9 +229,25 @@ func (d *doctor) people(ctx context.Context) {
 		able[id] = true
 	}
 	d.members(ctx, "people.requesters", d.cfg.People.Requesters)
+	if d.cfg.Emergency != "" {
+		d.members(ctx, "emergency.group", []string{d.cfg.Emergency})
+	}
+	for i, rule := range d.cfg.Approval.Rules {
+		for _, id := range rule.When.Requesters {
+			if isUserGroup(id) {
+				d.members(ctx, fmt.Sprintf("approval.rules, number %d", i+1), []string{id})
+			}
+		}
+	}
 	switch need := d.cfg.Approval.Approvals; {
 	case len(able) < need:
 		d.bad("people.admins: %d can approve, and %d are needed", len(able), need)
+	case len(able) < d.cfg.Approval.most():
+		d.bad("people.admins: %d can approve, and a rule asks for %d: what it applies to can never be approved",
+			len(able), d.cfg.Approval.most())
+	case len(able) == d.cfg.Approval.most() && need < d.cfg.Approval.most():
+		d.warn("people.admins: %d can approve, just as many as a rule asks for: what one of them asks for then cannot be approved",
+			len(able))
 	case len(able) == need:
 		d.warn("people.admins: %d can approve, just as many as are needed: what one of them asks for cannot be approved",
 			len(able))
@@ -300,8 +316,31 @@ func (d *doctor) atlassian(ctx context.Context) error {
 			d.ok("atlassian: %d of %d domains are verified", found.Verified, found.Domains)
 		}
 	}
+	if err == nil {
+		d.groups(ctx, client)
+	}
 	d.expiry()
 	return nil
+}
+
+// groups looks whether Atlassian has the groups that protect and rules name.
+func (d *doctor) groups(ctx context.Context, client *atlassian.Client) {
+	names := d.cfg.policy().Groups()
+	if len(names) == 0 {
+		return
+	}
+	there, err := atlassian.NewDirectory(client).GroupsNamed(ctx, names)
+	if err != nil {
+		d.bad("atlassian: cannot look up the groups that protect and approval.rules name: %v", err)
+		return
+	}
+	for _, name := range names {
+		if there[name] {
+			d.ok("atlassian: the group %s is there", name)
+		} else {
+			d.bad("atlassian: there is no group %s, which protect or approval.rules name; correct the name", name)
+		}
+	}
 }
 
 // expiry warns of the end of the key's life, which Atlassian does not tell.

@@ -80,12 +80,12 @@ func (p *program) root() *cobra.Command {
 		p.command("doctor", "Check tokens, scopes, channels and the key, and say what to fix", p.doctor),
 		p.command("manifest", "Print the Slack app manifest for these settings", p.manifest),
 		p.plan(),
+		p.policy(),
 		p.command("health", "Exit with 0 when the running bot is ready", p.health),
 		p.audit(),
 		p.backup(),
 		p.command("version", "Print the version", p.version),
 	)
-	root.AddCommand(p.later()...)
 	return root
 }
 
@@ -175,22 +175,6 @@ func (p *program) health(ctx context.Context) error {
 func (p *program) version(context.Context) error {
 	_, err := fmt.Fprintln(p.out, version())
 	return err
-}
-
-// later are the commands that the product has a name for and this version does not do.
-func (p *program) later() []*cobra.Command {
-	notYet := func(use, short string) *cobra.Command {
-		return &cobra.Command{
-			Use: use, Short: short + " (not supported yet)", DisableFlagParsing: true,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				p.begun = true
-				return fmt.Errorf("%s is not supported yet", cmd.Name())
-			},
-		}
-	}
-	return []*cobra.Command{
-		notYet("policy", "Explain who would have to approve a CSV"),
-	}
 }
 
 // load reads the settings for a command whose output people read, and says the warnings on stderr.

@@ -24,32 +24,18 @@ type planOptions struct {
 // runPlan is the command plan: the check that the bot makes of the same file, printed. It reads the directory and changes
 // nothing. Open batches are not asked, so that it works beside a running bot and on another machine.
 func runPlan(ctx context.Context, cfg *Config, options planOptions, out io.Writer) error {
-	content, err := readCapped(options.CSV, maxFileBytes)
+	sheet, err := readSheet(cfg, options)
 	if err != nil {
-		return fmt.Errorf("cannot read the CSV: %w", err)
-	}
-	verb, _ := workflow.ParseVerb(options.Verb)
-	if options.Verb != "" && verb == "" {
-		return fmt.Errorf("--action %q is no action; try one of %s", options.Verb, actionWords())
-	}
-	limits := workflow.ReadLimits{MaxBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges}
-	sheet, err := workflow.ReadCSV(content, verb, cfg.Atlassian.OrgID, limits)
-	if refused, ok := errors.AsType[*workflow.FileError](err); ok {
-		return fmt.Errorf("%s: %s; %s", options.CSV, refused.Problem, refused.Remedy)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", options.CSV, err)
-	}
-	if sheet.NeedsAction {
-		return fmt.Errorf("%s does not say what is to happen: add --action, one of %s", options.CSV, actionWords())
+		return err
 	}
 	client, err := newClient(cfg, network{}, nil, zerolog.Nop())
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	directory := atlassian.NewDirectory(client)
 	checker := workflow.Checker{
-		Reader: atlassian.NewDirectory(client), OrgID: cfg.Atlassian.OrgID, Protect: cfg.Protect, Workers: cfg.Run.Workers,
+		Reader: directory, Groups: directory, OrgID: cfg.Atlassian.OrgID, Policy: cfg.policy(), Workers: cfg.Run.Workers,
 	}
 	plan, err := checker.Check(ctx, sheet.Rows)
 	if err != nil {
@@ -68,6 +54,30 @@ func runPlan(ctx context.Context, cfg *Config, options planOptions, out io.Write
 		return fmt.Errorf("%d rows could not be checked; `countersign doctor` says whether it is the key", unchecked)
 	}
 	return nil
+}
+
+// readSheet reads the rows of the file, with errors for the person at the terminal.
+func readSheet(cfg *Config, options planOptions) (*workflow.Sheet, error) {
+	content, err := readCapped(options.CSV, maxFileBytes)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the CSV: %w", err)
+	}
+	verb, _ := workflow.ParseVerb(options.Verb)
+	if options.Verb != "" && verb == "" {
+		return nil, fmt.Errorf("--action %q is no action; try one of %s", options.Verb, actionWords())
+	}
+	limits := workflow.ReadLimits{MaxBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges}
+	sheet, err := workflow.ReadCSV(content, verb, cfg.Atlassian.OrgID, limits)
+	if refused, ok := errors.AsType[*workflow.FileError](err); ok {
+		return nil, fmt.Errorf("%s: %s; %s", options.CSV, refused.Problem, refused.Remedy)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", options.CSV, err)
+	}
+	if sheet.NeedsAction {
+		return nil, fmt.Errorf("%s does not say what is to happen: add --action, one of %s", options.CSV, actionWords())
+	}
+	return sheet, nil
 }
 
 // readCapped reads a file of at most limit bytes.

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/sandbox"
 	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/workflow"
 )
 
 // leakyKey is a key that stands out, in the form that Atlassian gives them.
@@ -130,8 +131,13 @@ func TestDoctor(t *testing.T) {
 		"a wrong key":       {func() { h.cfg.Atlassian.APIKey = newSecret("wrong") }, "atlassian.api_key: refused"},
 		"no such channel":   {func() { h.cfg.Channels.Reports = "C0NOWHERE" }, "channels.reports: Slack says channel_not_found"},
 		"too few admins":    {func() { h.cfg.Approval.Approvals = 5 }, "2 can approve, and 5 are needed"},
-		"a wrong bot token": {func() { h.cfg.Slack.BotToken = newSecret("xoxb-wrong") }, "slack.bot_token: Slack says invalid_auth"},
-		"a wrong app token": {func() { h.cfg.Slack.AppToken = newSecret("xapp-wrong") }, "slack.app_token: Slack says invalid_auth"},
+		"a rule for more than there are": {func() {
+			h.cfg.Approval.Rules = []workflow.Rule{{When: workflow.When{ChangesOver: new(5)}, Approvals: 3}}
+		}, "2 can approve, and a rule asks for 3"},
+		"a group that Atlassian does not have": {func() { h.cfg.Protect = []string{"group:Brake-Glass"} }, "there is no group brake-glass"},
+		"an emergency group that is not there": {func() { h.cfg.Emergency = "S0NOWHERE" }, "emergency.group: group S0NOWHERE: Slack says no_such_subteam"},
+		"a wrong bot token":                    {func() { h.cfg.Slack.BotToken = newSecret("xoxb-wrong") }, "slack.bot_token: Slack says invalid_auth"},
+		"a wrong app token":                    {func() { h.cfg.Slack.AppToken = newSecret("xapp-wrong") }, "slack.app_token: Slack says invalid_auth"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := *h.cfg

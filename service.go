@@ -74,11 +74,10 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	s.client.Restore(ctx)
 	directory := atlassian.NewDirectory(s.client)
 	s.engine, err = workflow.New(workflow.Config{
-		Store: s.store, Directory: directory, OrgID: cfg.Atlassian.OrgID,
-		Approvals: cfg.Approval.Approvals, ExpiresAfter: cfg.Approval.ExpiresAfter,
+		Store: s.store, Directory: directory, Groups: directory, People: roster{s}, OrgID: cfg.Atlassian.OrgID,
+		Policy: cfg.policy(), ExpiresAfter: cfg.Approval.ExpiresAfter,
 		StartWithin: cfg.Approval.StartWithin, FinishWithin: cfg.Approval.FinishWithin, RequireReason: cfg.Approval.RequireReason,
-		Limits:  workflow.ReadLimits{MaxBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges},
-		Protect: cfg.Protect,
+		Limits: workflow.ReadLimits{MaxBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges},
 		Run: workflow.RunLimits{
 			Workers: cfg.Run.Workers, Canary: cfg.Run.Canary, StopAfterFailures: cfg.Run.StopAfterFailures,
 			StopAtPercent: cfg.Run.StopAtFailurePercent, Window: cfg.Run.Window,
@@ -98,7 +97,7 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	s.bot, err = bot.New(bot.Config{
 		AppToken: cfg.Slack.AppToken.Reveal(), BotToken: cfg.Slack.BotToken.Reveal(), APIURL: cfg.Slack.APIURL,
 		Command: cfg.Slack.Command, Requests: cfg.Channels.Requests, Reports: cfg.Channels.Reports,
-		Admins: cfg.People.Admins, Requesters: cfg.People.Requesters,
+		Admins: cfg.People.Admins, Requesters: cfg.People.Requesters, MostApprovals: cfg.Approval.most(),
 		MaxFileBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges,
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
 		RemindAfter: cfg.Approval.RemindAfter, Window: cfg.Run.Window, Pacer: directory, Shut: s.shut,
@@ -106,6 +105,21 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		OnReady: func() { s.log.Info().Msg("connected to Slack") },
 	})
 	return err
+}
+
+// roster asks the bot who is who: the engine is made before the bot, which needs it.
+type roster struct{ service *Service }
+
+func (r roster) Standing(ctx context.Context, id string, admin bool) (workflow.Actor, error) {
+	return r.service.bot.People().Standing(ctx, id, admin)
+}
+
+func (r roster) Members(ctx context.Context, group string, age time.Duration) ([]string, error) {
+	return r.service.bot.People().Members(ctx, group, age)
+}
+
+func (r roster) Admins(ctx context.Context) ([]workflow.Person, error) {
+	return r.service.bot.People().Admins(ctx)
 }
 
 // shut is until when Atlassian takes no calls of ours at all, the zero time when it takes some.
@@ -125,7 +139,7 @@ func newClient(cfg *Config, net network, memory atlassian.Memory, log zerolog.Lo
 	return atlassian.New(atlassian.Config{
 		BaseURL: cfg.Atlassian.APIURL, OrgID: cfg.Atlassian.OrgID, DirectoryID: cfg.Atlassian.DirectoryID,
 		Key: cfg.Atlassian.APIKey.Reveal, Log: log, Workers: cfg.Run.Workers,
-		HTTP: net.Atlassian, Rand: net.dice(), Memory: memory,
+		Groups: cfg.policy().AsksGroups(), HTTP: net.Atlassian, Rand: net.dice(), Memory: memory,
 	})
 }
 

@@ -365,6 +365,30 @@ func TestOwnApprovalAndSecondClick(t *testing.T) {
 		t.Errorf("%d changes were made of a rejected batch", n)
 	}
 	h.clean()
+	h.end()
+	refused := h.logged("refused")
+	if len(refused) != 1 || !strings.Contains(refused[0], `"actor":"U0ALICE"`) {
+		t.Errorf("the log tells of the refusals %q", refused)
+	}
+}
+
+// logged are the events of that kind in the database, as lines of JSON.
+func (h *house) logged(kind string) (lines []string) {
+	h.t.Helper()
+	db, err := store.OpenReadOnly(context.Background(), store.Config{Path: h.cfg.Store.Path, Log: zerolog.Nop()})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	err = db.Events(context.Background(), func(line []byte) error {
+		if strings.Contains(string(line), `"kind":"`+kind+`"`) {
+			lines = append(lines, string(line))
+		}
+		return nil
+	})
+	if err = errors.Join(err, db.Close()); err != nil {
+		h.t.Fatal(err)
+	}
+	return lines
 }
 
 // told is the last thing that was said to a person alone in the requests channel.

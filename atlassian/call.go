@@ -49,6 +49,7 @@ const (
 	opSearch      = "search users"
 	opUser        = "read directory user"
 	opDirectories = "list directories"
+	opGroups      = "search groups"
 )
 
 // request is one call to be made.

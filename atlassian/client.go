@@ -1,5 +1,5 @@
 // Package atlassian is a thin typed client of the Atlassian Cloud admin APIs: user management (/users/{id}/manage…),
-// organizations v1 (managed accounts, domains) and v2 (users/search, directories). It covers the calls that countersign
+// organizations v1 (managed accounts, domains) and v2 (users/search, groups/search, directories). It covers the calls that countersign
 // makes and no others; calls that Atlassian has switched off or marked deprecated are not among them.
 //
 // What it promises:
@@ -50,8 +50,11 @@ type Config struct {
 	BaseURL string
 	// OrgID is the id of the organisation.
 	OrgID string
-	// DirectoryID narrows the v2 user calls to one directory; "" means all that the key may see.
+	// DirectoryID is the directory that reads of one directory user go to; "" means all that the key may see. Searches
+	// always look in all: who holds an address, and which groups an account is in, must not depend on it.
 	DirectoryID string
+	// Groups makes searches by address or id ask which groups an account is in. Only settings that name groups need it.
+	Groups bool
 	// Key gives the organisation API key, one made without scopes; asked for at each call.
 	Key func() string
 	// HTTP makes the calls. nil means a client of our own. Its CheckRedirect and Timeout are not used.
@@ -81,6 +84,7 @@ type Client struct {
 	base      *url.URL
 	org       string // escaped
 	directory string // escaped
+	groups    bool
 	key       func() string
 	http      *http.Client
 	log       zerolog.Logger
@@ -128,7 +132,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.OnCall = func(Call) {}
 	}
 	c := &Client{
-		base: base, org: url.PathEscape(cfg.OrgID), directory: url.PathEscape(cfg.DirectoryID), key: cfg.Key,
+		base: base, org: url.PathEscape(cfg.OrgID), directory: url.PathEscape(cfg.DirectoryID), groups: cfg.Groups, key: cfg.Key,
 		http: httpClient(cfg), log: cfg.Log, onCall: cfg.OnCall, workers: cfg.Workers,
 		gate: gate, rand: cfg.Rand, keeper: keeper{memory: cfg.Memory},
 	}

@@ -3,6 +3,7 @@
 package atlassian
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -30,10 +31,13 @@ func TestContract(t *testing.T) {
 	billing.LifecycleErrors = []organisation.LifecycleError{
 		{Code: "last-admin", Message: "name another", Link: "https://x.example"},
 	}
+	locked.OrgAdmin = true
 	o := newOrganisation(t, append(people(130)[2:], locked, billing)...)
 	for _, name := range []string{"a", "b"} {
 		o.AddDirectory(organisation.Directory{ID: "dir-" + name, Name: name})
 	}
+	inGroup(t, o, organisation.Group{Name: "finance"}, personID(1), personID(2))
+	inGroup(t, o, organisation.Group{Name: "Break-Glass", DirectoryID: "dir-b"}, personID(1))
 	server := httptest.NewServer(o.Handler())
 	t.Cleanup(server.Close)
 	calls := 0
@@ -43,7 +47,7 @@ func TestContract(t *testing.T) {
 			calls++
 			return checked.RoundTrip(r)
 		})}
-		c.Workers = 1
+		c.Workers, c.Groups = 1, true
 	})
 	c, d, ctx := w.client, w.directory, t.Context()
 
@@ -74,6 +78,23 @@ func TestContract(t *testing.T) {
 	byID, err := d.ByID(ctx, []string{personID(1), personID(2), "nobody"})
 	if err != nil || len(byID) != 2 {
 		t.Errorf("by id: %v, %v", byID, err)
+	}
+	if a := byID[personID(1)]; !a.OrgAdmin || !a.Ranked || len(a.Groups) != 2 {
+		t.Errorf("by id, with rank: %+v", a)
+	}
+	// Its answer has two pages, of which the second is asked for by cursor.
+	for u, err := range c.SearchUsers(ctx, Find{IDs: []string{personID(1), personID(2)}}, 1) {
+		if err != nil || u.PlatformRoles == nil || u.Groups == nil {
+			t.Errorf("by id, one a page: %+v, %v", u, err)
+		}
+	}
+	names := []string{"FINANCE", "break-glass", "nobody"}
+	for i := range 100 {
+		names = append(names, fmt.Sprintf("group-%d", i))
+	}
+	there, err := d.GroupsNamed(ctx, names)
+	if err != nil || !there["finance"] || !there["break-glass"] || there["nobody"] {
+		t.Errorf("groups named: %v, %v", there, err)
 	}
 	if _, err := c.DirectoryUser(ctx, personID(5)); err != nil {
 		t.Error(err)

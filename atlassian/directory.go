@@ -24,6 +24,7 @@ type Directory struct{ client *Client }
 
 var (
 	_ workflow.Directory = (*Directory)(nil)
+	_ workflow.Groups    = (*Directory)(nil)
 	_ workflow.Members   = (*Directory)(nil)
 	_ workflow.Pacer     = (*Directory)(nil)
 )
@@ -62,9 +63,14 @@ func (d *Directory) ByAddress(ctx context.Context, addresses []string) (map[stri
 	err := d.searchAll(ctx, spellings, MaxEmails, func(chunk []string) Find { return Find{Emails: chunk} }, func(u DirectoryUser) {
 		// The search is exact by the documents; a fuzzy answer must not pick the wrong account.
 		key := workflow.AddressKey(u.Email)
-		if wanted[key] && !slices.ContainsFunc(found[key], func(a workflow.Account) bool { return a.ID == u.ID }) {
-			found[key] = append(found[key], u.account())
+		if !wanted[key] {
+			return
 		}
+		if i := slices.IndexFunc(found[key], func(a workflow.Account) bool { return a.ID == u.ID }); i >= 0 {
+			found[key][i] = merged(found[key][i], d.account(u))
+			return
+		}
+		found[key] = append(found[key], d.account(u))
 	})
 	if err != nil {
 		return nil, err
@@ -87,9 +93,14 @@ func (d *Directory) ByID(ctx context.Context, ids []string) (map[string]workflow
 	}
 	found := map[string]workflow.Account{}
 	err := d.searchAll(ctx, sent, MaxIDs, func(chunk []string) Find { return Find{IDs: chunk} }, func(u DirectoryUser) {
-		if wanted[u.ID] {
-			found[u.ID] = u.account()
+		if !wanted[u.ID] {
+			return
 		}
+		a := d.account(u)
+		if other, twice := found[u.ID]; twice {
+			a = merged(other, a)
+		}
+		found[u.ID] = a
 	})
 	if err != nil {
 		return nil, err
@@ -167,22 +178,76 @@ func (d *Directory) Search(ctx context.Context, text string, limit int) ([]workf
 		if err != nil {
 			return nil, readError(err)
 		}
-		if accounts = append(accounts, u.account()); len(accounts) == limit {
+		if accounts = append(accounts, d.account(u)); len(accounts) == limit {
 			break
 		}
 	}
 	return accounts, nil
 }
 
-func (u DirectoryUser) account() workflow.Account {
+// GroupsNamed says which names are those of groups, 100 names a call.
+func (d *Directory) GroupsNamed(ctx context.Context, names []string) (map[string]bool, error) {
+	there := map[string]bool{}
+	var sent []string
+	for _, name := range names {
+		key := workflow.AddressKey(name)
+		if _, twice := there[key]; key != "" && !twice {
+			there[key] = false
+			sent = append(sent, strings.TrimSpace(name))
+		}
+	}
+	for chunk := range slices.Chunk(sent, MaxGroupNames) {
+		for g, err := range d.client.GroupsNamed(ctx, chunk) {
+			if err != nil {
+				return nil, readError(err)
+			}
+			// The search is exact by the documents; a fuzzy answer must not pass for the group.
+			if _, wanted := there[workflow.AddressKey(g.Name)]; wanted {
+				there[workflow.AddressKey(g.Name)] = true
+			}
+		}
+	}
+	return there, nil
+}
+
+// account is an account of a search. Groups of which one has no name are not known: it may be any.
+func (d *Directory) account(u DirectoryUser) workflow.Account {
 	status := workflow.AccountStatus(u.AccountStatus)
 	if u.Status == StatusForDeletion {
 		status = workflow.StatusClosed
 	}
-	return workflow.Account{
+	a := workflow.Account{
 		ID: u.ID, Name: cmp.Or(u.Name, u.Nickname), Email: u.Email, Type: u.Type, Status: status,
-		Managed: u.ClaimStatus == ClaimManaged,
+		Managed: u.ClaimStatus == ClaimManaged, Ranked: u.PlatformRoles != nil,
 	}
+	if a.Ranked {
+		a.OrgAdmin = slices.Contains(*u.PlatformRoles, RoleOrgAdmin)
+	}
+	if !d.client.groups {
+		return a
+	}
+	if u.Groups == nil {
+		a.Ranked = false
+		return a
+	}
+	for _, g := range *u.Groups {
+		if g.Name == "" {
+			a.Ranked = false
+			continue
+		}
+		a.Groups = append(a.Groups, g.Name)
+	}
+	slices.Sort(a.Groups)
+	return a
+}
+
+// merged is an account that two directories, or two pages, told of: what either says of its rank counts.
+func merged(a, b workflow.Account) workflow.Account {
+	a.OrgAdmin, a.Ranked = a.OrgAdmin || b.OrgAdmin, a.Ranked && b.Ranked
+	a.Groups = slices.Concat(a.Groups, b.Groups)
+	slices.Sort(a.Groups)
+	a.Groups = slices.Compact(a.Groups)
+	return a
 }
 
 // Domains lists the organisation's domains.

@@ -82,6 +82,7 @@ func TestByAddress(t *testing.T) {
 	}
 	want := []workflow.Account{{
 		ID: personID(2), Name: "Person 2", Email: "Person.2@example.com", Type: "atlassian", Status: workflow.StatusActive,
+		Ranked: true,
 	}}
 	if diff := cmp.Diff(want, got["person.2@example.com"]); diff != "" {
 		t.Errorf("unmanaged account (-want +got)\n%s", diff)
@@ -118,10 +119,11 @@ func TestByID(t *testing.T) {
 	want := map[string]workflow.Account{
 		personID(2): {
 			ID: personID(2), Name: "Person 2", Email: "Person.2@example.com", Type: "atlassian", Status: workflow.StatusActive,
+			Ranked: true,
 		},
 		personID(4): {
 			ID: personID(4), Name: "Person 4", Email: "Person.4@example.com", Type: "atlassian", Managed: true,
-			Status: workflow.StatusInactive,
+			Status: workflow.StatusInactive, Ranked: true,
 		},
 	}
 	some := map[string]workflow.Account{personID(2): got[personID(2)], personID(4): got[personID(4)]}
@@ -172,6 +174,48 @@ func TestByAddressIsExact(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+// What a plan costs, in calls a row: the privileges of each account, a tenth of a search by id or a hundredth of one by
+// address, two where the case of the letters has to be tried too.
+func TestCallsOfAPlan(t *testing.T) {
+	t.Parallel()
+	all := people(1000)
+	for i := range all {
+		all[i].Email = strings.ToLower(all[i].Email)
+	}
+	for name, test := range map[string]struct {
+		row  func(organisation.Account) workflow.Row
+		most int // calls, with the one that lists the domains
+	}{
+		"deactivate by id": {func(a organisation.Account) workflow.Row {
+			return workflow.Row{Action: workflow.Deactivate, AccountID: a.ID}
+		}, 1100},
+		"rename by id": {func(a organisation.Account) workflow.Row {
+			return workflow.Row{Action: workflow.Rename, AccountID: a.ID, NewEmail: "new." + a.Email}
+		}, 1111},
+		"rename by id and address": {func(a organisation.Account) workflow.Row {
+			return workflow.Row{Action: workflow.Rename, AccountID: a.ID, Email: a.Email, NewEmail: "new." + a.Email}
+		}, 1021},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := onSockets(t, nil, all...)
+			var rows []workflow.Row
+			for i, a := range all {
+				r := test.row(a)
+				r.Line = i + 2
+				rows = append(rows, r)
+			}
+			plan, err := (&workflow.Checker{Reader: w.directory, Workers: 8}).Check(t.Context(), rows)
+			if err != nil || plan.Ready() != len(rows) {
+				t.Fatalf("%d rows ready, %v; want all", plan.Ready(), err)
+			}
+			if n := len(w.Calls()); n > test.most {
+				t.Errorf("%d calls for %d rows, want at most %d", n, len(rows), test.most)
+			}
+		})
 	}
 }
 

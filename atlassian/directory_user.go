@@ -27,6 +27,15 @@ const (
 	StatusForDeletion = "for_deletion" // a managed account in its days of grace
 )
 
+// RoleOrgAdmin is the platform role of an organisation admin (organizations API v2, PlatformRole).
+const RoleOrgAdmin = "atlassian/org-admin"
+
+// What a search can be made to tell beside the account itself (organizations API v2, MultiDirectoryUserSearchRequest).
+const (
+	expandRoles  = "platformRoles"
+	expandGroups = "groups"
+)
+
 // DirectoryUser is an account as the v2 calls show it (organizations API v2, MultiDirectoryUser).
 type DirectoryUser struct {
 	ID               string `json:"accountId"`
@@ -40,6 +49,16 @@ type DirectoryUser struct {
 	Name             string `json:"name"`
 	Nickname         string `json:"nickname"`
 	DeactivatedOn    string `json:"deactivatedOn"` // of one account only
+
+	// nil where the answer does not say.
+	PlatformRoles *[]string    `json:"platformRoles"`
+	Groups        *[]UserGroup `json:"groups"`
+}
+
+// UserGroup is a group that an account is in (organizations API v2, MultiDirectoryUserGroup).
+type UserGroup struct {
+	ID   string `json:"id"`   // may be written otherwise than the groups' own calls write it
+	Name string `json:"name"` // "" where the answer has none
 }
 
 // Find is what to search for, one of them: addresses, exactly, at most MaxEmails; account ids, at most MaxIDs; a piece of
@@ -58,11 +77,25 @@ func (f Find) check() error {
 	return nil
 }
 
-// search is the body of a v2 search. With a cursor the filters are left out, as they would be ignored.
+// expand is what the search asks for beside the accounts: nothing for people who look somebody up, who need no more.
+func (f Find) expand(groups bool) []string {
+	switch {
+	case f.Term != "":
+		return nil
+	case groups:
+		return []string{expandRoles, expandGroups}
+	default:
+		return []string{expandRoles}
+	}
+}
+
+// search is the body of a v2 search. With a cursor the filters are left out, as they would be ignored; expand, which is
+// none, is said again.
 type search struct {
 	Emails []string `json:"emails,omitempty"`
 	IDs    []string `json:"accountIds,omitempty"`
 	Term   string   `json:"searchTerm,omitempty"`
+	Expand []string `json:"expand,omitempty"`
 	Limit  int      `json:"limit"`
 	Cursor string   `json:"cursor,omitempty"`
 }
@@ -75,22 +108,27 @@ type userPage[T any] struct {
 	} `json:"links"`
 }
 
-func (c *Client) usersPath() string {
-	return "/admin/v2/orgs/" + c.org + "/directories/" + c.directory + "/users"
+// directoryPath is where the v2 calls of a directory begin.
+func (c *Client) directoryPath(directory string) string {
+	return "/admin/v2/orgs/" + c.org + "/directories/" + directory
 }
 
-// SearchUsers finds accounts of the organisation, managed or not, in pages of at most size (1 to 100). The sequence
-// ends with an error or is complete (organizations API v2, searchDirectoryUsers).
+// SearchUsers finds accounts of the organisation, managed or not, in all its directories, in pages of at most size (1 to
+// 100); one that is in several may come several times. By address or id it asks for roles too, and for groups where the
+// client was made to. The sequence ends with an error or is complete (organizations API v2, searchDirectoryUsers).
 func (c *Client) SearchUsers(ctx context.Context, find Find, size int) iter.Seq2[DirectoryUser, error] {
 	return func(yield func(DirectoryUser, error) bool) {
 		if err := find.check(); err != nil {
 			yield(DirectoryUser{}, err)
 			return
 		}
-		body := search{Emails: find.Emails, IDs: find.IDs, Term: find.Term, Limit: min(max(size, 1), maxPage)}
+		body := search{
+			Emails: find.Emails, IDs: find.IDs, Term: find.Term, Expand: find.expand(c.groups), Limit: min(max(size, 1), maxPage),
+		}
+		path := c.directoryPath(allDirectories) + "/users/search"
 		for seen := map[string]bool{}; ; {
 			var p userPage[DirectoryUser]
-			call := request{operation: opSearch, method: http.MethodPost, path: c.usersPath() + "/search", body: body}
+			call := request{operation: opSearch, method: http.MethodPost, path: path, body: body}
 			if err := c.read(ctx, call, readBudget, &p); err != nil {
 				yield(DirectoryUser{}, err)
 				return
@@ -109,7 +147,7 @@ func (c *Client) SearchUsers(ctx context.Context, find Find, size int) iter.Seq2
 				return
 			}
 			seen[next] = true
-			body = search{Cursor: next, Limit: body.Limit}
+			body = search{Cursor: next, Expand: body.Expand, Limit: body.Limit}
 		}
 	}
 }
@@ -122,7 +160,8 @@ func (c *Client) DirectoryUser(ctx context.Context, id string) (DirectoryUser, e
 	var answer struct {
 		Data DirectoryUser `json:"data"`
 	}
-	call := request{operation: opUser, method: http.MethodGet, path: c.usersPath() + "/" + url.PathEscape(id)}
+	path := c.directoryPath(c.directory) + "/users/" + url.PathEscape(id)
+	call := request{operation: opUser, method: http.MethodGet, path: path}
 	if err := c.read(ctx, call, readBudget, &answer); err != nil {
 		return DirectoryUser{}, err
 	}

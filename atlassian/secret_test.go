@@ -27,8 +27,10 @@ func every(t *testing.T, d *Directory) []error {
 	_, directories := d.client.Directories(ctx)
 	_, check := d.client.CheckKey(ctx)
 	_, org := d.client.OrgName(ctx)
+	_, ids := d.ByID(ctx, []string{"a"})
+	_, groups := d.GroupsNamed(ctx, []string{"finance"})
 	all := []error{
-		account, privileges, addresses, search, domains, user, directories, check, org,
+		account, privileges, addresses, search, domains, user, directories, check, org, ids, groups,
 		d.SetEmail(ctx, "a", "b@example.com"), d.Deactivate(ctx, "a", "bye"), d.Activate(ctx, "a"),
 	}
 	for _, err := range d.Members(ctx) {

@@ -62,6 +62,18 @@ func newOrganisation(t testing.TB, accounts ...organisation.Account) *organisati
 	return o
 }
 
+// inGroup adds a group with members.
+func inGroup(t testing.TB, o *organisation.Organisation, g organisation.Group, members ...string) {
+	t.Helper()
+	g, err := o.AddGroup(g)
+	if err == nil {
+		err = o.Join(g.ID, members...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func newWorld(t testing.TB, o *organisation.Organisation, base string, change func(*Config)) *world {
 	t.Helper()
 	o.SetBaseURL(base)

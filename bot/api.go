@@ -183,6 +183,11 @@ func (a *api) post(
 	if err := a.pacer(channel).wait(ctx, r); err != nil {
 		return "", err
 	}
+	return a.postNow(ctx, channel, thread, key, m)
+}
+
+// postNow is post without waiting; whoever calls it has had their turn (pacer).
+func (a *api) postNow(ctx context.Context, channel, thread, key string, m message) (ts string, err error) {
 	opts := append(m.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
@@ -206,7 +211,7 @@ func (m message) options() []slack.MsgOption {
 // update edits a message of ours in place; whoever calls it has had their turn (updates). key as in post: an edit without
 // metadata would take it away.
 func (a *api) update(ctx context.Context, channel, ts, key string, m message) error {
-	opts := append(m.options(), slack.MsgOptionMetadata(slack.SlackMetadata{
+	opts := append(m.anew(time.Now()).options(), slack.MsgOptionMetadata(slack.SlackMetadata{
 		EventType: postEvent, EventPayload: map[string]any{"key": key},
 	}))
 	return a.call(ctx, "chat.update", func(ctx context.Context) error {

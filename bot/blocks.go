@@ -64,6 +64,41 @@ type message struct {
 // fallback is the text as Slack takes it.
 func (m message) fallback() string { return clip(m.Text, maxFallback) }
 
+// anew is the message under block ids that no edit before had: Slack asks for new ones at every edit, even when the
+// message says what it said. The blocks it was made of stay as they are.
+func (m message) anew(at time.Time) message {
+	suffix := "-" + strconv.FormatInt(at.UnixMilli(), 36)
+	blocks := make([]slack.Block, len(m.Blocks))
+	for i, b := range m.Blocks {
+		switch b := b.(type) {
+		case *slack.HeaderBlock:
+			c := *b
+			c.BlockID += suffix
+			blocks[i] = &c
+		case *slack.SectionBlock:
+			c := *b
+			c.BlockID += suffix
+			blocks[i] = &c
+		case *slack.ContextBlock:
+			c := *b
+			c.BlockID += suffix
+			blocks[i] = &c
+		case *slack.ActionBlock:
+			c := *b
+			c.BlockID += suffix
+			blocks[i] = &c
+		case *slack.TableBlock:
+			c := *b
+			c.BlockID += suffix
+			blocks[i] = &c
+		default: // a kind that no message of ours has
+			blocks[i] = b
+		}
+	}
+	m.Blocks = blocks
+	return m
+}
+
 // clip cuts s after limit letters, visibly.
 func clip(s string, limit int) string {
 	n := 0
@@ -210,6 +245,14 @@ func many(n int, one, more string) string {
 		return "1 " + one
 	}
 	return number(n) + " " + more
+}
+
+// plural is a word in the right number.
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }
 
 // lines names rows in a sentence, cut after rowsShown.

@@ -93,7 +93,12 @@ func (c card) rank(t *track) rank {
 func (c card) drawWith(id func(part string) string) message {
 	b := c.Batch
 	title := c.title()
-	blocks := []slack.Block{header(id("title"), title), section(id("who"), c.who())}
+	blocks := []slack.Block{header(id("title"), title)}
+	if b.Emergency {
+		blocks = append(blocks, section(id("emergency"),
+			":rotating_light: *Emergency*: one approval by another person is enough, whatever the rules say. Every admin was told."))
+	}
+	blocks = append(blocks, section(id("who"), c.who()))
 	blocks = append(blocks, section(id("status"), c.status()))
 	if linked := links(c.Links); linked != "" {
 		blocks = append(blocks, section(id("links"), linked))
@@ -190,6 +195,9 @@ func (c card) status() string {
 		if by := b.Approvers(); len(by) > 0 {
 			s += "\nApproved by " + approvals(b)
 		}
+		if len(b.Dropped) > 0 {
+			s += "\n" + droppedWords(b)
+		}
 		return s
 	}
 }
@@ -205,9 +213,14 @@ func checking(b *workflow.Batch) string {
 func (c card) waiting() string {
 	b := c.Batch
 	s := "*Needs " + many(b.Approvals, "approval", "approvals") + "*"
-	if b.Approvals == 1 {
+	switch {
+	case len(b.Why) > 0:
+		s += " (" + quoted(strings.Join(b.Why, "; "), reasonText) + ")"
+	case b.Emergency && b.Approvals == 1:
+		s += " (an emergency)"
+	case b.Approvals == 1:
 		s += " (the settings ask for one by another admin)"
-	} else {
+	default:
 		s += " (the settings ask for as many)"
 	}
 	if by := b.Approvers(); len(by) > 0 {
@@ -217,10 +230,23 @@ func (c card) waiting() string {
 	if !b.Expires.IsZero() {
 		s += " Ends undecided " + moment(b.Expires) + "."
 	}
+	if len(b.Dropped) > 0 {
+		s += "\n:warning: " + droppedWords(b)
+	}
 	if c.Nobody != "" {
 		s += "\n:warning: " + quoted(c.Nobody, reasonText)
 	}
+	if missing := b.Traits.NoGroups; len(missing) > 0 {
+		s += "\n:warning: The settings name " + plural(len(missing), "the group", "the groups") + " " +
+			quoted(strings.Join(missing, ", "), lineText) + ", which Atlassian does not show: nobody is protected or counted by it."
+	}
 	return s
+}
+
+// droppedWords says whose approvals do not count any more.
+func droppedWords(b *workflow.Batch) string {
+	return "The approval of " + mentions(b.Dropped[:min(len(b.Dropped), adminsShown)]) +
+		" does not count any more: who gave it may not approve now."
 }
 
 // mayApprove names the admins. Nobody is called by it: the card is posted before it waits for approval, and an edit calls
@@ -249,7 +275,7 @@ func (c card) mayApprove() string {
 func approvals(b *workflow.Batch) string {
 	var out []string
 	for _, d := range b.Decisions {
-		if d.Verdict == workflow.Approve && d.Digest == b.Digest {
+		if d.Verdict == workflow.Approve && d.Digest == b.Digest && !slices.Contains(b.Dropped, d.Person.ID) {
 			out = append(out, mention(d.Person.ID)+" "+moment(d.At))
 		}
 	}

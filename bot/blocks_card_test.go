@@ -80,6 +80,18 @@ func cards() map[string]card {
 		c.Batch.Decisions = []workflow.Decision{{Person: bob, Verdict: workflow.Approve, Digest: testDigest, At: at(5)}}
 		c.Nobody = "Nobody can approve this just now: the group of admins is empty."
 	})
+	in("by_rule", func(c *card) {
+		c.Batch.Approvals, c.Batch.Why = 2, []string{"more than 200 changes, here 1200", "accounts of the group <!channel>"}
+		c.Batch.Decisions = []workflow.Decision{{Person: bob, Verdict: workflow.Approve, Digest: testDigest, At: at(5)}}
+		c.Batch.Dropped = []string{bob.ID}
+		c.Batch.Traits.NoGroups = []string{"break-glass"}
+	})
+	in("emergency", func(c *card) { c.Batch.Emergency = true })
+	in("emergency_done", func(c *card) {
+		approve(c, workflow.Done)
+		c.Batch.Ended, c.Batch.Emergency = at(30), true
+		c.Summary.Groups[0].State, c.Summary.Groups[1].State = workflow.ChangeDone, workflow.ChangeDone
+	})
 	in("approved", func(c *card) { approve(c, workflow.Approved) })
 	in("running", func(c *card) { approve(c, workflow.Running) })
 	in("cancelling", func(c *card) {

@@ -42,6 +42,12 @@ func (t progress) draw() message {
 	return t.message("progress", text)
 }
 
+// progressClosed stands where the progress of a run stood that was retried before its last count was shown.
+func (t thread) progressClosed() message {
+	return t.message("progress", fmt.Sprintf("This run has ended; %s has what became of every row. The retry counts below.",
+		resultsFile(t.Batch.Number, max(run(t.Batch)-1, 1))))
+}
+
 // goes says how fast the run goes and how long it has to go, what it waits for, or how it ended.
 func (t progress) goes(left int) string {
 	b := t.Batch

@@ -49,8 +49,9 @@ type Config struct {
 	Requests string // id of the channel where people ask and cards stand
 	Reports  string // id of the channel for reports; "" means Requests
 
-	Admins     []string // ids of people (U…) and user groups (S…)
-	Requesters []string
+	Admins        []string // ids of people (U…) and user groups (S…)
+	Requesters    []string
+	MostApprovals int // the most that the settings can ask for; 0 means 1
 
 	MaxFileBytes int64 // of an uploaded file; 0 means 10 MB
 	MaxRows      int   // limits.max_changes, with which a file was read; 0 means 5000
@@ -112,7 +113,9 @@ type Store interface {
 	Batches
 	Posts
 	Memory
-	// LogEvent writes down what changes no batch.
+	// NoteGroup writes down who is in a user group, when it is not who was in it when it was last read.
+	NoteGroup(ctx context.Context, group string, members []string) error
+	// LogEvent writes down what belongs to no change of a batch.
 	LogEvent(ctx context.Context, e workflow.Event) error
 }
 
@@ -213,6 +216,12 @@ func New(cfg Config) (*Bot, error) {
 	b.api.http, b.api.url, b.api.token = cfg.HTTP, cfg.APIURL, cfg.BotToken
 	b.api.memory = cfg.Store
 	b.people = newPeople(b.api, cfg.Admins, cfg.Requesters)
+	b.people.most = cfg.MostApprovals
+	b.people.groups.noticed = func(ctx context.Context, id string, members []string) {
+		if err := cfg.Store.NoteGroup(ctx, id, members); err != nil {
+			b.log.Error().Err(err).Str("group", id).Msg("write down who is in a user group")
+		}
+	}
 	var options []socketmode.Option
 	if cfg.Dial != nil {
 		dialer := websocket.Dialer{NetDialContext: cfg.Dial, HandshakeTimeout: callTimeout}

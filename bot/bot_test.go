@@ -1,9 +1,12 @@
 package bot
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -63,6 +66,35 @@ func TestFileToResults(t *testing.T) {
 	if w.accounts.calls != 6 {
 		t.Errorf("%d calls changed something, want 6", w.accounts.calls)
 	}
+}
+
+// Slack asks for new block ids at every edit. A refused click has the card edited that says what it said before.
+func TestEditsHaveNewBlockIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(2))
+	w.say(requests, "", renames(2))
+	card := w.cardSays(1, "Needs 1 approval")
+	before := blockIDs(t, card)
+	w.click("U0CAROL", card, actionApprove)
+	w.told("U0CAROL", requests, "cannot decide on it")
+	w.until("the card is edited under new block ids", func() bool {
+		now, _ := w.card(1)
+		return !slices.ContainsFunc(blockIDs(t, now), func(id string) bool { return slices.Contains(before, id) })
+	})
+}
+
+func blockIDs(t *testing.T, m workspace.Message) (ids []string) {
+	t.Helper()
+	var blocks []struct {
+		ID string `json:"block_id"`
+	}
+	if err := json.Unmarshal(m.Blocks, &blocks); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks {
+		ids = append(ids, b.ID)
+	}
+	return ids
 }
 
 func TestRejectWithReason(t *testing.T) {
@@ -138,8 +170,11 @@ func TestCommands(t *testing.T) {
 		w.command(c.person, "C0OTHER", c.words)
 		w.told(c.person, "C0OTHER", c.want)
 	}
-	w.command("U0CAROL", requests, "deactivate p2@old.example")
-	w.cardSays(1, "Needs 1 approval")
+	w.command("U0CAROL", requests, "deactivate p2@old.example -- Thank you for all")
+	card := w.cardSays(1, "Needs 1 approval")
+	if plan := w.fileInThread(card.TS, "batch-1-plan.csv"); !strings.Contains(plan, ",ready,,,Thank you for all,") {
+		t.Errorf("the plan lacks the message behind the dashes:\n%s", plan)
+	}
 	w.told("U0CAROL", requests, "|Look at its card>")
 	w.command("U0CAROL", requests, "batch 1")
 	w.told("U0CAROL", requests, "|#1 deactivate 1 account>")

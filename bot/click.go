@@ -100,6 +100,7 @@ func (b *Bot) refused(ctx context.Context, number int64, digest string, to where
 // act does what one of the buttons or commands on a batch says.
 func (b *Bot) act(ctx context.Context, action string, number int64, digest string, to where) (*workflow.Batch, error) {
 	engine := b.cfg.Engine
+	ctx = withStamp(ctx, to.Came)
 	switch action {
 	case actionApprove, actionResume, actionRetry:
 		actor, err := b.people.deciding(ctx, to.Person, to.Channel, to.Came)

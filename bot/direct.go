@@ -127,6 +127,35 @@ func (d *deliver) tellDirectly(ctx context.Context, b *workflow.Batch, s workflo
 	}
 }
 
+// tellEmergency tells every admin directly, once, that a batch of the emergency group needs one approval only. An admin who
+// cannot be told does not keep the others from it.
+func (d *deliver) tellEmergency(ctx context.Context, l *look, card place, t *track) error {
+	admins, err := d.people.Admins(ctx)
+	if err != nil {
+		return fmt.Errorf("find the admins to tell of an emergency: %w", err)
+	}
+	b := l.Batch
+	text := fmt.Sprintf(":rotating_light: *Emergency*: %s, asked for by %s. Reason: %s. One approval by another person is enough.",
+		escape(batchTitle(b, l.Summary)), mention(b.Requester.ID), quoted(b.Reason, reasonText))
+	if link := d.api.permalink(ctx, card.channel, card.thread); link != "" {
+		text += " <" + link + "|Look at its card>"
+	}
+	var failed []error
+	for _, admin := range admins {
+		at := place{key: directPrefix(b.Number) + "emergency/" + admin.ID, batch: b.Number, channel: admin.ID, rank: rankDecision}
+		if _, put := t.put[at.key]; put {
+			continue
+		}
+		_, err := d.put(ctx, at, said(text), "", t)
+		if refused(err) {
+			d.log.Warn().Int64("batch", b.Number).Str("person", admin.ID).Err(err).Msg("tell an admin of an emergency")
+			t.put[at.key], err = "", nil
+		}
+		failed = append(failed, err)
+	}
+	return together(failed)
+}
+
 // directKey names what a person is told of a batch's state, once in each run.
 func directKey(b *workflow.Batch, person string) string {
 	if run(b) == 1 {

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +15,8 @@ type stamp int64
 // groups reads the members of user groups. Slack lets us do so about 20 times a minute for all groups together
 // (usergroups.users.list, tier 2), so that whoever may use the same read shares it.
 type groups struct {
-	slack directory
+	slack   directory
+	noticed func(ctx context.Context, id string, members []string) // of a read that shows others than the one before; may be nil
 
 	mu      sync.Mutex
 	latest  stamp
@@ -113,6 +115,12 @@ func (g *groups) join(id string, since stamp) (r *roll, mine bool) {
 
 func (g *groups) read(ctx context.Context, id string, r *roll) {
 	r.members, r.err = g.slack.group(ctx, id, func() { r.asked, r.at = g.now(), time.Now() })
+	g.mu.Lock()
+	before := g.known[id]
+	g.mu.Unlock()
+	if r.err == nil && g.noticed != nil && (before == nil || before.err != nil || !slices.Equal(before.members, r.members)) {
+		g.noticed(ctx, id, r.members) // it is written down before anybody goes by it
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.reading, id)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,6 +168,7 @@ type world struct {
 	engine    *workflow.Engine
 	accounts  *accounts
 	bot       *Bot
+	roster    atomic.Pointer[Bot] // bot, for the engine
 	url       string
 	reports   Reports
 	wrap      func(Engine) Engine // around the engine, for the next bot; may be nil
@@ -231,7 +233,8 @@ func startWorld(t *testing.T, w *world) *world {
 		t.Fatal(err)
 	}
 	w.engine, err = workflow.New(workflow.Config{
-		Store: w.db, Directory: w.accounts, OrgID: "org", Approvals: 1, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
+		Store: w.db, Directory: w.accounts, OrgID: "org", Policy: workflow.Policy{Approvals: 1}, People: roster{w},
+		ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: defaultMaxFile, MaxRows: 5000},
 		Run:    workflow.RunLimits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50, Window: w.window}, Log: zerolog.Nop(),
 	})
@@ -339,6 +342,21 @@ func (w *world) faults(f workspace.Faults) {
 }
 
 // startBot starts a bot, over another view of the store when one is given, and waits until Slack reaches it.
+// roster asks the world's bot who is who.
+type roster struct{ world *world }
+
+func (r roster) Standing(ctx context.Context, id string, admin bool) (workflow.Actor, error) {
+	return r.world.roster.Load().People().Standing(ctx, id, admin)
+}
+
+func (r roster) Members(ctx context.Context, group string, age time.Duration) ([]string, error) {
+	return r.world.roster.Load().People().Members(ctx, group, age)
+}
+
+func (r roster) Admins(ctx context.Context) ([]workflow.Person, error) {
+	return r.world.roster.Load().People().Admins(ctx)
+}
+
 func (w *world) startBot(over Store) {
 	w.t.Helper()
 	if over == nil {
@@ -366,6 +384,7 @@ func (w *world) startBot(over Store) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	done := make(chan error, 1)
 	w.bot = bot
+	w.roster.Store(bot)
 	if w.quick { // the sandbox's own limits are lifted, too
 		bot.api.every, bot.api.allowed = time.Millisecond, nil
 		bot.api.updates.every = time.Millisecond

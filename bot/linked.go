@@ -19,6 +19,15 @@ type linked struct {
 	URL    string // of its card, "" when that does not stand
 }
 
+// plain is the number as words of their own, so that "undone by #43" can be read and searched for; the way to the card
+// comes behind it.
+func (l linked) plain() string {
+	if l.URL == "" {
+		return fmt.Sprintf("#%d", l.Number)
+	}
+	return fmt.Sprintf("#%d (<%s|look at it>)", l.Number, l.URL)
+}
+
 func (l linked) name() string {
 	if l.URL == "" {
 		return fmt.Sprintf("#%d", l.Number)
@@ -55,9 +64,9 @@ func (l linked) to() string {
 	case workflow.LinkUndo:
 		switch {
 		case l.Batch.State == workflow.Done:
-			return "*Undone* by " + l.name() + " " + moment(l.Batch.Ended) + "."
+			return "Undone by " + l.plain() + " " + moment(l.Batch.Ended) + "."
 		case l.Batch.State.Open():
-			return "Being undone by " + l.name() + is
+			return "Being undone by " + l.plain() + is
 		}
 		return l.name() + " was to undo it" + is
 	default:

@@ -86,7 +86,7 @@ func TestUndo(t *testing.T) {
 			t.Errorf("the card of the way back does not say %q:\n%s", want, text(back))
 		}
 	}
-	w.cardSays(1, "Being undone by <http")
+	w.cardSays(1, "Being undone by #2 (<http")
 	old = w.cardSays(1, "(waiting for approval)")
 	if !strings.Contains(text(old), "Undo: #2") {
 		t.Errorf("the button does not show the number of the way back:\n%s", text(old))
@@ -97,7 +97,7 @@ func TestUndo(t *testing.T) {
 	w.told("U0BOB", requests, "cannot decide on it")
 	w.click("U0ALICE", back, actionApprove)
 	w.cardSays(2, "*Done*")
-	w.cardSays(1, "*Undone* by <http")
+	w.cardSays(1, "Undone by #2 (<http")
 	old = w.mayPress("")
 	if err := w.slack.ClickStale(t.Context(), "U0CAROL", requests, back, actionApprove); err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestLinkedWords(t *testing.T) {
 			[]string{"Being undone by #44 (running)."},
 			[]string{"Retry failed", "Undo: #44"},
 		},
-		{"undone", []linked{made(44, workflow.LinkUndo, workflow.Done)}, []string{"*Undone* by #44"}, []string{"Retry failed"}},
+		{"undone", []linked{made(44, workflow.LinkUndo, workflow.Done)}, []string{"Undone by #44"}, []string{"Retry failed"}},
 		{
 			"the rest",
 			[]linked{made(45, workflow.LinkRest, workflow.AwaitingApproval)},

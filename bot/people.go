@@ -69,12 +69,15 @@ type people struct {
 	requesters []string
 	team       string // our workspace
 	enterprise string // and the organisation it belongs to, "" when none
+	most       int    // the most approvals that the settings ask for
+	once       stamp  // from when on reads of groups are good enough, for who asks only once; 0 = each time anew
 
 	groups *groups
 
 	mu     sync.Mutex
 	users  map[string]known[*slack.User]
-	places map[string]known[bool] // channel → it is shared with another organisation
+	seen   map[string]known[workflow.Person] // for their addresses
+	places map[string]known[bool]            // channel → it is shared with another organisation
 }
 
 // known is what was read of something, and when.
@@ -86,33 +89,40 @@ type known[T any] struct {
 func newPeople(from directory, admins, requesters []string) *people {
 	return &people{
 		slack: from, admins: admins, requesters: requesters, groups: newGroups(from),
-		users: map[string]known[*slack.User]{}, places: map[string]known[bool]{},
+		users: map[string]known[*slack.User]{}, places: map[string]known[bool]{}, seen: map[string]known[workflow.Person]{},
 	}
 }
 
 // asking gives the person for an act that only asks; what was read less than a minute ago will do.
 func (p *people) asking(ctx context.Context, id, channel string) (workflow.Actor, error) {
-	return p.check(ctx, id, channel, askFor, func(ctx context.Context, group string) ([]string, error) {
-		return p.groups.lately(ctx, group, askFor)
-	})
+	return p.check(ctx, id, channel, check{age: askFor, adminsOf: p.askedLately, requestersOf: p.askedLately})
+}
+
+// askedLately gives the members of a group as they were up to a minute ago.
+func (p *people) askedLately(ctx context.Context, group string) ([]string, error) {
+	return p.groups.lately(ctx, group, askFor)
 }
 
 // deciding reads the person, the groups and the channel from Slack, for a decision that came at the stamp. Every error is
 // a *StrangerError.
 func (p *people) deciding(ctx context.Context, id, channel string, came stamp) (workflow.Actor, error) {
-	return p.check(ctx, id, channel, 0, func(ctx context.Context, group string) ([]string, error) {
-		return p.groups.since(ctx, group, came)
-	})
+	fresh := func(ctx context.Context, group string) ([]string, error) { return p.groups.since(ctx, group, came) }
+	return p.check(ctx, id, channel, check{adminsOf: fresh, requestersOf: p.askedLately}) // who may ask has no say in it
 }
 
-// check finds out who somebody is. age is how old what is known of person and channel may be, adminsOf reads a group that
-// may make them an admin. Whether they may ask has no say in a decision, so that a minute does for it.
-func (p *people) check(
-	ctx context.Context, id, channel string, age time.Duration, adminsOf func(context.Context, string) ([]string, error),
-) (workflow.Actor, error) {
+// check is how somebody is looked at.
+type check struct {
+	age time.Duration // how old what is known of person and channel may be
+	// adminsOf and requestersOf read a group that may make them an admin, or let them ask.
+	adminsOf, requestersOf func(context.Context, string) ([]string, error)
+	anyRole                bool // who may ask is not looked at as an admin
+}
+
+// check finds out who somebody is.
+func (p *people) check(ctx context.Context, id, channel string, how check) (workflow.Actor, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the check took over "+checkTimeout.String()))
 	defer cancel()
-	u, err := recall(p, p.users, id, age, func() (*slack.User, error) { return p.slack.person(ctx, id) })
+	u, err := recall(p, p.users, id, how.age, func() (*slack.User, error) { return p.slack.person(ctx, id) })
 	if err != nil {
 		kind := NotCheckable
 		if slackCode(err) == "user_not_visible" { // Slack shows them to their own organisation only
@@ -124,7 +134,7 @@ func (p *people) check(
 		return workflow.Actor{}, &StrangerError{Kind: kind}
 	}
 	if channel != "" && !strings.HasPrefix(channel, "D") {
-		ext, err := recall(p, p.places, channel, age, func() (bool, error) { return p.slack.shared(ctx, channel) })
+		ext, err := recall(p, p.places, channel, how.age, func() (bool, error) { return p.slack.shared(ctx, channel) })
 		switch {
 		case err != nil && !unknownChannel(err):
 			return workflow.Actor{}, &StrangerError{Kind: NotCheckable, Err: err}
@@ -133,25 +143,40 @@ func (p *people) check(
 		}
 	}
 	actor := workflow.Actor{Person: workflow.Person{ID: u.ID, Name: oneLine(nameOf(u), nameText), Email: u.Profile.Email}}
+	err = p.roles(ctx, &actor, how)
+	return actor, err
+}
+
+// roles finds out what somebody may do.
+func (p *people) roles(ctx context.Context, actor *workflow.Actor, how check) error {
 	var problem error
-	if actor.Admin, err = member(ctx, id, p.admins, adminsOf); err != nil {
-		problem = err
-	}
-	if !actor.Admin { // an admin may ask, too
-		actor.Requester, err = member(ctx, id, p.requesters, func(ctx context.Context, group string) ([]string, error) {
-			return p.groups.lately(ctx, group, askFor)
-		})
-		if err != nil {
+	admins := func() {
+		var err error
+		if actor.Admin, err = member(ctx, actor.ID, p.admins, how.adminsOf); err != nil {
 			problem = err
 		}
 	}
-	switch {
-	case !actor.Admin && problem != nil: // a group that could not be read might have made them an admin
-		return workflow.Actor{}, &StrangerError{Kind: NotCheckable, Err: problem}
-	case !actor.HasRole():
-		return actor, &StrangerError{Kind: WithoutRole}
+	requesters := func() {
+		var err error
+		if actor.Requester, err = member(ctx, actor.ID, p.requesters, how.requestersOf); err != nil {
+			problem = err
+		}
 	}
-	return actor, nil
+	if how.anyRole {
+		if requesters(); !actor.Requester {
+			admins()
+		}
+	} else if admins(); !actor.Admin { // an admin may ask, too
+		requesters()
+	}
+	switch {
+	case actor.HasRole() && (actor.Admin || problem == nil || how.anyRole):
+		return nil
+	case problem != nil: // a group that could not be read might have made them an admin
+		*actor = workflow.Actor{}
+		return &StrangerError{Kind: NotCheckable, Err: problem}
+	}
+	return &StrangerError{Kind: WithoutRole}
 }
 
 // recall gives what is known under the key, if it is younger than age, else what read gives.
@@ -245,14 +270,25 @@ func (p *people) mayAsk(ctx context.Context) func(person string) bool {
 // isGroup says whether an entry of the settings is a user group.
 func isGroup(entry string) bool { return strings.HasPrefix(entry, "S") }
 
-// unapproved says in a sentence why nobody but the given people is an admin just now, "" when somebody is or it is not
-// known. Empty and unreadable groups are no mistake of the settings, but batches wait for them. It reads nothing: current
-// is false when lookForApprovers has something to find out.
-func (p *people) unapproved(but ...string) (why string, current bool) {
-	for _, id := range p.admins {
-		if !isGroup(id) && !slices.Contains(but, id) {
-			return "", true
+// unapproved says in a sentence why fewer people than are needed, besides the given ones, are admins just now, "" when
+// enough are or it is not known. Empty and unreadable groups are no mistake of the settings, but batches wait for them. It
+// reads nothing: current is false when lookForApprovers has something to find out.
+func (p *people) unapproved(need int, but ...string) (why string, current bool) {
+	able := map[string]bool{}
+	count := func(ids ...string) {
+		for _, id := range ids {
+			if !slices.Contains(but, id) {
+				able[id] = true
+			}
 		}
+	}
+	for _, id := range p.admins {
+		if !isGroup(id) {
+			count(id)
+		}
+	}
+	if len(able) >= need {
+		return "", true
 	}
 	current = true
 	var trouble []string
@@ -267,22 +303,31 @@ func (p *people) unapproved(but ...string) (why string, current bool) {
 			return "", false
 		case r.err != nil:
 			trouble = append(trouble, "the group "+id+" cannot be read ("+slackCode(r.err)+")")
-		case slices.ContainsFunc(r.members, func(m string) bool { return !slices.Contains(but, m) }):
-			return "", current
 		case len(r.members) == 0:
 			trouble = append(trouble, "the group "+id+" is empty")
 		}
+		if count(r.members...); len(able) >= need {
+			return "", current
+		}
 	}
-	if len(trouble) == 0 {
-		return "Nobody can approve this just now: there is no other admin.", current
+	switch n := len(able); {
+	case n > 0:
+		why = fmt.Sprintf("Only %s can approve this just now, and it needs %d", many(n, "other admin", "other admins"), need)
+	case len(trouble) == 0:
+		why = "Nobody can approve this just now: there is no other admin"
+	default:
+		why = "Nobody can approve this just now"
 	}
-	return "Nobody can approve this just now: " + list(trouble) + ".", current
+	if len(trouble) > 0 {
+		why += ": " + list(trouble)
+	}
+	return why + ".", current
 }
 
 // lookForApprovers reads the groups of admins, as far as it takes to know that whoever asks somebody else can approve. An
 // error means that Slack cannot be asked.
 func (p *people) lookForApprovers(ctx context.Context) error {
-	const enough = 3 // requester, author and another
+	enough := max(p.most, 1) + 2 // requester, author, and as many others as can be asked for
 	seen := map[string]bool{}
 	for _, id := range p.admins {
 		if !isGroup(id) {
@@ -320,4 +365,5 @@ func (p *people) changed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.users)
+	clear(p.seen)
 }

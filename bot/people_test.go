@@ -217,7 +217,7 @@ func TestUnapproved(t *testing.T) {
 			p := newPeople(f, c.admins, nil)
 			_ = p.lookForApprovers(t.Context()) // an outage is no answer
 			reads := f.reads.Load()
-			if got, _ := p.unapproved(c.but...); got != c.want || f.reads.Load() != reads {
+			if got, _ := p.unapproved(1, c.but...); got != c.want || f.reads.Load() != reads {
 				t.Errorf("got %q, want %q, with %d reads", got, c.want, f.reads.Load()-reads)
 			}
 		})

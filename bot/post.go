@@ -33,6 +33,7 @@ type place struct {
 	version int64  // the revision of an open batch that it shows; 0 for what is settled at its end
 	rank    rank
 	paid    bool         // an edit has had its turn
+	sends   bool         // a send has had its turn
 	anew    func() error // called before a message that is gone is posted again; may be nil
 }
 
@@ -84,7 +85,12 @@ func (d *deliver) put(ctx context.Context, at place, m message, mark string, t *
 
 // send posts the message; where Slack does not take its blocks, in a plainer form.
 func (d *deliver) send(ctx context.Context, at place, m message) (string, error) {
-	ts, err := d.api.post(ctx, at.channel, at.thread, at.key, m, at.rank)
+	if !at.sends {
+		if err := d.api.pacer(at.channel).wait(ctx, at.rank); err != nil {
+			return "", err
+		}
+	}
+	ts, err := d.api.postNow(ctx, at.channel, at.thread, at.key, m)
 	for _, plainer := range plainerForms(m) {
 		if !badBlocks(err) {
 			break

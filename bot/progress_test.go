@@ -48,6 +48,39 @@ func countsIn(text string) (out [3]int) {
 	return out
 }
 
+// A retry that begins before the progress of the first run was shown leaves no count behind that is not true any more.
+func TestRetryBeforeProgressIsShown(t *testing.T) {
+	t.Parallel()
+	const others = 6
+	a := newAccounts(8 + others)
+	a.takes = 300 * time.Millisecond
+	a.refuse = map[string]bool{"712020:0002": true}
+	inBubble(t, a, func(w *world) {
+		w.say(requests, "", renames(8))
+		first := w.cardSays(1, "Needs 1 approval")
+		for i := range others { // what is said of them goes before a count
+			w.say(requests, "", slice(8+i, 1))
+		}
+		w.click("U0ALICE", first, actionApprove)
+		card := w.mayPress("retry_failed undo")
+		a.set(func() { a.refuse = nil })
+		w.click("U0ALICE", card, actionRetry)
+		w.inThread(card.TS, "Run 2 of #1 is done: *8* done")
+		time.Sleep(time.Minute) // fake time
+		shown := 0
+		for _, m := range w.slack.Thread(requests, card.TS, "U0ALICE") {
+			if strings.Contains(m.Text, "░") || strings.Contains(m.Text, "█") {
+				if shown++; countsIn(m.Text)[2] != 0 {
+					w.t.Errorf("the thread still says %q", m.Text)
+				}
+			}
+		}
+		if shown == 0 {
+			w.t.Error("the thread shows no progress")
+		}
+	})
+}
+
 // Five batches run side by side: within Slack's limits, each progress is edited every few seconds and ends at its end; a
 // paused card counts what the database counts, and other cards are as quick as ever.
 func TestFiveRunsSideBySide(t *testing.T) {

@@ -21,9 +21,16 @@ func refusedFor(err error) string {
 		}
 		return string(stranger.Kind)
 	}
+	if guard, is := errors.AsType[*workflow.GuardError](err); is {
+		return string(guard.Code)
+	}
+	if more, is := errors.AsType[*workflow.NeedsMoreError](err); is {
+		return more.Error()
+	}
 	for _, known := range []error{
 		workflow.ErrNoRole, workflow.ErrNotAdmin, workflow.ErrOwnBatch, workflow.ErrSameHuman, workflow.ErrHiddenAddress,
 		workflow.ErrOwnAccount, workflow.ErrStaleDigest, workflow.ErrNotRequester, workflow.ErrMayNotResume,
+		workflow.ErrRequesterLost,
 	} {
 		if errors.Is(err, known) {
 			return known.Error()

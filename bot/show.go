@@ -112,7 +112,7 @@ func (d *deliver) card(ctx context.Context, l *look, w *drawing) (card, place, e
 	}
 	if b.State == workflow.AwaitingApproval {
 		var current bool
-		if c.Nobody, current = d.people.unapproved(b.Requester.ID, b.Author.ID); !current {
+		if c.Nobody, current = d.people.unapproved(b.Approvals, b.Requester.ID, b.Author.ID); !current {
 			poke(d.outdated)
 		}
 	}
@@ -185,6 +185,9 @@ func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawi
 	}
 	say("empty", b.State == workflow.Empty, t.empty)
 	say("admins", b.State == workflow.AwaitingApproval, t.admins)
+	if b.Emergency {
+		failed = append(failed, d.tellEmergency(ctx, l, card, w.tracks[onWords]))
+	}
 	failed = append(failed, d.remind(ctx, t, card, w.tracks[onWords]))
 	say(fmt.Sprintf("pause/%d", b.Stop.At.UnixMilli()), b.State == workflow.Paused, t.paused)
 	if ran(b) {
@@ -269,7 +272,11 @@ func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *dr
 		return nil
 	}
 	t := w.tracks[onProgress]
-	at := below(l.Batch, card, progressName(l.Batch), rankCounts)
+	if err := d.closeProgress(ctx, l.Batch, card, t); err != nil {
+		return err
+	}
+	name := progressName(l.Batch)
+	at := below(l.Batch, card, name, rankCounts)
 	at.edit = true
 	draw := func() message {
 		p := progress{thread: thread{Batch: l.Batch, Summary: l.Summary}, Outlook: d.outlook(ctx, l)}
@@ -281,9 +288,25 @@ func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *dr
 		return p.draw()
 	}
 	m := draw()
-	_, due, err := d.due(ctx, at, m.Text, t)
+	there, due, err := d.due(ctx, at, m.Text, t)
 	if err != nil {
 		return err
+	}
+	if !there { // what is said after a wait has to be true after it
+		posts := d.api.pacer(at.channel)
+		if err := posts.wait(ctx, at.rank); err != nil {
+			return err
+		}
+		now, err := d.load(ctx, l.Batch.Number)
+		if err != nil {
+			posts.back()
+			return err
+		}
+		if *l = *now; progressName(l.Batch) != name {
+			posts.back()
+			return &laterError{}
+		}
+		m, at.sends = draw(), true
 	}
 	if due {
 		r := rankSaid
@@ -307,11 +330,33 @@ func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *dr
 	if _, err = d.put(ctx, at, m, m.Text, t); err != nil {
 		return err
 	}
-	t.edited = time.Now()
+	t.edited, t.counts = time.Now(), name
+	if ran(l.Batch) {
+		t.counts = ""
+	}
 	if l.Batch.State == workflow.Running { // also while nothing changes: time passes, and gates shut
 		return &laterError{d.tempo.progress}
 	}
 	return nil
+}
+
+// closeProgress says under the progress of a run that has ended where its outcome stands, when a retry began before its
+// last count was shown: from then on the counts are those of the retry.
+func (d *deliver) closeProgress(ctx context.Context, b *workflow.Batch, card place, t *track) error {
+	if t.counts == "" || t.counts == progressName(b) {
+		return nil
+	}
+	at := below(b, card, t.counts, rankSaid)
+	at.edit = true
+	m := thread{Batch: b}.progressClosed()
+	there, _, err := d.due(ctx, at, m.Text, t)
+	if err == nil && there {
+		_, err = d.put(ctx, at, m, m.Text, t)
+	}
+	if err == nil {
+		t.counts = ""
+	}
+	return err
 }
 
 // progressName is the key of the progress of a batch's latest run.

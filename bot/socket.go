@@ -33,6 +33,10 @@ const (
 	shortLives   = 10
 	shortWait    = 100 * time.Millisecond
 	shortWaitMax = 30 * time.Second
+	// againAfter bounds the wait before the next try while Slack cannot be reached: slack-go doubles it up to five minutes,
+	// and what people click after an outage would be lost for as long. Two connections that try so often stay far below what
+	// apps.connections.open allows (50 a minute).
+	againAfter = 10 * time.Second
 	// readyGrace is how long we may be without any socket and still call ourselves ready.
 	readyGrace = 15 * time.Second
 	// deafGap is how long we may be without any socket and still rely on Slack to bring events again.
@@ -62,6 +66,10 @@ type link struct {
 	opened time.Time // of the latest socket
 	lost   time.Time // when it was last without a socket
 	short  int       // sockets in a row that lived too short
+
+	end   func()        // ends the present run of slack-go
+	tries int           // in a row that reached nobody
+	pause time.Duration // before the next one
 }
 
 // sockets are all connections. They share one app token; Slack sends each envelope to any one of them.
@@ -73,13 +81,15 @@ type sockets struct {
 	ready func()      // called at each hello
 	// missed is called when a connection stands after a time without any, in which Slack may have had something to say.
 	missed func()
+	// again is againAfter; tests have less time.
+	again time.Duration
 	// free waits until Slack lets us open a connection, and held is told that it asks to wait.
 	free func(ctx context.Context) error
 	held func(ctx context.Context, wait time.Duration)
 }
 
 func newSockets(client *slack.Client, options []socketmode.Option, log zerolog.Logger, to receiver) *sockets {
-	s := &sockets{to: to, log: log, fail: func(error) {}, ready: func() {}, missed: func() {}}
+	s := &sockets{to: to, log: log, fail: func(error) {}, ready: func() {}, missed: func() {}, again: againAfter}
 	s.free, s.held = func(context.Context) error { return nil }, func(context.Context, time.Duration) {}
 	for i := range connections {
 		opts := append([]socketmode.Option{
@@ -109,9 +119,19 @@ func (s *sockets) keep(ctx context.Context, l *link) {
 		if s.free(ctx) != nil {
 			return
 		}
-		err := permanentApp(l.client.RunContext(ctx))
+		run, end := context.WithCancel(ctx)
+		l.begin(end)
+		err := permanentApp(l.client.RunContext(run))
+		anew := run.Err() != nil
+		end()
 		if ctx.Err() != nil {
 			return
+		}
+		if anew {
+			if sleep(ctx, l.paused()) != nil {
+				return
+			}
+			continue
 		}
 		if errors.As(err, new(*PermanentError)) {
 			s.fail(err)
@@ -161,7 +181,11 @@ func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event
 			if wait, throttled := throttle(e.ErrorObj); throttled {
 				s.held(ctx, wait)
 			}
-			l.log.Warn().Str("error", plainError(e.ErrorObj)).Dur("again_in", e.Backoff).Msg("connect to Slack")
+			wait := e.Backoff
+			if _, throttled := throttle(e.ErrorObj); !throttled && slackCode(e.ErrorObj) == "" {
+				wait = l.unreachable(s.again)
+			}
+			l.log.Warn().Str("error", plainError(e.ErrorObj)).Dur("again_in", wait).Msg("connect to Slack")
 		}
 	case socketmode.EventTypeErrorWriteFailed:
 		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok && e.Response != nil {
@@ -264,10 +288,36 @@ func (l *link) everUp() bool {
 	return !l.opened.IsZero()
 }
 
+// begin notes how to end the run of slack-go that begins now.
+func (l *link) begin(end func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end = end
+}
+
+// unreachable ends slack-go's own waiting after a try that reached nobody, and gives the wait before the next one: twice as
+// long each time, up to longest.
+func (l *link) unreachable(longest time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pause = min(shortWait<<min(l.tries, 20), longest)
+	l.tries++
+	if !l.up {
+		l.end()
+	}
+	return l.pause
+}
+
+func (l *link) paused() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pause
+}
+
 func (l *link) hello() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.up, l.opened = true, time.Now()
+	l.up, l.opened, l.tries = true, time.Now(), 0
 }
 
 // down notes that the connection is being opened (again), and says how long to wait before: nothing, unless the sockets

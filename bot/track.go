@@ -42,6 +42,7 @@ type track struct {
 	put      map[string]string // key → what was put there last
 	doubt    bool              // what is there has to be edited, whatever it should show
 	edited   time.Time         // when it last counted further
+	counts   string            // the progress that still counts: its run had not ended when it was last shown
 	pressed  string            // the buttons that the card shows, in short
 	pace     pace
 	failures int

@@ -37,6 +37,12 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		return fmt.Sprintf("That is %s rows, and the limit is %s (limits.max_changes); nothing was taken. Send it in parts.",
 			number(limit.Rows), number(limit.Limit)), true
 	}
+	if guard, is := errors.AsType[*workflow.GuardError](err); is {
+		return guardWords(guard), true
+	}
+	if more, is := errors.AsType[*workflow.NeedsMoreError](err); is {
+		return needsMoreWords(more), true
+	}
 	if refusal, is := errors.AsType[*workflow.Refusal](err); is {
 		return sentence(quoted(refusal.Reason.Words(), reasonText)), true
 	}
@@ -62,6 +68,10 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell you from who asked. Show it in your " +
 			"profile, or let another admin approve."},
 		{workflow.ErrOwnAccount, "This batch is on your own account. Another admin has to approve it."},
+		{workflow.ErrRequesterLost, "Who asked for this batch may not ask for changes any more, so it cannot be approved; nothing was " +
+			"done. Somebody with a role can ask again."},
+		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that decides who may do this. Its operator finds which " +
+			"one with `countersign doctor`."},
 		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the " +
 			"card again, then decide."},
 		{workflow.ErrNotRequester, "Only who asked for this batch may do that; an admin may reject or cancel it."},
@@ -93,6 +103,29 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// guardWords says why a plan may not run by the settings of today.
+func guardWords(e *workflow.GuardError) string {
+	switch e.Code {
+	case workflow.ReasonProtected:
+		return "The settings protect what is in " + plural(len(e.Rows), "line ", "lines ") + lines(e.Rows) +
+			" by now; nothing was done. Withdraw the batch, or cancel it, and ask again without it."
+	case workflow.ReasonOrgAdmin:
+		return "It changes accounts of organisation admins, which the rules do not allow any more; nothing was done."
+	case workflow.ReasonStalePolicy:
+		return sentence(quoted(workflow.NewReason(e.Code, e.Facts...).Words(), reasonText)) +
+			" Nothing was done; withdraw the batch, or cancel it, and ask again."
+	}
+	return sentence(quoted(workflow.NewReason(e.Code, e.Facts...).Words(), reasonText)) + " Nothing was done."
+}
+
+func needsMoreWords(e *workflow.NeedsMoreError) string {
+	text := fmt.Sprintf("The rules now ask for %s, and the batch has %s", many(e.Need, "approval", "approvals"), number(e.Has))
+	if len(e.Why) > 0 {
+		text += " (" + quoted(strings.Join(e.Why, "; "), reasonText) + ")"
+	}
+	return text + ". Nothing was done; cancel it and ask again."
 }
 
 func sentence(s string) string {

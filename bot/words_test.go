@@ -32,6 +32,7 @@ func kinds() map[string]error {
 		"ErrNothingToRead": workflow.ErrNothingToRead, "ErrNeedsAction": workflow.ErrNeedsAction,
 		"ErrUndone": workflow.ErrUndone, "ErrNothingToUndo": workflow.ErrNothingToUndo, "ErrNothingToRetry": workflow.ErrNothingToRetry,
 		"ErrBeingChecked": workflow.ErrBeingChecked, "ErrOtherOrg": workflow.ErrOtherOrg, "ErrTaken": workflow.ErrTaken,
+		"ErrGroupUnreadable": workflow.ErrGroupUnreadable, "ErrRequesterLost": workflow.ErrRequesterLost,
 	}
 }
 

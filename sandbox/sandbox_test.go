@@ -376,6 +376,17 @@ func TestSeedHasEveryCase(t *testing.T) {
 			}
 			addresses[account.Email] = true
 		}
+		members := make(map[string]int)
+		for _, group := range box.Organisation.Groups() {
+			for _, account := range box.Organisation.Accounts() {
+				if slices.Contains(account.Groups, group.ID) {
+					members[group.Name]++
+				}
+			}
+		}
+		if members["break-glass"] != 2 || members["jira-users"] < 150 || members["finance"] < 5 || members["finance"] > 60 {
+			t.Errorf("seed %d: members %v, want 2 in break-glass, many in jira-users and some in finance", seed, members)
+		}
 		want := map[string]int{
 			"all": 250, "inactive": 14, "app": 1, "admin": 1, "stuck": 1, "hidden": 1, "unmanaged": 14, "scim": 14, "google": 4,
 		}

@@ -138,12 +138,51 @@ func (c *company) move(into *organisation.Organisation) error {
 	} {
 		into.AddDomain(domain)
 	}
+	ids := make(map[string]string)
+	for _, group := range groups {
+		added, err := into.AddGroup(group)
+		if err != nil {
+			return fmt.Errorf("seed the organisation: %w", err)
+		}
+		ids[group.Name] = added.ID
+	}
 	for _, account := range c.accounts() {
+		for _, name := range c.groupsOf(account) {
+			account.Groups = append(account.Groups, ids[name])
+		}
 		if err := into.Put(account); err != nil {
 			return fmt.Errorf("seed the organisation: %w", err)
 		}
 	}
 	return nil
+}
+
+// The groups of the organisation.
+const (
+	breakGlass = "break-glass"
+	jiraUsers  = "jira-users"
+	finance    = "finance"
+)
+
+var groups = []organisation.Group{
+	{Name: breakGlass, Description: "Emergency access; nobody touches these accounts"},
+	{Name: jiraUsers, Description: "Everybody with Jira"},
+	{Name: finance},
+}
+
+// groupsOf are the names of the groups that an account is in.
+func (c *company) groupsOf(account organisation.Account) []string {
+	var in []string
+	if account.ID == c.moved[1].ID || account.ID == c.moved[2].ID {
+		in = append(in, breakGlass)
+	}
+	if len(account.Products) > 0 { // whoever has any has Jira
+		in = append(in, jiraUsers)
+	}
+	if account.Profile.Department == "Finance" && account.Managed && !account.Hidden {
+		in = append(in, finance)
+	}
+	return in
 }
 
 // hire makes an ordinary, managed account for somebody whose name nobody has yet.

@@ -103,6 +103,7 @@ type told struct {
 	Author    string `json:"author"`
 	Digest    string `json:"digest"`
 	Approvals int    `json:"approvals"`
+	Person    string `json:"person"`
 	Proof     struct {
 		Batch *batchProof `json:"batch"`
 		Plan  *planProof  `json:"plan"`
@@ -165,7 +166,7 @@ func (r *replay) apply(e entry, t told) {
 }
 
 // decide follows who approved what, and finds a call that too few people had approved by then. The approvals that are
-// needed are those that the plan asked for; that rules asked for more since is not looked at.
+// needed are those that the plan asked for, or the rules since; who dropped out does not count.
 func (r *replay) decide(e entry, t told) {
 	switch e.Kind {
 	case workflow.EventAsked:
@@ -181,6 +182,10 @@ func (r *replay) decide(e entry, t told) {
 		default:
 			r.approved[e.Actor] = true
 		}
+	case workflow.EventNeedsMore:
+		r.approvals = max(r.approvals, t.Approvals)
+	case workflow.EventDropped:
+		delete(r.approved, t.Person)
 	case workflow.EventCalling:
 		if len(r.approved) < max(r.approvals, 1) {
 			r.find(e.Seq, int(e.Row), "a call with %d approvals where %d were needed", len(r.approved), max(r.approvals, 1))

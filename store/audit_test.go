@@ -451,6 +451,53 @@ func TestAuditFindsACallWithoutApproval(t *testing.T) {
 	}
 }
 
+// Approvals that do not count any more, and rules that ask for more than the plan did, are heeded.
+func TestAuditHeedsWhatWasAskedForSince(t *testing.T) {
+	db := open(t)
+	bob := workflow.Person{ID: "U0BOB"}
+	record := func(number int64, actor, kind, data string) {
+		t.Helper()
+		_, err := db.Update(t.Context(), number, func(b *workflow.Batch) error {
+			b.Record(workflow.Event{At: noon, Actor: actor, Kind: kind, Data: json.RawMessage(data)})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dropped, more, right := liveBatch(t, db), liveBatch(t, db), liveBatch(t, db)
+	for _, number := range []int64{dropped, more, right} {
+		decide(t, db, number, alice, workflow.Approve)
+	}
+	record(dropped, workflow.Bot, workflow.EventDropped, `{"person":"U0ALICE"}`)
+	record(more, workflow.Bot, workflow.EventNeedsMore, `{"approvals":2}`)
+	record(right, workflow.Bot, workflow.EventNeedsMore, `{"approvals":2}`)
+	b, err := db.Batch(t.Context(), right)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(right, bob.ID, "approve", fmt.Sprintf(`{"digest":%q}`, b.Digest))
+	for _, number := range []int64{dropped, more, right} {
+		runRow(t, db, number, 2, workflow.ChangeDone)
+	}
+	a, err := db.Audit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, f := range a.Findings {
+		_, what, _ := strings.Cut(f.String(), ", ")
+		said = append(said, what)
+	}
+	want := []string{
+		fmt.Sprintf("batch %d, row 2: a call with 0 approvals where 1 were needed", dropped),
+		fmt.Sprintf("batch %d, row 2: a call with 1 approvals where 2 were needed", more),
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("found %q, want %q", said, want)
+	}
+}
+
 // A log that was cut off shows it for ever: what is written afterwards leaves the gap.
 func TestCutLogKeepsItsGap(t *testing.T) {
 	path := lived(t)

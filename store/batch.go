@@ -15,7 +15,8 @@ var _ workflow.Store = (*DB)(nil)
 
 const batchColumns = `number, org_id, state, revision, requester_id, requester_name, requester_email,
 	author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,
-	created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending, link, lines, run, retry, parked`
+	created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending, link, lines, run, retry, parked,
+	why, emergency, traits, dropped`
 
 // Create records a request in state planning, gives it the next number and revision 1. Its delivery counts as seen from
 // then on; one that was seen before is workflow.ErrTaken. A batch whose Create failed is not to be used again.
@@ -34,14 +35,14 @@ func (db *DB) Create(ctx context.Context, b *workflow.Batch, original []byte) er
 			INSERT INTO batch (org_id, state, revision, requester_id, requester_name, requester_email,
 				author_id, author_name, author_email, reason, verb, source, follows, rows, checked, ignored, digest, approvals,
 				created, planned, expires, approved, started, ended, stop, paused_from, resumed, ending, link, lines, run, retry,
-				parked)
-			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				parked, why, emergency, traits, dropped)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			RETURNING number`,
 			b.OrgID, b.State, b.Requester.ID, b.Requester.Name, b.Requester.Email,
 			b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
 			array(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
 			when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b), b.Link, lines(b),
-			max(b.Run, 1), retry(b), parked(b)).Scan(&number)
+			max(b.Run, 1), retry(b), parked(b), array(b.Why), b.Emergency, text(b.Traits), array(b.Dropped)).Scan(&number)
 		if err != nil {
 			return err
 		}
@@ -221,13 +222,20 @@ func scanBatch(row scanner) (*workflow.Batch, error) {
 		&b.Author.ID, &b.Author.Name, &b.Author.Email, &b.Reason, &b.Verb, document{&b.Source}, &follows, &b.Rows,
 		&b.Checked, document{&b.Ignored}, &b.Digest, &b.Approvals, moment{&b.Created}, moment{&b.Planned},
 		moment{&b.Expires}, moment{&b.Approved}, moment{&b.Started}, moment{&b.Ended}, document{&b.Stop}, &b.PausedFrom,
-		moment{&b.Resumed}, document{&b.Ending}, &b.Link, document{&b.Lines}, &b.Run, document{&b.Retry}, document{&b.Parked})
+		moment{&b.Resumed}, document{&b.Ending}, &b.Link, document{&b.Lines}, &b.Run, document{&b.Retry}, document{&b.Parked},
+		document{&b.Why}, &b.Emergency, document{&b.Traits}, document{&b.Dropped})
 	b.Follows = follows.Int64
 	if len(b.Ignored) == 0 {
 		b.Ignored = nil
 	}
 	if len(b.Parked) == 0 {
 		b.Parked = nil
+	}
+	if len(b.Why) == 0 {
+		b.Why = nil
+	}
+	if len(b.Dropped) == 0 {
+		b.Dropped = nil
 	}
 	return &b, err
 }
@@ -240,13 +248,13 @@ func saveBatch(ctx context.Context, tx *sql.Tx, before workflow.Batch, b *workfl
 			author_id = ?, author_name = ?, author_email = ?, reason = ?, verb = ?, source = ?, follows = ?, rows = ?,
 			checked = ?, ignored = ?, digest = ?, approvals = ?, created = ?, planned = ?, expires = ?, approved = ?,
 			started = ?, ended = ?, stop = ?, paused_from = ?, resumed = ?, ending = ?, link = ?, lines = ?, run = ?, retry = ?,
-			parked = ?
+			parked = ?, why = ?, emergency = ?, traits = ?, dropped = ?
 		WHERE number = ?`,
 		b.OrgID, b.State, b.Revision, b.Requester.ID, b.Requester.Name, b.Requester.Email,
 		b.Author.ID, b.Author.Name, b.Author.Email, b.Reason, b.Verb, text(b.Source), follows(b), b.Rows, b.Checked,
 		array(b.Ignored), b.Digest, b.Approvals, when(b.Created), when(b.Planned), when(b.Expires), when(b.Approved),
 		when(b.Started), when(b.Ended), text(b.Stop), b.PausedFrom, when(b.Resumed), ending(b), b.Link, lines(b), b.Run,
-		retry(b), parked(b), b.Number)
+		retry(b), parked(b), array(b.Why), b.Emergency, text(b.Traits), array(b.Dropped), b.Number)
 	if err != nil {
 		return err
 	}

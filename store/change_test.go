@@ -197,6 +197,7 @@ func TestTriggersRefuse(t *testing.T) {
 	b := sealed(t, db, changes)
 	_, err := db.Update(t.Context(), b.Number, func(b *workflow.Batch) error {
 		b.Decisions = append(b.Decisions, workflow.Decision{Person: alice, Verdict: workflow.Approve, Digest: b.Digest, At: noon})
+		b.Approvals = 2
 		return nil
 	})
 	if err != nil {
@@ -211,6 +212,9 @@ func TestTriggersRefuse(t *testing.T) {
 		"UPDATE batch SET digest = 'x'",
 		"UPDATE batch SET requester_id = 'x'",
 		"UPDATE batch SET state = 'finished'",
+		"UPDATE batch SET approvals = 1",
+		"UPDATE batch SET emergency = 1",
+		"UPDATE batch SET traits = '{\"changes\":1}'",
 		"UPDATE decision SET verdict = 'reject'",
 		"DELETE FROM decision",
 		"UPDATE event SET actor = 'x'",

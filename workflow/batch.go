@@ -49,9 +49,15 @@ type Batch struct {
 	Checked int      // of these, how many the check has dealt with while planning
 	Ignored []string // columns that were carried along and ignored
 
-	Digest    string // of the plan, hex; "" until it is sealed
-	Approvals int    // how many approvers the plan needs
+	Digest    string   // of the plan, hex; "" until it is sealed
+	Approvals int      // how many approvers the plan needs; rules may raise it as long as nobody has enough
+	Why       []string // by which rules, in words; empty where no rule asks for more than the settings do anyway
+	// Emergency is a batch of the emergency group: one approval by another person is enough, and everybody is told.
+	Emergency bool
+	Traits    Traits // of the plan, for the rules
 	Decisions []Decision
+	// Dropped are the ids of people who approved and could no longer have done so when the last approval came.
+	Dropped []string
 
 	Created  time.Time
 	Planned  time.Time
@@ -209,12 +215,13 @@ func (b *Batch) end(to State, at time.Time) error {
 // involves says whether the person is the batch's requester or author, by id.
 func (b *Batch) involves(p Person) bool { return p.ID == b.Requester.ID || p.ID == b.Author.ID }
 
-// Approvers are the people who approved the digest that stands, each once, in the order they did.
+// Approvers are the people who approved the digest that stands and whose approval counts, each once, in the order they did.
 func (b *Batch) Approvers() []Person {
 	var out []Person
 	for _, d := range b.Decisions {
 		same := func(p Person) bool { return p.ID == d.Person.ID }
-		if d.Verdict == Approve && d.Digest == b.Digest && !slices.ContainsFunc(out, same) {
+		counts := d.Verdict == Approve && d.Digest == b.Digest && !slices.Contains(b.Dropped, d.Person.ID)
+		if counts && !slices.ContainsFunc(out, same) {
 			out = append(out, d.Person)
 		}
 	}

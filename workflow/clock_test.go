@@ -92,7 +92,7 @@ func TestTimesThatEndedWhileNobodyWasThere(t *testing.T) {
 func TestMayApprove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, file := people(1)
-		d := newDesk(t, o, func(c *workflow.Config) { c.Approvals = 2 })
+		d := newDesk(t, o, func(c *workflow.Config) { c.Policy.Approvals = 2 })
 		b := d.ask(file)
 		b, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Approve, b.Digest, "")
 		if err != nil {

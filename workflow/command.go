@@ -14,7 +14,7 @@ type Command struct {
 	Rows   []Row      // of such a command, lines 1, 2, …
 	Users  []string   // the accounts named, as addresses or account ids; for migrate-domain the two domains
 
-	Message string // behind --
+	Message string // behind --; the rows carry it, too
 	Reason  string // behind reason:
 
 	Number int64    // of a batch
@@ -225,6 +225,9 @@ func (p *commandParser) parse() (Command, error) {
 		err = p.nothing()
 	default:
 		err = p.batch()
+		for i := range p.out.Rows {
+			p.out.Rows[i].Message = p.out.Message
+		}
 	}
 	return p.out, err
 }

@@ -37,6 +37,10 @@ func TestParseCommand(t *testing.T) {
 	}
 	told := leavers
 	told.Message = "Left the company"
+	told.Rows = slices.Clone(leavers.Rows)
+	for i := range told.Rows {
+		told.Rows[i].Message = told.Message // what the plan is made of: the person is to read it
+	}
 	toldWhy := told
 	toldWhy.Reason = "HR-12"
 	tests := []struct {

@@ -329,7 +329,7 @@ func play(t *testing.T, seed uint64, sum *tale) {
 	l := &life{t: t, rng: rng, need: 1 + rng.IntN(2), ring: ring, tale: sum}
 	l.d = &desk{t: t, org: o, path: t.TempDir() + "/countersign.db"}
 	l.d.config = workflow.Config{
-		OrgID: "org-1", Approvals: l.need, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
+		People: &staff{}, OrgID: "org-1", Policy: workflow.Policy{Approvals: l.need}, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: 1 << 20, MaxRows: 100}, Log: zerolog.Nop(),
 		Run: workflow.RunLimits{Workers: 1 + rng.IntN(5), Canary: rng.IntN(3), StopAfterFailures: 3, StopAtPercent: 50},
 	}
@@ -536,7 +536,7 @@ func TestACallThatOutlivesTheProgramIsNotRepeated(t *testing.T) {
 		l := &life{t: t, rng: rand.New(rand.NewPCG(1, 1)), need: 1, tale: &tale{}}
 		l.d = &desk{t: t, org: o, path: t.TempDir() + "/countersign.db"}
 		l.d.config = workflow.Config{
-			OrgID: "org-1", Approvals: 1, ExpiresAfter: time.Hour, StartWithin: time.Hour,
+			People: &staff{}, OrgID: "org-1", Policy: workflow.Policy{Approvals: 1}, ExpiresAfter: time.Hour, StartWithin: time.Hour,
 			Limits: workflow.ReadLimits{MaxBytes: 1 << 20, MaxRows: 100}, Log: zerolog.Nop(), Run: workflow.RunLimits{Workers: 1},
 		}
 		l.boot()

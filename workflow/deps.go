@@ -24,6 +24,11 @@ type Account struct {
 	Type    string // atlassian, app, customer
 	Status  AccountStatus
 	Managed bool // claimed by our organisation
+
+	// What only ByAddress and ByID say; Ranked says that the answer told it.
+	OrgAdmin bool     // holds the role of an organisation admin
+	Groups   []string // names of its groups, where the directory was made to ask for them
+	Ranked   bool
 }
 
 // DomainClaim is one domain of the organisation and whether it is verified.
@@ -76,6 +81,13 @@ type Reader interface {
 	Domains(ctx context.Context) ([]DomainClaim, error)
 }
 
+// Groups knows the organisation's groups.
+type Groups interface {
+	// GroupsNamed says which of the names, compared with case folded, are those of groups: AddressKey(name) → it is there.
+	// Any number of names. Errors are those of Reader.
+	GroupsNamed(ctx context.Context, names []string) (map[string]bool, error)
+}
+
 // Writer makes the calls that change something, one call each, never repeated by itself. A nil error means that the
 // vendor said yes, not that it is so. Errors: *Refusal (surely not done, for a reason), ErrThrottled (surely not done,
 // try later), ErrNotSent (surely not done: the request did not leave), ErrKeyRefused, ErrKeyScoped, ErrNotFound;
@@ -85,6 +97,18 @@ type Writer interface {
 	SetEmail(ctx context.Context, id, address string) error
 	Deactivate(ctx context.Context, id, message string) error
 	Activate(ctx context.Context, id string) error
+}
+
+// People knows who is who in Slack. An error means that Slack could not be asked; its words are the implementation's.
+type People interface {
+	// Standing reads a person and their roles now: whether they are an admin, or else whether they have any role. Whoever may
+	// do nothing (deactivated, a guest, gone, without a role) comes back without a role and without an error.
+	Standing(ctx context.Context, id string, admin bool) (Actor, error)
+	// Members reads who is in a user group; what was read less than age ago will do. A group that Slack will not show is
+	// ErrGroupUnreadable.
+	Members(ctx context.Context, group string, age time.Duration) ([]string, error)
+	// Admins are the people who may approve, as of lately, with their addresses as far as Slack shows them.
+	Admins(ctx context.Context) ([]Person, error)
 }
 
 // Outlook is how fast changes go through, as far as the vendor's limits are known.
@@ -156,6 +180,12 @@ type Changes interface {
 	Revive(ctx context.Context, number int64, rows []int, hold []string, each func(*Change) error, rule func(*Batch) error) (*Batch, error)
 	// Summary counts the changes.
 	Summary(ctx context.Context, number int64) (Summary, error)
+	// Lately counts the changes that other batches of these people, as requester or author, were to make and that were asked
+	// for since the moment: those of batches that have not ended without a run.
+	Lately(ctx context.Context, since time.Time, people []string, but int64) (int, error)
+	// Touched gives the accounts for which calls went out since the moment, or that an approved batch is about to touch, by
+	// batches other than but, and of these people where any are named.
+	Touched(ctx context.Context, since time.Time, people []string, but int64) ([]string, error)
 }
 
 // Hold is an open batch's claim on an account or an address.

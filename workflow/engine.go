@@ -7,27 +7,26 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 )
 
-// Config is what an Engine needs. All fields but FinishWithin, Protect and Log are required.
+// Config is what an Engine needs. All fields but Groups, FinishWithin and Log are required.
 type Config struct {
 	Store     Store
 	Directory Directory
+	Groups    Groups // of Atlassian; nil where no setting names one
+	People    People
 	OrgID     string
 
-	Approvals     int           // other people who must approve, at least 1
+	Policy        Policy
 	ExpiresAfter  time.Duration // of an undecided batch
 	StartWithin   time.Duration // a batch that did not run for longer comes back paused
 	FinishWithin  time.Duration // after its start, a closed window not counted, the rest needs approval again; 0 = no limit
 	RequireReason bool
 	Limits        ReadLimits
-	Protect       []string // addresses and account ids that nothing may happen to
 	Run           RunLimits
 
 	Log zerolog.Logger
@@ -60,10 +59,10 @@ type Engine struct {
 // New makes an Engine; it starts nothing.
 func New(cfg Config) (*Engine, error) {
 	switch {
-	case cfg.Store == nil || cfg.Directory == nil:
-		return nil, errors.New("workflow: store and directory are required")
-	case cfg.Approvals < 1:
-		return nil, errors.New("workflow: at least one approval is required")
+	case cfg.Store == nil || cfg.Directory == nil || cfg.People == nil:
+		return nil, errors.New("workflow: store, directory and people are required")
+	case cfg.Policy.Check() != nil:
+		return nil, fmt.Errorf("workflow: %w", cfg.Policy.Check())
 	case cfg.Run.Workers < 1 || cfg.Run.Canary < 0:
 		return nil, errors.New("workflow: at least one worker is required, and no negative canary")
 	case cfg.ExpiresAfter <= 0 || cfg.StartWithin <= 0 || cfg.FinishWithin < 0:
@@ -118,8 +117,9 @@ func (e *Engine) Submit(ctx context.Context, actor Actor, req Request) (*Batch, 
 		return nil, ErrNeedsAction
 	case len(sheet.Rows) == 0:
 		return nil, ErrNothingToRead
-	case e.cfg.RequireReason && strings.TrimSpace(req.Reason) == "":
-		return nil, ErrNeedsReason
+	}
+	if err := e.needsReason(ctx, req); err != nil {
+		return nil, err
 	}
 	sum := sha256.Sum256(req.Original)
 	req.Source.SHA256 = hex.EncodeToString(sum[:])
@@ -163,94 +163,6 @@ func (e *Engine) read(kind SourceKind, original []byte, verb ActionName) (*Sheet
 	}
 	return &Sheet{Rows: command.Rows}, nil
 }
-
-// Decide takes an admin's verdict on the plan with that digest. With the last approval that is needed the batch is
-// approved and starts by itself; one rejection ends it.
-func (e *Engine) Decide(
-	ctx context.Context, number int64, actor Actor, verdict Verdict, digest, reason string,
-) (*Batch, error) {
-	now := time.Now()
-	reason = cutAt(reason, maxReason)
-	decide := func(b *Batch) error {
-		to := Approved
-		if verdict == Reject {
-			to = Rejected
-		}
-		if b.State != AwaitingApproval {
-			return stateError(b, to)
-		}
-		if err := mayDecide(b, actor, verdict); err != nil {
-			return err
-		}
-		if verdict == Approve && b.OrgID != e.cfg.OrgID {
-			return ErrOtherOrg
-		}
-		if digest != b.Digest {
-			return ErrStaleDigest
-		}
-		if !now.Before(b.Expires) {
-			return errOverdue
-		}
-		if verdict == Approve && slices.ContainsFunc(b.Approvers(), func(p Person) bool { return p.ID == actor.ID }) {
-			return ErrAlready
-		}
-		b.Decisions = append(b.Decisions, Decision{
-			Person: actor.Person, Verdict: verdict, Digest: digest, Reason: reason, At: now,
-		})
-		b.Record(Event{At: now, Actor: actor.ID, Kind: string(verdict), Data: data(map[string]any{
-			"digest": digest, "reason": reason,
-		})})
-		if verdict == Reject {
-			b.Ending = &Ending{By: actor.Person, How: Rejected, Reason: reason, At: now}
-			return b.end(Rejected, now)
-		}
-		if b.Missing() > 0 {
-			return nil
-		}
-		b.Approved = now
-		return b.Move(Approved)
-	}
-	var b *Batch
-	var err error
-	if verdict == Reject {
-		b, err = e.endUnstarted(ctx, number, NewReason(ReasonNotRun, "rejected", nameOf(actor.Person)), decide)
-	} else {
-		b, err = e.store.Update(ctx, number, decide)
-	}
-	if errors.Is(err, errOverdue) { // the click came before the clockwork did
-		if b, err = e.expire(ctx, number); err == nil {
-			err = stateError(b, Approved)
-		}
-	}
-	poke(e.wake)
-	return b, e.toldHow(ctx, number, err)
-}
-
-// errOverdue is a decision on a plan whose time is up.
-var errOverdue = errors.New("the batch has expired")
-
-// mayDecide says whether the person may approve or reject this batch at all.
-func mayDecide(b *Batch, actor Actor, verdict Verdict) error {
-	switch {
-	case !actor.HasRole():
-		return ErrNoRole
-	case b.involves(actor.Person):
-		return ErrOwnBatch
-	case !actor.Admin:
-		return ErrNotAdmin
-	case sameHuman(actor.Person, b.Requester), sameHuman(actor.Person, b.Author):
-		return ErrSameHuman
-	case verdict == Approve && actor.Email == "":
-		return ErrHiddenAddress
-	case verdict == Approve && slices.ContainsFunc(b.Approvers(), func(p Person) bool {
-		return p.ID != actor.ID && sameHuman(p, actor.Person)
-	}):
-		return ErrAlready // one human with two accounts counts once
-	}
-	return nil
-}
-
-func sameHuman(a, b Person) bool { return a.Email != "" && SameAddress(a.Email, b.Email) }
 
 // Withdraw takes an undecided batch back; only its requester may.
 func (e *Engine) Withdraw(ctx context.Context, number int64, actor Actor) (*Batch, error) {
@@ -347,7 +259,7 @@ func (e *Engine) Pause(ctx context.Context, number int64, actor Actor) (*Batch, 
 
 // Resume lets a paused batch go on. Admins may; after a stop by the bot not the requester, nor the author.
 func (e *Engine) Resume(ctx context.Context, number int64, actor Actor) (*Batch, error) {
-	b, err := e.store.Update(ctx, number, func(b *Batch) error {
+	b, err := e.guarded(ctx, number, func(b *Batch) error {
 		switch {
 		case !actor.HasRole():
 			return ErrNoRole
@@ -360,6 +272,8 @@ func (e *Engine) Resume(ctx context.Context, number int64, actor Actor) (*Batch,
 		case b.OrgID != e.cfg.OrgID:
 			return ErrOtherOrg
 		}
+		return nil
+	}, func(b *Batch) error {
 		now := time.Now()
 		b.Record(Event{At: now, Actor: actor.ID, Kind: "resumed", Data: data(map[string]any{"after": b.Stop.Cause})})
 		b.Stop, b.Resumed = Stop{}, now

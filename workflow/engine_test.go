@@ -43,7 +43,7 @@ func newDesk(t *testing.T, o *organisation, change func(*workflow.Config)) *desk
 	t.Helper()
 	d := &desk{t: t, org: o, path: filepath.Join(t.TempDir(), "countersign.db")}
 	d.config = workflow.Config{
-		Directory: o, OrgID: "org-1", Approvals: 1, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
+		Directory: o, People: &staff{}, OrgID: "org-1", Policy: workflow.Policy{Approvals: 1}, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: 10 << 20, MaxRows: 5000},
 		Run:    workflow.RunLimits{Workers: 4, Canary: 3, StopAfterFailures: 5, StopAtPercent: 10},
 		Log:    zerolog.Nop(),
@@ -241,7 +241,7 @@ func TestWhoMayDecide(t *testing.T) {
 func TestTwoApprovalsAreTwoPeople(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, file := people(1)
-		d := newDesk(t, o, func(c *workflow.Config) { c.Approvals = 2 })
+		d := newDesk(t, o, func(c *workflow.Config) { c.Policy.Approvals = 2 })
 		b := d.ask(file)
 		d.approve(b)
 		second := alice

@@ -52,6 +52,11 @@ var (
 	ErrUndone        = errors.New("the batch was undone")
 	ErrNothingToUndo = errors.New("nothing in the batch can be undone")
 
+	// ErrGroupUnreadable is a user group that Slack does not show us, whoever is in it.
+	ErrGroupUnreadable = errors.New("the user group cannot be read")
+	// ErrRequesterLost refuses an approval: who asked may not ask any more.
+	ErrRequesterLost = errors.New("the requester has no role any more")
+
 	ErrNothingToRetry = errors.New("nothing in the batch can be retried")
 	ErrTaken          = errors.New("the request was taken before")
 )
@@ -78,6 +83,28 @@ type LimitError struct{ Rows, Limit int }
 
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("%d rows are more than the limit of %d", e.Rows, e.Limit)
+}
+
+// GuardError refuses a decision on a plan that the settings of today, or what happened since, speak against. Code is one of
+// ReasonProtected, ReasonOrgAdmin, ReasonDayLimit and ReasonStalePolicy.
+type GuardError struct {
+	Code  ReasonCode
+	Rows  []int    // the first that it is about, at most guardRows; nil when it is about all
+	Facts []string // as the code's entry names them
+}
+
+func (e *GuardError) Error() string {
+	return fmt.Sprintf("the plan may not run: %s %v %v", e.Code, e.Facts, e.Rows)
+}
+
+// NeedsMoreError refuses to go on with a batch for which the rules now ask for more approvals than it has.
+type NeedsMoreError struct {
+	Has, Need int
+	Why       []string
+}
+
+func (e *NeedsMoreError) Error() string {
+	return fmt.Sprintf("the rules ask for %d approvals and the batch has %d", e.Need, e.Has)
 }
 
 // HeldError says that keys of a plan are held by other open batches.

@@ -6,4 +6,7 @@ const (
 	EventAsked   = "asked"
 	EventPlanned = "planned"
 	EventCalling = "calling"
+	// EventNeedsMore: the rules ask for more approvals than the plan did. EventDropped: an approval does not count any more.
+	EventNeedsMore = "needs_more"
+	EventDropped   = "approval_dropped"
 )

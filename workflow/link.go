@@ -192,7 +192,7 @@ func (e *Engine) Retry(ctx context.Context, number int64, actor Actor) (*Batch, 
 	if err != nil {
 		return nil, err
 	}
-	b, err := e.store.Update(ctx, number, func(b *Batch) error {
+	b, err := e.guarded(ctx, number, func(b *Batch) error {
 		switch {
 		case !actor.Admin && actor.ID != b.Requester.ID:
 			return ErrNotRequester
@@ -203,6 +203,8 @@ func (e *Engine) Retry(ctx context.Context, number int64, actor Actor) (*Batch, 
 		case Retryable(summary) == 0:
 			return ErrNothingToRetry
 		}
+		return nil
+	}, func(b *Batch) error {
 		now := time.Now()
 		b.Retry = &Retry{By: actor.Person, At: now}
 		b.Run++
@@ -282,12 +284,16 @@ func (e *Engine) lookAgain(ctx context.Context, b *Batch, rows []Row) (*again, e
 		_, ok := failed[r.Line]
 		return !ok || slices.Contains(taken, r.Line)
 	})
-	plan, err := e.checker(b.Number, func(ctx context.Context, _ int) error {
+	checker, err := e.checker(ctx, b, func(ctx context.Context, _ int) error {
 		if b, err := e.store.Batch(ctx, b.Number); err != nil || !b.retrying() {
 			return cmp.Or(err, errPlanAbandoned)
 		}
 		return nil
-	}).Check(ctx, rows)
+	})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := checker.Check(ctx, rows)
 	if err != nil {
 		return nil, err
 	}

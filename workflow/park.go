@@ -39,7 +39,7 @@ func (k *check) park(ctx context.Context) error {
 		switch holder := holders[AddressKey(d.park)]; {
 		case err != nil:
 			d.block(ReasonCouldNotCheck, whyNot(err))
-		case k.protects(d.park):
+		case k.protected.covers(d.park) != "":
 			d.block(ReasonProtected, d.park)
 		case len(holder) > 0:
 			d.block(ReasonParkTaken, d.park, holder[0].ID)

@@ -18,6 +18,8 @@ import (
 const (
 	// checkPiece is how many addresses are looked up between two reports of progress.
 	checkPiece = 500
+	// checkIDs is how many ids are; a search takes fewer of them.
+	checkIDs = 200
 	// progressEvery is how often the batch says how far its check is.
 	progressEvery = time.Second
 	// sealTries is how often a plan is checked again because another batch took an account at the same moment.
@@ -31,10 +33,16 @@ var errPlanAbandoned = errors.New("the batch is no longer being planned")
 // changes nothing, neither there nor in the store; so `countersign plan` uses it as it is.
 type Checker struct {
 	Reader  Reader
+	Groups  Groups // nil where no setting names a group of Atlassian
 	OrgID   string
-	Batch   int64    // whose number parking addresses carry; 0 when there is no batch yet
-	Protect []string // addresses and account ids
-	Workers int      // reads at the same time
+	Batch   int64 // whose number parking addresses carry; 0 when there is no batch yet
+	Policy  Policy
+	Asker   Asker  // who asked, for rules that let organisation admins be changed
+	Owners  Owners // of the accounts of requester, author and admins
+	Workers int    // reads at the same time
+
+	// Budget says why so many accounts may not be touched today, the zero Reason when they may; nil when there is no limit.
+	Budget func(ctx context.Context, accounts []string) (Reason, error)
 
 	// Held says which open batch holds keys; nil when nobody asks.
 	Held func(ctx context.Context, keys []string) (map[string]Hold, error)
@@ -49,6 +57,7 @@ type Plan struct {
 	Changes []Change
 	Steps   []Step
 	Hold    []string
+	Traits  Traits
 
 	hold map[int][]string // by row
 }
@@ -77,15 +86,12 @@ func (p *Plan) Ready() int {
 // Check makes the plan of a request. Rows that the directory cannot answer for within the budget are blocked as "could not
 // be checked"; an error means that there is no plan at all: the context ended, Progress refused, or Held failed.
 func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
-	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: map[string]bool{}}
-	for _, p := range c.Protect {
-		k.protected[AddressKey(p)] = true
-	}
+	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: c.Policy.protection(), asked: c.Policy.Groups()}
 	for i := range rows {
 		k.drafts[i] = newDraft(rows[i])
 	}
 	for _, step := range []func(context.Context) error{
-		k.findAccounts, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges,
+		k.findAccounts, k.askGroups, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges, k.askBudget,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -98,7 +104,9 @@ func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
 type check struct {
 	*Checker
 	drafts    []*draft
-	protected map[string]bool
+	protected protection
+	asked     []string // the groups that the policy names, folded
+	missing   []string // of these, Atlassian has none of that name
 	patience  patience
 
 	holders map[string][]Account // AddressKey → the accounts that hold it
@@ -111,11 +119,12 @@ type check struct {
 	dealt int        // drafts of the present phase that have been asked about
 }
 
-// The check has three phases; where each ends on the way from nothing to all rows, in percent.
+// The check has four phases; where each ends on the way from nothing to all rows, in percent.
 const (
-	lookedUp  = 20
-	foundByID = 50
-	allAsked  = 100
+	lookedUp     = 20
+	searchedByID = 35
+	foundByID    = 50
+	allAsked     = 100
 )
 
 func newDraft(r Row) *draft {
@@ -137,7 +146,8 @@ func newDraft(r Row) *draft {
 	return d
 }
 
-// findAccounts gives every readable row its account: by address in bulk, by id where the address does not do.
+// findAccounts gives every readable row its account: by address in bulk, by id where the address does not do, in bulk too;
+// one by one only where the search by id does not settle it.
 func (k *check) findAccounts(ctx context.Context) error {
 	if err := k.lookUp(ctx); err != nil {
 		return err
@@ -161,9 +171,23 @@ func (k *check) findAccounts(ctx context.Context) error {
 		}
 		byID = append(byID, d)
 	}
-	return k.each(ctx, foundByID, byID, func(ctx context.Context, d *draft) error {
+	found, err := k.searchByID(ctx, byID)
+	if err != nil {
+		return err
+	}
+	var unsettled []*draft
+	for _, d := range byID {
+		if a, ok := found[d.row.AccountID]; ok && d.settles(a) {
+			d.take(a)
+			continue
+		}
+		unsettled = append(unsettled, d)
+	}
+	return k.each(ctx, foundByID, unsettled, func(ctx context.Context, d *draft) error {
 		a, err := k.Reader.Account(ctx, d.row.AccountID)
 		if err == nil {
+			known := found[d.row.AccountID]
+			a.OrgAdmin, a.Groups, a.Ranked = known.OrgAdmin, known.Groups, known.Ranked
 			k.resolveByID(d, a)
 		}
 		return err
@@ -214,6 +238,47 @@ func (k *check) lookUp(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// searchByID asks for the accounts that the drafts name by id, piece by piece. What a search cannot answer is missing, as
+// what it does not find is: either is read one by one.
+func (k *check) searchByID(ctx context.Context, drafts []*draft) (map[string]Account, error) {
+	var ids []string
+	seen := map[string]bool{}
+	for _, d := range drafts {
+		if !seen[d.row.AccountID] {
+			seen[d.row.AccountID] = true
+			ids = append(ids, d.row.AccountID)
+		}
+	}
+	found := map[string]Account{}
+	asked, from := 0, k.shown
+	for piece := range slices.Chunk(ids, checkIDs) {
+		var some map[string]Account
+		failed := k.patience.ask(ctx, func() (err error) {
+			some, err = k.Reader.ByID(ctx, piece)
+			return err
+		})
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if failed == nil {
+			maps.Copy(found, some)
+		}
+		asked += len(piece)
+		if err := k.progress(ctx, from+(searchedByID-from)*asked/len(ids)); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// settles says whether what a search by id showed will do for the row. Where the search says that all is as wanted already
+// it will not: it can lag behind, and a leaver must not stay because of that.
+func (d *draft) settles(a Account) bool {
+	fits := d.row.Email == "" || SameAddress(a.Email, d.row.Email)
+	already := a.Status != StatusClosed && d.action.Shows(a, Step{Action: d.action.Name, To: d.target()})
+	return a.Managed && a.Email != "" && fits && !already
 }
 
 // unknownAddress says why nobody could tell who holds an address that this row depends on, nil when all are known.
@@ -294,12 +359,7 @@ func (k *check) look(context.Context) error {
 			d.block(ReasonClosed, a.ID)
 		case a.Type == "app":
 			d.block(ReasonOtherAccountTyp, a.Type)
-		case k.protects(a.ID):
-			d.block(ReasonProtected, a.ID)
-		case k.protects(a.Email):
-			d.block(ReasonProtected, a.Email)
-		case d.target() != "" && k.protects(d.target()):
-			d.block(ReasonProtected, d.target())
+		case k.guard(d):
 		case d.action.Shows(a, wanted) && d.target() != "" && d.target() != a.Email:
 			d.leave(ReasonCaseOnly, a.Email)
 		case d.action.Shows(a, wanted):
@@ -320,7 +380,71 @@ func shown(action Action, a Account) string {
 	return statusWord(a.Status)
 }
 
-func (k *check) protects(what string) bool { return what != "" && k.protected[AddressKey(what)] }
+// guard blocks what nothing may happen to, or not in this way, whatever Atlassian allows.
+func (k *check) guard(d *draft) (blocked bool) {
+	a := d.account
+	owner := k.Owners.Of(a.ID, a.Email, d.target())
+	what, group := k.protected.covers(a.ID, a.Email, d.target()), k.protected.group(a)
+	switch {
+	case what != "":
+		d.block(ReasonProtected, what)
+	case group != "":
+		d.block(ReasonProtected, "", group)
+	case len(k.asked) > 0 && !a.Ranked:
+		d.block(ReasonCouldNotCheck, "Atlassian does not say which groups the account is in")
+	case a.OrgAdmin && !k.Policy.allows(a, d.target(), d.action.Name, k.Asker):
+		d.block(ReasonOrgAdmin, a.ID)
+	case owner != "" && len(k.drafts) > 1:
+		d.block(ReasonOwnAccount, owner)
+	case owner != "" && slices.Contains(k.Asker.People, owner):
+		d.block(ReasonOwnAlone, owner)
+	default:
+		return false
+	}
+	return true
+}
+
+// askGroups finds out which of the groups that the settings name are there at all. That one is not, or cannot be asked
+// about, is said on the card and stops nothing: who is in a group is told with each account.
+func (k *check) askGroups(ctx context.Context) error {
+	if len(k.asked) == 0 || k.Groups == nil {
+		return nil
+	}
+	there, err := k.Groups.GroupsNamed(ctx, k.asked)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for _, name := range k.asked {
+		if err != nil || !there[name] {
+			k.missing = append(k.missing, name)
+		}
+	}
+	return nil
+}
+
+// askBudget blocks everything when it is more than may be touched in a day: half of a request would be no answer.
+func (k *check) askBudget(ctx context.Context) error {
+	if k.Budget == nil {
+		return nil
+	}
+	chain(k.drafts, k.holders) // blocks what waits for somebody blocked
+	accounts := map[string]bool{}
+	for _, d := range k.drafts {
+		if d.live() {
+			accounts[d.account.ID] = true
+		}
+	}
+	why, err := k.Budget(ctx, sortedKeys(accounts))
+	if err != nil {
+		return fmt.Errorf("ask how many accounts were touched today: %w", err)
+	}
+	for _, d := range k.drafts {
+		if why.Code != "" && d.live() {
+			d.change.State, d.change.Reason = ChangeBlocked, why
+		}
+	}
+	return nil
+}
 
 // askDomains blocks what goes to a domain that is not verified.
 func (k *check) askDomains(ctx context.Context) error {
@@ -448,7 +572,10 @@ func (k *check) plan() *Plan {
 	for _, d := range k.drafts {
 		d.park = parkedIn(circles, d)
 	}
-	p := &Plan{Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{}}
+	p := &Plan{
+		Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{},
+		Traits: traitsOf(k.drafts, k.asked, k.missing),
+	}
 	for i, d := range k.drafts {
 		if !d.live() {
 			d.change.Effect = ""

@@ -56,7 +56,7 @@ func TestCheckFindsWhatSpeaksAgainstARow(t *testing.T) {
 	)
 	o.locks["5 email.set"] = "externalDirectory.scim"
 	c := workflow.Checker{
-		Protect: []string{"BOSS@old.example", "14"},
+		Policy: workflow.Policy{Protect: []string{"BOSS@old.example", "14"}},
 		Held: func(context.Context, []string) (map[string]workflow.Hold, error) {
 			return map[string]workflow.Hold{"account:13": {Batch: 7, Row: 2}}, nil
 		},

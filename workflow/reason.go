@@ -29,7 +29,9 @@ const (
 	ReasonUnverified      ReasonCode = "unverified"      // domain, the verified one that it looks like or ""
 	ReasonOddAddress      ReasonCode = "odd_address"     // what is odd; of a row that may run all the same
 	ReasonTaken           ReasonCode = "taken"           // address, holder id, name, status
-	ReasonProtected       ReasonCode = "protected"       // address or id
+	ReasonProtected       ReasonCode = "protected"       // address or id, or "" and the group
+	ReasonOrgAdmin        ReasonCode = "org_admin"       // id
+	ReasonDayLimit        ReasonCode = "day_limit"       // whose ("requester", "all"), limit, touched, in this batch
 	ReasonHeld            ReasonCode = "held"            // batch
 	ReasonDuplicate       ReasonCode = "duplicate"       // other line
 	ReasonSameTarget      ReasonCode = "same_target"     // address, other line
@@ -38,6 +40,8 @@ const (
 	ReasonWaitsForBlocked ReasonCode = "waits_blocked"   // other line, address
 	ReasonClosed          ReasonCode = "closed"          // id
 	ReasonOwnAccount      ReasonCode = "own_account"     // person
+	ReasonOwnAlone        ReasonCode = "own_alone"       // person
+	ReasonStalePolicy     ReasonCode = "stale_policy"    // groups; of a decision only
 	ReasonCouldNotCheck   ReasonCode = "could_not_check" // why
 	ReasonNotSupported    ReasonCode = "not_supported"   // action
 	ReasonAlready         ReasonCode = "already"         // what it shows
@@ -108,7 +112,14 @@ func (r Reason) Words() string {
 	case ReasonTaken:
 		return fmt.Sprintf("%s is held by account %s (%s, %s); rename it first, in the same file", f(0), f(1), f(2), statusWord(AccountStatus(f(3))))
 	case ReasonProtected:
+		if f(1) != "" {
+			return fmt.Sprintf("is in the group %s, which is protected by countersign's settings (protect)", f(1))
+		}
 		return fmt.Sprintf("%s is protected by countersign's settings (protect)", f(0))
+	case ReasonOrgAdmin:
+		return fmt.Sprintf("account %s is an organisation admin's; only a rule with org_admins and allow lets it be changed", f(0))
+	case ReasonDayLimit:
+		return dayLimitWords(f(0), f(1), f(2), f(3))
 	case ReasonHeld:
 		return fmt.Sprintf("belongs to batch #%s, which is still open; wait for it or withdraw it", f(0))
 	case ReasonDuplicate:
@@ -123,6 +134,10 @@ func (r Reason) Words() string {
 		return fmt.Sprintf("needs the address %s, which line %s was to free and cannot", f(1), f(0))
 	case ReasonClosed:
 		return fmt.Sprintf("account %s is deleted or waiting for its deletion; cancel the deletion first", f(0))
+	case ReasonOwnAlone:
+		return "is the own account of who asked; another person has to ask for it"
+	case ReasonStalePolicy:
+		return fmt.Sprintf("the settings now name the group %s, which the check did not ask about", f(0))
 	case ReasonOwnAccount:
 		return "an account of the requester, the author or an admin; ask for it alone, another admin approves"
 	case ReasonCouldNotCheck:
@@ -210,6 +225,10 @@ var causes = map[ReasonCode]string{
 	ReasonWaitsForBlocked: "waits for a blocked row",
 	ReasonClosed:          "account deleted",
 	ReasonOwnAccount:      "own or admin's account",
+	ReasonOwnAlone:        "own account",
+	ReasonOrgAdmin:        "organisation admin",
+	ReasonDayLimit:        "over the limit of a day",
+	ReasonStalePolicy:     "settings changed since the check",
 	ReasonCouldNotCheck:   "could not be checked",
 	ReasonNotSupported:    "not supported yet",
 	ReasonAlready:         "already so",
@@ -312,6 +331,16 @@ func lifecycleWords(r Reason) string {
 		words += "; see " + l
 	}
 	return words
+}
+
+// dayLimitWords says how a limit of limits.per_day is passed.
+func dayLimitWords(whose, limit, touched, here string) string {
+	by, setting := "by one requester", "limits.per_day.requester"
+	if whose == "all" {
+		by, setting = "by all together", "limits.per_day.all"
+	}
+	return fmt.Sprintf("%s accounts may be touched in 24 hours %s (%s); %s were or are about to be, and this batch has %s; "+
+		"ask again later, or for fewer", limit, by, setting, touched, here)
 }
 
 func statusWord(s AccountStatus) string {

@@ -219,7 +219,7 @@ func TestAnotherOrganisationInTheSettings(t *testing.T) {
 func TestWhoApprovedMayStillReject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, file := people(1)
-		d := newDesk(t, o, func(c *workflow.Config) { c.Approvals = 2 })
+		d := newDesk(t, o, func(c *workflow.Config) { c.Policy.Approvals = 2 })
 		b := d.ask(file)
 		d.approve(b)
 		if _, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Reject, b.Digest, "on second thoughts"); err != nil {

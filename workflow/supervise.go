@@ -338,7 +338,7 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 	case err != nil:
 		return fmt.Errorf("plan batch %d: %w", number, err)
 	}
-	checker := e.checker(number, func(ctx context.Context, checked int) error {
+	checker, err := e.checker(ctx, b, func(ctx context.Context, checked int) error {
 		_, err := e.store.Update(ctx, number, func(b *Batch) error {
 			if b.State != Planning {
 				return errPlanAbandoned
@@ -348,6 +348,9 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 		})
 		return err
 	})
+	if err != nil {
+		return fmt.Errorf("plan batch %d: %w", number, err)
+	}
 	for try := 1; ; try++ {
 		plan, err := checker.Check(ctx, sheet.Rows)
 		if errors.Is(err, errPlanAbandoned) {
@@ -356,7 +359,12 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 		if err != nil {
 			return fmt.Errorf("plan batch %d: %w", number, err)
 		}
-		_, err = e.store.Seal(ctx, number, plan.Changes, plan.Hold, func(b *Batch) error { return e.seal(b, plan) })
+		b.Traits = plan.Traits
+		demand, err := e.demand(ctx, b, askAge)
+		if err != nil {
+			return fmt.Errorf("plan batch %d: %w", number, err)
+		}
+		_, err = e.store.Seal(ctx, number, plan.Changes, plan.Hold, func(b *Batch) error { return e.seal(b, plan, demand) })
 		switch {
 		case errors.As(err, new(*StateError)): // cancelled at the last moment
 			return nil
@@ -369,16 +377,34 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 	}
 }
 
-// checker checks rows for the batch of that number.
-func (e *Engine) checker(number int64, progress func(ctx context.Context, checked int) error) *Checker {
-	return &Checker{
-		Reader: e.cfg.Directory, OrgID: e.cfg.OrgID, Batch: number, Protect: e.cfg.Protect, Workers: e.cfg.Run.Workers,
-		Held: e.store.Held, Progress: progress,
+// checker checks rows for a batch. Whose own accounts are whose has to be known for that: an error means that Slack cannot
+// be asked.
+func (e *Engine) checker(
+	ctx context.Context, b *Batch, progress func(ctx context.Context, checked int) error,
+) (*Checker, error) {
+	asker, err := e.asker(ctx, b.Requester.ID, b.Author.ID, askAge)
+	if err != nil {
+		return nil, fmt.Errorf("ask who asked: %w", err)
 	}
+	admins, err := e.cfg.People.Admins(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask who the admins are: %w", err)
+	}
+	people := append([]Person{b.Requester, b.Author}, admins...)
+	c := &Checker{
+		Reader: e.cfg.Directory, Groups: e.cfg.Groups, OrgID: e.cfg.OrgID, Batch: b.Number, Policy: e.cfg.Policy, Asker: asker,
+		Owners: NewOwners(people, e.cfg.Policy.Accounts), Workers: e.cfg.Run.Workers, Held: e.store.Held, Progress: progress,
+	}
+	if e.cfg.Policy.PerDay != (PerDay{}) {
+		c.Budget = func(ctx context.Context, accounts []string) (Reason, error) {
+			return e.budget(ctx, accounts, []string{b.Requester.ID, b.Author.ID}, b.Number)
+		}
+	}
+	return c, nil
 }
 
 // seal is the rule by which a checked batch gets its plan.
-func (e *Engine) seal(b *Batch, plan *Plan) error {
+func (e *Engine) seal(b *Batch, plan *Plan, demand Demand) error {
 	if b.State != Planning {
 		return stateError(b, AwaitingApproval)
 	}
@@ -388,9 +414,11 @@ func (e *Engine) seal(b *Batch, plan *Plan) error {
 		b.Record(Event{At: now, Actor: Bot, Kind: "empty"})
 		return b.end(Empty, now)
 	}
-	b.Digest, b.Approvals, b.Expires = PlanDigest(b, plan.Steps), e.cfg.Approvals, now.Add(e.cfg.ExpiresAfter)
+	b.Digest, b.Expires, b.Traits = PlanDigest(b, plan.Steps), now.Add(e.cfg.ExpiresAfter), plan.Traits
+	b.Approvals, b.Why, b.Emergency = demand.Approvals, demand.Why, demand.Emergency
 	b.Record(Event{At: now, Actor: Bot, Kind: EventPlanned, Data: data(map[string]any{
-		"digest": b.Digest, "ready": plan.Ready(), "approvals": b.Approvals,
+		"digest": b.Digest, "ready": plan.Ready(), "approvals": b.Approvals, "why": b.Why, "emergency": b.Emergency,
+		"traits": b.Traits,
 	})})
 	return b.Move(AwaitingApproval)
 }

@@ -2,6 +2,7 @@ package organisation
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -25,7 +26,8 @@ type Account struct {
 	Unverified bool // has not verified its address: user management answers 403 forbidden.targetUnverified
 	OrgAdmin   bool // has the platform role atlassian/org-admin
 	Billable   bool
-	Membership string // active (default), suspended or no_membership; see "status" of v2 users/search
+	Membership string   // active (default), suspended or no_membership; see "status" of v2 users/search
+	Groups     []string // ids of the groups that it is in; they have to be there, see AddGroup
 
 	LastActive string // as v1 users writes it (RFC 3339); empty: never, and the field is absent
 	AddedToOrg string // RFC 3339; empty: absent
@@ -137,6 +139,14 @@ func (o *Organisation) possible(account Account) error {
 			return fmt.Errorf("%s %q is none of %s", field.name, field.value, strings.Join(field.known, ", "))
 		}
 	}
+	for _, id := range account.Groups {
+		if !o.knows(id) {
+			return fmt.Errorf("group %s is not there", id)
+		}
+	}
+	if !distinct(account.Groups) {
+		return errors.New("a group is named twice")
+	}
 	if holder, taken := o.holders[addressKey(account.Email)]; taken && account.Email != "" && holder != account.ID {
 		return fmt.Errorf("address %s is held by account %s", account.Email, holder)
 	}
@@ -215,6 +225,7 @@ func (r *record) seen(lag time.Duration) Account {
 
 func (a Account) clone() Account {
 	a.Products = slices.Clone(a.Products)
+	a.Groups = slices.Clone(a.Groups)
 	a.Locks = maps.Clone(a.Locks)
 	a.LifecycleErrors = slices.Clone(a.LifecycleErrors)
 	return a

@@ -52,6 +52,8 @@ func TestContract(t *testing.T) {
 	w := start(t, func(c *organisation.Config) { c.PageSize = 3 }, full, locked, billing, unverified, gone, outside,
 		person(6), person(7))
 	w.AddDirectory(organisation.Directory{ID: "dir-2", Name: "Second"})
+	finance := w.group(organisation.Group{Name: "finance", Description: "Money"}, full.ID, locked.ID)
+	w.group(organisation.Group{Name: "sales", Synced: true, DirectoryID: "dir-2"}, full.ID)
 
 	// good checks the whole exchange, bad the answer alone: its request breaks the rules on purpose.
 	problems := func(bad bool) http.RoundTripper {
@@ -141,6 +143,7 @@ func TestContract(t *testing.T) {
 			{},
 			{"limit": 2, "expand": everything},
 			{"emails": []string{"NEW@example.com"}, "claimStatus": "managed", "expand": everything},
+			{"groupIds": []string{finance.ID}, "expand": []string{"groups"}, "limit": 1},
 			{"searchTerm": "person", "sortBy": []map[string]string{{"field": "nick_name", "direction": "desc"}}},
 		} {
 			page := good(http.StatusOK, "POST", search, body)
@@ -152,6 +155,24 @@ func TestContract(t *testing.T) {
 		good(http.StatusBadRequest, "POST", search, map[string]any{"cursor": "x"})
 		good(http.StatusNotFound, "POST", admin("v2", "/directories/nowhere/users/search"), `{}`)
 		bad(http.StatusBadRequest, "POST", search, map[string]any{"limit": 0})
+		groups := admin("v2", "/directories/-/groups/search")
+		for _, body := range []map[string]any{
+			{},
+			{"limit": 1, "expand": []string{"counts.users", "counts.resources"}},
+			{"groupNames": []string{"FINANCE", "none"}, "limit": 100},
+			{"groupIds": []string{finance.ID}, "accountIds": []string{full.ID}, "directoryIds": []string{finance.DirectoryID}},
+			{"searchTerm": "a", "sortBy": []map[string]string{{"field": "name", "direction": "desc"}}, "limit": 1},
+		} {
+			page := good(http.StatusOK, "POST", groups, body)
+			if token, more := get(t, page.body, "links", "next").(string); more {
+				good(http.StatusOK, "POST", groups, map[string]any{"cursor": token})
+			}
+		}
+		good(http.StatusBadRequest, "POST", groups, map[string]any{"groupNames": []string{"a"}, "searchTerm": "a"})
+		good(http.StatusBadRequest, "POST", groups, map[string]any{"cursor": "x"})
+		good(http.StatusNotFound, "POST", admin("v2", "/directories/nowhere/groups/search"), `{}`)
+		bad(http.StatusBadRequest, "POST", groups, map[string]any{"limit": 0})
+		bad(http.StatusUnsupportedMediaType, "POST", groups, nil)
 		bad(http.StatusUnsupportedMediaType, "POST", search, nil)
 		good(http.StatusOK, "GET", admin("v2", "/directories/dir-2/users/"+full.ID), nil)
 		good(http.StatusNotFound, "GET", admin("v2", "/directories/-/users/nobody"), nil)
@@ -170,6 +191,7 @@ func TestContract(t *testing.T) {
 		{"GET", admin("v1", "/domains"), ""},
 		{"GET", admin("v2", "/directories"), ""},
 		{"POST", admin("v2", "/directories/-/users/search"), `{}`},
+		{"POST", admin("v2", "/directories/-/groups/search"), `{}`},
 		{"GET", admin("v2", "/directories/-/users/"+full.ID), ""},
 	}
 	every := func(status int) {

@@ -13,7 +13,8 @@ const (
 	defaultLimit      = 20 // of the lists
 	defaultUsersLimit = 50 // of users/search
 	maxEmails         = 100
-	maxFilter         = 10 // of most lists of ids
+	maxNames          = 100 // of groups
+	maxFilter         = 10  // of most lists of ids
 	maxResources      = 20
 )
 

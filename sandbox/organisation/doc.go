@@ -15,7 +15,8 @@
 //
 // Where Atlassian documents nothing, the organisation takes one side and says so at the place: the answer to an address
 // that is taken ([Collision]), a PUT of the same address (204, and an effect), deactivating twice (204, and an effect),
-// lifecycle calls on a closed account (403), the status of switched-off calls (404).
+// lifecycle calls on a closed account (403), the status of switched-off calls (404), how a group's id is written where an
+// account shows its groups (as an ARI, as in the document's example), and that "-" shows the groups of all directories.
 //
 // It works inside a testing/synctest bubble through [Organisation.Transport], which needs no socket.
 package organisation

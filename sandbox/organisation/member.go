@@ -29,7 +29,7 @@ type memberJSON struct {
 	TimeZone         string            `json:"timeZone,omitempty"`
 	MFAEnabled       bool              `json:"mfaEnabled"`
 	PlatformRoles    *[]string         `json:"platformRoles,omitempty"`
-	Groups           *[]struct{}       `json:"groups,omitempty"`
+	Groups           *[]userGroupJSON  `json:"groups,omitempty"`
 	ProductAccess    *[]lastActiveJSON `json:"productAccess,omitempty"`
 	Counts           *countsJSON       `json:"counts,omitempty"`
 	Links            *selfJSON         `json:"links,omitempty"` // search only
@@ -58,7 +58,7 @@ func (o *Organisation) getDirectoryUser(x *exchange) answer {
 	if !known || !found.shown() {
 		return o.adminErrors(http.StatusNotFound, "ADMIN-404-8", "User not found", "")
 	}
-	shown := o.member(found, []string{"platformRoles", "counts.resources"})
+	shown := o.member(found, x.path[1], []string{"platformRoles", "counts.resources"})
 	shown.Links = nil
 	if found.Status == "inactive" {
 		shown.DeactivatedOn = found.deactivatedOn.Format("2006-01-02T15:04:05.000Z")
@@ -67,7 +67,7 @@ func (o *Organisation) getDirectoryUser(x *exchange) answer {
 }
 
 // member is an account as the v2 directory shows it.
-func (o *Organisation) member(r *record, expand []string) memberJSON {
+func (o *Organisation) member(r *record, directory string, expand []string) memberJSON {
 	shown := memberJSON{
 		AccountID:        r.ID,
 		AccountType:      r.Type,
@@ -104,7 +104,8 @@ func (o *Organisation) member(r *record, expand []string) memberJSON {
 		shown.PlatformRoles = &roles
 	}
 	if slices.Contains(expand, "groups") {
-		shown.Groups = &[]struct{}{}
+		groups := o.memberships(r, directory)
+		shown.Groups = &groups
 	}
 	if slices.Contains(expand, "counts.resources") {
 		shown.Counts = &countsJSON{Resources: len(r.Products)}

@@ -70,6 +70,7 @@ type Organisation struct {
 	holders     map[string]string // address key → account id; hidden accounts included
 	domains     []domain
 	directories []Directory
+	groups      []Group // in the order in which they were added, so that pages are stable
 
 	calls      []*Call
 	effects    []Effect

@@ -47,6 +47,7 @@ func (o *Organisation) table() []route {
 		},
 		{post, "/admin/v2/orgs/{}/directories/{}/users/search", nil, jsonBody, o.searchUsers},
 		{get, "/admin/v2/orgs/{}/directories/{}/users/{}", nil, noBody, o.getDirectoryUser},
+		{post, "/admin/v2/orgs/{}/directories/{}/groups/search", nil, jsonBody, o.searchGroups},
 	}
 }
 

@@ -71,12 +71,17 @@ func (o *Organisation) searchUsers(x *exchange) answer {
 	if !o.directory(x.path[1]) {
 		return o.adminErrors(http.StatusNotFound, "ADMIN-404-1", "Unknown resource", "directory not found")
 	}
-	request, problem := o.readSearch(x)
+	var request searchRequest
+	problem := o.readSearch(x, searchFields, &request)
+	if problem == "" {
+		problem = request.problem()
+	}
 	if problem != "" {
 		return o.badRequest(problem)
 	}
 	at := searchPosition{Request: request, Directory: x.path[1]}
 	if request.Cursor != "" {
+		at = searchPosition{} // nothing of what stands beside the cursor counts
 		if !o.open("search", request.Cursor, &at) || at.Directory != x.path[1] {
 			return o.badCursor()
 		}
@@ -92,7 +97,7 @@ func (o *Organisation) searchUsers(x *exchange) answer {
 	}{Data: []memberJSON{}, Links: linksJSON{Self: o.seal("search", at)}}
 	found, more := o.search(request, at.From, limit)
 	for _, each := range found {
-		page.Data = append(page.Data, o.member(each, request.Expand))
+		page.Data = append(page.Data, o.member(each, at.Directory, request.Expand))
 	}
 	if more {
 		if at.From += limit; len(request.SortBy) == 0 {
@@ -103,30 +108,30 @@ func (o *Organisation) searchUsers(x *exchange) answer {
 	return success(page)
 }
 
-// readSearch reads and checks the body; the second result says what is wrong with it. No body asks for everybody.
-func (o *Organisation) readSearch(x *exchange) (searchRequest, string) {
-	var request searchRequest
+// readSearch reads the body of a search into request; the result says what is wrong with it, or nothing. Fields that the
+// schema does not declare are violations. No body asks for everything.
+func (o *Organisation) readSearch(x *exchange, declared []string, request any) string {
 	if len(bytes.TrimSpace(x.body)) == 0 {
-		return request, ""
+		return ""
 	}
 	fields, err := object(x.body)
 	if err != nil {
-		return request, err.Error()
+		return err.Error()
 	}
 	for name := range fields {
-		if !slices.Contains(searchFields, name) {
+		if !slices.Contains(declared, name) {
 			o.violate("%s %s: unknown field %q", x.call.Method, x.call.Path, name)
 			delete(fields, name)
 		}
 	}
 	known, err := json.Marshal(fields)
 	if err == nil {
-		err = json.Unmarshal(known, &request)
+		err = json.Unmarshal(known, request)
 	}
 	if err != nil {
-		return request, "a field has the wrong type"
+		return "a field has the wrong type"
 	}
-	return request, request.problem()
+	return ""
 }
 
 // problem is what breaks the schema's bounds, or nothing.
@@ -134,12 +139,7 @@ func (s *searchRequest) problem() string {
 	if s.Emails != nil && s.SearchTerm != "" {
 		return "emails and searchTerm are mutually exclusive"
 	}
-	for _, list := range []struct {
-		name   string
-		values []string
-		most   int
-		known  []string
-	}{
+	if problem := outOfBounds([]bounds{
 		{"accountIds", s.AccountIDs, maxFilter, nil},
 		{"accountStatus", s.AccountStatus, 3, accountStatuses},
 		{"directoryIds", s.DirectoryIDs, maxFilter, nil},
@@ -150,13 +150,8 @@ func (s *searchRequest) problem() string {
 		{"resourceIds", s.ResourceIDs, maxResources, nil},
 		{"roleIds", s.RoleIDs, maxFilter, canonicalRoles},
 		{"status", s.Status, 4, compositeStatuses},
-	} {
-		if list.values != nil && (len(list.values) == 0 || len(list.values) > list.most) {
-			return fmt.Sprintf("%s must have 1 to %d entries", list.name, list.most)
-		}
-		if list.known != nil && !subset(list.values, list.known) {
-			return list.name + " has an unknown value"
-		}
+	}); problem != "" {
+		return problem
 	}
 	switch {
 	case !distinct(s.Emails):
@@ -170,6 +165,27 @@ func (s *searchRequest) problem() string {
 	case s.SortBy != nil && (len(s.SortBy) != 1 || s.SortBy[0].Field != "nick_name" ||
 		!slices.Contains([]string{"asc", "desc"}, s.SortBy[0].Direction)):
 		return "sortBy must be one entry with field nick_name and direction asc or desc"
+	}
+	return ""
+}
+
+// bounds is what a schema asks of one list of a search.
+type bounds struct {
+	name   string
+	values []string
+	most   int
+	known  []string // nil: any value
+}
+
+// outOfBounds is the first of the lists that breaks its bounds, in words, or nothing.
+func outOfBounds(lists []bounds) string {
+	for _, list := range lists {
+		if list.values != nil && (len(list.values) == 0 || len(list.values) > list.most) {
+			return fmt.Sprintf("%s must have 1 to %d entries", list.name, list.most)
+		}
+		if list.known != nil && !subset(list.values, list.known) {
+			return list.name + " has an unknown value"
+		}
 	}
 	return ""
 }
@@ -235,8 +251,8 @@ func (o *Organisation) candidates(request searchRequest) []*record {
 // shown says whether the v2 directory shows the account; its schema knows the type atlassian alone.
 func (r *record) shown() bool { return !r.Hidden && r.Type == "atlassian" }
 
-// matches compares an account with every filter but emails. There are no groups and no resources in this organisation,
-// and nobody has two-step verification.
+// matches compares an account with every filter but emails. There are no resources in this organisation, and nobody has
+// two-step verification.
 func (s *searchRequest) matches(each *record) bool {
 	among := func(values []string, value string) bool { return len(values) == 0 || slices.Contains(values, value) }
 	term := strings.ToLower(s.SearchTerm)
@@ -246,7 +262,8 @@ func (s *searchRequest) matches(each *record) bool {
 		!among(s.MembershipStatus, each.Membership),
 		!among(s.Status, each.composite()),
 		s.ClaimStatus != "" && s.ClaimStatus != each.claim(),
-		len(s.GroupIDs) > 0, len(s.ResourceIDs) > 0,
+		len(s.GroupIDs) > 0 && !slices.ContainsFunc(s.GroupIDs, each.in),
+		len(s.ResourceIDs) > 0,
 		s.MFAEnabled != nil && *s.MFAEnabled,
 		len(s.RoleIDs) > 0 && (!each.OrgAdmin || !slices.Contains(s.RoleIDs, "atlassian/org-admin")):
 		return false

@@ -123,7 +123,7 @@ func TestSearchCursorCarriesItsRequest(t *testing.T) {
 	})
 	token := get(t, first.body, "links", "next").(string)
 	second := w.call(http.StatusOK, http.MethodPost, path, fields{
-		"cursor": token, "searchTerm": "nobody", "limit": 50,
+		"cursor": token, "searchTerm": "nobody", "limit": 50, "claimStatus": "unmanaged",
 	})
 	list := get(t, second.body, "data").([]any)
 	if len(list) != 2 {

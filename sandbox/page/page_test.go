@@ -182,8 +182,11 @@ func TestUploadsThatWereNotSentCanBeSentAgain(t *testing.T) {
 func TestOrganisationIsShownAsItIs(t *testing.T) {
 	_, atlassian, server := newPage(t)
 	atlassian.AddDomain(organisation.Domain{Name: "one.example", Verified: true})
+	if _, err := atlassian.AddGroup(organisation.Group{ID: "g1", Name: "finance"}); err != nil {
+		t.Fatal(err)
+	}
 	for _, account := range []organisation.Account{
-		{ID: "a1", Name: "Ada", Email: "ada@ONE.example", Managed: true, Locks: map[string]string{
+		{ID: "a1", Name: "Ada", Email: "ada@ONE.example", Managed: true, Groups: []string{"g1"}, Locks: map[string]string{
 			"email.set": "externalDirectory.scim",
 		}},
 		{ID: "a2", Name: "Ben", Email: "ben@two.example", Status: "inactive", LifecycleErrors: []organisation.LifecycleError{
@@ -205,11 +208,13 @@ func TestOrganisationIsShownAsItIs(t *testing.T) {
 		"accounts": []any{
 			map[string]any{
 				"id": "a1", "name": "Ada", "email": "ada@ONE.example", "type": "atlassian", "status": "active", "managed": true,
-				"locks": []any{map[string]any{"privilege": "email.set", "reason": "owned by the identity provider (SCIM)"}},
+				"groups": []any{"finance"},
+				"locks":  []any{map[string]any{"privilege": "email.set", "reason": "owned by the identity provider (SCIM)"}},
 			},
 			map[string]any{
 				"id": "a2", "name": "Ben", "email": "ben@two.example", "type": "atlassian", "status": "inactive", "managed": false,
-				"locks": []any{map[string]any{"privilege": "deactivation", "reason": "last billing contact"}},
+				"groups": []any{},
+				"locks":  []any{map[string]any{"privilege": "deactivation", "reason": "last billing contact"}},
 			},
 		},
 		"effects": []any{},

@@ -254,6 +254,7 @@ type accountJSON struct {
 	Managed bool       `json:"managed"`
 	Hidden  bool       `json:"hidden,omitempty"`
 	Admin   bool       `json:"admin,omitempty"`
+	Groups  []string   `json:"groups"` // their names
 	Locks   []lockJSON `json:"locks"`
 }
 
@@ -276,10 +277,17 @@ const effectTime = "2006-01-02T15:04:05.000000000Z"
 func (p *Page) getOrganisation(w http.ResponseWriter, _ *http.Request) {
 	shown := organisationJSON{Name: p.name, Domains: []domainJSON{}, Accounts: []accountJSON{}, Effects: []effectJSON{}}
 	counts := make(map[string]int)
+	groups := p.organisation.Groups()
 	for _, account := range p.organisation.Accounts() {
 		listed := accountJSON{
 			ID: account.ID, Name: account.Name, Email: account.Email, Type: account.Type, Status: account.Status,
-			Managed: account.Managed, Hidden: account.Hidden, Admin: account.OrgAdmin, Locks: []lockJSON{},
+			Managed: account.Managed, Hidden: account.Hidden, Admin: account.OrgAdmin, Groups: []string{},
+			Locks: []lockJSON{},
+		}
+		for _, group := range groups {
+			if slices.Contains(account.Groups, group.ID) {
+				listed.Groups = append(listed.Groups, group.Name)
+			}
 		}
 		for privilege, reason := range account.Locks {
 			listed.Locks = append(listed.Locks, lockJSON{Privilege: privilege, Reason: plainReason(reason)})

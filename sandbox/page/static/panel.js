@@ -62,6 +62,7 @@ function Account({account, change}) {
     return () => clearTimeout(done);
   }, [version]);
   const reasons = account.locks.map((lock) => `${lock.privilege}: ${lock.reason}`).join('\n');
+  const groups = account.groups.join(', ');
   return html`<li class=${`account ${flash ? 'flash' : ''} ${change ? 'changed' : ''}`} data-testid="account"
     data-id=${account.id}>
     <${Avatar} person=${{...account, deleted: account.status !== 'active'}} size=${28} />
@@ -75,8 +76,9 @@ function Account({account, change}) {
         ${change && was(change.status, account.status) && html`<s>${change.status}</s>`}
         <span class=${`lozenge ${account.status === 'active' ? 'green' : 'amber'}`}>${account.status}</span></span></span>
       ${change && was(change.email, account.email) && html`<span class="old-email">${change.email}</span>`}
-      <span class="account-email">
-        ${change && was(change.email, account.email) && html`<em>→</em>`}${account.email}</span></span></li>`;
+      <span class="account-line"><span class="account-email">
+        ${change && was(change.email, account.email) && html`<em>→</em>`}${account.email}</span>
+        <span class="account-groups" title=${`Groups: ${groups}`}>${groups}</span></span></span></li>`;
 }
 
 export function Organisation({organisation, onError}) {
@@ -85,7 +87,7 @@ export function Organisation({organisation, onError}) {
   const changes = useMemo(() => merge(organisation.effects), [organisation]);
   const words = search.trim().toLowerCase();
   const [, , test] = filters.find(([name]) => name === filter);
-  const found = (account, change) => [account.name, account.email, account.id, change?.email ?? '']
+  const found = (account, change) => [account.name, account.email, account.id, change?.email ?? '', ...account.groups]
     .some((value) => value.toLowerCase().includes(words));
   const at = (account) => changes.get(account.id)?.at ?? '';
   const shown = useMemo(() => organisation.accounts

@@ -1,0 +1,171 @@
+package bot
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// Standing gives nobody a role who must have none, and no error for it: the workflow has to know that they lost it.
+func TestStanding(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, person     string
+		admin            bool // is asked for
+		change           func(*fakeDirectory)
+		isAdmin, mayAsk  bool
+		unknown, noEmail bool
+	}{
+		{name: "an admin by id", person: "U0ADMIN", admin: true, isAdmin: true},
+		{name: "an admin by group", person: "U0GROUP", admin: true, isAdmin: true},
+		{name: "a requester", person: "U0HELP", mayAsk: true},
+		{name: "a requester, asked whether they are an admin", person: "U0HELP", admin: true, mayAsk: true},
+		{name: "an admin, asked whether they have any role", person: "U0ADMIN", isAdmin: true},
+		{name: "nobody", person: "U0NOBODY"},
+		{name: "deactivated", person: "U0GONE", admin: true, noEmail: true},
+		{name: "a guest", person: "U0GUEST", admin: true, noEmail: true},
+		{name: "a guest of one channel", person: "U0SINGLE", noEmail: true},
+		{name: "a bot", person: "U0BOT", noEmail: true},
+		{name: "a stranger", person: "U0STRANGER", noEmail: true},
+		{name: "of another team", person: "U0OTHER", noEmail: true},
+		{name: "unknown to Slack", person: "U0WHO", noEmail: true},
+		{
+			name: "Slack is away", person: "U0ADMIN", unknown: true,
+			change: func(f *fakeDirectory) { f.down = errors.New("connection refused") },
+		},
+		{
+			name: "a requester while the group of admins cannot be read", person: "U0HELP", mayAsk: true,
+			change: func(f *fakeDirectory) { f.noGrp["S0ADMINS"] = errors.New("timeout") },
+		},
+		{
+			name: "asked whether they are an admin while that group cannot be read", person: "U0GROUP", admin: true, unknown: true,
+			change: func(f *fakeDirectory) { f.noGrp["S0ADMINS"] = errors.New("timeout") },
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p, f := somePeople()
+			if c.change != nil {
+				c.change(f)
+			}
+			got, err := p.Standing(t.Context(), c.person, c.admin)
+			if stranger, ok := errors.AsType[*StrangerError](err); c.unknown != (err != nil) || c.unknown && (!ok || stranger.Kind != NotCheckable) {
+				t.Fatalf("error %v, want one: %v", err, c.unknown)
+			}
+			if got.Admin != c.isAdmin || got.Requester != c.mayAsk {
+				t.Errorf("admin %v, requester %v; want %v, %v", got.Admin, got.Requester, c.isAdmin, c.mayAsk)
+			}
+			if !c.unknown && (got.Email == "") != c.noEmail {
+				t.Errorf("the address is %q", got.Email)
+			}
+		})
+	}
+}
+
+// All reads of a group for one click are one read, and none of them is older than the click.
+func TestOneReadAClick(t *testing.T) {
+	t.Parallel()
+	p, f := somePeople()
+	came := p.groups.now()
+	ctx := withStamp(t.Context(), came)
+	if _, err := p.deciding(ctx, "U0GROUP", "C0REQ", came); err != nil {
+		t.Fatal(err)
+	}
+	before := f.reads.Load()
+	for range 3 {
+		if who, err := p.Standing(ctx, "U0GROUP", true); err != nil || !who.Admin {
+			t.Fatal(who, err)
+		}
+	}
+	if n := f.reads.Load() - before; n != 0 {
+		t.Errorf("%d more reads for the same click", n)
+	}
+	f.groups["S0ADMINS"] = nil
+	if who, err := p.Standing(withStamp(t.Context(), p.groups.now()), "U0GROUP", true); err != nil || who.Admin {
+		t.Errorf("a later click goes by an older read: %+v, %v", who, err)
+	}
+}
+
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	p, f := somePeople()
+	f.noGrp["S0GONE"] = slack.SlackErrorResponse{Err: "no_such_subteam"}
+	f.noGrp["S0SHUT"] = slack.SlackErrorResponse{Err: "missing_scope"}
+	f.noGrp["S0AWAY"] = errors.New("timeout")
+	if got, err := p.Members(t.Context(), "S0HELP", 0); err != nil || !slices.Equal(got, []string{"U0HELP"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := p.Members(t.Context(), "S0GONE", 0); err != nil || len(got) != 0 {
+		t.Errorf("a group that is gone: %v, %v", got, err)
+	}
+	if _, err := p.Members(t.Context(), "S0SHUT", 0); !errors.Is(err, workflow.ErrGroupUnreadable) {
+		t.Errorf("a group that is not shown: %v", err)
+	}
+	if _, err := p.Members(t.Context(), "S0AWAY", 0); err == nil || errors.Is(err, workflow.ErrGroupUnreadable) {
+		t.Errorf("an outage: %v", err)
+	}
+}
+
+func TestAdmins(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, f := somePeople()
+		f.groups["S0ADMINS"] = []string{"U0GROUP", "U0WHO", "U0ADMIN"} // Slack does not know one of them
+		want := []workflow.Person{
+			{ID: "U0ADMIN", Name: "Name of U0ADMIN", Email: "U0ADMIN@example.com"},
+			{ID: "U0GROUP", Name: "Name of U0GROUP", Email: "U0GROUP@example.com"},
+		}
+		for range 2 {
+			got, err := p.Admins(t.Context())
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got)\n%s", err, diff)
+			}
+		}
+		if n := f.calls.Load(); n > 4 { // the unknown one is asked about each time
+			t.Errorf("%d people were read", n)
+		}
+		time.Sleep(addressesFor)
+		f.users["U0GROUP"].Profile.Email = "new@example.com"
+		if got, err := p.Admins(t.Context()); err != nil || got[1].Email != "new@example.com" {
+			t.Errorf("ten minutes later: %v, %v", got, err)
+		}
+		f.down = errors.New("connection refused")
+		time.Sleep(addressesFor)
+		if _, err := p.Admins(t.Context()); err == nil {
+			t.Error("an outage is taken for nobody")
+		}
+	})
+}
+
+// What the card says when fewer people can approve than are needed.
+func TestTooFewApprovers(t *testing.T) {
+	t.Parallel()
+	p, f := somePeople()
+	f.groups["S0ADMINS"] = []string{"U0GROUP"}
+	p.most = 3
+	if err := p.lookForApprovers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		need int
+		but  []string
+		want string
+	}{
+		{1, []string{"U0HELP"}, ""},
+		{2, []string{"U0HELP"}, ""},
+		{3, []string{"U0HELP"}, "Only 2 other admins can approve this just now, and it needs 3."},
+		{2, []string{"U0GROUP"}, "Only 1 other admin can approve this just now, and it needs 2."},
+		{1, []string{"U0ADMIN", "U0GROUP"}, "Nobody can approve this just now: there is no other admin."},
+	} {
+		if got, _ := p.unapproved(c.need, c.but...); got != c.want {
+			t.Errorf("%d but %v: %q, want %q", c.need, c.but, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,395 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// guardRows is how many rows a refusal names.
+const guardRows = 5
+
+// errOverdue is a decision on a plan whose time is up, errMoved an approval for which somebody else was faster: what was
+// found out for it is out of date.
+var (
+	errOverdue = errors.New("the batch has expired")
+	errMoved   = errors.New("somebody else approved meanwhile")
+)
+
+// Decide takes an admin's verdict on the plan with that digest. With the last approval that is needed the batch is
+// approved and starts by itself; one rejection ends it.
+//
+// An approval counts only if everything still holds at this click: the person is entitled, so are the requester and all who
+// approved before (who is not drops out), nothing in the plan is protected by the settings of today, and the rules of today
+// ask for no more. Errors: StateError, GuardError, the kinds of error.go, and those of People.
+func (e *Engine) Decide(
+	ctx context.Context, number int64, actor Actor, verdict Verdict, digest, reason string,
+) (*Batch, error) {
+	var b *Batch
+	var err error
+	if verdict == Reject {
+		b, err = e.reject(ctx, number, actor, digest, cutAt(reason, maxReason))
+	} else {
+		b, err = e.approve(ctx, number, actor, digest)
+	}
+	if errors.Is(err, errOverdue) { // the click came before the clockwork did
+		if b, err = e.expire(ctx, number); err == nil {
+			err = stateError(b, Approved)
+		}
+	}
+	poke(e.wake)
+	return b, e.toldHow(ctx, number, err)
+}
+
+func (e *Engine) reject(ctx context.Context, number int64, actor Actor, digest, reason string) (*Batch, error) {
+	return e.endUnstarted(ctx, number, NewReason(ReasonNotRun, "rejected", nameOf(actor.Person)), func(b *Batch) error {
+		now := time.Now()
+		if err := e.mayDecideNow(b, actor, Reject, digest, now); err != nil {
+			return err
+		}
+		b.decide(Decision{Person: actor.Person, Verdict: Reject, Digest: digest, Reason: reason, At: now})
+		b.Ending = &Ending{By: actor.Person, How: Rejected, Reason: reason, At: now}
+		return b.end(Rejected, now)
+	})
+}
+
+// approve finds out what the approval depends on, and counts it in one transaction if nothing has moved by then.
+func (e *Engine) approve(ctx context.Context, number int64, actor Actor, digest string) (*Batch, error) {
+	for {
+		b, err := e.store.Batch(ctx, number)
+		if err != nil {
+			return nil, err
+		}
+		if err := e.mayDecideNow(b, actor, Approve, digest, time.Now()); err != nil {
+			return nil, err
+		}
+		found, err := e.weigh(ctx, b, actor)
+		if err != nil {
+			return nil, err
+		}
+		b, err = e.store.Update(ctx, number, func(b *Batch) error {
+			now := time.Now()
+			if err := e.mayDecideNow(b, actor, Approve, digest, now); err != nil {
+				return err
+			}
+			if !slices.Equal(idsOf(b.Approvers()), found.approvers) {
+				return errMoved
+			}
+			return b.count(actor.Person, found, now)
+		})
+		if errors.Is(err, errMoved) && ctx.Err() == nil {
+			continue
+		}
+		return b, err
+	}
+}
+
+// mayDecideNow says whether the person may approve or reject this plan now, as far as the batch itself tells.
+func (e *Engine) mayDecideNow(b *Batch, actor Actor, verdict Verdict, digest string, now time.Time) error {
+	to := Approved
+	if verdict == Reject {
+		to = Rejected
+	}
+	if b.State != AwaitingApproval {
+		return stateError(b, to)
+	}
+	if err := mayDecide(b, actor, verdict); err != nil {
+		return err
+	}
+	switch {
+	case verdict == Approve && b.OrgID != e.cfg.OrgID:
+		return ErrOtherOrg
+	case digest != b.Digest:
+		return ErrStaleDigest
+	case !now.Before(b.Expires):
+		return errOverdue
+	}
+	return nil
+}
+
+// mayDecide says whether somebody may approve or reject the batch, as far as it depends on who they are.
+func mayDecide(b *Batch, actor Actor, verdict Verdict) error {
+	switch {
+	case !actor.HasRole():
+		return ErrNoRole
+	case b.involves(actor.Person):
+		return ErrOwnBatch
+	case !actor.Admin:
+		return ErrNotAdmin
+	case sameHuman(actor.Person, b.Requester), sameHuman(actor.Person, b.Author):
+		return ErrSameHuman
+	case verdict == Approve && actor.Email == "":
+		return ErrHiddenAddress
+	case verdict == Approve && slices.ContainsFunc(b.Approvers(), func(p Person) bool {
+		return p.ID == actor.ID || sameHuman(p, actor.Person) // one human with two accounts counts once
+	}):
+		return ErrAlready
+	}
+	return nil
+}
+
+// MayApprove says by an error why the person may not approve the batch that waits for approval, as far as it depends on who
+// they are; nil when they may. It is for telling people apart, and decides nothing: Decide looks again.
+func MayApprove(b *Batch, actor Actor) error { return mayDecide(b, actor, Approve) }
+
+func sameHuman(a, b Person) bool { return a.Email != "" && SameAddress(a.Email, b.Email) }
+
+// weighed is what was found out for an approval.
+type weighed struct {
+	approvers []string // whose approvals counted when it was found out
+	dropped   []string // of these, who could not approve any more
+	demand    Demand
+}
+
+// weigh asks Slack and the store for everything that an approval depends on besides the batch and the person who clicked.
+func (e *Engine) weigh(ctx context.Context, b *Batch, actor Actor) (*weighed, error) {
+	found := &weighed{approvers: idsOf(b.Approvers())}
+	requester, err := e.cfg.People.Standing(ctx, b.Requester.ID, false)
+	if err != nil {
+		return nil, err
+	}
+	if !requester.HasRole() {
+		return nil, ErrRequesterLost
+	}
+	askers := []Person{b.Requester, b.Author, requester.Person}
+	if b.Author.ID != b.Requester.ID {
+		author, err := e.cfg.People.Standing(ctx, b.Author.ID, false)
+		if err != nil {
+			return nil, err
+		}
+		askers = append(askers, author.Person)
+	}
+	asked := func(p Person) bool {
+		return slices.ContainsFunc(askers, func(a Person) bool { return sameHuman(p, a) })
+	}
+	if asked(actor.Person) { // their address may have changed since they asked
+		return nil, ErrSameHuman
+	}
+	for _, id := range found.approvers {
+		standing, err := e.cfg.People.Standing(ctx, id, true)
+		if err != nil {
+			return nil, err
+		}
+		if !standing.Admin || standing.Email == "" || asked(standing.Person) {
+			found.dropped = append(found.dropped, id)
+		} else if sameHuman(standing.Person, actor.Person) {
+			return nil, ErrAlready
+		}
+	}
+	if err := e.guardPlan(ctx, b, &actor); err != nil {
+		return nil, err
+	}
+	found.demand, err = e.demand(ctx, b, 0)
+	return found, err
+}
+
+func idsOf(people []Person) []string {
+	ids := make([]string, len(people))
+	for i, p := range people {
+		ids[i] = p.ID
+	}
+	return ids
+}
+
+// count takes an approval in: who dropped out does not count any more, and where the rules now ask for more than the plan
+// did the batch waits for it.
+func (b *Batch) count(by Person, found *weighed, now time.Time) error {
+	for _, id := range found.dropped {
+		b.Dropped = append(slices.Clip(b.Dropped), id)
+		b.Record(Event{At: now, Actor: Bot, Kind: EventDropped, Data: data(map[string]any{"person": id})})
+	}
+	if found.demand.Approvals > b.Approvals {
+		b.Approvals, b.Why = found.demand.Approvals, found.demand.Why
+		b.Record(Event{At: now, Actor: Bot, Kind: EventNeedsMore, Data: data(map[string]any{
+			"approvals": b.Approvals, "why": b.Why,
+		})})
+	}
+	b.decide(Decision{Person: by, Verdict: Approve, Digest: b.Digest, At: now})
+	if b.Missing() > 0 {
+		return nil
+	}
+	b.Approved = now
+	return b.Move(Approved)
+}
+
+// decide notes a verdict. An approval that had dropped out and is given again counts again; it stays one decision.
+func (b *Batch) decide(d Decision) {
+	b.Record(Event{At: d.At, Actor: d.Person.ID, Kind: string(d.Verdict), Data: data(map[string]any{
+		"digest": d.Digest, "reason": d.Reason,
+	})})
+	if i := slices.Index(b.Dropped, d.Person.ID); i >= 0 && d.Verdict == Approve {
+		b.Dropped = slices.Delete(slices.Clone(b.Dropped), i, i+1)
+		return
+	}
+	b.Decisions = append(b.Decisions, d)
+}
+
+// guarded changes a batch that was approved before, if it may go on by the settings and people of today. may says whether the
+// person may do it at all; it is asked before anybody else is, and again in the transaction.
+func (e *Engine) guarded(ctx context.Context, number int64, may, change func(*Batch) error) (*Batch, error) {
+	b, err := e.store.Batch(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if err := may(b); err != nil {
+		return nil, err
+	}
+	if err := e.goOn(ctx, b); err != nil {
+		return nil, err
+	}
+	return e.store.Update(ctx, number, func(b *Batch) error {
+		if err := may(b); err != nil {
+			return err
+		}
+		return change(b)
+	})
+}
+
+// goOn says why a batch that was approved may not go on just now, by the settings and the people of today: what a click on
+// Resume or Retry has to heed.
+func (e *Engine) goOn(ctx context.Context, b *Batch) error {
+	if err := e.guardPlan(ctx, b, nil); err != nil {
+		return err
+	}
+	asker, err := e.asker(ctx, b.Requester.ID, b.Author.ID, 0)
+	if err != nil {
+		return err
+	}
+	// What others asked for since is no reason to stop what was approved before it.
+	demand := e.cfg.Policy.Demand(b.Traits, asker, 0)
+	if has := len(b.Approvers()); demand.Approvals > has {
+		return &NeedsMoreError{Has: has, Need: demand.Approvals, Why: demand.Why}
+	}
+	return nil
+}
+
+// demand says what the policy asks of a batch with a plan. What is known of user groups may be as old as age.
+func (e *Engine) demand(ctx context.Context, b *Batch, age time.Duration) (Demand, error) {
+	asker, err := e.asker(ctx, b.Requester.ID, b.Author.ID, age)
+	if err != nil {
+		return Demand{}, err
+	}
+	lately := 0
+	if e.cfg.Policy.NeedsLately() {
+		lately, err = e.store.Lately(ctx, time.Now().Add(-dayLong), asker.People, b.Number)
+		if err != nil {
+			return Demand{}, fmt.Errorf("count what was asked for lately: %w", err)
+		}
+	}
+	return e.cfg.Policy.Demand(b.Traits, asker, lately), nil
+}
+
+func (e *Engine) asker(ctx context.Context, requester, author string, age time.Duration) (Asker, error) {
+	return e.cfg.Policy.Asker(ctx, e.cfg.People, requester, author, age)
+}
+
+// needsReason refuses a request that must say why and does not.
+func (e *Engine) needsReason(ctx context.Context, req Request) error {
+	if strings.TrimSpace(req.Reason) != "" {
+		return nil
+	}
+	if e.cfg.RequireReason {
+		return ErrNeedsReason
+	}
+	if e.cfg.Policy.Emergency == "" {
+		return nil
+	}
+	members, err := e.cfg.People.Members(ctx, e.cfg.Policy.Emergency, askAge)
+	if err == nil && slices.Contains(members, req.Requester.ID) {
+		return ErrNeedsReason
+	}
+	if errors.Is(err, ErrGroupUnreadable) {
+		return nil // then it is no emergency either
+	}
+	return err
+}
+
+// askAge is how old what is known of a user group may be for what only asks, and for the first look at a plan; the click
+// looks again.
+const askAge = time.Minute
+
+// guardPlan holds a plan against what the settings of today forbid, and against the accounts of who approves it (nil:
+// nobody's). The directory is not asked.
+func (e *Engine) guardPlan(ctx context.Context, b *Batch, actor *Actor) error {
+	policy := e.cfg.Policy
+	for _, name := range policy.Groups() { // of a rule's groups the stricter case is taken; of protected ones nothing is known
+		if !slices.Contains(b.Traits.Asked, name) && policy.protection().groups[name] {
+			return &GuardError{Code: ReasonStalePolicy, Facts: []string{name}}
+		}
+	}
+	if b.Traits.OrgAdmins > 0 && !slices.ContainsFunc(policy.Rules, func(r Rule) bool { return r.Allow }) {
+		return &GuardError{Code: ReasonOrgAdmin}
+	}
+	protected := policy.protection()
+	own := NewOwners(nil, nil)
+	if actor != nil {
+		own = NewOwners([]Person{actor.Person}, policy.Accounts)
+	}
+	var hit []int
+	var accounts []string
+	for after := 0; ; {
+		page, err := e.store.Changes(ctx, b.Number, after, pageOfChanges, ChangeReady, ChangeFailed, ChangeSkipped)
+		if err != nil {
+			return fmt.Errorf("look at the rows of batch %d: %w", b.Number, err)
+		}
+		for i := range page {
+			c := &page[i]
+			after = c.Row
+			if own.Of(c.AccountID, c.OldEmail, c.NewEmail) != "" {
+				return ErrOwnAccount
+			}
+			if protected.covers(c.AccountID, c.OldEmail, c.NewEmail) != "" {
+				hit = append(hit, c.Row)
+			}
+			accounts = append(accounts, c.AccountID)
+		}
+		if len(page) < pageOfChanges {
+			break
+		}
+	}
+	if len(hit) > 0 {
+		return &GuardError{Code: ReasonProtected, Rows: hit[:min(len(hit), guardRows)]}
+	}
+	if actor == nil {
+		return nil
+	}
+	why, err := e.budget(ctx, accounts, []string{b.Requester.ID, b.Author.ID}, b.Number)
+	if err == nil && why.Code != "" {
+		return &GuardError{Code: why.Code, Facts: why.Facts}
+	}
+	return err
+}
+
+// budget says why the accounts may not be touched today, the zero Reason when they may (limits.per_day).
+func (e *Engine) budget(ctx context.Context, accounts, people []string, number int64) (Reason, error) {
+	limits := e.cfg.Policy.PerDay
+	for _, each := range []struct {
+		whose string
+		limit int
+		of    []string
+	}{{"requester", limits.Requester, people}, {"all", limits.All, nil}} {
+		if each.limit == 0 {
+			continue
+		}
+		touched, err := e.store.Touched(ctx, time.Now().Add(-dayLong), each.of, number)
+		if err != nil {
+			return Reason{}, err
+		}
+		all := map[string]bool{}
+		for _, id := range touched {
+			all[id] = true
+		}
+		before := len(all)
+		for _, id := range accounts {
+			all[id] = true
+		}
+		if len(all) > each.limit && len(all) > before {
+			return NewReason(ReasonDayLimit, each.whose, strconv.Itoa(each.limit), strconv.Itoa(before), strconv.Itoa(len(accounts))), nil
+		}
+	}
+	return Reason{}, nil
+}
