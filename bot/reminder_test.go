@@ -33,11 +33,12 @@ func (w *world) asked() workspace.Message {
 // A batch that nobody decided on is reminded of once, at its time, and calls those who may approve and nobody else.
 func TestReminder(t *testing.T) {
 	t.Parallel()
-	admins := []string{"U0CAROL", "U0ALICE", "U0BOB", "U0EVE", "S0HELPDESK"}
+	admins := []string{"U0CAROL", "U0ALICE", "U0BOB", "U0EVE", "U0IDA", "S0HELPDESK"}
 	w := &world{accounts: newAccounts(3), remind: remindIn, admins: admins}
 	inBubbleWith(t, w, func(w *world) {
 		t := w.t
 		w.slack.AddPerson(workspace.Person{ID: "U0EVE", Name: "eve", RealName: "Eve", Email: "carol@example.com"}) // Carol, too
+		w.slack.AddPerson(workspace.Person{ID: "U0IDA", Name: "ida", RealName: "Ida", Email: "p0@old.example"}) // it is her account
 		if err := w.slack.UpdatePerson("U0BOB", func(p *workspace.Person) { p.Deleted = true }); err != nil {
 			t.Fatal(err)
 		}
