@@ -107,6 +107,7 @@ type Decisions interface {
 type Answers interface {
 	Find(ctx context.Context, text string) ([]workflow.Found, error)
 	Domains(ctx context.Context) ([]workflow.DomainClaim, error)
+	Approvable(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error
 	Changed() <-chan struct{}
 }
 
