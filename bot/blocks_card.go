@@ -228,7 +228,7 @@ func (c card) waiting() string {
 	}
 	s += ". " + c.mayApprove()
 	if !b.Expires.IsZero() {
-		s += " Ends undecided " + moment(b.Expires) + "."
+		s += " It expires " + moment(b.Expires) + " unless somebody decides."
 	}
 	if len(b.Dropped) > 0 {
 		s += "\n:warning: " + droppedWords(b)

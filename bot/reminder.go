@@ -133,7 +133,7 @@ func (t thread) reminder(may []string) message {
 	others := slices.ContainsFunc(t.Admins, isGroup)
 	switch {
 	case len(names) == 0:
-		text += "An admin other than who asked may give it."
+		text += "An admin other than the requester may give it."
 	case others:
 		text += list(names) + " may give it, and so may other admins."
 	default:

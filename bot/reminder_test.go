@@ -172,8 +172,8 @@ func TestReminderWords(t *testing.T) {
 		want        string
 	}{
 		"two":    {[]string{"U0ALICE", "U0BOB"}, []string{"U0ALICE", "U0BOB"}, "<@U0ALICE> and <@U0BOB> may give it."},
-		"groups": {[]string{"S0IT"}, nil, "An admin other than who asked may give it."},
-		"nobody": {[]string{"U0CAROL"}, nil, "An admin other than who asked may give it."},
+		"groups": {[]string{"S0IT"}, nil, "An admin other than the requester may give it."},
+		"nobody": {[]string{"U0CAROL"}, nil, "An admin other than the requester may give it."},
 	} {
 		m := thread{Batch: c.Batch, Admins: tt.admins}.reminder(tt.may)
 		withinLimits(t, m)

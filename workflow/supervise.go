@@ -204,8 +204,12 @@ func (e *Engine) waitsForEnd(ctx context.Context, b *Batch) (bool, error) {
 // attendRun gives an approved batch what it lacks, and says when to look again.
 func (e *Engine) attendRun(ctx context.Context, group *sync.WaitGroup, b *Batch) (next time.Time, err error) {
 	next = time.Now().Add(lookAgain)
-	if e.cfg.FinishWithin > 0 && !b.Started.IsZero() && !b.Cancelling() {
-		switch end := e.cfg.Run.Window.reach(b.Started, e.cfg.FinishWithin); {
+	if e.cfg.FinishWithin > 0 && !b.Cancelling() {
+		started := b.Started
+		if started.IsZero() { // it starts about now, and nothing wakes us again when it does
+			started = time.Now()
+		}
+		switch end := e.cfg.Run.Window.reach(started, e.cfg.FinishWithin); {
 		case end.IsZero():
 		case time.Now().Before(end):
 			next = earlier(next, end)
