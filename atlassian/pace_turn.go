@@ -49,8 +49,13 @@ func (t *turns) had(party int64) {
 	t.next[party] = t.round + 1
 }
 
-// newcomers is how many calls of a window are kept for them.
-func (w *window) newcomers() int { return min(newMost, w.limit/newPart) }
+// newcomers is how many calls of a window are kept for them; none of one that moves, as its end does, too.
+func (w *window) newcomers() int {
+	if w.moving {
+		return 0
+	}
+	return min(newMost, w.limit/newPart)
+}
 
 // isNew says whether a party has had so few calls of the window that it may use what is kept for newcomers.
 func (w *window) isNew(party int64) bool { return w.had[party] < w.newcomers() }
