@@ -103,7 +103,7 @@ type life struct {
 	wrong    []string // what must never happen and did
 	calls    []simCall
 	attempts map[string]bool // for which a call was seen
-	throttle int             // 429s that are faults of ours
+	throttle map[string]int  // 429s that are faults of ours, by method and path
 	clicks   []simClick
 	files    map[string]simFile // by the ts of their messages
 	commands []simCommand
