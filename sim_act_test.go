@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing/synctest"
 	"time"
 
 	"github.com/countersign/countersign/sandbox/workspace"
@@ -151,7 +152,9 @@ func (l *life) act() {
 		l.lost = l.lost || l.share
 		l.mu.Unlock()
 		l.slack.SetFaults(l.slackFaults())
-	case n < 96:
+	case n < 90:
+		l.diskTrouble()
+	case n < 97:
 		effects := l.rng.IntN(60)
 		l.tell("power will fail after %d effects", effects)
 		l.power.failAfter(effects)
@@ -161,6 +164,32 @@ func (l *life) act() {
 		l.halt("asked to")
 		time.Sleep(l.while(30 * time.Second))
 		l.boot(-1)
+	}
+}
+
+// diskTrouble is a database that cannot be written for a while: its disk is full, or another program holds it.
+func (l *life) diskTrouble() {
+	synctest.Wait() // nobody is writing
+	if l.power.gone() {
+		return
+	}
+	end := func() error { return quota(l.cfg.Store.Path, allPages) }
+	var err error
+	if what := l.oneOf("the disk is full", "another program holds the database"); what == "the disk is full" {
+		l.tell("%s", what)
+		err = quota(l.cfg.Store.Path, noMorePages)
+	} else {
+		l.tell("%s", what)
+		end, err = hold(l.cfg.Store.Path)
+	}
+	if err != nil {
+		l.t.Errorf("make trouble with the disk: %v", err)
+		return
+	}
+	l.pass(l.while(time.Minute))
+	synctest.Wait()
+	if err := end(); err != nil && !l.power.gone() {
+		l.t.Errorf("end the trouble with the disk: %v", err)
 	}
 }
 

@@ -48,7 +48,7 @@ func (l *life) atlassianFaults() organisation.Faults {
 			if !l.goesWrong() {
 				return nil
 			}
-			return l.beforeEffect(write)
+			return l.beforeEffect(r, write)
 		},
 		After: func(r *http.Request) *organisation.Fault {
 			if !l.goesWrong() {
@@ -77,7 +77,7 @@ func (l *life) atlassianFaults() organisation.Faults {
 	}
 }
 
-func (l *life) beforeEffect(write bool) *organisation.Fault {
+func (l *life) beforeEffect(r *http.Request, write bool) *organisation.Fault {
 	kinds := 9
 	if write {
 		kinds = 10
@@ -105,7 +105,7 @@ func (l *life) beforeEffect(write bool) *organisation.Fault {
 	}
 	if f.Status == http.StatusTooManyRequests {
 		l.mu.Lock()
-		l.throttle++
+		l.throttle[r.Method+" "+r.URL.EscapedPath()]++
 		l.mu.Unlock()
 	}
 	return &f

@@ -90,7 +90,8 @@ type life struct {
 	service *Service
 	end     context.CancelFunc
 	ended   chan error
-	over    bool // it ended by itself
+	over    bool        // it ended by itself
+	reborn  []time.Time // when it was started after a power cut
 	reader  *store.DB
 
 	mu       sync.Mutex // guards the rest
@@ -102,7 +103,7 @@ type life struct {
 	wrong    []string // what must never happen and did
 	calls    []simCall
 	attempts map[string]bool // for which a call was seen
-	throttle int             // 429s that are faults of ours
+	throttle map[string]int  // 429s that are faults of ours, by method and path
 	clicks   []simClick
 	files    map[string]simFile // by the ts of their messages
 	commands []simCommand
@@ -152,7 +153,7 @@ type simStray struct {
 // newLife sets the scene of the seed: who is there, what the organisation is like, and how the service is set up.
 func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 	l := &life{
-		t: t, seed: seed, bad: bad, log: &journal{}, began: time.Now(), files: map[string]simFile{}, attempts: map[string]bool{},
+		t: t, seed: seed, bad: bad, log: &journal{}, began: time.Now(), files: map[string]simFile{}, attempts: map[string]bool{}, throttle: map[string]int{},
 		rng: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
 	}
 	var err error
@@ -362,6 +363,7 @@ func (l *life) pass(d time.Duration) {
 			if l.rng.IntN(4) == 0 && l.roughness() > 0 {
 				again = l.rng.IntN(60)
 			}
+			l.reborn = append(l.reborn, time.Now())
 			l.boot(again)
 		case err := <-l.ended:
 			if l.power.gone() {
