@@ -356,7 +356,11 @@ func causes(s workflow.Summary, states ...workflow.ChangeState) []string {
 			}
 			return append(out, fmt.Sprintf("%s for other reasons", number(rest)))
 		}
-		out = append(out, number(g.Count)+" "+string(g.State)+": "+quoted(g.Code.Cause(), causeText))
+		word := string(g.State)
+		if g.State == workflow.ChangeBad {
+			word = "unreadable" // as the counts say it
+		}
+		out = append(out, number(g.Count)+" "+word+": "+quoted(g.Code.Cause(), causeText))
 	}
 	return out
 }
