@@ -38,7 +38,7 @@ func TestReminder(t *testing.T) {
 	inBubbleWith(t, w, func(w *world) {
 		t := w.t
 		w.slack.AddPerson(workspace.Person{ID: "U0EVE", Name: "eve", RealName: "Eve", Email: "carol@example.com"}) // Carol, too
-		w.slack.AddPerson(workspace.Person{ID: "U0IDA", Name: "ida", RealName: "Ida", Email: "p0@old.example"}) // it is her account
+		w.slack.AddPerson(workspace.Person{ID: "U0IDA", Name: "ida", RealName: "Ida", Email: "p0@old.example"})    // it is her account
 		if err := w.slack.UpdatePerson("U0BOB", func(p *workspace.Person) { p.Deleted = true }); err != nil {
 			t.Fatal(err)
 		}

@@ -138,7 +138,9 @@ func MayApprove(b *Batch, actor Actor) error { return mayDecide(b, actor, Approv
 
 // Approvable says by an error why the person may not approve a batch by what it is about: their own account, or what the
 // settings protect by now. Like MayApprove it decides nothing.
-func (e *Engine) Approvable(ctx context.Context, b *Batch, actor Actor) error { return e.guardPlan(ctx, b, &actor) }
+func (e *Engine) Approvable(ctx context.Context, b *Batch, actor Actor) error {
+	return e.guardPlan(ctx, b, &actor)
+}
 
 func sameHuman(a, b Person) bool { return a.Email != "" && SameAddress(a.Email, b.Email) }
 
