@@ -33,7 +33,8 @@ type house struct {
 	cfg   *Config
 	log   *journal
 
-	stop func() error
+	program string // what launch starts; "" for this test binary, which can be the program, too
+	stop    func() error
 }
 
 // journal keeps what the service logs; it is shown when the test fails, and searched for secrets.

@@ -46,6 +46,7 @@ type window struct {
 	theirs int     // calls of others since then, at least
 	others float64 // calls a second that others made in the windows before
 	values []value
+	had    map[int64]int // calls that each party made
 }
 
 // value is a remaining that was told, and to whom.
@@ -78,7 +79,7 @@ func (w *window) roll(now time.Time) {
 func (w *window) turn(now time.Time) {
 	seen := 1.2 * float64(w.theirs) / max(now.Sub(w.begun), w.size()).Seconds()
 	w.others = max(seen, w.others/2)
-	w.begun, w.spent, w.theirs, w.lost, w.values = now, 0, 0, 0, nil
+	w.begun, w.spent, w.theirs, w.lost, w.values, w.had = now, 0, 0, 0, nil, nil
 }
 
 // has says whether need calls are left, and if not, when to ask again.

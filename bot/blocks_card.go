@@ -119,7 +119,7 @@ func (c card) drawWith(id func(part string) string) message {
 		}
 	}
 	if b.Digest != "" {
-		blocks = append(blocks, note(id("digest"), "Plan `"+shortDigest(b.Digest)+"`, seal `"+workflow.Seal(b.Digest)+"`"))
+		blocks = append(blocks, note(id("digest"), planWords(b.Digest)))
 	}
 	if buttons := c.buttons(); len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
@@ -466,6 +466,11 @@ func fromTo(c workflow.Change) (from, to string) {
 	default:
 		return c.OldEmail, cmp.Or(c.NewEmail, c.Group, string(c.Action))
 	}
+}
+
+// planWords name a plan so that people can compare it: by eye, and by voice.
+func planWords(digest string) string {
+	return "Plan `" + shortDigest(digest) + "`, seal `" + workflow.Seal(digest) + "`"
 }
 
 // shortDigest is enough of a digest to compare it by eye.

@@ -136,6 +136,10 @@ func mayDecide(b *Batch, actor Actor, verdict Verdict) error {
 // they are; nil when they may. It is for telling people apart, and decides nothing: Decide looks again.
 func MayApprove(b *Batch, actor Actor) error { return mayDecide(b, actor, Approve) }
 
+// Approvable says by an error why the person may not approve a batch by what it is about: their own account, or what the
+// settings protect by now. Like MayApprove it decides nothing.
+func (e *Engine) Approvable(ctx context.Context, b *Batch, actor Actor) error { return e.guardPlan(ctx, b, &actor) }
+
 func sameHuman(a, b Person) bool { return a.Email != "" && SameAddress(a.Email, b.Email) }
 
 // weighed is what was found out for an approval.

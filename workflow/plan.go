@@ -18,8 +18,6 @@ import (
 const (
 	// checkPiece is how many addresses are looked up between two reports of progress.
 	checkPiece = 500
-	// checkIDs is how many ids are; a search takes fewer of them.
-	checkIDs = 200
 	// progressEvery is how often the batch says how far its check is.
 	progressEvery = time.Second
 	// sealTries is how often a plan is checked again because another batch took an account at the same moment.
@@ -171,9 +169,15 @@ func (k *check) findAccounts(ctx context.Context) error {
 		}
 		byID = append(byID, d)
 	}
-	found, err := k.searchByID(ctx, byID)
+	found, failed, err := k.searchByID(ctx, byID)
 	if err != nil {
 		return err
+	}
+	if failed != nil { // only a search tells of an organisation admin, so that reading one by one is no way around it
+		for _, d := range byID {
+			d.block(ReasonCouldNotCheck, whyNot(failed))
+		}
+		return nil
 	}
 	var unsettled []*draft
 	for _, d := range byID {
@@ -240,9 +244,9 @@ func (k *check) lookUp(ctx context.Context) error {
 	return nil
 }
 
-// searchByID asks for the accounts that the drafts name by id, piece by piece. What a search cannot answer is missing, as
-// what it does not find is: either is read one by one.
-func (k *check) searchByID(ctx context.Context, drafts []*draft) (map[string]Account, error) {
+// searchByID asks for the accounts that the drafts name by id, all at once: the reader knows the cheapest way for many. What
+// a search does not find is missing; failed is why there is no answer.
+func (k *check) searchByID(ctx context.Context, drafts []*draft) (found map[string]Account, failed, err error) {
 	var ids []string
 	seen := map[string]bool{}
 	for _, d := range drafts {
@@ -251,26 +255,17 @@ func (k *check) searchByID(ctx context.Context, drafts []*draft) (map[string]Acc
 			ids = append(ids, d.row.AccountID)
 		}
 	}
-	found := map[string]Account{}
-	asked, from := 0, k.shown
-	for piece := range slices.Chunk(ids, checkIDs) {
-		var some map[string]Account
-		failed := k.patience.ask(ctx, func() (err error) {
-			some, err = k.Reader.ByID(ctx, piece)
-			return err
-		})
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if failed == nil {
-			maps.Copy(found, some)
-		}
-		asked += len(piece)
-		if err := k.progress(ctx, from+(searchedByID-from)*asked/len(ids)); err != nil {
-			return nil, err
-		}
+	if len(ids) == 0 {
+		return nil, nil, nil
 	}
-	return found, nil
+	failed = k.patience.ask(ctx, func() (err error) {
+		found, err = k.Reader.ByID(ctx, ids)
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	return found, failed, k.progress(ctx, searchedByID)
 }
 
 // settles says whether what a search by id showed will do for the row. Where the search says that all is as wanted already
