@@ -79,12 +79,14 @@ func (p *Plan) Ready() int {
 // Check makes the plan of a request. Rows that the directory cannot answer for within the budget are blocked as "could not
 // be checked"; an error means that there is no plan at all: the context ended, Progress refused, or Held failed.
 func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
-	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: map[string]bool{}}
+	k := &check{
+		Checker: c, drafts: make([]*draft, len(rows)), changes: make([]Change, len(rows)), protected: map[string]bool{},
+	}
 	for _, p := range c.Protect {
 		k.protected[AddressKey(p)] = true
 	}
 	for i := range rows {
-		k.drafts[i] = newDraft(rows[i])
+		k.drafts[i] = newDraft(&rows[i], &k.changes[i])
 	}
 	for _, step := range []func(context.Context) error{
 		k.findAccounts, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges,
@@ -100,6 +102,7 @@ func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
 type check struct {
 	*Checker
 	drafts    []*draft
+	changes   []Change // those of the drafts
 	protected map[string]bool
 	patience  patience
 
@@ -120,11 +123,13 @@ const (
 	allAsked  = 100
 )
 
-func newDraft(r Row) *draft {
-	d := &draft{row: r, change: Change{
+// newDraft begins with a row; c is its change, to be filled.
+func newDraft(r *Row, c *Change) *draft {
+	*c = Change{
 		Row: r.Line, Action: r.Action, AccountID: r.AccountID, OldEmail: r.Email, NewEmail: r.NewEmail, Message: r.Message,
 		Group: r.Group, Cells: r.Cells, State: ChangeReady,
-	}}
+	}
+	d := &draft{row: r, change: c}
 	action, ok := ActionFor(r.Action)
 	switch {
 	case r.Action != "" && !ok:
@@ -487,8 +492,8 @@ func (k *check) plan() *Plan {
 	for _, d := range k.drafts {
 		d.park = parkedIn(circles, d)
 	}
-	p := &Plan{Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{}}
-	for i, d := range k.drafts {
+	p := &Plan{Steps: number(k.drafts, after, circles), Changes: k.changes, hold: map[int][]string{}}
+	for _, d := range k.drafts {
 		if !d.live() {
 			d.change.Effect = ""
 		} else if !d.yields {
@@ -498,7 +503,6 @@ func (k *check) plan() *Plan {
 		if d.park != "" && d.change.Effect == EffectSignedOut {
 			d.change.Effect = EffectSignedOutTwice
 		}
-		p.Changes[i] = d.change
 	}
 	slices.Sort(p.Hold)
 	p.Hold = slices.Compact(p.Hold)
