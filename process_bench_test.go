@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,5 +128,133 @@ func BenchmarkProcessStart(b *testing.B) {
 	slices.Sort(reached)
 	b.ReportMetric(reached[len(reached)/2], "ms-connected")
 	b.ReportMetric(idle, "MB-idle")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkProcessKill kills the program in the middle of a batch and starts it again, over and over: milliseconds from the
+// start of the process to the first call for the batch, the longest and the median.
+func BenchmarkProcessKill(b *testing.B) {
+	for _, rows := range []int{500, 5000, 50_000} {
+		b.Run(strconv.Itoa(rows), func(b *testing.B) { killAndStart(b, rows) })
+	}
+}
+
+func killAndStart(b *testing.B, rows int) {
+	h := newHouseOf(b)
+	h.cfg.Limits.MaxChanges = rows
+	h.world.Organisation.SetFaults(organisation.Faults{Latency: func(*http.Request) time.Duration { return 20 * time.Millisecond }})
+	_, file := h.employ(rows)
+	p := h.launch()
+	h.reached()
+	h.send(sandbox.Hana, "", "ask.csv", file)
+	h.await("the plan", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] != "" })
+	h.click(sandbox.Alice, "Approve")
+	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Minute)
+	defer cancel()
+	org := h.world.Organisation
+	effects := func(n int) {
+		if err := org.WaitFor(ctx, func() bool { return len(org.Effects()) >= n }); err != nil {
+			b.Fatal("the run did not go on")
+		}
+	}
+	effects(50)
+	var first []float64
+	for b.Loop() {
+		h.kill(p)
+		began, had := time.Now(), len(org.Calls())
+		p = h.launch()
+		var call time.Time
+		if err := org.WaitFor(ctx, func() bool {
+			for _, c := range org.Calls()[had:] {
+				if strings.HasPrefix(c.Path, "/users/") && c.At.After(began) {
+					call = c.At
+					return true
+				}
+			}
+			return false
+		}); err != nil {
+			b.Fatal("no call after the start")
+		}
+		first = append(first, float64(call.Sub(began).Microseconds())/1000)
+		effects(len(org.Effects()) + 20)
+	}
+	h.kill(p)
+	slices.Sort(first)
+	b.ReportMetric(first[len(first)/2], "ms-median")
+	b.ReportMetric(first[len(first)-1], "ms-most")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkProcessAck sends slash commands while 10,000 changes run: milliseconds until each is acknowledged.
+func BenchmarkProcessAck(b *testing.B) {
+	const rows = 10_000
+	h := newHouseOf(b)
+	h.cfg.Limits.MaxChanges = rows
+	_, file := h.employ(rows)
+	h.launch()
+	h.reached()
+	h.send(sandbox.Hana, "", "ask.csv", file)
+	h.await("the plan", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] != "" })
+	h.click(sandbox.Alice, "Approve")
+	words := []string{"help", "batches", "batch 1", "find employee.77@northwind.example", "report list"}
+	var took []float64
+	for b.Loop() {
+		took = nil
+		for len(h.world.Organisation.Effects()) < rows {
+			began := time.Now()
+			if err := h.world.Workspace.Command(b.Context(), sandbox.Bob, sandbox.Requests, words[len(took)%len(words)]); err != nil {
+				b.Fatalf("command: %v", err)
+			}
+			took = append(took, float64(time.Since(began).Microseconds())/1000)
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	h.end()
+	slices.Sort(took)
+	b.ReportMetric(float64(len(took)), "commands")
+	b.ReportMetric(took[len(took)/2], "ms-p50")
+	b.ReportMetric(took[len(took)*99/100], "ms-p99")
+	b.ReportMetric(took[len(took)-1], "ms-most")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkProcessDemo starts the demo again and again: milliseconds until its page is there.
+func BenchmarkProcessDemo(b *testing.B) {
+	h := newHouseOf(b)
+	var took []float64
+	for b.Loop() {
+		began := time.Now()
+		cmd := exec.CommandContext(b.Context(), h.program, "demo", "--listen", "127.0.0.1:0")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		var address string
+		for lines := bufio.NewScanner(out); address == "" && lines.Scan(); {
+			if word := strings.Fields(lines.Text()); len(word) == 2 && word[0] == "open" {
+				address = word[1]
+			}
+		}
+		page, err := http.Get(address) //nolint:noctx // it is our own process
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, page.Body)
+		if err = errors.Join(err, page.Body.Close()); err != nil || page.StatusCode != http.StatusOK {
+			b.Fatalf("the page: %s, %v", page.Status, err)
+		}
+		took = append(took, float64(time.Since(began).Microseconds())/1000)
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			b.Errorf("the demo ended: %v", err)
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2], "ms-page")
 	b.ReportMetric(0, "ns/op")
 }

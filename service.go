@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -294,6 +296,16 @@ func (s *Service) Close() error {
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(append(errs, s.unlock())...)
+}
+
+// softMemory is from where on memory is given back rather than kept, in bytes. A batch of 50,000 is a burst of it; without
+// a bound the program would grow to twice of what that needs and stay so. GOMEMLIMIT in the environment comes first.
+const softMemory = 80 << 20
+
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
+	}
 }
 
 // runServe is the command serve: the service until ctx ends.

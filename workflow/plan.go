@@ -84,9 +84,12 @@ func (p *Plan) Ready() int {
 // Check makes the plan of a request. Rows that the directory cannot answer for within the budget are blocked as "could not
 // be checked"; an error means that there is no plan at all: the context ended, Progress refused, or Held failed.
 func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
-	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: c.Policy.protection(), asked: c.Policy.Groups()}
+	k := &check{
+		Checker: c, drafts: make([]*draft, len(rows)), changes: make([]Change, len(rows)), protected: c.Policy.protection(),
+		asked: c.Policy.Groups(),
+	}
 	for i := range rows {
-		k.drafts[i] = newDraft(rows[i])
+		k.drafts[i] = newDraft(&rows[i], &k.changes[i])
 	}
 	for _, step := range []func(context.Context) error{
 		k.findAccounts, k.askGroups, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges, k.askBudget,
@@ -102,6 +105,7 @@ func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
 type check struct {
 	*Checker
 	drafts    []*draft
+	changes   []Change // those of the drafts
 	protected protection
 	asked     []string // the groups that the policy names, folded
 	missing   []string // of these, Atlassian has none of that name
@@ -125,11 +129,13 @@ const (
 	allAsked     = 100
 )
 
-func newDraft(r Row) *draft {
-	d := &draft{row: r, change: Change{
+// newDraft begins with a row; c is its change, to be filled.
+func newDraft(r *Row, c *Change) *draft {
+	*c = Change{
 		Row: r.Line, Action: r.Action, AccountID: r.AccountID, OldEmail: r.Email, NewEmail: r.NewEmail, Message: r.Message,
 		Group: r.Group, Cells: r.Cells, State: ChangeReady,
-	}}
+	}
+	d := &draft{row: r, change: c}
 	action, ok := ActionFor(r.Action)
 	switch {
 	case r.Action != "" && !ok:
@@ -568,10 +574,10 @@ func (k *check) plan() *Plan {
 		d.park = parkedIn(circles, d)
 	}
 	p := &Plan{
-		Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{},
+		Steps: number(k.drafts, after, circles), Changes: k.changes, hold: map[int][]string{},
 		Traits: traitsOf(k.drafts, k.asked, k.missing),
 	}
-	for i, d := range k.drafts {
+	for _, d := range k.drafts {
 		if !d.live() {
 			d.change.Effect = ""
 		} else if !d.yields {
@@ -581,7 +587,6 @@ func (k *check) plan() *Plan {
 		if d.park != "" && d.change.Effect == EffectSignedOut {
 			d.change.Effect = EffectSignedOutTwice
 		}
-		p.Changes[i] = d.change
 	}
 	slices.Sort(p.Hold)
 	p.Hold = slices.Compact(p.Hold)

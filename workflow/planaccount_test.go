@@ -73,7 +73,7 @@ func (v *twoViews) found(t *testing.T, rows ...Row) []*draft {
 	k := &check{Checker: &Checker{Reader: v, Workers: 2}}
 	for i := range rows {
 		rows[i].Line = i + 2
-		k.drafts = append(k.drafts, newDraft(rows[i]))
+		k.drafts = append(k.drafts, newDraft(&rows[i], &Change{}))
 	}
 	if err := k.findAccounts(t.Context()); err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestNoAnswerByID(t *testing.T) {
 		began := time.Now()
 		k := &check{Checker: &Checker{Reader: silent{v}, Workers: 2}}
 		for _, r := range rows {
-			k.drafts = append(k.drafts, newDraft(r))
+			k.drafts = append(k.drafts, newDraft(&r, &Change{}))
 		}
 		if err := k.findAccounts(t.Context()); err != nil {
 			t.Fatal(err)

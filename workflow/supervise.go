@@ -41,8 +41,11 @@ func (e *Engine) Recover(ctx context.Context) error {
 		if b.State == Paused || b.Cancelling() {
 			continue
 		}
-		last, err := e.lastMoved(ctx, b)
-		if err != nil {
+		last := latest(b.Approved, b.Started, b.Resumed)
+		if b.OrgID == e.cfg.OrgID && e.mayStillStart(b, last) {
+			continue // it has moved since then, if anything, and its rows need not be read for that
+		}
+		if last, err = e.lastMoved(ctx, b); err != nil {
 			return fmt.Errorf("recover batch %d: %w", b.Number, err)
 		}
 		stop := Stop{Cause: StopLateStart, Note: e.cfg.StartWithin.String()}
