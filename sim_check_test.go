@@ -39,48 +39,67 @@ func (l *life) arrived(r *http.Request) (write bool) {
 		l.violated("list the batches at a call: %v", err)
 		return true
 	}
+	var of *workflow.Batch
+	var row workflow.Change
 	for _, b := range batches {
 		changes, err := l.db().Changes(ctx, b.Number, 0, 0, workflow.ChangeRunning)
 		if err != nil {
 			l.violated("list the changes at a call: %v", err)
 		}
-		for i := range changes {
-			c := &changes[i]
+		for _, c := range changes {
 			step, ok := c.Next()
 			if !ok || c.AccountID != account || !sameCall(step, kind, to) {
 				continue
 			}
-			if !l.first(b.Number, c) && kind == "email" {
-				continue
+			// Two batches may lock out the same person at the same moment. Which of them calls can only be told by which has not.
+			first := l.first(b.Number, c)
+			if first || of == nil && kind != "email" {
+				of, row, call.from = b, c, step.From
 			}
-			call.batch, call.row, call.from = b.Number, c.Row, step.From
-			call.exchange = len(c.Steps) > 1 || c.Back
-			l.tell("call: %s %s to %q for #%d, line %d", kind, account, to, b.Number, c.Row)
-			l.approved(b, call)
-			begun := slices.Contains(b.Parked, c.Row) || len(b.Parked) > 0
-			switch {
-			case begun:
-			case b.State == workflow.Paused && c.Called.After(b.Stop.At):
-				l.violated("a call for #%d, line %d was begun after the batch had been paused", b.Number, c.Row)
-			case b.Ending != nil && c.Called.After(b.Ending.At):
-				l.violated("a call for #%d, line %d was begun after the batch had been ended", b.Number, c.Row)
+			if first {
+				l.attempted(b.Number, c)
+				l.arrivedFor(b, row, &call)
+				return true
 			}
-			return true
 		}
 	}
-	l.violated("a call that is of no plan, made twice for one intent, or without an intent on disk: %s %s to %q", kind, account, to)
+	if of == nil {
+		l.violated("a call that is of no plan, made twice for one intent, or without an intent on disk: %s %s to %q", kind, account, to)
+		return true
+	}
+	l.arrivedFor(of, row, &call)
 	return true
 }
 
-// first says whether a call for this attempt at a row is seen for the first time. Of two batches that lock out the same
-// person at the same moment, which one has called cannot be told.
-func (l *life) first(batch int64, c *workflow.Change) bool {
+// arrivedFor looks at a call of which it is known for which row it is made.
+func (l *life) arrivedFor(b *workflow.Batch, c workflow.Change, call *simCall) {
+	call.batch, call.row = b.Number, c.Row
+	l.tell("call: %s %s to %q for #%d, line %d", call.kind, call.account, call.to, b.Number, c.Row)
+	l.approved(b, *call)
+	switch {
+	case len(b.Parked) > 0: // an exchange that has begun is brought to its end
+	case b.State == workflow.Paused && c.Called.After(b.Stop.At):
+		l.violated("a call for #%d, line %d was begun after the batch had been paused", b.Number, c.Row)
+	case b.Ending != nil && c.Called.After(b.Ending.At):
+		l.violated("a call for #%d, line %d was begun after the batch had been ended", b.Number, c.Row)
+	}
+}
+
+func (l *life) attempted(batch int64, c workflow.Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := fmt.Sprint(batch, c.Row, c.Step, c.Back, c.Attempts, c.Called)
-	seen := l.attempts[key]
-	l.attempts[key] = true
-	return !seen
+	l.attempts[attemptOf(batch, c)] = true
+}
+
+func attemptOf(batch int64, c workflow.Change) string {
+	return fmt.Sprint(batch, c.Row, c.Step, c.Back, c.Attempts, c.Called)
+}
+
+// first says whether no call was seen yet for this attempt at a row.
+func (l *life) first(batch int64, c workflow.Change) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.attempts[attemptOf(batch, c)]
 }
 
 func sameCall(s workflow.Step, kind, to string) bool {

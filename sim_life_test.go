@@ -114,13 +114,12 @@ type life struct {
 
 // simCall is a call that changes something, as it arrived.
 type simCall struct {
-	at               time.Time
-	account, kind    string
-	to               string // the address, or the status
-	batch            int64
-	row              int
-	from             string // the address that the plan expects
-	exchange, parked bool
+	at            time.Time
+	account, kind string
+	to            string // the address, or the status
+	batch         int64
+	row           int
+	from          string // the address that the plan expects
 }
 
 // simClick is somebody's click on a button of a card.
