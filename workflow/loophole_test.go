@@ -220,7 +220,9 @@ func TestRightsLostBeforeResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, file := people(8)
 		o.latency = time.Second
-		o.setFault(func(id string) fault { return fault{before: &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonInvalid)}} })
+		o.setFault(func(id string) fault {
+			return fault{before: &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonInvalid)}}
+		})
 		d, s := office(t, o, nil)
 		b := d.reach(d.ask(file).Number, workflow.AwaitingApproval)
 		d.decide(b, alice, nil)
@@ -264,4 +266,28 @@ func TestTwoApproversOfOneHuman(t *testing.T) {
 			t.Errorf("dropped %v, the batch is %s", got.Dropped, got.State)
 		}
 	})
+}
+
+// An account of which no search tells may be an organisation admin's, and one without an address anybody's.
+func TestAccountsOfWhichTooLittleIsKnown(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*workflow.Account)
+		want   workflow.ReasonCode
+	}{
+		"known":                       {func(*workflow.Account) {}, ""},
+		"no search tells its roles":   {func(a *workflow.Account) { a.Ranked = false }, workflow.ReasonCouldNotCheck},
+		"nobody is shown its address": {func(a *workflow.Account) { a.Email = "" }, workflow.ReasonCouldNotCheck},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := people(1)
+			o.set("acc-1", tt.change)
+			row := workflow.Row{Line: 2, Action: workflow.Deactivate, AccountID: "acc-1"}
+			plan := checkRows(t, o, workflow.Checker{Policy: workflow.Policy{Approvals: 1}}, row)
+			if c := plan.Changes[0]; c.Reason.Code != tt.want {
+				t.Errorf("%s %s, want %q", c.State, c.Reason.Words(), tt.want)
+			}
+		})
+	}
 }

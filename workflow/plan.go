@@ -390,8 +390,12 @@ func (k *check) guard(d *draft) (blocked bool) {
 		d.block(ReasonProtected, what)
 	case group != "":
 		d.block(ReasonProtected, "", group)
-	case len(k.asked) > 0 && !a.Ranked:
-		d.block(ReasonCouldNotCheck, "Atlassian does not say which groups the account is in")
+	case !a.Ranked && len(k.asked) > 0:
+		d.block(ReasonCouldNotCheck, "Atlassian does not say which roles and groups the account has")
+	case !a.Ranked:
+		d.block(ReasonCouldNotCheck, "Atlassian does not say which roles the account has")
+	case a.Email == "":
+		d.block(ReasonCouldNotCheck, "Atlassian does not show the address of the account")
 	case a.OrgAdmin && !k.Policy.allows(ranked(a, d.target(), d.action.Name, k.asked), k.Asker):
 		d.block(ReasonOrgAdmin, a.ID)
 	case len(owners) > 0 && len(k.drafts) > 1:
