@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -71,6 +73,11 @@ func (s section) when(w *workflow.When) {
 		}
 	})
 	s.ids("requesters", &w.Requesters, personID)
+	for _, key := range []string{"actions", "accounts", "requesters"} {
+		if node, _ := s.find(key); node != nil && node.Kind == yaml.SequenceNode && len(node.Content) == 0 {
+			s.problem(key, "is an empty list, which would hold always", "name something, or remove it")
+		}
+	}
 	var yes *bool
 	if s.optionalBool("org_admins", &yes); yes != nil {
 		w.OrgAdmins = *yes

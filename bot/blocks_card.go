@@ -96,7 +96,7 @@ func (c card) drawWith(id func(part string) string) message {
 	blocks := []slack.Block{header(id("title"), title)}
 	if b.Emergency {
 		blocks = append(blocks, section(id("emergency"),
-			":rotating_light: *Emergency*: one approval by another person is enough, whatever the rules say. Every admin was told."))
+			":rotating_light: *Emergency*: "+emergencyWords(b)+" Every admin was told."))
 	}
 	blocks = append(blocks, section(id("who"), c.who()))
 	blocks = append(blocks, section(id("status"), c.status()))
@@ -125,6 +125,14 @@ func (c card) drawWith(id func(part string) string) message {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
 	}
 	return message{Text: title + ": " + plainState(b), Blocks: blocks}
+}
+
+// emergencyWords says what it means for a batch that it was asked for as an emergency.
+func emergencyWords(b *workflow.Batch) string {
+	if b.Approvals > 1 { // who asked was in the group when it was checked, and not at a click since
+		return "it was asked for as one, and the rules apply to it all the same by now."
+	}
+	return "one approval by another person is enough, whatever the rules say."
 }
 
 // over says whether nothing can happen to the batch any more in this run.

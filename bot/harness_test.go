@@ -46,7 +46,7 @@ func newAccounts(n int) *accounts {
 		id := fmt.Sprintf("712020:%04d", i)
 		a.by[id] = workflow.Account{
 			ID: id, Name: fmt.Sprintf("Person %d", i), Email: fmt.Sprintf("p%d@old.example", i), Type: "atlassian",
-			Status: workflow.StatusActive, Managed: true,
+			Status: workflow.StatusActive, Managed: true, Ranked: true,
 		}
 	}
 	return a

@@ -70,8 +70,8 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell whether you are the " +
 			"person who asked. Show it in your profile, or let another admin approve."},
 		{workflow.ErrOwnAccount, "This batch is on your own account. Another admin has to approve it."},
-		{workflow.ErrRequesterLost, "The person who asked for this batch may not ask for changes any more, so it cannot be approved; " +
-			"nothing was done. Somebody else can ask again."},
+		{workflow.ErrRequesterLost, "The person who asked for this batch may not ask for changes any more, so it cannot be approved " +
+			"or go on; nothing was done. Once it is rejected or cancelled, somebody else can ask again."},
 		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that decides who may do this. My operator finds out " +
 			"which one with `countersign doctor`."},
 		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the " +
@@ -107,27 +107,38 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 	return "", false
 }
 
+// askAnew is what to do with a batch that cannot go on as it is, whether it is still open or not.
+const askAnew = "Withdraw or cancel the batch if it is still open, and ask again for what is left."
+
 // guardWords says why a plan may not run by the settings of today.
 func guardWords(e *workflow.GuardError) string {
 	switch e.Code {
 	case workflow.ReasonProtected:
 		return "The settings protect what is in " + plural(len(e.Rows), "line ", "lines ") + lines(e.Rows) +
-			" by now; nothing was done. Withdraw the batch, or cancel it, and ask again without it."
+			" by now; nothing was done. " + askAnew
+	case workflow.ReasonOwnAlone:
+		return "The own account of who asked is in " + plural(len(e.Rows), "line ", "lines ") + lines(e.Rows) +
+			" by now; nothing was done. Another person has to ask for it."
 	case workflow.ReasonOrgAdmin:
 		return "It changes accounts of organisation admins, which the rules do not allow any more; nothing was done."
 	case workflow.ReasonStalePolicy:
 		return sentence(quoted(workflow.NewReason(e.Code, e.Facts...).Words(), reasonText)) +
-			" Nothing was done; withdraw the batch, or cancel it, and ask again."
+			" Nothing was done. " + askAnew
 	}
 	return sentence(quoted(workflow.NewReason(e.Code, e.Facts...).Words(), reasonText)) + " Nothing was done."
 }
 
 func needsMoreWords(e *workflow.NeedsMoreError) string {
-	text := fmt.Sprintf("The rules now ask for %s, and the batch has %s", many(e.Need, "approval", "approvals"), number(e.Has))
+	text := fmt.Sprintf("It now needs %s, and has %s", many(e.Need, "approval", "approvals"), number(e.Has))
 	if len(e.Why) > 0 {
 		text += " (" + quoted(strings.Join(e.Why, "; "), reasonText) + ")"
 	}
-	return text + ". Nothing was done; cancel it and ask again."
+	text += ". "
+	if len(e.Lost) > 0 {
+		text = "The approval of " + mentions(e.Lost[:min(len(e.Lost), adminsShown)]) + " does not count any more, as who gave it " +
+			"may not approve now. " + text
+	}
+	return text + "Nothing was done. " + askAnew
 }
 
 func sentence(s string) string {

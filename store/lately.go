@@ -14,12 +14,14 @@ const ofThese = `b.number <> ?2 AND (json_array_length(?1) = 0
 	OR b.requester_id IN (SELECT value FROM json_each(?1)) OR b.author_id IN (SELECT value FROM json_each(?1)))`
 
 // Lately counts the changes that other batches of these people were to make and that were asked for since the moment, but
-// for batches that ended without a run.
+// for batches that ended without a run. What was asked for before and made since, or is still to be made, counts, too:
+// otherwise who asks a day ahead, for a closed window, has none.
 func (db *DB) Lately(ctx context.Context, since time.Time, people []string, but int64) (n int, err error) {
 	err = db.read(ctx, "count what was asked for lately", func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `
 			SELECT count(*) FROM batch b JOIN change c ON c.batch = b.number
-			WHERE `+ofThese+` AND b.created >= ?3 AND (b.ended IS NULL OR b.started IS NOT NULL)
+			WHERE `+ofThese+` AND (b.ended IS NULL OR b.started IS NOT NULL)
+				AND (b.created >= ?3 OR c.called >= ?3 OR b.approved IS NOT NULL AND b.ended IS NULL)
 				AND c.state IN (SELECT value FROM json_each(?4))`,
 			array(people), but, when(since), array(toRun())).Scan(&n)
 	})

@@ -32,6 +32,35 @@ func request(t *testing.T, db *DB, who workflow.Person, at time.Time, first, row
 	return b.Number
 }
 
+var carol = workflow.Person{ID: "U0CAROL", Name: "Carol"}
+
+// approved makes a batch one that may run.
+func approved(t *testing.T, db *DB, number int64) {
+	t.Helper()
+	_, err := db.Update(t.Context(), number, func(b *workflow.Batch) error {
+		b.Approved = noon
+		return b.Move(workflow.Approved)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// called makes a row one that was called at the moment and is done.
+func called(t *testing.T, db *DB, number int64, row int, at time.Time) {
+	t.Helper()
+	_, _, err := db.UpdateChange(t.Context(), number, row, func(b *workflow.Batch, c *workflow.Change) error {
+		b.Started, c.Called = noon, at
+		if err := c.Move(workflow.ChangeRunning); err != nil {
+			return err
+		}
+		return c.Move(workflow.ChangeDone)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestLately(t *testing.T) {
 	t.Parallel()
 	db := open(t)
@@ -40,11 +69,19 @@ func TestLately(t *testing.T) {
 	request(t, db, hana, noon.Add(-time.Hour), 302, 3)
 	move(t, db, request(t, db, hana, noon.Add(-time.Hour), 402, 11), workflow.Rejected) // never ran
 	this := request(t, db, hana, noon, 502, 5)
+	waits := request(t, db, carol, noon.Add(-48*time.Hour), 602, 2) // for a window: asked for long ago, still to be made
+	approved(t, db, waits)
+	ran := request(t, db, carol, noon.Add(-48*time.Hour), 702, 3)
+	approved(t, db, ran)
+	move(t, db, ran, workflow.Running)
+	called(t, db, ran, 702, noon.Add(-time.Hour))
+	called(t, db, ran, 703, noon.Add(-25*time.Hour))
+	move(t, db, ran, workflow.Done)
 	for _, tt := range []struct {
 		people []string
 		but    int64
 		want   int
-	}{{[]string{"U0HANA"}, this, 3}, {[]string{"U0HANA"}, 0, 8}, {[]string{"U0HANA", "U0ALICE"}, this, 10}, {nil, this, 10}} {
+	}{{[]string{"U0HANA"}, this, 3}, {[]string{"U0HANA"}, 0, 8}, {[]string{"U0HANA", "U0ALICE"}, this, 10}, {nil, this, 13}, {[]string{"U0CAROL"}, this, 3}} {
 		n, err := db.Lately(t.Context(), noon.Add(-24*time.Hour), tt.people, tt.but)
 		if err != nil || n != tt.want {
 			t.Errorf("of %v but #%d: %d, %v; want %d", tt.people, tt.but, n, err, tt.want)
@@ -56,34 +93,14 @@ func TestTouched(t *testing.T) {
 	t.Parallel()
 	db := open(t)
 	since := noon.Add(-24 * time.Hour)
-	approve := func(number int64) {
-		t.Helper()
-		_, err := db.Update(t.Context(), number, func(b *workflow.Batch) error {
-			b.Approved = noon
-			return b.Move(workflow.Approved)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	undecided := request(t, db, hana, noon, 2, 2)
-	approved := request(t, db, alice, noon, 12, 2)
-	approve(approved)
+	waits := request(t, db, alice, noon, 12, 2)
+	approved(t, db, waits)
 	ran := request(t, db, hana, noon, 22, 3) // one was called long ago, one lately, one never
-	approve(ran)
+	approved(t, db, ran)
 	move(t, db, ran, workflow.Running)
-	for row, called := range map[int]time.Time{22: since.Add(-time.Second), 23: since} {
-		_, _, err := db.UpdateChange(t.Context(), ran, row, func(_ *workflow.Batch, c *workflow.Change) error {
-			c.Called = called
-			if err := c.Move(workflow.ChangeRunning); err != nil {
-				return err
-			}
-			return c.Move(workflow.ChangeDone)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	called(t, db, ran, 22, since.Add(-time.Second))
+	called(t, db, ran, 23, since)
 	touched := func(people []string, but int64) []string {
 		t.Helper()
 		got, err := db.Touched(t.Context(), since, people, but)

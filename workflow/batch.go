@@ -215,6 +215,9 @@ func (b *Batch) end(to State, at time.Time) error {
 // involves says whether the person is the batch's requester or author, by id.
 func (b *Batch) involves(p Person) bool { return p.ID == b.Requester.ID || p.ID == b.Author.ID }
 
+// askedAs says whether the person has the address of requester or author, as they were when they asked.
+func (b *Batch) askedAs(p Person) bool { return sameHuman(p, b.Requester) || sameHuman(p, b.Author) }
+
 // Approvers are the people who approved the digest that stands and whose approval counts, each once, in the order they did.
 func (b *Batch) Approvers() []Person {
 	var out []Person

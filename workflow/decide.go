@@ -71,21 +71,36 @@ func (e *Engine) approve(ctx context.Context, number int64, actor Actor, digest 
 		if err != nil {
 			return nil, err
 		}
-		b, err = e.store.Update(ctx, number, func(b *Batch) error {
-			now := time.Now()
-			if err := e.mayDecideNow(b, actor, Approve, digest, now); err != nil {
-				return err
-			}
-			if !slices.Equal(idsOf(b.Approvers()), found.approvers) {
-				return errMoved
-			}
-			return b.count(actor.Person, found, now)
-		})
+		b, err = e.takeIn(ctx, b, actor, digest, found)
 		if errors.Is(err, errMoved) && ctx.Err() == nil {
 			continue
 		}
 		return b, err
 	}
+}
+
+// takeIn counts an approval, if nothing has moved since what it depends on was found out. One at a time: of two batches
+// that are within the limits of a day only by themselves, the second finds the first approved.
+func (e *Engine) takeIn(ctx context.Context, b *Batch, actor Actor, digest string, found *weighed) (*Batch, error) {
+	e.approving.Lock()
+	defer e.approving.Unlock()
+	why, err := e.budget(ctx, found.accounts, []string{b.Requester.ID, b.Author.ID}, b.Number)
+	switch {
+	case err != nil:
+		return nil, err
+	case why.Code != "":
+		return nil, &GuardError{Code: why.Code, Facts: why.Facts}
+	}
+	return e.store.Update(ctx, b.Number, func(b *Batch) error {
+		now := time.Now()
+		if err := e.mayDecideNow(b, actor, Approve, digest, now); err != nil {
+			return err
+		}
+		if !slices.Equal(idsOf(b.Approvers()), found.approvers) {
+			return errMoved
+		}
+		return b.count(actor.Person, found, now)
+	})
 }
 
 // mayDecideNow says whether the person may approve or reject this plan now, as far as the batch itself tells.
@@ -120,7 +135,7 @@ func mayDecide(b *Batch, actor Actor, verdict Verdict) error {
 		return ErrOwnBatch
 	case !actor.Admin:
 		return ErrNotAdmin
-	case sameHuman(actor.Person, b.Requester), sameHuman(actor.Person, b.Author):
+	case b.askedAs(actor.Person):
 		return ErrSameHuman
 	case verdict == Approve && actor.Email == "":
 		return ErrHiddenAddress
@@ -139,21 +154,28 @@ func MayApprove(b *Batch, actor Actor) error { return mayDecide(b, actor, Approv
 // Approvable says by an error why the person may not approve a batch by what it is about: their own account, or what the
 // settings protect by now. Like MayApprove it decides nothing.
 func (e *Engine) Approvable(ctx context.Context, b *Batch, actor Actor) error {
-	return e.guardPlan(ctx, b, &actor)
+	asker, err := e.asker(ctx, b, askAge)
+	if err != nil {
+		return err
+	}
+	_, owned, err := e.guardPlan(ctx, b, asker, []Person{actor.Person})
+	if err == nil && owned[actor.ID] != nil {
+		err = ErrOwnAccount
+	}
+	return err
 }
 
 func sameHuman(a, b Person) bool { return a.Email != "" && SameAddress(a.Email, b.Email) }
 
-// weighed is what was found out for an approval.
-type weighed struct {
-	approvers []string // whose approvals counted when it was found out
-	dropped   []string // of these, who could not approve any more
-	demand    Demand
+// standing is who asked for a batch and who approved it, as Slack shows them now.
+type standing struct {
+	askers    []Person // requester and author, as they are and as they were when they asked
+	approvers []Person // who approved and still could
+	lost      []string // who approved and could not any more
 }
 
-// weigh asks Slack and the store for everything that an approval depends on besides the batch and the person who clicked.
-func (e *Engine) weigh(ctx context.Context, b *Batch, actor Actor) (*weighed, error) {
-	found := &weighed{approvers: idsOf(b.Approvers())}
+// standing reads who asked and who approved. ErrRequesterLost says that who asked may not ask any more.
+func (e *Engine) standing(ctx context.Context, b *Batch) (*standing, error) {
 	requester, err := e.cfg.People.Standing(ctx, b.Requester.ID, false)
 	if err != nil {
 		return nil, err
@@ -161,36 +183,82 @@ func (e *Engine) weigh(ctx context.Context, b *Batch, actor Actor) (*weighed, er
 	if !requester.HasRole() {
 		return nil, ErrRequesterLost
 	}
-	askers := []Person{b.Requester, b.Author, requester.Person}
+	s := &standing{askers: []Person{b.Requester, b.Author, requester.Person}}
 	if b.Author.ID != b.Requester.ID {
 		author, err := e.cfg.People.Standing(ctx, b.Author.ID, false)
 		if err != nil {
 			return nil, err
 		}
-		askers = append(askers, author.Person)
+		s.askers = append(s.askers, author.Person)
 	}
-	asked := func(p Person) bool {
-		return slices.ContainsFunc(askers, func(a Person) bool { return sameHuman(p, a) })
-	}
-	if asked(actor.Person) { // their address may have changed since they asked
-		return nil, ErrSameHuman
-	}
-	for _, id := range found.approvers {
-		standing, err := e.cfg.People.Standing(ctx, id, true)
+	for _, id := range idsOf(b.Approvers()) {
+		now, err := e.cfg.People.Standing(ctx, id, true)
 		if err != nil {
 			return nil, err
 		}
-		if !standing.Admin || standing.Email == "" || asked(standing.Person) {
-			found.dropped = append(found.dropped, id)
-		} else if sameHuman(standing.Person, actor.Person) {
-			return nil, ErrAlready
+		if !now.Admin || now.Email == "" || s.asked(now.Person) || s.approved(now.Person) {
+			s.lost = append(s.lost, id)
+		} else {
+			s.approvers = append(s.approvers, now.Person)
 		}
 	}
-	if err := e.guardPlan(ctx, b, &actor); err != nil {
+	return s, nil
+}
+
+// asked says whether the person has the address of who asked: it may have changed since they did.
+func (s *standing) asked(p Person) bool {
+	return slices.ContainsFunc(s.askers, func(a Person) bool { return sameHuman(p, a) })
+}
+
+func (s *standing) approved(p Person) bool {
+	return slices.ContainsFunc(s.approvers, func(a Person) bool { return sameHuman(p, a) })
+}
+
+// lose takes the approvals away from whose own accounts the plan is about by now.
+func (s *standing) lose(owned map[string][]int) {
+	s.approvers = slices.DeleteFunc(s.approvers, func(p Person) bool {
+		if owned[p.ID] != nil {
+			s.lost = append(s.lost, p.ID)
+		}
+		return owned[p.ID] != nil
+	})
+}
+
+// weighed is what was found out for an approval.
+type weighed struct {
+	approvers []string // whose approvals counted when it was found out
+	dropped   []string // of these, who could not approve any more
+	demand    Demand
+	accounts  []string // that the plan is about
+}
+
+// weigh asks Slack and the store for everything that an approval depends on besides the batch and the person who clicked,
+// and the limits of a day.
+func (e *Engine) weigh(ctx context.Context, b *Batch, actor Actor) (*weighed, error) {
+	people, err := e.standing(ctx, b)
+	switch {
+	case err != nil:
+		return nil, err
+	case people.asked(actor.Person):
+		return nil, ErrSameHuman
+	case people.approved(actor.Person):
+		return nil, ErrAlready
+	}
+	asker, err := e.asker(ctx, b, 0)
+	if err != nil {
 		return nil, err
 	}
-	found.demand, err = e.demand(ctx, b, 0)
-	return found, err
+	own := slices.Concat([]Person{actor.Person}, people.askers, people.approvers)
+	accounts, owned, err := e.guardPlan(ctx, b, asker, own)
+	if err != nil {
+		return nil, err
+	}
+	if owned[actor.ID] != nil {
+		return nil, ErrOwnAccount
+	}
+	people.lose(owned)
+	demand, err := e.demand(ctx, b, asker)
+	return &weighed{approvers: idsOf(b.Approvers()), dropped: people.lost, demand: demand, accounts: accounts}, err
 }
 
 func idsOf(people []Person) []string {
@@ -258,29 +326,40 @@ func (e *Engine) guarded(ctx context.Context, number int64, may, change func(*Ba
 // goOn says why a batch that was approved may not go on just now, by the settings and the people of today: what a click on
 // Resume or Retry has to heed.
 func (e *Engine) goOn(ctx context.Context, b *Batch) error {
-	if err := e.guardPlan(ctx, b, nil); err != nil {
-		return err
-	}
-	asker, err := e.asker(ctx, b.Requester.ID, b.Author.ID, 0)
+	people, err := e.standing(ctx, b)
 	if err != nil {
 		return err
 	}
+	asker, err := e.asker(ctx, b, 0)
+	if err != nil {
+		return err
+	}
+	_, owned, err := e.guardPlan(ctx, b, asker, slices.Concat(people.askers, people.approvers))
+	if err != nil {
+		return err
+	}
+	people.lose(owned)
 	// What others asked for since is no reason to stop what was approved before it.
 	demand := e.cfg.Policy.Demand(b.Traits, asker, 0)
-	if has := len(b.Approvers()); demand.Approvals > has {
-		return &NeedsMoreError{Has: has, Need: demand.Approvals, Why: demand.Why}
+	need := demand.Approvals
+	if len(people.lost) > 0 {
+		need = max(need, b.Approvals)
+	}
+	if has := len(people.approvers); need > has {
+		why := demand.Why
+		if need > demand.Approvals {
+			why = b.Why
+		}
+		return &NeedsMoreError{Has: has, Need: need, Why: why, Lost: people.lost}
 	}
 	return nil
 }
 
-// demand says what the policy asks of a batch with a plan. What is known of user groups may be as old as age.
-func (e *Engine) demand(ctx context.Context, b *Batch, age time.Duration) (Demand, error) {
-	asker, err := e.asker(ctx, b.Requester.ID, b.Author.ID, age)
-	if err != nil {
-		return Demand{}, err
-	}
+// demand says what the policy asks of a batch with a plan that they asked for.
+func (e *Engine) demand(ctx context.Context, b *Batch, asker Asker) (Demand, error) {
 	lately := 0
 	if e.cfg.Policy.NeedsLately() {
+		var err error
 		lately, err = e.store.Lately(ctx, time.Now().Add(-dayLong), asker.People, b.Number)
 		if err != nil {
 			return Demand{}, fmt.Errorf("count what was asked for lately: %w", err)
@@ -289,8 +368,12 @@ func (e *Engine) demand(ctx context.Context, b *Batch, age time.Duration) (Deman
 	return e.cfg.Policy.Demand(b.Traits, asker, lately), nil
 }
 
-func (e *Engine) asker(ctx context.Context, requester, author string, age time.Duration) (Asker, error) {
-	return e.cfg.Policy.Asker(ctx, e.cfg.People, requester, author, age)
+// asker finds out what the rules ask about who asked for the batch. What is known of user groups may be as old as age. An
+// emergency without a reason is none, by whatever way the batch came about.
+func (e *Engine) asker(ctx context.Context, b *Batch, age time.Duration) (Asker, error) {
+	a, err := e.cfg.Policy.Asker(ctx, e.cfg.People, b.Requester.ID, b.Author.ID, age)
+	a.Emergency = a.Emergency && strings.TrimSpace(b.Reason) != ""
+	return a, err
 }
 
 // needsReason refuses a request that must say why and does not.
@@ -318,35 +401,35 @@ func (e *Engine) needsReason(ctx context.Context, req Request) error {
 // looks again.
 const askAge = time.Minute
 
-// guardPlan holds a plan against what the settings of today forbid, and against the accounts of who approves it (nil:
-// nobody's). The directory is not asked.
-func (e *Engine) guardPlan(ctx context.Context, b *Batch, actor *Actor) error {
+// guardPlan holds a plan against what the settings of today forbid. The directory is not asked. It gives the accounts that the
+// plan is about, and of the people given whose own accounts are among them, with the rows; those of requester and author
+// are refused.
+func (e *Engine) guardPlan(
+	ctx context.Context, b *Batch, asker Asker, people []Person,
+) (accounts []string, owned map[string][]int, err error) {
 	policy := e.cfg.Policy
+	protected, own := policy.protection(), NewOwners(people, policy.Accounts)
 	for _, name := range policy.Groups() { // of a rule's groups the stricter case is taken; of protected ones nothing is known
-		if !slices.Contains(b.Traits.Asked, name) && policy.protection().groups[name] {
-			return &GuardError{Code: ReasonStalePolicy, Facts: []string{name}}
+		if !slices.Contains(b.Traits.Asked, name) && protected.groups[name] {
+			return nil, nil, &GuardError{Code: ReasonStalePolicy, Facts: []string{name}}
 		}
 	}
-	if b.Traits.OrgAdmins > 0 && !slices.ContainsFunc(policy.Rules, func(r Rule) bool { return r.Allow }) {
-		return &GuardError{Code: ReasonOrgAdmin}
+	if !policy.allowsAll(b.Traits, asker) {
+		return nil, nil, &GuardError{Code: ReasonOrgAdmin}
 	}
-	protected := policy.protection()
-	own := NewOwners(nil, nil)
-	if actor != nil {
-		own = NewOwners([]Person{actor.Person}, policy.Accounts)
-	}
+	owned = map[string][]int{}
 	var hit []int
-	var accounts []string
 	for after := 0; ; {
-		page, err := e.store.Changes(ctx, b.Number, after, pageOfChanges, ChangeReady, ChangeFailed, ChangeSkipped)
+		page, err := e.store.Changes(ctx, b.Number, after, pageOfChanges,
+			ChangeReady, ChangeRunning, ChangeUnknown, ChangeFailed, ChangeSkipped)
 		if err != nil {
-			return fmt.Errorf("look at the rows of batch %d: %w", b.Number, err)
+			return nil, nil, fmt.Errorf("look at the rows of batch %d: %w", b.Number, err)
 		}
 		for i := range page {
 			c := &page[i]
 			after = c.Row
-			if own.Of(c.AccountID, c.OldEmail, c.NewEmail) != "" {
-				return ErrOwnAccount
+			for _, person := range own.Of(c.AccountID, c.OldEmail, c.NewEmail) {
+				owned[person] = append(owned[person], c.Row)
 			}
 			if protected.covers(c.AccountID, c.OldEmail, c.NewEmail) != "" {
 				hit = append(hit, c.Row)
@@ -358,16 +441,14 @@ func (e *Engine) guardPlan(ctx context.Context, b *Batch, actor *Actor) error {
 		}
 	}
 	if len(hit) > 0 {
-		return &GuardError{Code: ReasonProtected, Rows: hit[:min(len(hit), guardRows)]}
+		return nil, nil, &GuardError{Code: ReasonProtected, Rows: hit[:min(len(hit), guardRows)]}
 	}
-	if actor == nil {
-		return nil
+	for _, id := range []string{b.Requester.ID, b.Author.ID} {
+		if rows := owned[id]; rows != nil {
+			return nil, nil, &GuardError{Code: ReasonOwnAlone, Rows: rows[:min(len(rows), guardRows)]}
+		}
 	}
-	why, err := e.budget(ctx, accounts, []string{b.Requester.ID, b.Author.ID}, b.Number)
-	if err == nil && why.Code != "" {
-		return &GuardError{Code: why.Code, Facts: why.Facts}
-	}
-	return err
+	return accounts, owned, nil
 }
 
 // budget says why the accounts may not be touched today, the zero Reason when they may (limits.per_day).

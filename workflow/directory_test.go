@@ -65,7 +65,7 @@ func newOrganisation(accounts ...workflow.Account) *organisation {
 }
 
 func managed(id, email string) workflow.Account {
-	return workflow.Account{ID: id, Name: "Person " + id, Email: email, Managed: true}
+	return workflow.Account{ID: id, Name: "Person " + id, Email: email, Managed: true, Ranked: true}
 }
 
 func (o *organisation) account(id string) workflow.Account {
@@ -132,6 +132,7 @@ func (o *organisation) Account(ctx context.Context, id string) (workflow.Account
 	if a.ID == "" || !a.Managed {
 		return workflow.Account{}, workflow.ErrNotFound
 	}
+	a.OrgAdmin, a.Groups, a.Ranked = false, nil, false // only searches tell
 	return a, nil
 }
 

@@ -50,6 +50,7 @@ type Engine struct {
 	wake    chan struct{} // Run looks again
 
 	following sync.Mutex // held while a batch is made of another one
+	approving sync.Mutex // held while an approval is counted
 
 	mu      sync.Mutex
 	workers map[int64]*worker   // what Run has going, by batch
@@ -275,7 +276,7 @@ func (e *Engine) Resume(ctx context.Context, number int64, actor Actor) (*Batch,
 			return stateError(b, Running)
 		case !actor.Admin:
 			return ErrNotAdmin
-		case b.Stop.ByBot() && b.involves(actor.Person):
+		case b.Stop.ByBot() && (b.involves(actor.Person) || b.askedAs(actor.Person)):
 			return ErrMayNotResume
 		case b.OrgID != e.cfg.OrgID:
 			return ErrOtherOrg

@@ -165,6 +165,7 @@ func people(n int) (*organisation, string) {
 		id, old := fmt.Sprintf("acc-%d", i), fmt.Sprintf("p%d@old.example", i)
 		o.accounts[id] = workflow.Account{
 			ID: id, Name: id, Email: old, Type: "atlassian", Status: workflow.StatusActive, Managed: true,
+			Ranked: true,
 		}
 		file += fmt.Sprintf("%s,p%d@new.example\n", old, i)
 	}

@@ -86,7 +86,7 @@ func (e *LimitError) Error() string {
 }
 
 // GuardError refuses a decision on a plan that the settings of today, or what happened since, speak against. Code is one of
-// ReasonProtected, ReasonOrgAdmin, ReasonDayLimit and ReasonStalePolicy.
+// ReasonProtected, ReasonOrgAdmin, ReasonOwnAlone, ReasonDayLimit and ReasonStalePolicy.
 type GuardError struct {
 	Code  ReasonCode
 	Rows  []int    // the first that it is about, at most guardRows; nil when it is about all
@@ -101,6 +101,7 @@ func (e *GuardError) Error() string {
 type NeedsMoreError struct {
 	Has, Need int
 	Why       []string
+	Lost      []string // who approved and could not any more
 }
 
 func (e *NeedsMoreError) Error() string {

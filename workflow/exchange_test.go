@@ -190,6 +190,7 @@ func TestBegunExchangeIsFinishedBeforeAStop(t *testing.T) {
 					id := fmt.Sprintf("acc-%d", i)
 					o.accounts[id] = workflow.Account{
 						ID: id, Email: fmt.Sprintf("p%d@old.example", i), Type: "atlassian", Status: workflow.StatusActive, Managed: true,
+						Ranked: true,
 					}
 					file += fmt.Sprintf("p%d@old.example,p%d@new.example\n", i, i)
 				}

@@ -384,21 +384,25 @@ func shown(action Action, a Account) string {
 // guard blocks what nothing may happen to, or not in this way, whatever Atlassian allows.
 func (k *check) guard(d *draft) (blocked bool) {
 	a := d.account
-	owner := k.Owners.Of(a.ID, a.Email, d.target())
+	owners := k.Owners.Of(a.ID, a.Email, d.target())
 	what, group := k.protected.covers(a.ID, a.Email, d.target()), k.protected.group(a)
 	switch {
 	case what != "":
 		d.block(ReasonProtected, what)
 	case group != "":
 		d.block(ReasonProtected, "", group)
-	case len(k.asked) > 0 && !a.Ranked:
-		d.block(ReasonCouldNotCheck, "Atlassian does not say which groups the account is in")
-	case a.OrgAdmin && !k.Policy.allows(a, d.target(), d.action.Name, k.Asker):
+	case !a.Ranked && len(k.asked) > 0:
+		d.block(ReasonCouldNotCheck, "Atlassian does not say which roles and groups the account has")
+	case !a.Ranked:
+		d.block(ReasonCouldNotCheck, "Atlassian does not say which roles the account has")
+	case a.Email == "":
+		d.block(ReasonCouldNotCheck, "Atlassian does not show the address of the account")
+	case a.OrgAdmin && !k.Policy.allows(ranked(a, d.target(), d.action.Name, k.asked), k.Asker):
 		d.block(ReasonOrgAdmin, a.ID)
-	case owner != "" && len(k.drafts) > 1:
-		d.block(ReasonOwnAccount, owner)
-	case owner != "" && slices.Contains(k.Asker.People, owner):
-		d.block(ReasonOwnAlone, owner)
+	case len(owners) > 0 && len(k.drafts) > 1:
+		d.block(ReasonOwnAccount, owners[0])
+	case len(both(owners, k.Asker.People)) > 0:
+		d.block(ReasonOwnAlone, both(owners, k.Asker.People)[0])
 	default:
 		return false
 	}

@@ -113,8 +113,36 @@ type Traits struct {
 	Domains   []string     `json:"domains,omitempty"`    // of old and new addresses
 	Groups    []string     `json:"groups,omitempty"`     // of those that the settings name, these have members in the plan
 	OrgAdmins int          `json:"org_admins,omitempty"` // accounts of organisation admins
+	Ranked    []Ranked     `json:"ranked,omitempty"`     // what would happen to these, each kind once
 	Asked     []string     `json:"asked,omitempty"`      // the groups that the settings named when it was checked
 	NoGroups  []string     `json:"no_groups,omitempty"`  // of these, Atlassian has none of that name
+}
+
+// Ranked is one kind of change to accounts of organisation admins: as much of it as the rules that allow it ask about.
+type Ranked struct {
+	Action  ActionName `json:"action"`
+	Domains []string   `json:"domains,omitempty"` // of the old and the new address
+	Groups  []string   `json:"groups,omitempty"`  // of those that the settings name
+}
+
+// ranked says what kind of change it is to an organisation admin's account, as far as rules about the asked groups go.
+func ranked(a Account, target string, action ActionName, asked []string) Ranked {
+	r := Ranked{Action: action}
+	for _, address := range []string{a.Email, target} {
+		if domain := Domain(address); domain != "" {
+			r.Domains = append(r.Domains, domain)
+		}
+	}
+	for _, g := range a.Groups {
+		if key := AddressKey(g); slices.Contains(asked, key) {
+			r.Groups = append(r.Groups, key)
+		}
+	}
+	return r
+}
+
+func (r Ranked) same(s Ranked) bool {
+	return r.Action == s.Action && slices.Equal(r.Domains, s.Domains) && slices.Equal(r.Groups, s.Groups)
 }
 
 // traitsOf reads the traits off the drafts that are live.
@@ -139,6 +167,9 @@ func traitsOf(drafts []*draft, asked, missing []string) Traits {
 		}
 		if d.account.OrgAdmin {
 			t.OrgAdmins++
+			if r := ranked(d.account, d.target(), d.action.Name, asked); !slices.ContainsFunc(t.Ranked, r.same) {
+				t.Ranked = append(t.Ranked, r)
+			}
 		}
 	}
 	t.Actions, t.Domains, t.Groups = sortedKeys(actions), sortedKeys(domains), sortedKeys(groups)
@@ -323,21 +354,27 @@ func (w When) askedBy(a Asker) bool {
 		len(both(w.Requesters, a.Unread)) > 0
 }
 
-// allows says whether a rule lets the action happen to an organisation admin's account.
-func (p Policy) allows(a Account, target string, action ActionName, asker Asker) bool {
+// allows says whether a rule lets that happen to an organisation admin's account. Here what is not known is no reason to
+// take a condition for met: a group that was not asked about has nobody in it.
+func (p Policy) allows(r Ranked, asker Asker) bool {
 	one := Traits{
-		Changes: 1, Actions: []ActionName{action}, OrgAdmins: 1, Asked: p.Groups(),
-		Domains: []string{Domain(a.Email), Domain(target)},
+		Changes: 1, Actions: []ActionName{r.Action}, OrgAdmins: 1, Asked: p.Groups(), Domains: r.Domains, Groups: r.Groups,
 	}
-	for _, g := range a.Groups {
-		one.Groups = append(one.Groups, AddressKey(g))
-	}
+	asker.Unread = nil
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
 		w := r.When
 		w.ChangesOver, w.ChangesOver24h = nil, nil // they ask about the plan, not about an account
 		_, applies := w.applies(one, asker, 0)
 		return r.Allow && w.OrgAdmins && applies
 	})
+}
+
+// allowsAll says whether the rules let happen what a plan with these traits does to accounts of organisation admins.
+func (p Policy) allowsAll(t Traits, asker Asker) bool {
+	if t.OrgAdmins > 0 && len(t.Ranked) == 0 { // nobody knows what
+		return false
+	}
+	return !slices.ContainsFunc(t.Ranked, func(r Ranked) bool { return !p.allows(r, asker) })
 }
 
 // both are the entries of a that are in b, too.
@@ -393,34 +430,29 @@ func (p protection) group(a Account) string {
 
 // Owners says whose own account an account is: by the person's address in Slack, or because people.accounts says so.
 type Owners struct {
-	byAddress map[string]string // AddressKey → person
-	byID      map[string]string // account id → person
+	byAddress map[string][]string // AddressKey → people
+	byID      map[string][]string // account id → people
 }
 
-// NewOwners makes the owners of some people; accounts are people.accounts. Of people without an address only these count,
-// and of several people with one address the first.
+// NewOwners makes the owners of some people; accounts are people.accounts. Of people without an address only these count.
 func NewOwners(people []Person, accounts map[string]string) Owners {
-	o := Owners{byAddress: map[string]string{}, byID: map[string]string{}}
+	o := Owners{byAddress: map[string][]string{}, byID: map[string][]string{}}
+	add := func(to map[string][]string, key, person string) {
+		if key != "" && !slices.Contains(to[key], person) {
+			to[key] = append(to[key], person)
+		}
+	}
 	for _, p := range people {
-		if key := AddressKey(p.Email); key != "" && o.byAddress[key] == "" {
-			o.byAddress[key] = p.ID
-		}
-		if id := accounts[p.ID]; id != "" && o.byID[id] == "" {
-			o.byID[id] = p.ID
-		}
+		add(o.byAddress, AddressKey(p.Email), p.ID)
+		add(o.byID, accounts[p.ID], p.ID)
 	}
 	return o
 }
 
-// Of is the person whose own account it is, or whose address it would be given; "" when nobody's.
-func (o Owners) Of(id, address, target string) string {
-	if person := o.byID[id]; person != "" {
-		return person
-	}
-	for _, a := range []string{address, target} {
-		if person := o.byAddress[AddressKey(a)]; a != "" && person != "" {
-			return person
-		}
-	}
-	return ""
+// Of are the people whose own account it is, or whose address it would be given: they may be several, as an account of one
+// can be given the address of another.
+func (o Owners) Of(id, address, target string) []string {
+	out := slices.Concat(o.byID[id], o.byAddress[AddressKey(address)], o.byAddress[AddressKey(target)])
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -15,7 +15,8 @@ type staff struct {
 	mu      sync.Mutex
 	changed map[string]workflow.Actor // by id; a person without a role may do nothing
 	groups  map[string][]string
-	err     error // Slack cannot be asked
+	err     error         // Slack cannot be asked
+	slow    time.Duration // how long it takes to read a person
 }
 
 func (s *staff) set(change func(*staff)) {
@@ -43,6 +44,10 @@ func (s *staff) all() []workflow.Actor {
 }
 
 func (s *staff) Standing(_ context.Context, id string, _ bool) (workflow.Actor, error) {
+	s.mu.Lock()
+	slow := s.slow
+	s.mu.Unlock()
+	time.Sleep(slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, who := range s.all() {

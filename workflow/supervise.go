@@ -412,7 +412,11 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 			return fmt.Errorf("plan batch %d: %w", number, err)
 		}
 		b.Traits = plan.Traits
-		demand, err := e.demand(ctx, b, askAge)
+		asker, err := e.asker(ctx, b, askAge)
+		if err != nil {
+			return fmt.Errorf("plan batch %d: %w", number, err)
+		}
+		demand, err := e.demand(ctx, b, asker)
 		if err != nil {
 			return fmt.Errorf("plan batch %d: %w", number, err)
 		}
@@ -434,7 +438,7 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 func (e *Engine) checker(
 	ctx context.Context, b *Batch, progress func(ctx context.Context, checked int) error,
 ) (*Checker, error) {
-	asker, err := e.asker(ctx, b.Requester.ID, b.Author.ID, askAge)
+	asker, err := e.asker(ctx, b, askAge)
 	if err != nil {
 		return nil, fmt.Errorf("ask who asked: %w", err)
 	}

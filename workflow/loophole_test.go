@@ -1,0 +1,293 @@
+package workflow_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// dana is a second account of Hana's, and an admin's.
+var dana = workflow.Actor{Person: workflow.Person{ID: "U0DANA", Name: "Dana", Email: "HANA@corp.example"}, Admin: true}
+
+// guarded compares the code by which a plan was refused.
+func guarded(t *testing.T, err error, code workflow.ReasonCode) {
+	t.Helper()
+	if g, ok := errors.AsType[*workflow.GuardError](err); !ok || g.Code != code {
+		t.Errorf("got %v, want a GuardError of %s", err, code)
+	}
+}
+
+// What cannot be read makes rules apply that ask for more, and must not make those apply that allow something.
+func TestAnUnreadableGroupAllowsNothing(t *testing.T) {
+	t.Parallel()
+	o, _ := people(1)
+	o.set("acc-1", func(a *workflow.Account) { a.OrgAdmin, a.Ranked = true, true })
+	policy := workflow.Policy{Approvals: 1, Rules: []workflow.Rule{{
+		When: workflow.When{OrgAdmins: true, Requesters: []string{"S0SECURITY"}}, Allow: true, Approvals: 2,
+	}}}
+	row := workflow.Row{Line: 2, Action: workflow.Deactivate, AccountID: "acc-1"}
+	for _, tt := range []struct {
+		name  string
+		asker workflow.Asker
+		want  workflow.ReasonCode
+	}{
+		{"in the group", workflow.Asker{People: []string{"U0HANA"}, Groups: []string{"S0SECURITY"}}, ""},
+		{"not in the group", workflow.Asker{People: []string{"U0HANA"}}, workflow.ReasonOrgAdmin},
+		{"nobody knows", workflow.Asker{People: []string{"U0HANA"}, Unread: []string{"S0SECURITY"}}, workflow.ReasonOrgAdmin},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			plan := checkRows(t, o, workflow.Checker{Policy: policy, Asker: tt.asker}, row)
+			if c := plan.Changes[0]; c.Reason.Code != tt.want {
+				t.Errorf("%s %s, want %q", c.State, c.Reason.Words(), tt.want)
+			}
+		})
+	}
+}
+
+// Whether organisation admins may be changed is found out again at the click, by the rules and the groups of then.
+func TestOrganisationAdminsAtTheClick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(2)
+		o.set("acc-1", func(a *workflow.Account) { a.OrgAdmin, a.Ranked = true, true })
+		allow := func(w workflow.When) []workflow.Rule {
+			w.OrgAdmins = true
+			return []workflow.Rule{{When: w, Allow: true, Approvals: 1}}
+		}
+		d, s := office(t, o, func(c *workflow.Config) {
+			c.Policy.Rules = allow(workflow.When{Requesters: []string{"S0SECURITY"}})
+		})
+		in := func(members ...string) {
+			s.set(func(s *staff) { s.groups = map[string][]string{"S0SECURITY": slices.Concat([]string{}, members)} })
+		}
+		in("U0HANA")
+		b := d.reach(d.ask(file).Number, workflow.AwaitingApproval)
+		if b.Traits.OrgAdmins != 1 {
+			t.Fatalf("%d organisation admins in the plan", b.Traits.OrgAdmins)
+		}
+		approve := func() error {
+			_, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Approve, b.Digest, "")
+			return err
+		}
+		in()
+		guarded(t, approve(), workflow.ReasonOrgAdmin)
+		s.set(func(s *staff) { s.groups = nil }) // Slack does not show it
+		guarded(t, approve(), workflow.ReasonOrgAdmin)
+		for _, rules := range [][]workflow.Rule{
+			allow(workflow.When{Actions: []workflow.ActionName{workflow.Deactivate}}),
+			allow(workflow.When{Accounts: []string{"@other.example"}}),
+			allow(workflow.When{Accounts: []string{"group:not-asked-about"}}),
+			nil,
+		} {
+			d.end()
+			d.config.Policy.Rules = rules
+			d.start()
+			guarded(t, approve(), workflow.ReasonOrgAdmin)
+		}
+		d.end()
+		d.config.Policy.Rules = allow(workflow.When{Accounts: []string{"@NEW.example"}})
+		d.start()
+		if err := approve(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An account may be one person's own, and be given the address of another.
+func TestAnAccountOfSeveralPeople(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOrganisation(managed("acc-1", "alice@old.example"), managed("acc-2", "bob@old.example"))
+		d, s := office(t, o, func(c *workflow.Config) {
+			c.Policy.Accounts = map[string]string{"U0CARL": "acc-2"}
+		})
+		at := func(who workflow.Actor) workflow.Actor {
+			who.Email = strings.ToLower(who.Name) + "@old.example"
+			s.is(who)
+			return who
+		}
+		me, ann, bert := at(hana), at(alice), at(bob)
+		ask := func(row string) *workflow.Batch {
+			b, err := d.engine.Submit(t.Context(), me, workflow.Request{
+				Requester: me.Person, Source: workflow.Source{Kind: workflow.SourceFile, FileName: "x.csv"},
+				Original: []byte("action,old_email,new_email\n" + row + "\n"),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d.reach(b.Number, workflow.AwaitingApproval, workflow.Empty)
+		}
+		b := ask("rename,alice@old.example,hana@old.example") // takes over an admin's account
+		if c, err := d.store.Change(t.Context(), b.Number, 2); err != nil || c.Reason.Code != workflow.ReasonOwnAlone {
+			t.Errorf("an admin's account given the requester's address: %s %+v, %v", b.State, c, err)
+		}
+		b = ask("deactivate,bob@old.example,") // Carl's by the settings, Bob's by the address
+		for _, who := range []workflow.Actor{bert, carl} {
+			if _, err := d.engine.Decide(t.Context(), b.Number, who, workflow.Approve, b.Digest, ""); !errors.Is(err, workflow.ErrOwnAccount) {
+				t.Errorf("%s approves what is on their own account: %v", who.Name, err)
+			}
+		}
+		d.decide(b, ann, nil)
+		d.reach(b.Number, workflow.Done)
+	})
+}
+
+// What has become the own account of requester or an earlier approver since is found at the click.
+func TestOwnAccountsAtTheClick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(3)
+		d, s := office(t, o, func(c *workflow.Config) { c.Policy.Approvals = 2 })
+		b := d.reach(d.ask(file).Number, workflow.AwaitingApproval)
+		moved := func(who workflow.Actor, email string) { who.Email = email; s.is(who) }
+		moved(hana, "p2@old.example")
+		_, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Approve, b.Digest, "")
+		guarded(t, err, workflow.ReasonOwnAlone)
+		moved(hana, hana.Email)
+		d.decide(b, alice, nil)
+		moved(alice, "P3@new.example")
+		if got := d.decide(b, bob, nil); !slices.Equal(got.Dropped, []string{"U0ALICE"}) || got.Missing() != 1 {
+			t.Errorf("dropped %v, %d missing", got.Dropped, got.Missing())
+		}
+	})
+}
+
+// Two batches that are within the limit of a day only by themselves are approved at the same instant.
+func TestTheLimitOfADayAtTheSameInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(12)
+		d, s := office(t, o, func(c *workflow.Config) { c.Policy.PerDay = workflow.PerDay{All: 5} })
+		lines := strings.SplitAfter(file, "\n")
+		var asked []*workflow.Batch
+		for i := range 4 {
+			b := d.ask(lines[0] + strings.Join(lines[1+3*i:4+3*i], ""))
+			asked = append(asked, d.reach(b.Number, workflow.AwaitingApproval))
+		}
+		s.set(func(s *staff) { s.slow = time.Second }) // all of them have asked Slack before one is counted
+		failed := make(chan error, len(asked))
+		for _, b := range asked {
+			go func() {
+				_, err := d.engine.Decide(context.Background(), b.Number, alice, workflow.Approve, b.Digest, "")
+				failed <- err
+			}()
+		}
+		won := 0
+		for range asked {
+			if err := <-failed; err == nil {
+				won++
+			} else {
+				guarded(t, err, workflow.ReasonDayLimit)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d batches of 3 accounts were approved where 5 accounts may be touched", won)
+		}
+	})
+}
+
+// Somebody of the emergency group who asks again for what another person asked for has given no reason.
+func TestAnEmergencyNeedsAReasonHoweverItIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(3)
+		d, s := office(t, o, func(c *workflow.Config) { c.Policy.Approvals, c.Policy.Emergency = 2, "S0ONCALL" })
+		s.set(func(s *staff) { s.groups = map[string][]string{"S0ONCALL": {"U0BOB"}} })
+		b := d.reach(d.ask(file).Number, workflow.AwaitingApproval)
+		if _, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Reject, b.Digest, "no"); err != nil {
+			t.Fatal(err)
+		}
+		again, err := d.engine.AskAgain(t.Context(), b.Number, bob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again = d.reach(again.Number, workflow.AwaitingApproval); again.Emergency || again.Approvals != 2 {
+			t.Errorf("emergency %v with %d approvals and the reason %q", again.Emergency, again.Approvals, again.Reason)
+		}
+		if got := d.decide(again, alice, nil); got.State != workflow.AwaitingApproval {
+			t.Errorf("the batch is %s after one approval", got.State)
+		}
+	})
+}
+
+// Resume looks at who asked and who approved, as the last approval did.
+func TestRightsLostBeforeResume(t *testing.T) {
+	noRole := func(who workflow.Actor) workflow.Actor { return workflow.Actor{Person: who.Person} }
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(8)
+		o.latency = time.Second
+		o.setFault(func(id string) fault {
+			return fault{before: &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonInvalid)}}
+		})
+		d, s := office(t, o, nil)
+		b := d.reach(d.ask(file).Number, workflow.AwaitingApproval)
+		d.decide(b, alice, nil)
+		d.reach(b.Number, workflow.Paused) // by the bot: a canary failed
+		resume := func(who workflow.Actor) error {
+			_, err := d.engine.Resume(t.Context(), b.Number, who)
+			return err
+		}
+		if err := resume(dana); !errors.Is(err, workflow.ErrMayNotResume) {
+			t.Errorf("the requester's second account resumes after a stop by the bot: %v", err)
+		}
+		s.is(noRole(hana))
+		if err := resume(bob); !errors.Is(err, workflow.ErrRequesterLost) {
+			t.Errorf("the requester has no role any more: %v", err)
+		}
+		s.is(hana)
+		s.is(noRole(alice))
+		more, ok := errors.AsType[*workflow.NeedsMoreError](resume(bob))
+		if want := (&workflow.NeedsMoreError{Need: 1, Lost: []string{"U0ALICE"}}); !ok || !cmp.Equal(want, more) {
+			t.Errorf("the approver has no role any more: %v", more)
+		}
+		s.is(alice)
+		o.setFault(nil)
+		if err := resume(bob); err != nil {
+			t.Error(err)
+		}
+		d.reach(b.Number, workflow.Done)
+	})
+}
+
+// Of two earlier approvers who turn out to be one human one counts.
+func TestTwoApproversOfOneHuman(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		d, s := office(t, o, func(c *workflow.Config) { c.Policy.Approvals = 3 })
+		b := d.reach(d.ask(file).Number, workflow.AwaitingApproval)
+		d.decide(b, alice, nil)
+		d.decide(b, carl, nil)
+		s.is(workflow.Actor{Person: workflow.Person{ID: carl.ID, Email: "Alice@corp.example"}, Admin: true})
+		if got := d.decide(b, bob, nil); !slices.Equal(got.Dropped, []string{"U0CARL"}) || got.State != workflow.AwaitingApproval {
+			t.Errorf("dropped %v, the batch is %s", got.Dropped, got.State)
+		}
+	})
+}
+
+// An account of which no search tells may be an organisation admin's, and one without an address anybody's.
+func TestAccountsOfWhichTooLittleIsKnown(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*workflow.Account)
+		want   workflow.ReasonCode
+	}{
+		"known":                       {func(*workflow.Account) {}, ""},
+		"no search tells its roles":   {func(a *workflow.Account) { a.Ranked = false }, workflow.ReasonCouldNotCheck},
+		"nobody is shown its address": {func(a *workflow.Account) { a.Email = "" }, workflow.ReasonCouldNotCheck},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := people(1)
+			o.set("acc-1", tt.change)
+			row := workflow.Row{Line: 2, Action: workflow.Deactivate, AccountID: "acc-1"}
+			plan := checkRows(t, o, workflow.Checker{Policy: workflow.Policy{Approvals: 1}}, row)
+			if c := plan.Changes[0]; c.Reason.Code != tt.want {
+				t.Errorf("%s %s, want %q", c.State, c.Reason.Words(), tt.want)
+			}
+		})
+	}
+}
