@@ -68,8 +68,8 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell you from who asked. Show it in your " +
 			"profile, or let another admin approve."},
 		{workflow.ErrOwnAccount, "This batch is on your own account. Another admin has to approve it."},
-		{workflow.ErrRequesterLost, "Who asked for this batch may not ask for changes any more, so it cannot be approved or go on; " +
-			"nothing was done. Once it is rejected or cancelled, somebody with a role can ask again."},
+		{workflow.ErrRequesterLost, "Who asked for this batch may not ask for changes any more, so it cannot be approved or go " +
+			"on; nothing was done. Once it is rejected or cancelled, somebody with a role can ask again."},
 		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that decides who may do this. Its operator finds which " +
 			"one with `countersign doctor`."},
 		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the " +
@@ -133,8 +133,8 @@ func needsMoreWords(e *workflow.NeedsMoreError) string {
 	}
 	text += ". "
 	if len(e.Lost) > 0 {
-		text = "The approval of " + mentions(e.Lost[:min(len(e.Lost), adminsShown)]) + " does not count any more, as who gave it " +
-			"may not approve now. " + text
+		text = "The approval of " + mentions(e.Lost[:min(len(e.Lost), adminsShown)]) + " does not count any more, as who gave " +
+			"it may not approve now. " + text
 	}
 	return text + "Nothing was done. " + askAnew
 }

@@ -387,9 +387,9 @@ func (e *Engine) needsReason(ctx context.Context, req Request) error {
 // looks again.
 const askAge = time.Minute
 
-// guardPlan holds a plan against what the settings of today forbid. The directory is not asked. It gives the accounts that the
-// plan is about, and of the people given whose own accounts are among them, with the rows; those of requester and author
-// are refused.
+// guardPlan holds a plan against what the settings of today forbid. The directory is not asked. It gives the accounts that
+// the plan is about, and of the people given whose own accounts are among them, with the rows; those of requester and
+// author are refused.
 func (e *Engine) guardPlan(
 	ctx context.Context, b *Batch, asker Asker, people []Person,
 ) (accounts []string, owned map[string][]int, err error) {

@@ -130,7 +130,8 @@ func TestAnAccountOfSeveralPeople(t *testing.T) {
 		}
 		b = ask("deactivate,bob@old.example,") // Carl's by the settings, Bob's by the address
 		for _, who := range []workflow.Actor{bert, carl} {
-			if _, err := d.engine.Decide(t.Context(), b.Number, who, workflow.Approve, b.Digest, ""); !errors.Is(err, workflow.ErrOwnAccount) {
+			_, err := d.engine.Decide(t.Context(), b.Number, who, workflow.Approve, b.Digest, "")
+			if !errors.Is(err, workflow.ErrOwnAccount) {
 				t.Errorf("%s approves what is on their own account: %v", who.Name, err)
 			}
 		}
