@@ -20,6 +20,10 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 	if state, is := errors.AsType[*workflow.StateError](err); is {
 		return stateWords(state), true
 	}
+	if errors.Is(err, workflow.ErrOthersUnknown) {
+		return "I cannot check just now whether who asked for this batch, and who approved it, still may; click again. If it " +
+			"stays so, its operator finds with `countersign doctor` which user group I cannot read.", true
+	}
 	if stranger, is := errors.AsType[*StrangerError](err); is {
 		return strangerWords(stranger.Kind, admins), true
 	}

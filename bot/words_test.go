@@ -33,6 +33,7 @@ func kinds() map[string]error {
 		"ErrUndone": workflow.ErrUndone, "ErrNothingToUndo": workflow.ErrNothingToUndo, "ErrNothingToRetry": workflow.ErrNothingToRetry,
 		"ErrBeingChecked": workflow.ErrBeingChecked, "ErrOtherOrg": workflow.ErrOtherOrg, "ErrTaken": workflow.ErrTaken,
 		"ErrGroupUnreadable": workflow.ErrGroupUnreadable, "ErrRequesterLost": workflow.ErrRequesterLost,
+		"ErrOthersUnknown": workflow.ErrOthersUnknown,
 	}
 }
 

@@ -164,7 +164,7 @@ type standing struct {
 func (e *Engine) standing(ctx context.Context, b *Batch) (*standing, error) {
 	requester, err := e.cfg.People.Standing(ctx, b.Requester.ID, false)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrOthersUnknown, err)
 	}
 	if !requester.HasRole() {
 		return nil, ErrRequesterLost
@@ -173,14 +173,14 @@ func (e *Engine) standing(ctx context.Context, b *Batch) (*standing, error) {
 	if b.Author.ID != b.Requester.ID {
 		author, err := e.cfg.People.Standing(ctx, b.Author.ID, false)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrOthersUnknown, err)
 		}
 		s.askers = append(s.askers, author.Person)
 	}
 	for _, id := range idsOf(b.Approvers()) {
 		now, err := e.cfg.People.Standing(ctx, id, true)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrOthersUnknown, err)
 		}
 		if !now.Admin || now.Email == "" || s.asked(now.Person) || s.approved(now.Person) {
 			s.lost = append(s.lost, id)
