@@ -176,8 +176,6 @@ func (s section) problem(key, what, remedy string) {
 	s.reader.problem(s.line(key), s.full(key), what, remedy)
 }
 
-func (s section) notYet(key, remedy string) { s.problem(key, "not supported yet", remedy) }
-
 func (s section) warn(key, what, remedy string) {
 	warning := Problem{File: s.file, Line: s.line(key), Key: s.full(key), What: what, Remedy: remedy}
 	s.warnings = append(s.warnings, warning.String())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"maps"
 	"os"
@@ -74,6 +75,20 @@ func TestFilesAreTheOwnersOnly(t *testing.T) {
 	for name, mode := range modes {
 		if mode != 0o600 {
 			t.Errorf("%s has mode %o, want 600", name, mode)
+		}
+	}
+}
+
+// A line of the log stays one line, and moves about no terminal, in either format, whatever stands in its fields.
+func TestLogStaysInItsLines(t *testing.T) {
+	t.Parallel()
+	const evil = "x\n{\"level\":\"info\"}\r\x1b[2J \u202e \u2028 y"
+	for _, format := range []string{"json", "text"} {
+		var out bytes.Buffer
+		log := newLogger(&out, Log{Level: "info", Format: format})
+		log.Warn().Str("person", evil).Err(errors.New(evil)).Strs("why", []string{evil}).Any("fault", evil).Msg("a message")
+		if got := out.String(); strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\r\x1b") {
+			t.Errorf("%s: %q", format, got)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"math/rand/v2"
@@ -143,24 +142,34 @@ func (k *killing) life(at string, long time.Duration, meanwhile func()) {
 
 func (k *killing) upTo(d time.Duration) time.Duration { return time.Duration(k.rng.Int64N(int64(d))) }
 
-// ask posts the file and kills the program within the next milliseconds. What is lost then is sent again, as operating.md
-// says.
+// ask posts the file and kills the program within the next milliseconds. It has written down that it has begun to listen:
+// from then on no file is lost, however late the machine lets it look.
 func (k *killing) ask(file string) {
 	k.life("asked", k.upTo(30*time.Millisecond), func() {
 		k.reached()
+		k.listens()
 		go k.post(file) // it returns when the program acknowledged, which it may be dead for
 	})
 	p := k.launch()
 	k.reached()
-	ctx, cancel := context.WithTimeout(k.t.Context(), 7*time.Second)
-	defer cancel()
-	taken := func() bool { _, ok := k.card(1); return ok }
-	if k.world.Workspace.WaitFor(ctx, taken) != nil {
-		k.t.Log("the file was lost by the kill")
-		k.post(file)
-		k.until("the card", taken)
-	}
+	k.until("the card", func() bool { _, ok := k.card(1); return ok })
 	k.kill(p)
+}
+
+// listens waits until the program has written down since when it listens.
+func (k *killing) listens() {
+	k.t.Helper()
+	db, err := store.OpenReadOnly(k.t.Context(), store.Config{Path: k.cfg.Store.Path, Log: zerolog.Nop()})
+	if err != nil {
+		k.t.Fatalf("open the database: %v", err)
+	}
+	defer func() { _ = db.Close() }()
+	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(5 * time.Millisecond) {
+		if raw, err := db.Recall(k.t.Context(), "slack/heard"); err == nil && raw != nil {
+			return
+		}
+	}
+	k.t.Fatal("the program never wrote down since when it listens")
 }
 
 func (k *killing) post(file string) {

@@ -119,6 +119,7 @@ func (p *program) serve(ctx context.Context) error {
 	for _, warning := range cfg.Warnings {
 		log.Warn().Msg(warning)
 	}
+	boundMemory()
 	return runServe(ctx, cfg, log)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (h *house) launch(env ...string) *process {
 		h.t.Fatalf("write the settings: %v", err)
 	}
 	// TestMain has put this test binary under the program's name on the PATH.
-	cmd := exec.CommandContext(context.Background(), "countersign", "serve", "--config", path) //nolint:usetesting // h.end ends it
+	cmd := exec.CommandContext(context.Background(), cmp.Or(h.program, "countersign"), "serve", "--config", path) //nolint:usetesting // h.end ends it
 	cmd.Env = append(os.Environ(),
 		"SLACK_APP_TOKEN="+h.world.AppToken(), "SLACK_BOT_TOKEN="+h.world.BotToken(), "ATLASSIAN_API_KEY="+h.world.APIKey())
 	cmd.Env = append(cmd.Env, env...)

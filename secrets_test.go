@@ -81,6 +81,21 @@ func TestSecretsNeverShow(t *testing.T) {
 			}
 		}
 	}
+	for _, args := range [][]string{{"audit", "export"}, {"audit", "verify"}, {"audit", "batch", "1"}, {"audit", "batch", "2"}} {
+		code, out, errw := h.command(args...)
+		if code != exitRight {
+			t.Errorf("%v: %s", args, errw)
+		}
+		search(strings.Join(args, " "), out+errw)
+		if args[1] == "batch" {
+			for name, content := range unzip(t, []byte(out)) {
+				search(name+" of the evidence", content)
+			}
+		}
+	}
+	if code, _, errw := h.command("backup", filepath.Join(filepath.Dir(h.cfg.Store.Path), "copy.db")); code != exitRight {
+		t.Errorf("backup: %s", errw) // it is searched with the other files
+	}
 	files := 0
 	err := filepath.WalkDir(filepath.Dir(h.cfg.Store.Path), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {

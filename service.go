@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -100,7 +102,7 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		Admins: cfg.People.Admins, Requesters: cfg.People.Requesters, MostApprovals: cfg.Approval.most(),
 		MaxFileBytes: maxFileBytes, MaxRows: cfg.Limits.MaxChanges,
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
-		RemindAfter: cfg.Approval.RemindAfter, Window: cfg.Run.Window, Pacer: directory, Shut: s.shut,
+		RemindAfter: cfg.Approval.RemindAfter, Window: cfg.Run.Window, Pacer: directory, Shut: s.shut, Trouble: s.trouble,
 		HTTP: s.net.Slack, Dial: s.net.Dial, Rand: s.net.dice(),
 		OnReady: func() { s.log.Info().Msg("connected to Slack") },
 	})
@@ -134,12 +136,25 @@ func (s *Service) shut() time.Time {
 	return until
 }
 
+// trouble says what keeps a batch from going on: a database that cannot be written. Nothing is sent then, for no call goes
+// out whose intent is not on disk.
+func (s *Service) trouble(number int64) string {
+	err := s.engine.Trouble(number)
+	if err == nil {
+		return ""
+	}
+	if said, ok := errors.AsType[*store.Error](err); ok {
+		return "its database cannot be used: " + said.Words() + ". Nothing is sent until it can"
+	}
+	return "something went wrong, and it is tried again; the log says what"
+}
+
 // newClient makes the client of the settings. memory, which may be nil, is where it keeps what it knows of rate limits.
 func newClient(cfg *Config, net network, memory atlassian.Memory, log zerolog.Logger) (*atlassian.Client, error) {
 	return atlassian.New(atlassian.Config{
 		BaseURL: cfg.Atlassian.APIURL, OrgID: cfg.Atlassian.OrgID, DirectoryID: cfg.Atlassian.DirectoryID,
 		Key: cfg.Atlassian.APIKey.Reveal, Log: log, Workers: cfg.Run.Workers,
-		Groups: cfg.policy().AsksGroups(), HTTP: net.Atlassian, Rand: net.dice(), Memory: memory,
+		Groups: cfg.policy().AsksGroups(), HTTP: net.Atlassian, Rand: net.dice(), Memory: memory, Party: workflow.BatchOf,
 	})
 }
 
@@ -160,11 +175,11 @@ func definitions(reports []Report) []report.Definition {
 // in flight and returns nil. A part that fails for good ends the others, and is the error.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.engine.Recover(ctx); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	status, err := startStatus(ctx, s.net, s.cfg, s.bot.Ready)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
@@ -193,6 +208,15 @@ func (s *Service) Run(ctx context.Context) error {
 		return failed.error
 	}
 	return nil
+}
+
+// unlessEnded is the error of a start, or nil when that was called off: nothing is wrong with a service that is told to
+// end before it has begun.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // partError is why the service ended from inside.
@@ -272,6 +296,16 @@ func (s *Service) Close() error {
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(append(errs, s.unlock())...)
+}
+
+// softMemory is from where on memory is given back rather than kept, in bytes. A batch of 50,000 is a burst of it; without
+// a bound the program would grow to twice of what that needs and stay so. GOMEMLIMIT in the environment comes first.
+const softMemory = 80 << 20
+
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
+	}
 }
 
 // runServe is the command serve: the service until ctx ends.

@@ -57,6 +57,7 @@ type request struct {
 	operation string
 	method    string
 	write     bool       // it changes something: one attempt, never a second
+	party     int64      // for whom it is made
 	account   string     // whom a write changes, or a read looks at before and after one
 	path      string     // behind the base URL, each part escaped
 	query     url.Values // may be nil
@@ -117,6 +118,7 @@ func (c *Client) pass(ctx context.Context, call request, started *time.Time) ([]
 		defer cancel()
 		waitCtx = bounded
 	}
+	call.party = c.party(ctx)
 	leave, err := c.gate.wait(waitCtx, call)
 	if err != nil {
 		return nil, c.notLeft(ctx, call, err)

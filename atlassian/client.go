@@ -17,6 +17,7 @@
 package atlassian
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -68,6 +69,8 @@ type Config struct {
 	Pace Pace
 	// Memory keeps what is known of limits over a restart; nil: nothing is kept. Restore reads it.
 	Memory Memory
+	// Party says for whom a call with that context is made: parties take turns. nil: all are one.
+	Party func(context.Context) int64
 	// OnCall is told of every call that ended, for metrics. It must not block.
 	OnCall func(Call)
 }
@@ -89,6 +92,7 @@ type Client struct {
 	http      *http.Client
 	log       zerolog.Logger
 	onCall    func(Call)
+	party     func(context.Context) int64
 	workers   int
 	gate      *gate
 	keeper    keeper
@@ -131,9 +135,12 @@ func New(cfg Config) (*Client, error) {
 	if cfg.OnCall == nil {
 		cfg.OnCall = func(Call) {}
 	}
+	if cfg.Party == nil {
+		cfg.Party = func(context.Context) int64 { return 0 }
+	}
 	c := &Client{
 		base: base, org: url.PathEscape(cfg.OrgID), directory: url.PathEscape(cfg.DirectoryID), groups: cfg.Groups, key: cfg.Key,
-		http: httpClient(cfg), log: cfg.Log, onCall: cfg.OnCall, workers: cfg.Workers,
+		http: httpClient(cfg), log: cfg.Log, onCall: cfg.OnCall, party: cfg.Party, workers: cfg.Workers,
 		gate: gate, rand: cfg.Rand, keeper: keeper{memory: cfg.Memory},
 	}
 	c.keeper.save, gate.changed = c.remember, c.keeper.changed

@@ -15,6 +15,12 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
+// From manyIDs on it is tried to find accounts among all of them, and after each trialPages pages whether that is worth it.
+const (
+	manyIDs    = 200
+	trialPages = 5
+)
+
 // mostSearches is how many searches ByAddress or ByID has under way at once.
 const mostSearches = 4
 
@@ -81,7 +87,8 @@ func (d *Directory) ByAddress(ctx context.Context, addresses []string) (map[stri
 	return found, nil
 }
 
-// ByID finds accounts by their ids, 10 ids a call. What cannot be an id is not found.
+// ByID finds accounts by their ids, 10 ids a call; many of them first by going through all managed accounts, 100 a call, as
+// long as that finds more. What cannot be an id is not found.
 func (d *Directory) ByID(ctx context.Context, ids []string) (map[string]workflow.Account, error) {
 	wanted := map[string]bool{}
 	var sent []string
@@ -92,6 +99,11 @@ func (d *Directory) ByID(ctx context.Context, ids []string) (map[string]workflow
 		}
 	}
 	found := map[string]workflow.Account{}
+	// An account of several directories may come several times, each time with other groups: going through stops before.
+	if len(sent) >= manyIDs && !d.client.groups {
+		d.goThrough(ctx, wanted, found)
+		sent = slices.DeleteFunc(sent, func(id string) bool { _, known := found[id]; return known })
+	}
 	err := d.searchAll(ctx, sent, MaxIDs, func(chunk []string) Find { return Find{IDs: chunk} }, func(u DirectoryUser) {
 		if !wanted[u.ID] {
 			return
@@ -106,6 +118,30 @@ func (d *Directory) ByID(ctx context.Context, ids []string) (map[string]workflow
 		return nil, err
 	}
 	return found, nil
+}
+
+// goThrough looks for accounts among all managed ones. It ends when few are left or lately as many could have been asked
+// for by their ids; so it costs few calls more than that in a large organisation, and a tenth of them where most accounts
+// are wanted. What goes wrong on the way is left to whoever asks for the rest.
+func (d *Directory) goThrough(ctx context.Context, wanted map[string]bool, found map[string]workflow.Account) {
+	seen, before := 0, 0
+	for u, err := range d.client.SearchUsers(ctx, Find{Claim: ClaimManaged}, maxPage) {
+		if err != nil {
+			return
+		}
+		if wanted[u.ID] {
+			found[u.ID] = d.account(u)
+		}
+		if seen++; seen%maxPage == 0 && len(wanted)-len(found) <= MaxIDs {
+			return
+		}
+		if seen%(trialPages*maxPage) == 0 {
+			if len(found)-before < trialPages*MaxIDs {
+				return
+			}
+			before = len(found)
+		}
+	}
 }
 
 // searchAll searches for all values, so many a call and several calls at a time; take is given one account after the other.

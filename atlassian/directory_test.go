@@ -138,6 +138,38 @@ func TestByID(t *testing.T) {
 	}
 }
 
+// Many ids are looked for among all accounts, as long as that is worth it.
+func TestByIDOfMany(t *testing.T) {
+	t.Parallel()
+	all := people(3000)
+	all[7].Managed = false
+	all[8].Hidden = true
+	for name, test := range map[string]struct {
+		every, found, calls int
+	}{
+		"all":                  {1, 2999, 30 + 1}, // the pages; then the two that are not among them
+		"one of 15, 10 a call": {15, 200, 5 + 17}, // five pages find 34
+		"one of 5":             {5, 600, 30},      // the last page has no next one
+		"too few to try":       {30, 100, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := onSockets(t, nil, all...)
+			var ask []string
+			for i := 0; i < len(all); i += test.every {
+				ask = append(ask, all[i].ID)
+			}
+			got, err := w.directory.ByID(t.Context(), ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(w.Calls()); len(got) != test.found || n != test.calls {
+				t.Errorf("%d accounts of %d in %d calls, want %d in %d", len(got), len(ask), n, test.found, test.calls)
+			}
+		})
+	}
+}
+
 // A search that answers in pages is followed, and what was not asked for is left out.
 func TestByIDFollowsPages(t *testing.T) {
 	t.Parallel()

@@ -62,17 +62,19 @@ type UserGroup struct {
 }
 
 // Find is what to search for, one of them: addresses, exactly, at most MaxEmails; account ids, at most MaxIDs; a piece of
-// name or address. Addresses and a piece at once are answered 400.
+// name or address; a claim, which finds all accounts of that sort. Addresses and a piece at once are answered 400.
 type Find struct {
 	Emails []string
 	IDs    []string
 	Term   string
+	Claim  string // ClaimManaged
 }
 
 func (f Find) check() error {
-	if kinds := min(1, len(f.Emails)) + min(1, len(f.IDs)) + min(1, len(f.Term)); kinds != 1 ||
-		len(f.Emails) > MaxEmails || len(f.IDs) > MaxIDs {
-		return fmt.Errorf("search users: %d addresses, %d ids and a term of %d bytes", len(f.Emails), len(f.IDs), len(f.Term))
+	kinds := min(1, len(f.Emails)) + min(1, len(f.IDs)) + min(1, len(f.Term)) + min(1, len(f.Claim))
+	if kinds != 1 || len(f.Emails) > MaxEmails || len(f.IDs) > MaxIDs {
+		return fmt.Errorf("search users: %d addresses, %d ids, a term of %d bytes and claim %q",
+			len(f.Emails), len(f.IDs), len(f.Term), f.Claim)
 	}
 	return nil
 }
@@ -96,6 +98,7 @@ type search struct {
 	IDs    []string `json:"accountIds,omitempty"`
 	Term   string   `json:"searchTerm,omitempty"`
 	Expand []string `json:"expand,omitempty"`
+	Claim  string   `json:"claimStatus,omitempty"`
 	Limit  int      `json:"limit"`
 	Cursor string   `json:"cursor,omitempty"`
 }
@@ -123,7 +126,8 @@ func (c *Client) SearchUsers(ctx context.Context, find Find, size int) iter.Seq2
 			return
 		}
 		body := search{
-			Emails: find.Emails, IDs: find.IDs, Term: find.Term, Expand: find.expand(c.groups), Limit: min(max(size, 1), maxPage),
+			Emails: find.Emails, IDs: find.IDs, Term: find.Term, Claim: find.Claim, Expand: find.expand(c.groups),
+			Limit: min(max(size, 1), maxPage),
 		}
 		path := c.directoryPath(allDirectories) + "/users/search"
 		for seen := map[string]bool{}; ; {

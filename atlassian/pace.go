@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,9 +26,9 @@ const (
 )
 
 // gate is where every call waits for its turn, and is told how it ended. Which calls share a limit is not published: all
-// begin in one bucket, and learn.go tells buckets apart by what the answers say. Calls leave in the order in which they
-// came, but for those whose bucket is shut, so that nobody is stuck behind others' queues; and never more than workers
-// are under way.
+// begin in one bucket, and learn.go tells buckets apart by what the answers say. Parties take turns, turn.go; the calls of
+// one leave in the order in which they came, but for those whose bucket is shut, so that nobody is stuck behind others'
+// queues; and never more than workers are under way.
 type gate struct {
 	workers int
 	pace    Pace
@@ -37,6 +38,7 @@ type gate struct {
 	operations []*operation
 	buckets    []*bucket // the first one takes the operations of which nothing is known
 	pairs      map[[2]*bucket]*pair
+	turns      turns
 	flying     int
 	waiting    int
 	arrived    int64 // calls that ever came to the gate, which numbers them
@@ -60,6 +62,7 @@ type operation struct {
 // waiter is a call at the gate.
 type waiter struct {
 	number  int64
+	party   int64
 	arrived time.Time
 	write   bool
 	account string
@@ -124,7 +127,8 @@ func (g *gate) wait(ctx context.Context, call request) (ticket, error) {
 func (g *gate) enter(call request, now time.Time) *waiter {
 	g.arrived++
 	w := &waiter{
-		number: g.arrived, arrived: now, write: call.write, account: call.account, leave: make(chan struct{}),
+		number: g.arrived, party: call.party, arrived: now, write: call.write, account: call.account,
+		leave: make(chan struct{}),
 	}
 	op := g.operation(call.operation)
 	op.writes = op.writes || call.write
@@ -144,7 +148,7 @@ func (g *gate) forsake(operation string, w *waiter) {
 		op := g.operation(operation)
 		for i, each := range op.queue {
 			if each == w {
-				op.queue = append(op.queue[:i:i], op.queue[i+1:]...)
+				op.queue = slices.Delete(op.queue, i, i+1)
 				g.waiting--
 				break
 			}
@@ -181,30 +185,60 @@ func (g *gate) operation(name string) *operation {
 // dispatch lets go whoever may, and sees to it that it is called again when the next one may.
 func (g *gate) dispatch(now time.Time) {
 	for g.flying < g.workers {
-		op, at := g.pick(now)
+		op, w, at := g.pick(now)
 		if op == nil {
 			g.wake(now, at)
 			return
 		}
-		g.release(op, now)
+		g.release(op, w, now)
 	}
 }
 
-// pick is the operation whose first call is the next to go; or nil, and when to look again (never: after the next event).
-func (g *gate) pick(now time.Time) (next *operation, again time.Time) {
+// pick is the call that is the next to go, and its operation; or nil, and when to look again (never: after the next
+// event). Of each operation it is the one whose turn it is, which speaks for the others but for those that need not leave
+// anything to newcomers.
+func (g *gate) pick(now time.Time) (next *operation, call *waiter, again time.Time) {
 	for _, op := range g.operations {
-		if len(op.queue) == 0 {
-			continue
-		}
-		ok, at := g.may(op, op.queue[0], now)
-		switch {
-		case !ok && !at.IsZero() && (again.IsZero() || at.Before(again)):
-			again = at
-		case ok && (next == nil || op.queue[0].number < next.queue[0].number):
-			next = op
+		for _, w := range g.first(op, now) {
+			if w == nil {
+				continue
+			}
+			ok, at := g.may(op, w, now)
+			if ok && (next == nil || g.turns.before(w, call)) {
+				next, call = op, w
+			}
+			if ok {
+				break
+			}
+			again = sooner(again, at)
 		}
 	}
-	return next, again
+	return next, call, again
+}
+
+// first is the waiter whose turn it is, and where that is another, the first of those that leave nothing to newcomers.
+func (g *gate) first(op *operation, now time.Time) [2]*waiter {
+	var first, free *waiter
+	b := op.bucket
+	b.window.roll(now)
+	for _, w := range op.queue {
+		if first == nil || b.turns.before(w, first) {
+			first = w
+		}
+		if g.free(b, w) && (free == nil || b.turns.before(w, free)) {
+			free = w
+		}
+	}
+	if free == first {
+		free = nil
+	}
+	return [2]*waiter{first, free}
+}
+
+// free says that a call leaves nothing of a known window to newcomers: one of a newcomer, and one that finishes what was
+// begun.
+func (g *gate) free(b *bucket, w *waiter) bool {
+	return b.window.known() && (w.write || g.promises.proves(w) || b.window.isNew(w.party))
 }
 
 func (g *gate) may(op *operation, w *waiter, now time.Time) (ok bool, at time.Time) {
@@ -214,14 +248,24 @@ func (g *gate) may(op *operation, w *waiter, now time.Time) (ok bool, at time.Ti
 	}
 	if b.window.known() {
 		need, until := g.promises.room(now, w, g.writes(b), b.window.limit)
+		if !g.free(b, w) {
+			kept, end := b.window.forNew(now)
+			need += kept
+			until = sooner(until, end)
+		}
 		if ok, at := b.window.has(now, b.flying, need); !ok {
-			if !until.IsZero() && until.Before(at) {
-				at = until
-			}
-			return false, at
+			return false, sooner(at, until)
 		}
 	}
 	return b.pacer.may(now)
+}
+
+// sooner is the earlier of two moments; a zero one is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // writes says whether calls that change something share the bucket.
@@ -234,10 +278,13 @@ func (g *gate) writes(b *bucket) bool {
 	return false
 }
 
-func (g *gate) release(op *operation, now time.Time) {
-	w, b := op.queue[0], op.bucket
-	op.queue[0] = nil
-	op.queue = op.queue[1:]
+func (g *gate) release(op *operation, w *waiter, now time.Time) {
+	b := op.bucket
+	at := slices.Index(op.queue, w)
+	op.queue = slices.Delete(op.queue, at, at+1)
+	g.turns.had(w.party)
+	b.turns.had(w.party)
+	b.window.spend(w.party)
 	g.waiting--
 	g.gone++
 	w.ticket = ticket{

@@ -22,6 +22,7 @@ const (
 type bucket struct {
 	window window
 	pacer  pacer
+	turns  turns
 	flying int
 	silent bool // its operation answers without headers
 

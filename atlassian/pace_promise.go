@@ -49,6 +49,9 @@ func (p *promises) begins(w *waiter) bool {
 	return w.account != "" && !w.write && !p.changed[w.account]
 }
 
+// proves says whether the call is the reading that proves a change.
+func (p *promises) proves(w *waiter) bool { return w.account != "" && !w.write && p.changed[w.account] }
+
 // leave notes that a call leaves.
 func (p *promises) leave(now time.Time, operation string, w *waiter) {
 	switch {

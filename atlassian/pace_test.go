@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,8 +42,8 @@ func go1(t *testing.T, g *gate, call request) (ticket, time.Duration) {
 	return leave, time.Since(started)
 }
 
-func (g *gate) ok(t ticket, l limits) time.Duration {
-	return g.done(t, ending{http.StatusOK, &l})
+func (g *gate) ok(t ticket, l limits) {
+	g.done(t, ending{http.StatusOK, &l})
 }
 
 func (g *gate) refuse(t ticket, l limits) time.Duration {
@@ -262,6 +263,95 @@ func TestGateIsFair(t *testing.T) {
 			if waited > 200*time.Millisecond {
 				t.Errorf("a call with nobody before it waited %v", waited)
 			}
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// Parties take turns, however many calls each has waiting, and whichever they are.
+func TestGatePartiesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := testGate(t, Pace{Start: 10, Max: 10}, 1)
+		g.proven(t, aRead, silent)
+		had := map[int64]int{}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		busy := func(party int64, callers int) {
+			for range callers {
+				wg.Go(func() {
+					for {
+						leave, err := g.wait(ctx, request{operation: opManage, party: party})
+						if err != nil {
+							return
+						}
+						mu.Lock()
+						had[party]++
+						mu.Unlock()
+						g.ok(leave, silent)
+					}
+				})
+			}
+		}
+		busy(1, 20)
+		time.Sleep(10 * time.Second)
+		busy(2, 4)
+		mu.Lock()
+		clear(had)
+		mu.Unlock()
+		time.Sleep(20*time.Second + time.Millisecond)
+		mu.Lock()
+		if a, b := had[1], had[2]; a+b < 195 || a-b > 3 || b-a > 3 {
+			t.Errorf("%d and %d calls in 20 s, want 100 each", a, b)
+		}
+		mu.Unlock()
+		for range 5 {
+			time.Sleep(time.Second)
+			leave, waited := go1(t, g, request{operation: opManage, party: 3})
+			g.ok(leave, silent)
+			if waited > 300*time.Millisecond { // whoever is about to leave, and one each of the others
+				t.Errorf("one call waited %v", waited)
+			}
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// A few calls of each window are left for parties that have had few of it, until the window is about to end; what belongs
+// to a change that was begun is not held up by it.
+func TestGateKeepsSomeForNewcomers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 100 // of which a twentieth is kept
+		g := testGate(t, fast, 200)
+		reset := time.Now().Add(time.Minute)
+		first, _ := go1(t, g, request{operation: opProfile, party: 1})
+		g.ok(first, headers(limit, limit-1, reset))
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var gone atomic.Int64
+		for range 150 {
+			wg.Go(func() {
+				if _, err := g.wait(ctx, request{operation: opProfile, party: 1}); err == nil {
+					gone.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := gone.Load(); n != limit-1-limit/newPart {
+			t.Errorf("%d calls left at once, want all but %d", n, limit/newPart)
+		}
+		if _, waited := go1(t, g, request{operation: opProfile, party: 2}); waited > time.Second {
+			t.Errorf("another party's first call waited %v", waited)
+		}
+		if _, waited := go1(t, g, request{operation: opSetEmail, party: 1, write: true}); waited > time.Second {
+			t.Errorf("a change that was begun waited %v", waited)
+		}
+		time.Sleep(time.Until(reset) - newEnd + time.Millisecond)
+		synctest.Wait()
+		if n := gone.Load(); n != limit-3 {
+			t.Errorf("%d calls left before the window ended, want the rest", n)
 		}
 		cancel()
 		wg.Wait()

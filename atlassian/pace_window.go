@@ -10,6 +10,8 @@ const (
 	usualWindow = time.Minute
 	// How long to wait when a told reset has passed and the count goes on all the same, as when it was rounded down.
 	resetAgain = 500 * time.Millisecond
+	// leastSeen is the shortest time from which it is reckoned how often others call: a call or two prove little.
+	leastSeen = 5 * time.Second
 	// mostForOthers bounds the part of a limit that is left to other users of the key.
 	mostForOthers = 0.5
 	// How many of the last remaining values are kept, to see two calls being told the same one.
@@ -36,7 +38,9 @@ type window struct {
 	since  int64         // answers of calls that left before this number say nothing
 
 	assumed bool // the reset has passed and no answer of the new window has come
+	moving  bool // resets move on before they have come: what is left comes back bit by bit
 	begun   time.Time
+	heard   time.Time // the last answer that was counted
 
 	lost     int   // calls of this window without an answer, which may have been counted
 	lostLast int64 // the number of the last call that had left when one was lost
@@ -46,6 +50,7 @@ type window struct {
 	theirs int     // calls of others since then, at least
 	others float64 // calls a second that others made in the windows before
 	values []value
+	had    map[int64]int // calls that each party made
 }
 
 // value is a remaining that was told, and to whom.
@@ -70,15 +75,18 @@ func (w *window) roll(now time.Time) {
 	}
 	w.turn(now)
 	w.assumed, w.least, w.base = true, w.limit, w.limit
+	if w.moving { // how much came back is known when one call has asked
+		w.least = min(1, w.limit)
+	}
 	w.reset = w.reset.Add(w.size() * (1 + now.Sub(w.reset)/w.size()))
 }
 
-// turn forgets what belongs to one window only. What others took is remembered, a fifth more; what they no longer take is
-// forgotten by halves.
+// turn forgets what belongs to one window only. What others took while we could see it is remembered, a fifth more; what they
+// no longer take is forgotten by halves.
 func (w *window) turn(now time.Time) {
-	seen := 1.2 * float64(w.theirs) / max(now.Sub(w.begun), w.size()).Seconds()
+	seen := 1.2 * float64(w.theirs) / max(w.heard.Sub(w.begun), min(leastSeen, w.size())).Seconds()
 	w.others = max(seen, w.others/2)
-	w.begun, w.spent, w.theirs, w.lost, w.values = now, 0, 0, 0, nil
+	w.begun, w.spent, w.theirs, w.lost, w.values, w.had = now, 0, 0, 0, nil, nil
 }
 
 // has says whether need calls are left, and if not, when to ask again.
@@ -127,13 +135,19 @@ func (w *window) tell(now time.Time, t ticket, l limits, counted bool, flying in
 	case !w.known():
 		w.begun = now
 		w.begin(now, l)
+	case l.stamp.After(w.stamp) && !w.assumed && w.reset.Sub(now) > clockStep:
+		w.moving = true
+		w.begin(now, l)
 	case l.stamp.After(w.stamp):
 		if !w.assumed {
 			w.turn(now)
 		}
+		w.moving = w.moving || l.stamp.Sub(w.stamp) < w.size()/2 && w.size() > 2*clockStep
 		w.length = min(l.stamp.Sub(w.stamp), w.size()) // longer when whole windows went by without a call
 		w.begin(now, l)
-		w.base = l.limit
+		if !w.moving {
+			w.base = l.limit
+		}
 	case l.stamp.Before(w.stamp), t.number < w.since, w.assumed && t.left.Before(w.begun):
 		return // of a window that is over, or of a limit that is
 	case w.assumed: // the window that should have ended goes on
@@ -146,11 +160,12 @@ func (w *window) tell(now time.Time, t ticket, l limits, counted bool, flying in
 		}
 	}
 	if counted {
-		w.count(t, l, flying)
+		w.count(now, t, l, flying)
 	}
 }
 
-func (w *window) count(t ticket, l limits, flying int) {
+func (w *window) count(now time.Time, t ticket, l limits, flying int) {
+	w.heard = now
 	if w.base < 0 {
 		w.base = l.remaining + 1
 	}

@@ -25,6 +25,7 @@ const (
 	postBurst        = 5
 	updateEvery      = 1300 * time.Millisecond
 	updateBurst      = 16
+	updateMost       = 50          // in any minute, so that it does not matter when Slack's begins
 	lookBack         = time.Minute // clocks may differ: how much earlier than our send a message may be dated
 	lookPages        = 5
 	lookPageSize     = 100
@@ -222,6 +223,9 @@ func (a *api) update(ctx context.Context, channel, ts, key string, m message) er
 
 // find looks for a message of ours with that key, sent not before since: in the thread, or in the channel itself.
 func (a *api) find(ctx context.Context, channel, thread, key string, since time.Time) (ts string, found bool, err error) {
+	if now := time.Now(); since.After(now) { // the clock has been put back since
+		since = now.Add(-lookBackMost)
+	}
 	oldest := fmt.Sprintf("%d.000000", since.Add(-lookBack).Unix())
 	cursor := ""
 	for range lookPages {

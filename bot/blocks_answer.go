@@ -208,5 +208,8 @@ func one(s summarised) message {
 	if counts := c.counts(); counts != "" {
 		text += "\n" + counts
 	}
+	if s.Batch.Digest != "" {
+		text += "\n" + planWords(s.Batch.Digest)
+	}
 	return said(text + "\n" + c.status())
 }

@@ -119,7 +119,7 @@ func (c card) drawWith(id func(part string) string) message {
 		}
 	}
 	if b.Digest != "" {
-		blocks = append(blocks, note(id("digest"), "Plan `"+shortDigest(b.Digest)+"`, seal `"+workflow.Seal(b.Digest)+"`"))
+		blocks = append(blocks, note(id("digest"), planWords(b.Digest)))
 	}
 	if buttons := c.buttons(); len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
@@ -236,7 +236,7 @@ func (c card) waiting() string {
 	}
 	s += ". " + c.mayApprove()
 	if !b.Expires.IsZero() {
-		s += " Ends undecided " + moment(b.Expires) + "."
+		s += " It expires " + moment(b.Expires) + " unless somebody decides."
 	}
 	if len(b.Dropped) > 0 {
 		s += "\n:warning: " + droppedWords(b)
@@ -364,7 +364,11 @@ func causes(s workflow.Summary, states ...workflow.ChangeState) []string {
 			}
 			return append(out, fmt.Sprintf("%s for other reasons", number(rest)))
 		}
-		out = append(out, number(g.Count)+" "+string(g.State)+": "+quoted(g.Code.Cause(), causeText))
+		word := string(g.State)
+		if g.State == workflow.ChangeBad {
+			word = "unreadable" // as the counts say it
+		}
+		out = append(out, number(g.Count)+" "+word+": "+quoted(g.Code.Cause(), causeText))
 	}
 	return out
 }
@@ -474,6 +478,11 @@ func fromTo(c workflow.Change) (from, to string) {
 	default:
 		return c.OldEmail, cmp.Or(c.NewEmail, c.Group, string(c.Action))
 	}
+}
+
+// planWords name a plan so that people can compare it: by eye, and by voice.
+func planWords(digest string) string {
+	return "Plan `" + shortDigest(digest) + "`, seal `" + workflow.Seal(digest) + "`"
 }
 
 // shortDigest is enough of a digest to compare it by eye.

@@ -65,6 +65,8 @@ type Config struct {
 	Window workflow.Window  // run.window; the zero Window is always open
 	Pacer  workflow.Pacer   // how fast runs go; nil means as fast as was seen
 	Shut   func() time.Time // until when Atlassian takes no calls; nil when that is not known
+	// Trouble says in a clause what keeps a batch from going on just now, "" when nothing does; nil when that is not known.
+	Trouble func(number int64) string
 
 	HTTP *http.Client // nil means one with a timeout
 	// Dial opens the Socket Mode connections; nil means as slack-go does, through a proxy where there is one.
@@ -105,6 +107,7 @@ type Decisions interface {
 type Answers interface {
 	Find(ctx context.Context, text string) ([]workflow.Found, error)
 	Domains(ctx context.Context) ([]workflow.DomainClaim, error)
+	Approvable(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error
 	Changed() <-chan struct{}
 }
 

@@ -47,7 +47,7 @@ func TestFileToResults(t *testing.T) {
 	w.click("U0CAROL", card, actionApprove)
 	w.told("U0CAROL", requests, "cannot decide on it")
 	w.click("U0DAVE", card, actionApprove)
-	w.told("U0DAVE", requests, "You may not approve #1; an admin other than who asked may: <@U0ALICE> <@U0BOB>.")
+	w.told("U0DAVE", requests, "You may not approve #1; an admin other than the requester may: <@U0ALICE> <@U0BOB>.")
 	w.click("U0BOB", card, actionApprove)
 	card = w.cardSays(1, "*Done*")
 	if got := labels(card); got != actionUndo {
@@ -106,7 +106,7 @@ func TestRejectWithReason(t *testing.T) {
 	w.click("U0CAROL", card, actionReject)
 	w.told("U0CAROL", requests, "cannot decide on it")
 	w.click("U0DAVE", card, actionReject)
-	w.told("U0DAVE", requests, "You may not reject #1; an admin other than who asked may: <@U0ALICE> <@U0BOB>.")
+	w.told("U0DAVE", requests, "You may not reject #1; an admin other than the requester may: <@U0ALICE> <@U0BOB>.")
 	w.click("U0ALICE", card, actionReject)
 	w.until("the form is open", func() bool { return len(w.slack.Views("U0ALICE")) == 1 })
 	view := w.slack.Views("U0ALICE")[0]

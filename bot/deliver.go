@@ -17,7 +17,7 @@ const (
 	pulseGap       = 50 * time.Millisecond  // between two looks at everything: a run writes all the time
 	drawGap        = 500 * time.Millisecond // between two looks at a batch that changes all the time
 	progressGap    = 3 * time.Second        // between two edits of one batch's progress
-	countsGap      = 10 * time.Second       // between two edits of a card that only counts further, for each run under way
+	countsGap      = 20 * time.Second       // between two edits of a card that only counts further, for each run under way
 	deliverRetry   = time.Second            // first wait after a failure, twice as long each time
 	deliverRetries = 15 * time.Second       // longest
 	closedRetry    = 2 * time.Minute

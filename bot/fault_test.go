@@ -244,6 +244,36 @@ func TestLostShare(t *testing.T) {
 	}
 }
 
+// Words in the place of a file are said once, also when it is not known whether they arrived.
+func TestWordsInPlaceOfAFileAreSaidOnce(t *testing.T) {
+	inBubble(t, newAccounts(3), func(w *world) {
+		var said, cut atomic.Bool
+		w.faults(workspace.Faults{
+			LostShare: true,
+			BeforeCall: func(method string, args url.Values) *workspace.Reply {
+				if strings.HasPrefix(args.Get("text"), "I cannot put batch-1-plan.csv") && !said.Swap(true) {
+					cut.Store(true)
+				}
+				return nil
+			},
+			AfterEffect: func(method string) bool { return method == "chat.postMessage" && cut.Swap(false) },
+		})
+		w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
+		card := w.cardSays(1, "Needs 1 approval")
+		w.inThread(card.TS, "I cannot put batch-1-plan.csv")
+		time.Sleep(5 * time.Minute)
+		n := 0
+		for _, m := range w.slack.Thread(requests, card.TS, "U0ALICE") {
+			if strings.Contains(m.Text, "I cannot put batch-1-plan.csv") {
+				n++
+			}
+		}
+		if n != 1 || !said.Load() {
+			t.Errorf("it was said %d times", n)
+		}
+	})
+}
+
 // A throttled card is posted when Slack lets us.
 func TestThrottled(t *testing.T) {
 	t.Parallel()

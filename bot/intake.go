@@ -164,6 +164,13 @@ func (i *intake) recall(ctx context.Context) error {
 			if h.From.IsZero() {
 				h = heard{From: i.born, Until: i.born}
 			}
+			if now := time.Now(); h.Until.After(now) { // the clock has been put back since
+				i.bot.log.Warn().Time("until", h.Until).Msg("Slack was heard until a time that is still to come; looking back a day")
+				h.Until = now.Add(-lookBackMost)
+				if h.From.After(now) {
+					h.From = now // what came before may not be ours
+				}
+			}
 			i.heard = h
 			i.remember(ctx, h)
 			return nil

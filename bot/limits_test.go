@@ -79,7 +79,7 @@ func TestNobodyCanApprove(t *testing.T) {
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Nobody can approve this just now: the group S0ADMINS is empty.")
 	w.click("U0ALICE", card, actionApprove)
-	w.told("U0ALICE", requests, "You may not approve #1; an admin other than who asked may: <!subteam^S0ADMINS>.")
+	w.told("U0ALICE", requests, "You may not approve #1; an admin other than the requester may: <!subteam^S0ADMINS>.")
 	if err := w.slack.SetGroupMembers("S0ADMINS", []string{"U0ALICE"}); err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func TestRetryFailed(t *testing.T) {
 		t.Errorf("results of the first run:\n%s", results)
 	}
 	w.click("U0DAVE", card, actionRetry)
-	w.told("U0DAVE", requests, "You may not retry #1; who asked for it may, or an admin: <@U0ALICE> <@U0BOB>.")
+	w.told("U0DAVE", requests, "You may not retry #1; its requester may, or an admin: <@U0ALICE> <@U0BOB>.")
 	w.command("U0DAVE", requests, "undo 1")
 	w.told("U0DAVE", requests, "You may not undo #1; whoever may ask for changes may, or an admin")
 	a.set(func() { a.refuse = nil })
@@ -79,7 +79,7 @@ func TestUndo(t *testing.T) {
 	w.click("U0ALICE", w.cardSays(1, "Needs 1 approval"), actionApprove)
 	old := w.mayPress("undo")
 	w.click("U0BOB", old, actionUndo)
-	w.told("U0BOB", requests, "#2 leads back what #1 did")
+	w.told("U0BOB", requests, "#2 would undo what #1 did")
 	back := w.cardSays(2, "Needs 1 approval")
 	for _, want := range []string{"undoes <http", "|#1>", "Asked for by <@U0BOB>", "p1@old.example"} {
 		if !strings.Contains(text(back), want) {

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"net/http"
 	"net/url"
@@ -241,4 +242,25 @@ func TestMomentOf(t *testing.T) {
 	if d := time.Since(momentOf("nonsense")); d > time.Minute {
 		t.Errorf("nonsense is %s ago", d)
 	}
+}
+
+// What came while the bot was away is looked for also when it seems to have heard Slack until tomorrow, as after a clock
+// that was wrong has been put right.
+func TestHeardUntilTomorrow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.onceOnly()
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(heard{From: time.Now().Add(-48 * time.Hour), Until: time.Now().Add(48 * time.Hour)})
+	if err == nil {
+		err = w.db.Remember(t.Context(), heardName, raw)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.say(requests, "", renames(2))
+	w.startBot(nil)
+	w.cardSays(1, "Needs 1 approval")
 }

@@ -108,6 +108,14 @@ func (d *deliver) shut(b *workflow.Batch) string {
 	return "Atlassian takes no calls until " + moment(until)
 }
 
+// troubled says what keeps a run from going on although it may, "" when nothing does.
+func (d *deliver) troubled(b *workflow.Batch) string {
+	if d.cfg.Trouble == nil || b.State != workflow.Running {
+		return ""
+	}
+	return escape(d.cfg.Trouble(b.Number))
+}
+
 // turnOfWindow is a pulse when the run window next opens or closes; nil when it never does.
 func (d *deliver) turnOfWindow() <-chan time.Time {
 	next := d.cfg.Window.NextChange(time.Now())

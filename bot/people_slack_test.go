@@ -23,7 +23,7 @@ func TestRightsLostBeforeTheClick(t *testing.T) {
 		{func(p *workspace.Person) { p.IsRestricted, p.IsUltraRestricted = false, true }, "You are a guest"},
 		{func(p *workspace.Person) { p.IsUltraRestricted, p.IsStranger = false, true }, "You belong to another organisation"},
 		{func(p *workspace.Person) { p.IsStranger, p.Email = false, "" }, "I cannot read your address in Slack"},
-		{func(p *workspace.Person) { p.Email = "Carol@Example.com" }, "has the address of who asked"},
+		{func(p *workspace.Person) { p.Email = "Carol@Example.com" }, "has the same address as the person who asked"},
 		{func(p *workspace.Person) { p.Email, p.Deleted = "alice@example.com", true }, "Your Slack account is deactivated"},
 	} {
 		if err := w.slack.UpdatePerson("U0ALICE", c.change); err != nil {

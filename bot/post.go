@@ -230,6 +230,11 @@ func (d *deliver) putFile(
 	if known && p.TS != "" {
 		return nil
 	}
+	if known && p.File == "" && !p.Sending.IsZero() { // words were being sent in its place
+		if ts, err := d.search(ctx, at, p); err != nil || ts != "" {
+			return err
+		}
+	}
 	if known && p.File != "" {
 		tries := shareTries
 		if time.Since(p.Sending) > shareSettling {

@@ -260,3 +260,64 @@ func TestKeyRefusedIsSaidEverywhere(t *testing.T) {
 		}
 	})
 }
+
+// Twelve batches run side by side and end together: over all of them no minute has more edits than Slack takes of the
+// whole workspace, whenever that minute begins, and the end of each is shown within seconds.
+func TestTwelveRunsTogether(t *testing.T) {
+	t.Parallel()
+	const batches, rows, perMinute = 12, 40, 50
+	a := newAccounts(batches * rows)
+	a.takes = 20 * time.Second // 8 at a time each: a run takes two minutes
+	inBubble(t, a, func(w *world) {
+		t := w.t
+		var cards []workspace.Message
+		for i := range batches {
+			w.say(requests, "", slice(i*rows, rows))
+			cards = append(cards, w.cardSays(int64(i+1), "Needs 1 approval"))
+		}
+		time.Sleep(3 * time.Minute) // nothing is edited: whatever Slack allows is there
+		w.approveAtOnce(cards, 10*time.Second)
+		var ended time.Time
+		for i, card := range cards {
+			w.inThread(card.TS, fmt.Sprintf("#%d is done", i+1))
+			b, err := w.db.Batch(t.Context(), int64(i+1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Ended.After(ended) {
+				ended = b.Ended
+			}
+		}
+		for i, card := range cards {
+			w.cardSays(int64(i+1), "*Done*")
+			w.inThread(card.TS, "*40* done · *0* failed · *0* left · done")
+		}
+		shown := time.Since(ended)
+		var edits []time.Time
+		for _, c := range w.slack.Calls() {
+			if c.Method == "chat.update" {
+				edits = append(edits, c.At)
+			}
+		}
+		most := 0
+		for i, at := range edits {
+			n := 0
+			for _, later := range edits[i:] {
+				if later.Sub(at) < time.Minute {
+					n++
+				}
+			}
+			most = max(most, n)
+		}
+		t.Logf("%d edits, at most %d in a minute; all ends were shown after %v", len(edits), most, shown)
+		if most > perMinute {
+			t.Errorf("%d edits in one minute, Slack takes %d", most, perMinute)
+		}
+		if shown > 30*time.Second {
+			t.Errorf("it took %v until the end of all was shown", shown)
+		}
+		if refused := w.throttledCalls(); len(refused) > 0 {
+			t.Errorf("Slack refused calls for their rate: %q", refused)
+		}
+	})
+}

@@ -88,7 +88,13 @@ func (d *deliver) approversOf(ctx context.Context, t thread) []string {
 			continue
 		}
 		actor, err := d.people.asking(ctx, id, "")
-		if err == nil && workflow.MayApprove(t.Batch, actor) == nil {
+		if err == nil {
+			err = workflow.MayApprove(t.Batch, actor)
+		}
+		if err == nil && t.Summary.State(workflow.ChangeReady) == 1 { // in larger ones nobody's own account can run
+			err = d.cfg.Engine.Approvable(ctx, t.Batch, actor)
+		}
+		if err == nil {
 			ids = append(ids, id)
 		}
 	}
@@ -127,7 +133,7 @@ func (t thread) reminder(may []string) message {
 	others := slices.ContainsFunc(t.Admins, isGroup)
 	switch {
 	case len(names) == 0:
-		text += "An admin other than who asked may give it."
+		text += "An admin other than the requester may give it."
 	case others:
 		text += list(names) + " may give it, and so may other admins."
 	default:

@@ -280,7 +280,7 @@ func (d *deliver) lookAtProgress(ctx context.Context, l *look, card place, w *dr
 	at.edit = true
 	draw := func() message {
 		p := progress{thread: thread{Batch: l.Batch, Summary: l.Summary}, Outlook: d.outlook(ctx, l)}
-		p.Waits = cmp.Or(d.closed(l.Batch), d.shut(l.Batch))
+		p.Waits = cmp.Or(d.troubled(l.Batch), d.closed(l.Batch), d.shut(l.Batch))
 		if l.Batch.State == workflow.Running {
 			t.pace.note(time.Now(), p.finished())
 		}

@@ -39,6 +39,8 @@ const (
 	againAfter = 10 * time.Second
 	// readyGrace is how long we may be without any socket and still call ourselves ready.
 	readyGrace = 15 * time.Second
+	// handedAtMost is how many envelopes are remembered that could not be acknowledged at once; more are not under way.
+	handedAtMost = 100
 	// deafGap is how long we may be without any socket and still rely on Slack to bring events again.
 	deafGap = 5 * time.Second
 )
@@ -86,6 +88,9 @@ type sockets struct {
 	// free waits until Slack lets us open a connection, and held is told that it asks to wait.
 	free func(ctx context.Context) error
 	held func(ctx context.Context, wait time.Duration)
+
+	mu     sync.Mutex
+	handed []string // envelopes whose acknowledgements were handed from one connection to another
 }
 
 func newSockets(client *slack.Client, options []socketmode.Option, log zerolog.Logger, to receiver) *sockets {
@@ -188,8 +193,10 @@ func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event
 			l.log.Warn().Str("error", plainError(e.ErrorObj)).Dur("again_in", wait).Msg("connect to Slack")
 		}
 	case socketmode.EventTypeErrorWriteFailed:
-		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok && e.Response != nil {
-			s.ack(ctx, other, e.Response.EnvelopeID, e.Response.Payload) // this socket is gone, and slack-go does not try again
+		// This socket is gone, and slack-go does not try again. The other one is tried once: were that gone, too, the two
+		// would hand the envelope to and fro for as long as nobody has noticed.
+		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok && e.Response != nil && s.handOver(e.Response.EnvelopeID) {
+			s.ack(ctx, other, e.Response.EnvelopeID, e.Response.Payload)
 		}
 	case socketmode.EventTypeErrorBadMessage:
 		if e, ok := evt.Data.(*socketmode.ErrorBadMessage); ok {
@@ -220,6 +227,21 @@ func (s *sockets) envelope(ctx context.Context, l *link, id, kind string, payloa
 	}
 	s.ack(ctx, l, id, nil)
 	s.to.busy(kind, payload)
+}
+
+// handOver says whether an acknowledgement that could not be written may be tried over another connection: once. The ids
+// of the latest are remembered.
+func (s *sockets) handOver(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.handed, id) {
+		return false
+	}
+	s.handed = append(s.handed, id)
+	if len(s.handed) > handedAtMost {
+		s.handed = s.handed[1:]
+	}
+	return true
 }
 
 // unread takes an envelope that slack-go could not read: it must be acknowledged all the same, and may be readable to us.

@@ -16,10 +16,10 @@ import (
 // idle takes nothing.
 type idle struct{}
 
-func (idle) room(string) bool                    { return true }
-func (idle) answer(string, json.RawMessage) any  { return nil }
-func (idle) receive(string, json.RawMessage)     {}
-func (idle) busy(kind string, _ json.RawMessage) {}
+func (idle) room(string) bool                   { return true }
+func (idle) answer(string, json.RawMessage) any { return nil }
+func (idle) receive(string, json.RawMessage)    {}
+func (idle) busy(string, json.RawMessage)       {}
 
 // While nobody answers, a connection is tried again after againAfter at the latest: a person who clicks after an outage is
 // to be heard. An answer with a refusal leaves the waiting to slack-go.

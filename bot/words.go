@@ -21,8 +21,8 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		return stateWords(state), true
 	}
 	if errors.Is(err, workflow.ErrOthersUnknown) {
-		return "I cannot check just now whether who asked for this batch, and who approved it, still may; click again. If it " +
-			"stays so, its operator finds with `countersign doctor` which user group I cannot read.", true
+		return "I cannot check just now whether the people who asked for this batch and approved it still may; click again. " +
+			"If that does not help, my operator finds out with `countersign doctor` which user group I cannot read.", true
 	}
 	if stranger, is := errors.AsType[*StrangerError](err); is {
 		return strangerWords(stranger.Kind, admins), true
@@ -66,20 +66,22 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrNotSent, "Atlassian could not be reached just now, and nothing was changed. Try again in a minute."},
 		{workflow.ErrUnknownOutcome, "Atlassian did not answer in time. Try again in a minute."},
 		{workflow.ErrNoRole, strangerWords(WithoutRole, admins)},
-		{workflow.ErrNotAdmin, "Only admins may do that, and you are none of them."},
-		{workflow.ErrOwnBatch, "Who asked for a batch, or sent its file, cannot decide on it. Another admin has to."},
-		{workflow.ErrSameHuman, "Your Slack account has the address of who asked for this batch. Another person has to decide."},
-		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell you from who asked. Show it in your " +
-			"profile, or let another admin approve."},
+		{workflow.ErrNotAdmin, "Only admins may do that, and you are not one of them."},
+		{workflow.ErrOwnBatch, "You asked for this batch, or sent its file, so you cannot decide on it. " +
+			"Another admin has to."},
+		{workflow.ErrSameHuman, "Your Slack account has the same address as the person who asked for this " +
+			"batch, so you cannot decide on it. Somebody else has to."},
+		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell whether you are the " +
+			"person who asked. Show it in your profile, or let another admin approve."},
 		{workflow.ErrOwnAccount, "This batch is on your own account. Another admin has to approve it."},
-		{workflow.ErrRequesterLost, "Who asked for this batch may not ask for changes any more, so it cannot be approved or go " +
-			"on; nothing was done. Once it is rejected or cancelled, somebody with a role can ask again."},
-		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that decides who may do this. Its operator finds which " +
-			"one with `countersign doctor`."},
+		{workflow.ErrRequesterLost, "The person who asked for this batch may not ask for changes any more, so it cannot be approved " +
+			"or go on; nothing was done. Once it is rejected or cancelled, somebody else can ask again."},
+		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that decides who may do this. My operator finds out " +
+			"which one with `countersign doctor`."},
 		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the " +
 			"card again, then decide."},
-		{workflow.ErrNotRequester, "Only who asked for this batch may do that; an admin may reject or cancel it."},
-		{workflow.ErrMayNotResume, "I stopped this batch by myself, so somebody else than its requester has to resume it."},
+		{workflow.ErrNotRequester, "Only the person who asked for this batch may do that; an admin may reject or cancel it."},
+		{workflow.ErrMayNotResume, "I paused this batch myself, so somebody other than its requester has to resume it."},
 		{workflow.ErrAlready, "You have approved this plan already; it counts once."},
 		{workflow.ErrOtherOrg, "This batch was planned for another organisation than the settings name now. Ask for it again."},
 		{workflow.ErrBeingChecked, "That was asked for already, and the batch made of it is still open."},
@@ -92,7 +94,7 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrNeedsAction, "Neither the file nor the message says what is to happen. Say it in the message, for example " +
 			"“deactivate”, or in a column `action`."},
 		{workflow.ErrNoBatch, "There is no batch of that number."},
-		{workflow.ErrGone, "The bytes of that request were deleted after store.keep_files; send the file again."},
+		{workflow.ErrGone, "The file of that request is no longer kept (store.keep_files); send it again."},
 		{workflow.ErrKeyRefused, "Atlassian refuses the key of countersign. Its operator has to put the key right."},
 		{workflow.ErrKeyScoped, "The Atlassian key of countersign was made with scopes; its operator has to make one without."},
 		{workflow.ErrNotFound, "There is no such managed account."},
@@ -159,13 +161,12 @@ func usageWords(e *workflow.UsageError, command string) string {
 	if e.Nearest != "" {
 		return text + " Did you mean `" + escape(command+" "+e.Nearest) + "`?"
 	}
-	return text + " It is written `" + escape(command+" "+e.Usage) + "`."
+	return text + " Usage: `" + escape(command+" "+e.Usage) + "`."
 }
 
 // unknownWords is what a person is told of a fault that we have no words for.
 func unknownWords(ref string) string {
-	return "Something went wrong, and I do not know what. Nothing more was done. Who looks after me finds it in the log " +
-		"under `" + ref + "`."
+	return "Something went wrong here, and nothing more was done. Whoever runs me finds it in the log under `" + ref + "`."
 }
 
 // stateWords tells somebody who was too late what had happened by then.
@@ -195,13 +196,13 @@ func stateWords(e *workflow.StateError) string {
 	case b.State == workflow.Approved:
 		return decided + "starts by itself."
 	case b.State == workflow.Running:
-		return decided + "runs since " + moment(b.Started) + "."
+		return decided + "has been running since " + moment(b.Started) + "."
 	case b.State == workflow.Paused && e.Wanted == workflow.Paused:
 		return name + "is paused already: " + stopWords(b.Stop)
 	case b.State == workflow.Paused:
-		return decided + "is paused since " + moment(b.Stop.At) + ": " + stopWords(b.Stop)
+		return decided + "has been paused since " + moment(b.Stop.At) + ": " + stopWords(b.Stop)
 	case b.State == workflow.Done:
-		return decided + "is done since " + moment(b.Ended) + "."
+		return decided + "was done " + moment(b.Ended) + "."
 	default:
 		return name + "has nothing that can run."
 	}
@@ -223,7 +224,7 @@ func strangerWords(kind Stranger, admins []string) string {
 	case Guest:
 		return "You are a guest in this workspace. Only full members may use countersign."
 	case NotAPerson:
-		return "I take requests and decisions from people only, not from apps and workflows."
+		return "I take requests and decisions from people only, not from bots, apps or workflows."
 	case OtherOrg:
 		return "You belong to another organisation. Only members of this one may use countersign."
 	case SharedPlace:

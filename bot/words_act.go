@@ -50,10 +50,10 @@ func (e *actError) words(admins []string) string {
 	ids := admins
 	switch e.Action {
 	case actionApprove, actionReject:
-		who = "an admin other than who asked may"
+		who = "an admin other than the requester may"
 		ids = slices.DeleteFunc(slices.Clone(admins), func(id string) bool { return slices.Contains(e.But, id) })
 	case actionCancel, actionRetry:
-		who = "who asked for it may, or an admin"
+		who = "its requester may, or an admin"
 	case actionPause, actionRecheck, actionUndo, actionAgain:
 		who = "whoever may ask for changes may, or an admin"
 	}
@@ -69,7 +69,7 @@ func madeWords(action string, number int64, made *workflow.Batch) string {
 	case made == nil || made.Number == number:
 		return ""
 	case action == actionUndo:
-		return fmt.Sprintf("#%d leads back what #%d did; it is being checked, and needs approval.", made.Number, number)
+		return fmt.Sprintf("#%d would undo what #%d did; it is being checked, and needs approval.", made.Number, number)
 	case action == actionAgain:
 		return fmt.Sprintf("Asked again as #%d; it is being checked.", made.Number)
 	case action == actionRecheck:

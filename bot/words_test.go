@@ -97,9 +97,9 @@ func TestWords(t *testing.T) {
 			b.Ending = &workflow.Ending{By: carol, How: workflow.Cancelled, Reason: "withdrawn", At: at(9)}
 		}), "#42 was withdrawn by <@U0CAROL> " + moment(at(9)) + "."},
 		{"running", batch(workflow.Running, nil), "#42 was already approved by <@U0BOB> " + moment(at(10)) +
-			", and runs since " + moment(at(10)) + "."},
+			", and has been running since " + moment(at(10)) + "."},
 		{"done", batch(workflow.Done, nil), "#42 was already approved by <@U0BOB> " + moment(at(10)) +
-			", and is done since " + moment(at(30)) + "."},
+			", and was done " + moment(at(30)) + "."},
 		{
 			"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval},
 			"#3 is awaiting approval by now.",

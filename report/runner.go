@@ -65,6 +65,8 @@ type entry struct {
 	schedule *Schedule     // nil when it only runs when asked for
 	unlisted bool          // a kind that nobody set up, for people who ask for it
 	wake     chan struct{} // holds a token when there is something new
+	// looked is up to when the schedule has been looked at, should its latest run lie in the future.
+	looked time.Time
 }
 
 // New checks the definitions and starts nothing. A report of a kind that is not supported yet is listed and never runs.
@@ -164,8 +166,9 @@ func (r *Runner) step(ctx context.Context, e *entry) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := time.Now()
-	switch {
-	case live && run.State == RunWaiting && run.NextTry.After(now):
+	tries := again()
+	switch soon := now.Add(tries[len(tries)-1]); { // what is later than the longest wait was written by another clock
+	case live && run.State == RunWaiting && run.NextTry.After(now) && !run.NextTry.After(soon):
 		return run.NextTry, nil
 	case live:
 		return now, r.try(ctx, e, run)
@@ -176,10 +179,17 @@ func (r *Runner) step(ctx context.Context, e *entry) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	if owed.After(now) { // the clock has been put back since: nights go on from here
+		if e.looked.IsZero() || e.looked.After(now) {
+			e.looked = now
+		}
+		owed = e.looked
+	}
 	due, ok := e.schedule.Last(owed, now)
 	if !ok {
 		return e.schedule.Next(now), nil
 	}
+	e.looked = due
 	_, err = r.store.CreateRun(ctx, e.newRun(due, now, ""))
 	if errors.Is(err, ErrBusy) { // somebody asked for it at this very moment
 		err = nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -494,5 +495,53 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := report.New(cfg); err == nil {
 			t.Errorf("%s: taken", name)
 		}
+	}
+}
+
+// A report whose last run lies in the future, for the clock was wrong then, runs every night all the same; and one that
+// waits for another try does not wait for that moment to come again.
+func TestTheClockIsPutBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "countersign.db")
+	live := func(begin time.Duration, act func(*bench)) func(t *testing.T) {
+		return func(t *testing.T) {
+			time.Sleep(begin) // each bubble's time begins at the same moment
+			db, err := store.Open(t.Context(), store.Config{Path: path, Log: zerolog.Nop()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &bench{T: t, db: db, dir: &directory{accounts: 3}, stop: func() {}, reports: []report.Definition{
+				{Name: "nightly", Kind: report.ManagedAccounts, Schedule: "0 2 * * *"},
+			}}
+			act(b)
+			b.stop()
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, waits := range []bool{false, true} {
+		t.Run(fmt.Sprintf("waits for another try %v", waits), func(t *testing.T) {
+			path = filepath.Join(t.TempDir(), "countersign.db")
+			synctest.Test(t, live(365*24*time.Hour, func(b *bench) { // 2000 was a leap year
+				b.start()
+				b.dir.set(func(d *directory) {
+					if waits {
+						d.err = workflow.ErrNotFound
+					}
+				})
+				b.until("2000-12-31T02:01:00Z")
+			}))
+			synctest.Test(t, live(0, func(b *bench) {
+				b.start()
+				b.until("2000-01-01T02:01:00Z")
+				b.until("2000-01-03T02:01:00Z")
+				want := []string{"2000-01-01 done", "2000-01-02 done", "2000-01-03 done", "2000-12-31 done"}
+				got := b.results()
+				slices.Sort(got)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("runs (-want +got):\n%s", diff)
+				}
+			}))
+		})
 	}
 }

@@ -31,12 +31,13 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s: %s (SQLite code %d)", e.Op, e.words(), e.Code)
+	return fmt.Sprintf("%s: %s (SQLite code %d)", e.Op, e.Words(), e.Code)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-func (e *Error) words() string {
+// Words is what SQLite said in a clause, without what was being done.
+func (e *Error) Words() string {
 	switch e.Code {
 	case sqlite3.SQLITE_FULL:
 		return "the disk is full"

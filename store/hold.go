@@ -16,6 +16,9 @@ const (
 	addressKey = "address:"
 )
 
+// holdsAtOnce is how many keys a statement takes: a batch of 50,000 holds 150,000, which would lie in memory several times.
+const holdsAtOnce = 5000
+
 // Held says which open batch holds each of the keys, for which row, and whether that row's change is running or unknown
 // just now. Of several rows of one batch that share a key, one that is acting is named, else the first.
 func (db *DB) Held(ctx context.Context, keys []string) (held map[string]workflow.Hold, err error) {
@@ -29,6 +32,16 @@ func (db *DB) Held(ctx context.Context, keys []string) (held map[string]workflow
 // loadHolds finds the holds on the keys by batches other than the given one.
 func loadHolds(ctx context.Context, tx *sql.Tx, besides int64, keys []string) (map[string]workflow.Hold, error) {
 	held := map[string]workflow.Hold{}
+	for some := range slices.Chunk(keys, holdsAtOnce) {
+		if err := findHolds(ctx, tx, besides, some, held); err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+// findHolds adds the holds on some keys.
+func findHolds(ctx context.Context, tx *sql.Tx, besides int64, keys []string, held map[string]workflow.Hold) error {
 	// An account belongs to a batch also through a row that is to run and holds nothing, because it left the hold where it
 	// was (a leaver is locked out at once).
 	rows, err := tx.QueryContext(ctx, `
@@ -54,7 +67,7 @@ func loadHolds(ctx context.Context, tx *sql.Tx, besides int64, keys []string) (m
 		}
 		return struct{}{}, err
 	})
-	return held, err
+	return err
 }
 
 // takeHolds holds the keys for the rows that name them, or says with a *workflow.HeldError which of them it cannot have.
@@ -69,11 +82,15 @@ func takeHolds(ctx context.Context, tx *sql.Tx, number int64, keys []string, cha
 	if len(held) > 0 {
 		return &workflow.HeldError{Holds: held}
 	}
-	// One statement for all: a batch of 50,000 holds 150,000 keys.
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO hold (key, batch, row)
-		SELECT value ->> 0, ?1, CAST(value ->> 1 AS INTEGER) FROM json_each(?2)`, number, text(holdRows(keys, changes)))
-	return err
+	for some := range slices.Chunk(holdRows(keys, changes), holdsAtOnce) {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO hold (key, batch, row)
+			SELECT value ->> 0, ?1, CAST(value ->> 1 AS INTEGER) FROM json_each(?2)`, number, text(some))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // holdRows finds for each key the rows that name it: by their account, their addresses, or those of their steps. A key

@@ -243,7 +243,9 @@ func dump(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]map[str
 
 // empty are the columns that hold something else than "" or 0 where there is nothing. In those that are not here and may be
 // NULL any value says something: an ending of {} is one by nobody, and no ending is none.
-var empty = map[string]string{"ignored": "[]", "parked": "[]", "stop": "{}"}
+var empty = map[string]string{
+	"ignored": "[]", "parked": "[]", "stop": "{}", "why": "[]", "traits": "{}", "dropped": "[]",
+}
 
 // nothing says whether a column holds what it does where there is nothing.
 func nothing(column string, value any) bool {

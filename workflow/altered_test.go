@@ -40,7 +40,8 @@ func TestNothingRunsThatWasAltered(t *testing.T) {
 	const evil = `UPDATE change SET steps = replace(steps, 'p2@new.example', 'evil@new.example') WHERE row = 3`
 	const forged = `INSERT INTO decision (batch, seq, person, name, email, verdict, digest, reason, at)
 		SELECT 1, 1, '%s', '', '', 'approve', digest, '', created FROM batch`
-	for _, tt := range []struct {
+	soon := workflow.Window{From: workflow.Clock{Minute: 5}, To: workflow.Clock{Hour: 12}}
+	for i, tt := range []struct {
 		name       string
 		approve    bool
 		statements []string
@@ -58,10 +59,13 @@ func TestNothingRunsThatWasAltered(t *testing.T) {
 		}},
 		{"an approval of another digest", true, []string{`UPDATE decision SET digest = 'x'`}},
 	} {
+		if testing.Short() && i%3 != 0 { // under the race detector SQLite is slow
+			continue
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o, file := people(3)
-				d := newDesk(t, o, func(c *workflow.Config) { c.Run.Window = evenings }) // it is midnight
+				d := newDesk(t, o, func(c *workflow.Config) { c.Run.Window = soon }) // it is midnight
 				b := d.ask(file)
 				if tt.approve {
 					d.approve(b)
@@ -69,7 +73,7 @@ func TestNothingRunsThatWasAltered(t *testing.T) {
 				d.end()
 				d.alter(tt.statements...)
 				d.start()
-				time.Sleep(19*time.Hour + time.Minute)
+				time.Sleep(6 * time.Minute)
 				b = d.reach(b.Number, workflow.Paused)
 				if b.Stop.Cause != workflow.StopAltered || len(o.happened()) > 0 {
 					t.Errorf("paused for %+v, %d calls", b.Stop, len(o.happened()))

@@ -34,7 +34,7 @@ func (r *runner) send(ctx, work context.Context, t *task) verdict {
 	if !r.seal.holds(approved) {
 		return verdict{deaf: true, wait: keyRetry, err: r.pause(ctx, Stop{Cause: StopAltered, Rows: []int{t.row}})}
 	}
-	account, v, ok := r.read(ctx, t, step.AccountID)
+	account, v, ok := r.readAfresh(ctx, t, c, step)
 	if !ok {
 		return v
 	}
@@ -74,6 +74,24 @@ func (r *runner) read(ctx context.Context, t *task, id string) (Account, verdict
 		return account, r.end(ctx, t, ChangeFailed, refusal.Reason, nil), false
 	}
 	return account, verdict{deaf: true, wait: retryAfter(err)}, false
+}
+
+// readAfresh reads an account before a step is sent, and once more where it seems to be as it was before the steps that are
+// proved: what is read may lag behind, and an account at its parking address must not be taken for one that somebody else
+// brought back.
+func (r *runner) readAfresh(ctx context.Context, t *task, c *Change, step Step) (Account, verdict, bool) {
+	for {
+		account, v, ok := r.read(ctx, t, step.AccountID)
+		left := lostFor - time.Since(t.since)
+		if !ok || !c.asBefore(account, step) || left <= 0 {
+			return account, v, ok
+		}
+		select {
+		case <-ctx.Done():
+			return account, verdict{heard: true}, false
+		case <-time.After(min(left, readBack[0])):
+		}
+	}
 }
 
 // drift compares the account with what the plan says of it. Half-way through an exchange of addresses only the address
@@ -237,6 +255,9 @@ func (r *runner) settle(work context.Context, t *task) verdict {
 	}
 	again.heard = true
 	action, _ := ActionFor(c.Action)
+	if c.asBefore(account, step) && time.Since(t.since) < lostFor {
+		return again
+	}
 	if action.Shows(account, step) {
 		return r.endProved(work, t)
 	}

@@ -61,6 +61,17 @@ func (c *Change) Next() (Step, bool) {
 	return c.Steps[c.Step], true
 }
 
+// asBefore says whether the account shows an address that it had before one of the steps that are proved, and not the one
+// from which the next step starts. That is an old reading, or somebody else brought the account back.
+func (c *Change) asBefore(a Account, next Step) bool {
+	for _, s := range c.Steps[:min(c.Step, len(c.Steps))] {
+		if s.Action == Rename && SameAddress(a.Email, s.From) && !SameAddress(a.Email, next.From) {
+			return true
+		}
+	}
+	return false
+}
+
 // Via is the parking address on the way, "" when there is none.
 func (c *Change) Via() string {
 	if len(c.Steps) < 2 {

@@ -151,6 +151,20 @@ func mayDecide(b *Batch, actor Actor, verdict Verdict) error {
 // they are; nil when they may. It is for telling people apart, and decides nothing: Decide looks again.
 func MayApprove(b *Batch, actor Actor) error { return mayDecide(b, actor, Approve) }
 
+// Approvable says by an error why the person may not approve a batch by what it is about: their own account, or what the
+// settings protect by now. Like MayApprove it decides nothing.
+func (e *Engine) Approvable(ctx context.Context, b *Batch, actor Actor) error {
+	asker, err := e.asker(ctx, b, askAge)
+	if err != nil {
+		return err
+	}
+	_, owned, err := e.guardPlan(ctx, b, asker, []Person{actor.Person})
+	if err == nil && owned[actor.ID] != nil {
+		err = ErrOwnAccount
+	}
+	return err
+}
+
 func sameHuman(a, b Person) bool { return a.Email != "" && SameAddress(a.Email, b.Email) }
 
 // standing is who asked for a batch and who approved it, as Slack shows them now.

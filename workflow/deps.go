@@ -111,6 +111,20 @@ type People interface {
 	Admins(ctx context.Context) ([]Person, error)
 }
 
+// BatchOf says for which batch a read or a call is made; 0 for what belongs to none, as when somebody asks who an account
+// is. A directory that has to make its callers wait can let the batches take turns.
+func BatchOf(ctx context.Context) int64 {
+	number, _ := ctx.Value(batchKey{}).(int64)
+	return number
+}
+
+// forBatch is the context of work on a batch.
+func forBatch(ctx context.Context, number int64) context.Context {
+	return context.WithValue(ctx, batchKey{}, number)
+}
+
+type batchKey struct{}
+
 // Outlook is how fast changes go through, as far as the vendor's limits are known.
 type Outlook struct {
 	PerMinute float64       // changes

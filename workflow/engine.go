@@ -55,6 +55,13 @@ type Engine struct {
 	mu      sync.Mutex
 	workers map[int64]*worker   // what Run has going, by batch
 	resting map[int64]time.Time // a batch whose worker failed, and when it may be tried again
+	trouble map[int64]trouble   // and with what
+}
+
+// trouble is what a batch's worker failed with, and when.
+type trouble struct {
+	err error
+	at  time.Time
 }
 
 // New makes an Engine; it starts nothing.
@@ -75,6 +82,7 @@ func New(cfg Config) (*Engine, error) {
 		wake:    make(chan struct{}, 1),
 		workers: map[int64]*worker{},
 		resting: map[int64]time.Time{},
+		trouble: map[int64]trouble{},
 	}
 	e.store = tellingStore{Store: cfg.Store, tell: func() { poke(e.changed) }}
 	return e, nil

@@ -223,3 +223,60 @@ func TestBegunExchangeIsFinishedBeforeAStop(t *testing.T) {
 		})
 	}
 }
+
+// forgetful is an organisation whose reads lag behind, and not all by the same: one shows what is, the next what was.
+type forgetful struct {
+	*organisation
+	after int // readings of a parked account that are right before the wrong ones
+	times int // how many are wrong
+	seen  int
+}
+
+func (f *forgetful) Account(ctx context.Context, id string) (workflow.Account, error) {
+	a, err := f.organisation.Account(ctx, id)
+	if err != nil || !strings.HasPrefix(a.Email, "countersign-park-") {
+		return a, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seen++; f.seen > f.after && f.seen <= f.after+f.times {
+		a.Email = strings.Replace(id, "acc-", "p", 1) + "@old.example"
+	}
+	return a, nil
+}
+
+// An account at its parking address is not taken for one that somebody else brought back because one reading is old: it
+// would be left there.
+func TestAnOldReadingDoesNotEndAnExchange(t *testing.T) {
+	for _, backwards := range []bool{false, true} {
+		t.Run(fmt.Sprintf("backwards %v", backwards), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, file := ring(2)
+				want := []string{"2 done", "3 done"}
+				addresses := []string{"p2", "p1"}
+				if backwards { // the second account is refused, so that the first is put back
+					o.refuse = func(id, _ string) error {
+						if id == "acc-2" {
+							return refusal()
+						}
+						return nil
+					}
+					want, addresses = []string{"2 failed put_back", "3 failed refused"}, []string{"p1", "p2"}
+				}
+				d := newDesk(t, o, func(c *workflow.Config) {
+					c.Directory = &forgetful{organisation: o, after: 1, times: 4}
+					c.Run.Canary = 0
+				})
+				b := d.ask(file)
+				d.approve(b)
+				b = d.reach(b.Number, workflow.Done)
+				if diff := cmp.Diff(want, d.rows(b.Number)); diff != "" || len(b.Parked) > 0 {
+					t.Errorf("rows, parked %v (-want +got)\n%s", b.Parked, diff)
+				}
+				if diff := cmp.Diff(addresses, o.addresses(2)); diff != "" {
+					t.Errorf("addresses (-want +got)\n%s", diff)
+				}
+			})
+		})
+	}
+}

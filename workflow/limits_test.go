@@ -68,6 +68,25 @@ func TestStartWithinCountsFromTheWindow(t *testing.T) {
 	}
 }
 
+// The limit is kept to the second, also when it is shorter than the time between two looks at all batches.
+func TestFinishWithinSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(12)
+		d := newDesk(t, o, func(c *workflow.Config) {
+			c.Run, c.FinishWithin = workflow.RunLimits{Workers: 1}, 5*time.Second
+		})
+		b := d.ask(file)
+		o.latency = time.Second
+		d.approve(b)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		b = d.batch(b.Number)
+		if made := count(d.rows(b.Number), "done"); b.State != workflow.Done || made == 0 || made > 3 {
+			t.Errorf("ten seconds after its start it is %s, rows %v", b.State, d.rows(b.Number))
+		}
+	})
+}
+
 // What is not finished within the limit is asked for anew, and not a row of it runs under the old approval.
 func TestFinishWithin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -297,7 +297,9 @@ func (e *Engine) lookAgain(ctx context.Context, b *Batch, rows []Row) (*again, e
 	if err != nil {
 		return nil, err
 	}
-	overdue := time.Now().After(e.cfg.Run.Window.firstOpen(b.Approved).Add(e.cfg.StartWithin))
+	now := time.Now()
+	overdue := now.After(e.cfg.Run.Window.firstOpen(b.Approved).Add(e.cfg.StartWithin)) ||
+		b.Approved.After(now.Add(clockSlack)) // by a clock that has been put back since: nobody knows when it was
 	out := &again{blocked: map[int]Reason{}}
 	for i := range plan.Changes {
 		c := &plan.Changes[i]

@@ -7,12 +7,12 @@ import (
 
 // draft is one row on its way to being a change: the row as sent, the account it is about, what was found.
 type draft struct {
-	row     Row
+	row     *Row
 	action  Action
 	account Account
-	change  Change
-	yields  bool   // another batch holds the account, and this row goes on all the same
-	park    string // the parking address by way of which it takes its own; "" for the direct way
+	change  *Change // its place in the plan
+	yields  bool    // another batch holds the account, and this row goes on all the same
+	park    string  // the parking address by way of which it takes its own; "" for the direct way
 }
 
 // live says whether nothing speaks against the row so far.
@@ -29,7 +29,7 @@ func (d *draft) leave(code ReasonCode, facts ...string) {
 }
 
 // target is the address that the row takes, "" when it takes none.
-func (d *draft) target() string { return d.action.Target(d.row) }
+func (d *draft) target() string { return d.action.Target(*d.row) }
 
 // refuseDuplicates blocks rows that are about one account, and rows that want one address; each names the other line.
 func refuseDuplicates(drafts []*draft) {

@@ -18,8 +18,6 @@ import (
 const (
 	// checkPiece is how many addresses are looked up between two reports of progress.
 	checkPiece = 500
-	// checkIDs is how many ids are; a search takes fewer of them.
-	checkIDs = 200
 	// progressEvery is how often the batch says how far its check is.
 	progressEvery = time.Second
 	// sealTries is how often a plan is checked again because another batch took an account at the same moment.
@@ -86,9 +84,12 @@ func (p *Plan) Ready() int {
 // Check makes the plan of a request. Rows that the directory cannot answer for within the budget are blocked as "could not
 // be checked"; an error means that there is no plan at all: the context ended, Progress refused, or Held failed.
 func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
-	k := &check{Checker: c, drafts: make([]*draft, len(rows)), protected: c.Policy.protection(), asked: c.Policy.Groups()}
+	k := &check{
+		Checker: c, drafts: make([]*draft, len(rows)), changes: make([]Change, len(rows)), protected: c.Policy.protection(),
+		asked: c.Policy.Groups(),
+	}
 	for i := range rows {
-		k.drafts[i] = newDraft(rows[i])
+		k.drafts[i] = newDraft(&rows[i], &k.changes[i])
 	}
 	for _, step := range []func(context.Context) error{
 		k.findAccounts, k.askGroups, k.look, k.askDomains, k.askHolds, k.park, k.askPrivileges, k.askBudget,
@@ -104,6 +105,7 @@ func (c *Checker) Check(ctx context.Context, rows []Row) (*Plan, error) {
 type check struct {
 	*Checker
 	drafts    []*draft
+	changes   []Change // those of the drafts
 	protected protection
 	asked     []string // the groups that the policy names, folded
 	missing   []string // of these, Atlassian has none of that name
@@ -127,11 +129,13 @@ const (
 	allAsked     = 100
 )
 
-func newDraft(r Row) *draft {
-	d := &draft{row: r, change: Change{
+// newDraft begins with a row; c is its change, to be filled.
+func newDraft(r *Row, c *Change) *draft {
+	*c = Change{
 		Row: r.Line, Action: r.Action, AccountID: r.AccountID, OldEmail: r.Email, NewEmail: r.NewEmail, Message: r.Message,
 		Group: r.Group, Cells: r.Cells, State: ChangeReady,
-	}}
+	}
+	d := &draft{row: r, change: c}
 	action, ok := ActionFor(r.Action)
 	switch {
 	case r.Action != "" && !ok:
@@ -171,9 +175,15 @@ func (k *check) findAccounts(ctx context.Context) error {
 		}
 		byID = append(byID, d)
 	}
-	found, err := k.searchByID(ctx, byID)
+	found, failed, err := k.searchByID(ctx, byID)
 	if err != nil {
 		return err
+	}
+	if failed != nil { // only a search tells of an organisation admin, so that reading one by one is no way around it
+		for _, d := range byID {
+			d.block(ReasonCouldNotCheck, whyNot(failed))
+		}
+		return nil
 	}
 	var unsettled []*draft
 	for _, d := range byID {
@@ -240,9 +250,9 @@ func (k *check) lookUp(ctx context.Context) error {
 	return nil
 }
 
-// searchByID asks for the accounts that the drafts name by id, piece by piece. What a search cannot answer is missing, as
-// what it does not find is: either is read one by one.
-func (k *check) searchByID(ctx context.Context, drafts []*draft) (map[string]Account, error) {
+// searchByID asks for the accounts that the drafts name by id, all at once: the reader knows the cheapest way for many. What
+// a search does not find is missing; failed is why there is no answer.
+func (k *check) searchByID(ctx context.Context, drafts []*draft) (found map[string]Account, failed, err error) {
 	var ids []string
 	seen := map[string]bool{}
 	for _, d := range drafts {
@@ -251,26 +261,17 @@ func (k *check) searchByID(ctx context.Context, drafts []*draft) (map[string]Acc
 			ids = append(ids, d.row.AccountID)
 		}
 	}
-	found := map[string]Account{}
-	asked, from := 0, k.shown
-	for piece := range slices.Chunk(ids, checkIDs) {
-		var some map[string]Account
-		failed := k.patience.ask(ctx, func() (err error) {
-			some, err = k.Reader.ByID(ctx, piece)
-			return err
-		})
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if failed == nil {
-			maps.Copy(found, some)
-		}
-		asked += len(piece)
-		if err := k.progress(ctx, from+(searchedByID-from)*asked/len(ids)); err != nil {
-			return nil, err
-		}
+	if len(ids) == 0 {
+		return nil, nil, nil
 	}
-	return found, nil
+	failed = k.patience.ask(ctx, func() (err error) {
+		found, err = k.Reader.ByID(ctx, ids)
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	return found, failed, k.progress(ctx, searchedByID)
 }
 
 // settles says whether what a search by id showed will do for the row. Where the search says that all is as wanted already
@@ -577,10 +578,10 @@ func (k *check) plan() *Plan {
 		d.park = parkedIn(circles, d)
 	}
 	p := &Plan{
-		Steps: number(k.drafts, after, circles), Changes: make([]Change, len(k.drafts)), hold: map[int][]string{},
+		Steps: number(k.drafts, after, circles), Changes: k.changes, hold: map[int][]string{},
 		Traits: traitsOf(k.drafts, k.asked, k.missing),
 	}
-	for i, d := range k.drafts {
+	for _, d := range k.drafts {
 		if !d.live() {
 			d.change.Effect = ""
 		} else if !d.yields {
@@ -590,7 +591,6 @@ func (k *check) plan() *Plan {
 		if d.park != "" && d.change.Effect == EffectSignedOut {
 			d.change.Effect = EffectSignedOutTwice
 		}
-		p.Changes[i] = d.change
 	}
 	slices.Sort(p.Hold)
 	p.Hold = slices.Compact(p.Hold)

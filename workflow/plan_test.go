@@ -95,6 +95,38 @@ func TestCheckFindsWhatSpeaksAgainstARow(t *testing.T) {
 	}
 }
 
+// Many rows that give nothing but an id are looked up together; those that this does not find are read one by one.
+func TestCheckLooksUpManyIDsTogether(t *testing.T) {
+	const n = 300
+	accounts := make([]workflow.Account, n)
+	rows := make([]workflow.Row, n+1)
+	for i := range accounts {
+		accounts[i] = managed(fmt.Sprint(i), fmt.Sprintf("p%d@old.example", i))
+		rows[i] = row(i+2, "", fmt.Sprintf("p%d@new.example", i))
+		rows[i].AccountID = accounts[i].ID
+	}
+	rows[n] = row(n+2, "", "nobody@new.example")
+	rows[n].AccountID = "nobody"
+	accounts[7].Managed = false
+	o := newOrganisation(accounts...)
+	plan := checkRows(t, o, workflow.Checker{}, rows...)
+	for i, c := range plan.Changes {
+		if state := c.State; i != 7 && i != n && (state != workflow.ChangeReady || c.OldEmail != accounts[i].Email) {
+			t.Errorf("row %d is %s %s, from %q", c.Row, c.State, c.Reason.Code, c.OldEmail)
+		}
+	}
+	for _, i := range []int{7, n} {
+		if c := plan.Changes[i]; c.State != workflow.ChangeBlocked || c.Reason.Code != workflow.ReasonNoAccount {
+			t.Errorf("row %d is %s %s, want that there is no such account", c.Row, c.State, c.Reason.Code)
+		}
+	}
+	// Addresses, ids, domains, the two accounts that were not found, and what may be done to each of the others, which this
+	// organisation answers after reading the account.
+	if want := 1 + 1 + 1 + 2 + (n - 1); o.reads != want {
+		t.Errorf("%d reads, want %d", o.reads, want)
+	}
+}
+
 func TestCheckHoldsRowsAgainstEachOther(t *testing.T) {
 	o := newOrganisation(
 		managed("1", "a@old.example"), managed("2", "b@old.example"), managed("3", "c@old.example"),

@@ -12,6 +12,8 @@ import (
 const (
 	// lookAgain is how long Run rests at most when nothing wakes it, so that no batch hangs on a lost wake-up.
 	lookAgain = 30 * time.Second
+	// clockSlack is how far a clock may be put back without a word.
+	clockSlack = time.Minute
 	// restAfterFault is how long a batch rests whose worker failed on the store.
 	restAfterFault = 5 * time.Second
 	// writeTime bounds one transaction that records what has happened already, and so must not be given up lightly.
@@ -39,8 +41,11 @@ func (e *Engine) Recover(ctx context.Context) error {
 		if b.State == Paused || b.Cancelling() {
 			continue
 		}
-		last, err := e.lastMoved(ctx, b)
-		if err != nil {
+		last := latest(b.Approved, b.Started, b.Resumed)
+		if b.OrgID == e.cfg.OrgID && e.mayStillStart(b, last) {
+			continue // it has moved since then, if anything, and its rows need not be read for that
+		}
+		if last, err = e.lastMoved(ctx, b); err != nil {
 			return fmt.Errorf("recover batch %d: %w", b.Number, err)
 		}
 		stop := Stop{Cause: StopLateStart, Note: e.cfg.StartWithin.String()}
@@ -159,6 +164,9 @@ func (e *Engine) attend(ctx context.Context, group *sync.WaitGroup) (next time.T
 	for _, b := range batches {
 		switch b.State {
 		case AwaitingApproval:
+			if b, err = e.expireInTime(ctx, b); err != nil {
+				failed = append(failed, fmt.Errorf("look when batch %d expires: %w", b.Number, err))
+			}
 			if time.Now().Before(b.Expires) {
 				sooner(b.Expires)
 				continue
@@ -199,8 +207,12 @@ func (e *Engine) waitsForEnd(ctx context.Context, b *Batch) (bool, error) {
 // attendRun gives an approved batch what it lacks, and says when to look again.
 func (e *Engine) attendRun(ctx context.Context, group *sync.WaitGroup, b *Batch) (next time.Time, err error) {
 	next = time.Now().Add(lookAgain)
-	if e.cfg.FinishWithin > 0 && !b.Started.IsZero() && !b.Cancelling() {
-		switch end := e.cfg.Run.Window.reach(b.Started, e.cfg.FinishWithin); {
+	if e.cfg.FinishWithin > 0 && !b.Cancelling() {
+		started := b.Started
+		if started.IsZero() { // it starts about now, and nothing wakes us again when it does
+			started = time.Now()
+		}
+		switch end := e.cfg.Run.Window.reach(started, e.cfg.FinishWithin); {
 		case end.IsZero():
 		case time.Now().Before(end):
 			next = earlier(next, end)
@@ -273,7 +285,7 @@ func (e *Engine) ensure(
 		return until
 	}
 	delete(e.resting, b.Number)
-	wctx, cancel := context.WithCancel(ctx)
+	wctx, cancel := context.WithCancel(forBatch(ctx, b.Number))
 	w := &worker{state: b.State, cancel: cancel, nudge: make(chan struct{}, 1)}
 	e.workers[b.Number] = w
 	group.Go(func() {
@@ -281,8 +293,10 @@ func (e *Engine) ensure(
 		err := work(wctx, b.Number, w.nudge)
 		e.mu.Lock()
 		delete(e.workers, b.Number)
+		delete(e.trouble, b.Number)
 		if err != nil && wctx.Err() == nil {
 			e.resting[b.Number] = time.Now().Add(restAfterFault)
+			e.trouble[b.Number] = trouble{err, time.Now()}
 		}
 		e.mu.Unlock()
 		if err != nil && wctx.Err() == nil {
@@ -291,6 +305,17 @@ func (e *Engine) ensure(
 		poke(e.wake)
 	})
 	return far
+}
+
+// Trouble is what keeps a batch from being checked or run just now, mostly its store; nil when nothing does.
+func (e *Engine) Trouble(number int64) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.trouble[number]
+	if time.Since(t.at) > 2*restAfterFault { // it was tried again, and is at work
+		return nil
+	}
+	return t.err
 }
 
 // nudge tells a batch's worker that somebody changed the batch: a check ends, a run looks.
@@ -305,6 +330,33 @@ func (e *Engine) nudge(number int64) {
 		poke(w.nudge)
 	}
 	poke(e.wake)
+}
+
+// expireInTime sees to it that a batch which was planned by a clock that has been put back since does not wait for that
+// moment to come again: it has as long as any other from now on.
+func (e *Engine) expireInTime(ctx context.Context, b *Batch) (*Batch, error) {
+	late := func(b *Batch, now time.Time) bool {
+		return b.State == AwaitingApproval && b.Planned.After(now.Add(clockSlack)) && b.Expires.After(now.Add(e.cfg.ExpiresAfter))
+	}
+	if !late(b, time.Now()) {
+		return b, nil
+	}
+	changed, err := e.store.Update(ctx, b.Number, func(b *Batch) error {
+		now := time.Now()
+		if !late(b, now) {
+			return nil
+		}
+		expires := now.Add(e.cfg.ExpiresAfter)
+		b.Record(Event{At: now, Actor: Bot, Kind: "clock_put_back", Data: data(map[string]any{
+			"planned": b.Planned, "expired": b.Expires, "expires": expires,
+		})})
+		b.Expires = expires
+		return nil
+	})
+	if err != nil {
+		return b, err
+	}
+	return changed, nil
 }
 
 // expire ends a batch that nobody decided in time.

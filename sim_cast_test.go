@@ -1,0 +1,165 @@
+package main
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/sandbox/workspace"
+)
+
+// The people of a simulated life. All ids are equally long, so that one can be put in another's place on the wire.
+const (
+	simAlex = "U0ALEX" // admins by the group
+	simBeth = "U0BETH"
+	simCarl = "U0CARL"
+	simDean = "U0DEAN" // an admin by name
+	simAlx2 = "U0ALX2" // Alex once more, under a second account with the same address
+	simHide = "U0HIDE" // an admin whose address Slack does not show
+	simGust = "U0GUST" // a guest, and Dora, who was deactivated: the group of admins lists both
+	simDora = "U0DORA"
+	simHana = "U0HANA" // may ask, by the group
+	simHugo = "U0HUGO"
+	simNils = "U0NILS" // nobody
+
+	simAdmins   = "S0ADMINS"
+	simHelpdesk = "S0HELPDESK"
+	simRequests = "C0REQUESTS"
+	simReports  = "C0REPORTS"
+)
+
+// figure is somebody with an account in Slack.
+type figure struct {
+	human string // who it is in truth
+	email string
+	guest, gone,
+	admin, asks bool // as at the beginning; admin is membership in the group
+}
+
+func figures() map[string]figure {
+	return map[string]figure{
+		simAlex: {human: "alex", email: "alex@work.example", admin: true},
+		simAlx2: {human: "alex", email: "Alex@Work.example", admin: true},
+		simBeth: {human: "beth", email: "beth@work.example", admin: true},
+		simCarl: {human: "carl", email: "carl@work.example", admin: true},
+		simDean: {human: "dean", email: "dean@work.example"},
+		simHide: {human: "hide", admin: true},
+		simGust: {human: "gust", email: "gust@else.example", admin: true, guest: true},
+		simDora: {human: "dora", email: "dora@work.example", admin: true, gone: true},
+		simHana: {human: "hana", email: "hana@work.example", asks: true},
+		simHugo: {human: "hugo", email: "hugo@work.example", asks: true},
+		simNils: {human: "nils", email: "nils@work.example"},
+	}
+}
+
+// everybody are all of them, in a fixed order.
+func everybody() []string {
+	return []string{
+		simAlex, simAlx2, simBeth, simCarl, simDean, simHide, simGust, simDora, simHana, simHugo, simNils,
+	}
+}
+
+// cast knows who was entitled to what, and when, from what was done to the workspace and from nothing else.
+type cast struct {
+	slack *workspace.Workspace
+
+	mu     sync.Mutex
+	admins map[string][]span // when somebody was entitled to approve
+}
+
+// span is a time; it goes on when until is zero.
+type span struct{ from, until time.Time }
+
+func newCast(t *testing.T, slack *workspace.Workspace) *cast {
+	c := &cast{slack: slack, admins: map[string][]span{}}
+	all := figures()
+	var admins, helpdesk []string
+	for _, id := range everybody() {
+		f := all[id]
+		slack.AddPerson(workspace.Person{
+			ID: id, Name: f.human, RealName: f.human + " " + id, Email: f.email, IsRestricted: f.guest, Deleted: f.gone,
+		})
+		if f.admin {
+			admins = append(admins, id)
+		}
+		if f.asks {
+			helpdesk = append(helpdesk, id)
+		}
+	}
+	slack.AddGroup(workspace.Group{ID: simAdmins, Handle: "admins", Name: "Admins", Users: admins})
+	slack.AddGroup(workspace.Group{ID: simHelpdesk, Handle: "helpdesk", Name: "Helpdesk", Users: helpdesk})
+	for _, channel := range []workspace.Channel{
+		{ID: simRequests, Name: "requests", Private: true, BotMember: true, Members: everybody()},
+		{ID: simReports, Name: "reports", Private: true, BotMember: true, Members: everybody()},
+	} {
+		slack.AddChannel(channel)
+	}
+	c.edit(t, func() error { return nil })
+	return c
+}
+
+// edit does something to the workspace's people and groups, and notes whom it made an admin and whom no longer.
+func (c *cast) edit(t *testing.T, do func() error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := do(); err != nil {
+		t.Error(err)
+	}
+	now := time.Now()
+	members := map[string]bool{simDean: true}
+	for _, g := range c.slack.Groups() {
+		if g.ID == simAdmins {
+			for _, id := range g.Users {
+				members[id] = true
+			}
+		}
+	}
+	for _, p := range c.slack.People() {
+		may := members[p.ID] && !p.Deleted && !p.IsBot && !p.IsRestricted && p.Email != ""
+		spans := c.admins[p.ID]
+		open := len(spans) > 0 && spans[len(spans)-1].until.IsZero()
+		switch {
+		case may && !open:
+			c.admins[p.ID] = append(spans, span{from: now})
+		case !may && open:
+			spans[len(spans)-1].until = now
+		}
+	}
+}
+
+// wasAdmin says whether somebody was entitled to approve at any moment of a time.
+func (c *cast) wasAdmin(id string, from, until time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.admins[id], func(s span) bool {
+		return !s.from.After(until) && (s.until.IsZero() || !s.until.Before(from))
+	})
+}
+
+// restore makes everybody what they were at the beginning.
+func (c *cast) restore(t *testing.T) {
+	c.edit(t, func() error {
+		var admins, helpdesk []string
+		for _, id := range everybody() {
+			f := figures()[id]
+			if f.admin {
+				admins = append(admins, id)
+			}
+			if f.asks {
+				helpdesk = append(helpdesk, id)
+			}
+			err := c.slack.UpdatePerson(id, func(p *workspace.Person) { p.Deleted, p.IsRestricted = f.gone, f.guest })
+			if err != nil {
+				return err
+			}
+		}
+		if err := c.slack.SetGroupMembers(simAdmins, admins); err != nil {
+			return err
+		}
+		return c.slack.SetGroupMembers(simHelpdesk, helpdesk)
+	})
+}
+
+// sameHuman says whether two accounts in Slack are one person's.
+func sameHuman(a, b string) bool { return a == b || figures()[a].human == figures()[b].human }
