@@ -330,3 +330,18 @@ func FuzzParseValue(f *testing.F) {
 		}
 	})
 }
+
+// A card never says that one approval is enough when it needs more by now.
+func TestAnEmergencyThatIsNoneAnyMore(t *testing.T) {
+	t.Parallel()
+	b := &workflow.Batch{Number: 7, State: workflow.AwaitingApproval, Emergency: true, Approvals: 3}
+	said, err := json.Marshal(card{Batch: b}.draw().Blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for words, want := range map[string]bool{"*Emergency*": true, "is enough": false, "Needs 3 approvals": true} {
+		if got := strings.Contains(string(said), words); got != want {
+			t.Errorf("the card says %q: %v", words, got)
+		}
+	}
+}

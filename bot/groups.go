@@ -20,9 +20,10 @@ type groups struct {
 
 	mu      sync.Mutex
 	latest  stamp
-	changed stamp            // what was asked for before is out of date
-	known   map[string]*roll // the latest answer
-	reading map[string]*roll // under way
+	changed stamp               // what was asked for before is out of date
+	known   map[string]*roll    // the latest answer
+	last    map[string][]string // the members that the latest read showed which Slack did not refuse
+	reading map[string]*roll    // under way
 }
 
 // roll is who is in a group, as one read showed it. Its fields are settled when done is closed.
@@ -35,7 +36,7 @@ type roll struct {
 }
 
 func newGroups(slack directory) *groups {
-	return &groups{slack: slack, known: map[string]*roll{}, reading: map[string]*roll{}}
+	return &groups{slack: slack, known: map[string]*roll{}, last: map[string][]string{}, reading: map[string]*roll{}}
 }
 
 // now is a stamp for something that happens now.
@@ -76,6 +77,13 @@ func (g *groups) peek(id string, age time.Duration) (r *roll, current bool) {
 	defer g.mu.Unlock()
 	r = g.known[id]
 	return r, r != nil && r.asked > g.changed && time.Since(r.at) < age
+}
+
+// ever gives the members as they were when Slack last showed them. They may only refuse.
+func (g *groups) ever(id string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.last[id]
 }
 
 // since gives the members as a read shows them whose request went out after that stamp. One that is under way is waited
@@ -124,6 +132,9 @@ func (g *groups) read(ctx context.Context, id string, r *roll) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.reading, id)
+	if r.err == nil {
+		g.last[id] = r.members
+	}
 	if r.err == nil || r.asked != 0 && slackCode(r.err) != "" { // an outage says nothing about the group
 		g.known[id] = r
 	}

@@ -101,8 +101,8 @@ func (p *people) Members(ctx context.Context, group string, age time.Duration) (
 	return nil, &StrangerError{Kind: NotCheckable, Err: err}
 }
 
-// Admins are the people of the settings' admins, in groups as they were up to a minute ago. Who cannot be an admin, because
-// Slack does not know them or will not show their group, is left out.
+// Admins are the people of the settings' admins, in groups as they were up to a minute ago, or as Slack last showed them where
+// it does not any more: their accounts stay blocked. Whom Slack does not know is left out.
 func (p *people) Admins(ctx context.Context) ([]workflow.Person, error) {
 	var ids []string
 	for _, entry := range p.admins {
@@ -111,7 +111,10 @@ func (p *people) Admins(ctx context.Context) ([]workflow.Person, error) {
 			continue
 		}
 		members, err := p.Members(ctx, entry, askFor)
-		if err != nil && !errors.Is(err, workflow.ErrGroupUnreadable) {
+		switch {
+		case errors.Is(err, workflow.ErrGroupUnreadable):
+			members = p.groups.ever(entry)
+		case err != nil:
 			return nil, err
 		}
 		ids = append(ids, members...)

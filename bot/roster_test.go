@@ -144,6 +144,31 @@ func TestAdmins(t *testing.T) {
 	})
 }
 
+// A group that Slack does not show any more still has the admins whose accounts are blocked, and makes nobody one.
+func TestAdminsOfAGroupThatCannotBeReadAnyMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, f := somePeople()
+		f.groups["S0ADMINS"] = []string{"U0GROUP"}
+		for range 2 {
+			got, err := p.Admins(t.Context())
+			if err != nil || len(got) != 2 || got[1].ID != "U0GROUP" {
+				t.Errorf("the admins are %v, %v", got, err)
+			}
+			f.noGrp["S0ADMINS"] = slack.SlackErrorResponse{Err: "missing_scope"}
+			time.Sleep(2 * askFor)
+		}
+		if who, err := p.Standing(t.Context(), "U0GROUP", true); err == nil {
+			t.Errorf("an admin by a group that cannot be read: %+v", who)
+		}
+		f.noGrp["S0ADMINS"] = slack.SlackErrorResponse{Err: "no_such_subteam"} // it is gone: then nobody is in it
+		time.Sleep(2 * askFor)
+		if got, err := p.Admins(t.Context()); err != nil || len(got) != 1 {
+			t.Errorf("the admins are %v, %v", got, err)
+		}
+	})
+}
+
 // What the card says when fewer people can approve than are needed.
 func TestTooFewApprovers(t *testing.T) {
 	t.Parallel()

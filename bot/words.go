@@ -20,6 +20,10 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 	if state, is := errors.AsType[*workflow.StateError](err); is {
 		return stateWords(state), true
 	}
+	if errors.Is(err, workflow.ErrOthersUnknown) {
+		return "I cannot check just now whether the people who asked for this batch and approved it still may; click again. " +
+			"If that does not help, my operator finds out with `countersign doctor` which user group I cannot read.", true
+	}
 	if stranger, is := errors.AsType[*StrangerError](err); is {
 		return strangerWords(stranger.Kind, admins), true
 	}
@@ -135,8 +139,8 @@ func needsMoreWords(e *workflow.NeedsMoreError) string {
 	}
 	text += ". "
 	if len(e.Lost) > 0 {
-		text = "The approval of " + mentions(e.Lost[:min(len(e.Lost), adminsShown)]) + " does not count any more, as who gave it " +
-			"may not approve now. " + text
+		text = "The approval of " + mentions(e.Lost[:min(len(e.Lost), adminsShown)]) + " does not count any more, as who gave " +
+			"it may not approve now. " + text
 	}
 	return text + "Nothing was done. " + askAnew
 }

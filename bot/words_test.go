@@ -33,6 +33,7 @@ func kinds() map[string]error {
 		"ErrUndone": workflow.ErrUndone, "ErrNothingToUndo": workflow.ErrNothingToUndo, "ErrNothingToRetry": workflow.ErrNothingToRetry,
 		"ErrBeingChecked": workflow.ErrBeingChecked, "ErrOtherOrg": workflow.ErrOtherOrg, "ErrTaken": workflow.ErrTaken,
 		"ErrGroupUnreadable": workflow.ErrGroupUnreadable, "ErrRequesterLost": workflow.ErrRequesterLost,
+		"ErrOthersUnknown": workflow.ErrOthersUnknown,
 	}
 }
 
@@ -168,16 +169,15 @@ func TestEveryStopHasWords(t *testing.T) {
 // What is said of a plan that may not go on says what became of it, and fits a batch that has ended, too.
 func TestRefusedPlans(t *testing.T) {
 	t.Parallel()
+	why := []string{"more than 5 changes, here 8"}
 	for want, err := range map[string]error{
-		"The own account of who asked is in line 4 by now; nothing was done. Another person has to ask for it.": &workflow.GuardError{
-			Code: workflow.ReasonOwnAlone, Rows: []int{4},
-		},
+		"The own account of who asked is in line 4 by now; nothing was done. Another person has to ask for it."://
+		&workflow.GuardError{Code: workflow.ReasonOwnAlone, Rows: []int{4}},
 		"The settings protect what is in lines 4 and 5 by now; nothing was done. " + askAnew: &workflow.GuardError{
 			Code: workflow.ReasonProtected, Rows: []int{4, 5},
 		},
-		"It now needs 2 approvals, and has 1 (more than 5 changes, here 8). Nothing was done. " + askAnew: &workflow.NeedsMoreError{
-			Has: 1, Need: 2, Why: []string{"more than 5 changes, here 8"},
-		},
+		"It now needs 2 approvals, and has 1 (more than 5 changes, here 8). Nothing was done. " + askAnew://
+		&workflow.NeedsMoreError{Has: 1, Need: 2, Why: why},
 		"The approval of <@U0ALICE> does not count any more, as who gave it may not approve now. It now needs 1 approval, " +
 			"and has 0. Nothing was done. " + askAnew: &workflow.NeedsMoreError{Need: 1, Lost: []string{"U0ALICE"}},
 	} {

@@ -81,7 +81,10 @@ func TestLately(t *testing.T) {
 		people []string
 		but    int64
 		want   int
-	}{{[]string{"U0HANA"}, this, 3}, {[]string{"U0HANA"}, 0, 8}, {[]string{"U0HANA", "U0ALICE"}, this, 10}, {nil, this, 13}, {[]string{"U0CAROL"}, this, 3}} {
+	}{
+		{[]string{"U0HANA"}, this, 3}, {[]string{"U0HANA"}, 0, 8}, {[]string{"U0HANA", "U0ALICE"}, this, 10}, {nil, this, 13},
+		{[]string{"U0CAROL"}, this, 3},
+	} {
 		n, err := db.Lately(t.Context(), noon.Add(-24*time.Hour), tt.people, tt.but)
 		if err != nil || n != tt.want {
 			t.Errorf("of %v but #%d: %d, %v; want %d", tt.people, tt.but, n, err, tt.want)

@@ -178,7 +178,7 @@ type standing struct {
 func (e *Engine) standing(ctx context.Context, b *Batch) (*standing, error) {
 	requester, err := e.cfg.People.Standing(ctx, b.Requester.ID, false)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrOthersUnknown, err)
 	}
 	if !requester.HasRole() {
 		return nil, ErrRequesterLost
@@ -187,14 +187,14 @@ func (e *Engine) standing(ctx context.Context, b *Batch) (*standing, error) {
 	if b.Author.ID != b.Requester.ID {
 		author, err := e.cfg.People.Standing(ctx, b.Author.ID, false)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrOthersUnknown, err)
 		}
 		s.askers = append(s.askers, author.Person)
 	}
 	for _, id := range idsOf(b.Approvers()) {
 		now, err := e.cfg.People.Standing(ctx, id, true)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrOthersUnknown, err)
 		}
 		if !now.Admin || now.Email == "" || s.asked(now.Person) || s.approved(now.Person) {
 			s.lost = append(s.lost, id)
@@ -401,9 +401,9 @@ func (e *Engine) needsReason(ctx context.Context, req Request) error {
 // looks again.
 const askAge = time.Minute
 
-// guardPlan holds a plan against what the settings of today forbid. The directory is not asked. It gives the accounts that the
-// plan is about, and of the people given whose own accounts are among them, with the rows; those of requester and author
-// are refused.
+// guardPlan holds a plan against what the settings of today forbid. The directory is not asked. It gives the accounts that
+// the plan is about, and of the people given whose own accounts are among them, with the rows; those of requester and
+// author are refused.
 func (e *Engine) guardPlan(
 	ctx context.Context, b *Batch, asker Asker, people []Person,
 ) (accounts []string, owned map[string][]int, err error) {

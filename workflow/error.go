@@ -54,6 +54,8 @@ var (
 
 	// ErrGroupUnreadable is a user group that Slack does not show us, whoever is in it.
 	ErrGroupUnreadable = errors.New("the user group cannot be read")
+	// ErrOthersUnknown goes with an error of People: it is not the person who clicked that cannot be checked.
+	ErrOthersUnknown = errors.New("who asked or approved cannot be checked")
 	// ErrRequesterLost refuses an approval: who asked may not ask any more.
 	ErrRequesterLost = errors.New("the requester has no role any more")
 

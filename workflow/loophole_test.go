@@ -130,7 +130,8 @@ func TestAnAccountOfSeveralPeople(t *testing.T) {
 		}
 		b = ask("deactivate,bob@old.example,") // Carl's by the settings, Bob's by the address
 		for _, who := range []workflow.Actor{bert, carl} {
-			if _, err := d.engine.Decide(t.Context(), b.Number, who, workflow.Approve, b.Digest, ""); !errors.Is(err, workflow.ErrOwnAccount) {
+			_, err := d.engine.Decide(t.Context(), b.Number, who, workflow.Approve, b.Digest, "")
+			if !errors.Is(err, workflow.ErrOwnAccount) {
 				t.Errorf("%s approves what is on their own account: %v", who.Name, err)
 			}
 		}
@@ -289,5 +290,23 @@ func TestAccountsOfWhichTooLittleIsKnown(t *testing.T) {
 				t.Errorf("%s %s, want %q", c.State, c.Reason.Words(), tt.want)
 			}
 		})
+	}
+}
+
+// What is protected is protected in every spelling of its letters.
+func TestOtherSpellingsOfWhatIsProtected(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(
+		managed("acc-1", "jos\u00e9@old.example"), managed("acc-2", "p2@old.example"), managed("acc-3", "p3@old.example"))
+	policy := workflow.Policy{Approvals: 1, Protect: []string{"jose\u0301@old.example", "CEO@new.example"}}
+	owners := workflow.NewOwners([]workflow.Person{{ID: "U0HANA", Email: "h\u00e5na@new.example"}}, nil)
+	plan := checkRows(t, o, workflow.Checker{Policy: policy, Owners: owners},
+		workflow.Row{Line: 2, Action: workflow.Deactivate, AccountID: "acc-1"},
+		workflow.Row{Line: 3, Action: workflow.Rename, AccountID: "acc-2", NewEmail: "\uff43eo@new.example"},
+		workflow.Row{Line: 4, Action: workflow.Rename, AccountID: "acc-3", NewEmail: "ha\u030ana@new.example"})
+	for i, want := range []workflow.ReasonCode{workflow.ReasonProtected, workflow.ReasonProtected, workflow.ReasonOwnAccount} {
+		if c := plan.Changes[i]; c.Reason.Code != want {
+			t.Errorf("line %d: %s %s, want %s", c.Row, c.State, c.Reason.Words(), want)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Policy is what the settings ask of a plan before it may run: how many people must approve it, which accounts nothing may
@@ -392,7 +394,7 @@ func join[S ~string](words []S) string {
 
 // protection is the part of a policy that forbids, made ready for many rows.
 type protection struct {
-	accounts map[string]bool // AddressKey of addresses and ids
+	accounts map[string]bool // guardKey of addresses and ids
 	groups   map[string]bool // folded names
 }
 
@@ -402,16 +404,20 @@ func (p Policy) protection() protection {
 		if name, ok := strings.CutPrefix(entry, GroupPrefix); ok {
 			out.groups[AddressKey(name)] = true
 		} else {
-			out.accounts[AddressKey(entry)] = true
+			out.accounts[guardKey(entry)] = true
 		}
 	}
 	return out
 }
 
+// guardKey is the form under which an address or id is known that something is not to happen to: letters that only are put
+// together in another way, or are wider, are the same here. It may only refuse.
+func guardKey(s string) string { return norm.NFKC.String(AddressKey(norm.NFKC.String(s))) }
+
 // covers says which of the ids and addresses is protected, "" when none is.
 func (p protection) covers(what ...string) string {
 	for _, w := range what {
-		if w != "" && p.accounts[AddressKey(w)] {
+		if w != "" && p.accounts[guardKey(w)] {
 			return w
 		}
 	}
@@ -430,7 +436,7 @@ func (p protection) group(a Account) string {
 
 // Owners says whose own account an account is: by the person's address in Slack, or because people.accounts says so.
 type Owners struct {
-	byAddress map[string][]string // AddressKey → people
+	byAddress map[string][]string // guardKey → people
 	byID      map[string][]string // account id → people
 }
 
@@ -443,7 +449,7 @@ func NewOwners(people []Person, accounts map[string]string) Owners {
 		}
 	}
 	for _, p := range people {
-		add(o.byAddress, AddressKey(p.Email), p.ID)
+		add(o.byAddress, guardKey(p.Email), p.ID)
 		add(o.byID, accounts[p.ID], p.ID)
 	}
 	return o
@@ -452,7 +458,7 @@ func NewOwners(people []Person, accounts map[string]string) Owners {
 // Of are the people whose own account it is, or whose address it would be given: they may be several, as an account of one
 // can be given the address of another.
 func (o Owners) Of(id, address, target string) []string {
-	out := slices.Concat(o.byID[id], o.byAddress[AddressKey(address)], o.byAddress[AddressKey(target)])
+	out := slices.Concat(o.byID[id], o.byAddress[guardKey(address)], o.byAddress[guardKey(target)])
 	slices.Sort(out)
 	return slices.Compact(out)
 }
