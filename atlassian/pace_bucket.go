@@ -79,7 +79,9 @@ func (b *bucket) open(now time.Time) (bool, time.Time) {
 
 // leave notes that a call leaves, and says whether our own pace held it.
 func (b *bucket) leave(now time.Time, waited bool) (paced bool) {
-	if b.flying == 0 && !waited { // nobody was waiting: what comes now is no measure of what came before
+	// Nobody was waiting: what comes now is no measure of what came before. Nor is there anything before the first call,
+	// also when that one had to wait for its turn.
+	if b.flying == 0 && (!waited || b.cycle.IsZero()) {
 		b.cycle, b.through = now, 0
 	}
 	if b.trial && b.flying == 0 {
