@@ -311,6 +311,10 @@ func boundMemory() {
 // runServe is the command serve: the service until ctx ends.
 func runServe(ctx context.Context, cfg *Config, log zerolog.Logger) error {
 	service, err := newService(ctx, cfg, log)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // told to stop before it had started: that is no fault
+		log.Info().Msg("countersign was stopped while it started")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

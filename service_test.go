@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -91,6 +92,24 @@ func (h *house) begin() {
 		return errors.Join(<-ended, service.Close())
 	}
 	h.until("the bot's two connections", func() bool { return h.world.Workspace.Connections() == 2 })
+}
+
+// Whoever is told to stop while still starting has done nothing wrong: serve ends with 0.
+func TestStoppedWhileStarting(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, after := range []time.Duration{0, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond} {
+		cfg := *h.cfg
+		cfg.Store.Path = filepath.Join(t.TempDir(), "countersign.db")
+		ctx, cancel := context.WithCancel(t.Context())
+		if after == 0 {
+			cancel()
+		}
+		time.AfterFunc(after, cancel)
+		if err := runServe(ctx, &cfg, zerolog.New(h.log)); err != nil {
+			t.Errorf("told to stop after %s: %v", after, err)
+		}
+	}
 }
 
 func (h *house) end() {
