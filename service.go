@@ -148,6 +148,9 @@ func definitions(reports []Report) []report.Definition {
 // in flight and returns nil. A part that fails for good ends the others, and is the error.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.engine.Recover(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil
+		}
 		return err
 	}
 	status, err := startStatus(ctx, s.net, s.cfg, s.bot.Ready)
@@ -275,6 +278,9 @@ func boundMemory() {
 // runServe is the command serve: the service until ctx ends.
 func runServe(ctx context.Context, cfg *Config, log zerolog.Logger) error {
 	service, err := newService(ctx, cfg, log)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // told to stop before it had begun
+		return nil
+	}
 	if err != nil {
 		return err
 	}
