@@ -526,3 +526,14 @@ func TestTheDirectoryIsExported(t *testing.T) {
 	}
 	h.clean()
 }
+
+// Who is told to stop before anything has begun ends as quietly as later.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := runServe(ctx, h.cfg, zerolog.New(h.log)); err != nil {
+		t.Errorf("%v", err)
+	}
+}
