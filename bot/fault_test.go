@@ -251,7 +251,7 @@ func TestWordsInPlaceOfAFileAreSaidOnce(t *testing.T) {
 		var said, cut atomic.Bool
 		w.faults(workspace.Faults{
 			LostShare: true,
-			BeforeCall: func(method string, args url.Values) *workspace.Reply {
+			BeforeCall: func(_ string, args url.Values) *workspace.Reply {
 				if strings.HasPrefix(args.Get("text"), "I cannot put batch-1-plan.csv") && !said.Swap(true) {
 					cut.Store(true)
 				}
