@@ -360,12 +360,13 @@ type posted struct {
 	thread string
 }
 
-// posts are the messages of the service in the requests channel by the keys under which it knows them, and its files in
-// each thread by name.
+// posts are the messages of the service in the two channels by the keys under which it knows them, and its files in each
+// thread by name.
 func (l *life) posts() (byKey map[string][]posted, files map[string]map[string][]string) {
 	byKey, files = map[string][]posted{}, map[string]map[string][]string{}
-	for _, m := range l.slack.Messages(simRequests, "") {
-		for _, r := range l.slack.Thread(simRequests, m.TS, "") {
+	channels := slices.Concat(l.slack.Messages(simRequests, ""), l.slack.Messages(simReports, ""))
+	for _, m := range channels {
+		for _, r := range l.slack.Thread(m.Channel, m.TS, "") {
 			if r.User != workspace.BotUserID {
 				continue
 			}
@@ -391,6 +392,13 @@ func (l *life) untold() []string {
 	for key, all := range byKey {
 		if len(all) > 1 {
 			missing("%s was posted %d times", key, len(all))
+		}
+	}
+	for ts, names := range files {
+		for name, ids := range names {
+			if len(ids) > 1 {
+				missing("%s was shared %d times in the thread of %s", name, len(ids), ts)
+			}
 		}
 	}
 	batches, err := l.db().List(context.Background(), 0)

@@ -57,7 +57,6 @@ func (s *tale) add(o tale) {
 // sabotage is something that a life's service does wrong on purpose. The zero value is an honest service.
 type sabotage struct {
 	approve   []string // who tries to approve everything, besides those who may
-	rough     int      // calls of a hundred that go wrong, at least
 	settings  func(*Config)
 	slack     func(http.RoundTripper) http.RoundTripper
 	socket    func(net.Conn) net.Conn
