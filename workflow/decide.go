@@ -258,6 +258,10 @@ func (e *Engine) weigh(ctx context.Context, b *Batch, actor Actor) (*weighed, er
 	}
 	people.lose(owned)
 	demand, err := e.demand(ctx, b, asker)
+	if err == nil && len(asker.Unread) > 0 && demand.Approvals > b.Approvals {
+		// What nobody can read just now does not raise for good what the batch needs; the click can be made again.
+		return nil, ErrGroupUnreadable
+	}
 	return &weighed{approvers: idsOf(b.Approvers()), dropped: people.lost, demand: demand, accounts: accounts}, err
 }
 
@@ -369,10 +373,12 @@ func (e *Engine) demand(ctx context.Context, b *Batch, asker Asker) (Demand, err
 }
 
 // asker finds out what the rules ask about who asked for the batch. What is known of user groups may be as old as age. An
-// emergency without a reason is none, by whatever way the batch came about.
+// emergency without a reason of the requester's own is none: not one of a batch that was made of another one, but for the
+// rest of it.
 func (e *Engine) asker(ctx context.Context, b *Batch, age time.Duration) (Asker, error) {
 	a, err := e.cfg.Policy.Asker(ctx, e.cfg.People, b.Requester.ID, b.Author.ID, age)
-	a.Emergency = a.Emergency && strings.TrimSpace(b.Reason) != ""
+	own := b.Follows == 0 || b.Link == LinkRest
+	a.Emergency = a.Emergency && own && strings.TrimSpace(b.Reason) != ""
 	return a, err
 }
 

@@ -415,7 +415,11 @@ func (k *check) askGroups(ctx context.Context) error {
 	if len(k.asked) == 0 || k.Groups == nil {
 		return nil
 	}
-	there, err := k.Groups.GroupsNamed(ctx, k.asked)
+	var there map[string]bool
+	err := k.patience.ask(ctx, func() (err error) {
+		there, err = k.Groups.GroupsNamed(ctx, k.asked)
+		return err
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
