@@ -83,6 +83,9 @@ func TestDiskTrouble(t *testing.T) {
 		}},
 	} {
 		for _, restart := range []bool{false, true} {
+			if restart && testing.Short() {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s/restart=%v", each.name, restart), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {

@@ -38,6 +38,9 @@ func (w *works) done(number int64) int {
 // far the window is used up; another large one is checked at half the speed and then runs as fast as the first.
 func TestBatchesTakeTurns(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("thousands of rows take long under the race detector")
+	}
 	for name, road := range tight {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

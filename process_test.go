@@ -30,7 +30,8 @@ func (h *house) launch(env ...string) *process {
 		h.t.Fatalf("write the settings: %v", err)
 	}
 	// TestMain has put this test binary under the program's name on the PATH.
-	cmd := exec.CommandContext(context.Background(), cmp.Or(h.program, "countersign"), "serve", "--config", path) //nolint:usetesting // h.end ends it
+	name := cmp.Or(h.program, "countersign")
+	cmd := exec.CommandContext(context.Background(), name, "serve", "--config", path) // h.end ends it, not the test's context
 	cmd.Env = append(os.Environ(),
 		"SLACK_APP_TOKEN="+h.world.AppToken(), "SLACK_BOT_TOKEN="+h.world.BotToken(), "ATLASSIAN_API_KEY="+h.world.APIKey())
 	cmd.Env = append(cmd.Env, env...)

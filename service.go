@@ -213,10 +213,10 @@ func (s *Service) Run(ctx context.Context) error {
 // unlessEnded is the error of a start, or nil when that was called off: nothing is wrong with a service that is told to
 // end before it has begun.
 func unlessEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // partError is why the service ended from inside.

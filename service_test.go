@@ -486,6 +486,20 @@ func TestARestartInTheMiddle(t *testing.T) {
 	h.clean()
 }
 
+// A service that is told to end before it has begun ends without an error.
+func TestAStopDuringTheStart(t *testing.T) {
+	h := newHouse(t)
+	service, err := newService(t.Context(), h.cfg, zerolog.New(h.log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := errors.Join(service.Run(ctx), service.Close()); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 // The directory is exported whole, by command, to the reports channel.
 func TestTheDirectoryIsExported(t *testing.T) {
 	h := newHouse(t)
@@ -525,4 +539,15 @@ func TestTheDirectoryIsExported(t *testing.T) {
 		t.Errorf("accounts (-want +got):\n%s", diff)
 	}
 	h.clean()
+}
+
+// Who is told to stop before anything has begun ends as quietly as later.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := runServe(ctx, h.cfg, zerolog.New(h.log)); err != nil {
+		t.Errorf("%v", err)
+	}
 }

@@ -129,7 +129,9 @@ func (l *life) act() {
 		l.askByCommand()
 	case n < 62:
 		l.onCard(cards)
-	case n < 66:
+	case n < 64:
+		l.choose()
+	case n < 67:
 		l.onOldCard()
 	case n < 71:
 		l.byWords(cards)
@@ -218,7 +220,7 @@ func (l *life) onCard(cards map[int64]workspace.Message) {
 		return
 	}
 	if b.action == "approve" && l.rng.IntN(4) > 0 {
-		people := []string{simAlex, simBeth, simCarl, simDean}
+		people := []string{simAlex, simBeth, simCarl, simDean, simAlx2, simHide}
 		l.rng.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
 		l.press(m, b, people[:1+l.rng.IntN(3)]...)
 		return
@@ -233,6 +235,45 @@ func (l *life) onCard(cards map[int64]workspace.Message) {
 		people[0] = l.oneOf(simAlex, simBeth, simCarl, simDean)
 	}
 	l.press(m, b, people...)
+}
+
+// choose is somebody picking an action in a menu under a file that does not say what is to happen.
+func (l *life) choose() {
+	for _, m := range l.slack.Messages(simRequests, "") {
+		for _, r := range l.slack.Thread(simRequests, m.TS, "") {
+			value := optionOf(r, "choose_action")
+			if value == "" || l.rng.IntN(2) == 0 {
+				continue
+			}
+			who := l.oneOf(simHana, simHugo, simAlex, simNils)
+			l.tell("%s chooses what is to happen with the file of %s", who, m.User)
+			_ = l.slack.ClickValue(context.Background(), who, simRequests, r.TS, "choose_action", "", value)
+			return
+		}
+	}
+}
+
+// optionOf is the value of the first entry of a menu in a message, "" when there is none.
+func optionOf(m workspace.Message, action string) string {
+	var blocks []struct {
+		Elements []struct {
+			Action  string `json:"action_id"`
+			Options []struct {
+				Value string `json:"value"`
+			} `json:"options"`
+		} `json:"elements"`
+	}
+	if m.User != workspace.BotUserID || json.Unmarshal(m.Blocks, &blocks) != nil {
+		return ""
+	}
+	for _, b := range blocks {
+		for _, e := range b.Elements {
+			if e.Action == action && len(e.Options) > 0 {
+				return e.Options[0].Value
+			}
+		}
+	}
+	return ""
 }
 
 // remember keeps a card as it is, as a window does that nobody looks at for a while.
@@ -365,7 +406,7 @@ func (l *life) csv() (content string, rows int, words string) {
 		for _, i := range l.rng.Perm(14)[:n] {
 			b.WriteString(l.account(i) + "\n")
 		}
-		return b.String(), n, "deactivate, they have left"
+		return b.String(), n, l.oneOf("deactivate, they have left", "these") // the second is asked what is to happen
 	}
 	order := l.rng.Perm(11)
 	var out [][]string

@@ -41,6 +41,7 @@ func (l *life) arrived(r *http.Request) (write bool) {
 	}
 	var of *workflow.Batch
 	var row workflow.Change
+	found, candidates := false, 0
 	for _, b := range batches {
 		changes, err := l.db().Changes(ctx, b.Number, 0, 0, workflow.ChangeRunning)
 		if err != nil {
@@ -51,22 +52,25 @@ func (l *life) arrived(r *http.Request) (write bool) {
 			if !ok || c.AccountID != account || !sameCall(step, kind, to) {
 				continue
 			}
-			// Two batches may lock out the same person at the same moment. Which of them calls can only be told by which has not.
-			first := l.first(b.Number, c)
-			if first || of == nil && kind != "email" {
-				of, row, call.from = b, c, step.From
-			}
-			if first {
-				l.attempted(b.Number, c)
-				l.arrivedFor(b, row, &call)
-				return true
+			// Two batches may lock out the same person at the same moment. Which of them calls cannot be told then.
+			candidates++
+			unseen := l.first(b.Number, c)
+			if unseen && !found || of == nil && kind != "email" {
+				of, row, call.from, found = b, c, step.From, unseen
 			}
 		}
 	}
+	if candidates > 1 {
+		l.mu.Lock()
+		l.together[account] = true
+		l.mu.Unlock()
+	}
 	if of == nil {
-		l.violated("a call that is of no plan, made twice for one intent, or without an intent on disk: %s %s to %q", kind, account, to)
+		l.violated("a call that is of no plan, made twice for one intent, or without an intent on disk: %s %s to %q", kind,
+			account, to)
 		return true
 	}
+	l.attempted(of.Number, row)
 	l.arrivedFor(of, row, &call)
 	return true
 }
@@ -250,13 +254,9 @@ func (l *life) attribute() map[[2]int64][]organisation.Effect {
 	return out
 }
 
-// shared says whether another batch made the same call a moment before: people can be locked out by two batches at once, as
-// a leaver must not wait. The caller holds mu.
-func (l *life) shared(call simCall) bool {
-	return call.kind != "email" && slices.ContainsFunc(l.calls, func(c simCall) bool {
-		return c.account == call.account && c.kind == call.kind && c.batch != call.batch && call.at.Sub(c.at).Abs() < 3*time.Minute
-	})
-}
+// shared says whether two batches were seen to be about to lock out the person of the call, or to let them in: a leaver must
+// not wait, so that neither holds up the other. The caller holds mu.
+func (l *life) shared(call simCall) bool { return call.kind != "email" && l.together[call.account] }
 
 // strayed says whether somebody else changed the account in the moments before, which can be too late to be noticed. The
 // caller holds mu.
@@ -270,11 +270,10 @@ func (l *life) strayed(account string, at time.Time) bool {
 func (l *life) compareRow(b *workflow.Batch, c workflow.Change, effects []organisation.Effect) {
 	l.mu.Lock()
 	touched := slices.ContainsFunc(l.strays, func(s simStray) bool { return s.account == c.AccountID })
-	for _, call := range l.calls {
-		touched = touched || call.batch == b.Number && call.row == c.Row && l.shared(call)
-	}
+	touched = touched || c.Action != workflow.Rename && l.together[c.AccountID]
 	l.mu.Unlock()
-	says := fmt.Sprintf("#%d (%s), line %d is %s (%s) after %d effects", b.Number, b.State, c.Row, c.State, c.Reason.Code, len(effects))
+	says := fmt.Sprintf("#%d (%s), line %d is %s (%s) after %d effects", b.Number, b.State, c.Row, c.State, c.Reason.Code,
+		len(effects))
 	switch c.State {
 	case workflow.ChangeDone:
 		l.tale.Done++
@@ -360,12 +359,13 @@ type posted struct {
 	thread string
 }
 
-// posts are the messages of the service in the requests channel by the keys under which it knows them, and its files in
-// each thread by name.
+// posts are the messages of the service in the two channels by the keys under which it knows them, and its files in each
+// thread by name.
 func (l *life) posts() (byKey map[string][]posted, files map[string]map[string][]string) {
 	byKey, files = map[string][]posted{}, map[string]map[string][]string{}
-	for _, m := range l.slack.Messages(simRequests, "") {
-		for _, r := range l.slack.Thread(simRequests, m.TS, "") {
+	channels := slices.Concat(l.slack.Messages(simRequests, ""), l.slack.Messages(simReports, ""))
+	for _, m := range channels {
+		for _, r := range l.slack.Thread(m.Channel, m.TS, "") {
 			if r.User != workspace.BotUserID {
 				continue
 			}
@@ -391,6 +391,13 @@ func (l *life) untold() []string {
 	for key, all := range byKey {
 		if len(all) > 1 {
 			missing("%s was posted %d times", key, len(all))
+		}
+	}
+	for ts, names := range files {
+		for name, ids := range names {
+			if len(ids) > 1 {
+				missing("%s was shared %d times in the thread of %s", name, len(ids), ts)
+			}
 		}
 	}
 	batches, err := l.db().List(context.Background(), 0)

@@ -57,7 +57,6 @@ func (s *tale) add(o tale) {
 // sabotage is something that a life's service does wrong on purpose. The zero value is an honest service.
 type sabotage struct {
 	approve   []string // who tries to approve everything, besides those who may
-	rough     int      // calls of a hundred that go wrong, at least
 	settings  func(*Config)
 	slack     func(http.RoundTripper) http.RoundTripper
 	socket    func(net.Conn) net.Conn
@@ -103,6 +102,7 @@ type life struct {
 	wrong    []string // what must never happen and did
 	calls    []simCall
 	attempts map[string]bool // for which a call was seen
+	together map[string]bool // accounts that two batches were about to lock out at the same moment
 	throttle map[string]int  // 429s that are faults of ours, by method and path
 	clicks   []simClick
 	files    map[string]simFile // by the ts of their messages
@@ -152,7 +152,8 @@ type simStray struct {
 // newLife sets the scene of the seed: who is there, what the organisation is like, and how the service is set up.
 func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 	l := &life{
-		t: t, seed: seed, bad: bad, log: &journal{}, began: time.Now(), files: map[string]simFile{}, attempts: map[string]bool{}, throttle: map[string]int{},
+		t: t, seed: seed, bad: bad, log: &journal{}, began: time.Now(), files: map[string]simFile{},
+		attempts: map[string]bool{}, together: map[string]bool{}, throttle: map[string]int{},
 		rng: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
 	}
 	var err error

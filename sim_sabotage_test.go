@@ -155,6 +155,9 @@ func (m mistaken) Read(p []byte) (int, error) {
 // A simulator that finds nothing proves nothing. Each of these services does one thing wrong, and is found out within a few
 // lives.
 func TestSimulationFindsWhatIsWrong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays some dozen lives")
+	}
 	const lives = 25
 	for _, each := range []struct {
 		name string

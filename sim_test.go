@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 120, "how many random lives TestSimulation plays")
+	simSeeds = flag.Int("sim.seeds", 90, "how many random lives TestSimulation plays")
 	simFirst = flag.Uint64("sim.first", 1, "the seed of the first one")
 	simSeed  = flag.Uint64("sim.seed", 0, "play only this one")
 )
@@ -28,6 +28,9 @@ func TestSimulation(t *testing.T) {
 	first, count := *simFirst, uint64(*simSeeds)
 	if *simSeed != 0 {
 		first, count = *simSeed, 1
+	}
+	if testing.Short() { // with the race detector SQLite takes twenty times as long
+		count = min(count, 4)
 	}
 	const lanes = 4
 	var (

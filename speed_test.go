@@ -419,6 +419,9 @@ var free = traffic{latency: 250 * time.Millisecond, workers: 16}
 // bubble's, so that the bounds hold on any machine.
 func TestBatchComesNearTheFloor(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hundreds of rows take long under the race detector")
+	}
 	const rows = 400
 	for _, road := range roads {
 		if road.throttled > 0 {

@@ -214,7 +214,9 @@ func (d *Directory) Search(ctx context.Context, text string, limit int) ([]workf
 		if err != nil {
 			return nil, readError(err)
 		}
-		if accounts = append(accounts, d.account(u)); len(accounts) == limit {
+		a := d.account(u)
+		a.OrgAdmin, a.Groups, a.Ranked = false, nil, false // a search by words does not ask
+		if accounts = append(accounts, a); len(accounts) == limit {
 			break
 		}
 	}
@@ -246,7 +248,8 @@ func (d *Directory) GroupsNamed(ctx context.Context, names []string) (map[string
 	return there, nil
 }
 
-// account is an account of a search. Groups of which one has no name are not known: it may be any.
+// account is an account of a search. Roles that are left out are none, as JSON's lists often are; groups that are left out, or
+// of which one has no name, are not known.
 func (d *Directory) account(u DirectoryUser) workflow.Account {
 	status := workflow.AccountStatus(u.AccountStatus)
 	if u.Status == StatusForDeletion {
@@ -254,10 +257,8 @@ func (d *Directory) account(u DirectoryUser) workflow.Account {
 	}
 	a := workflow.Account{
 		ID: u.ID, Name: cmp.Or(u.Name, u.Nickname), Email: u.Email, Type: u.Type, Status: status,
-		Managed: u.ClaimStatus == ClaimManaged, Ranked: u.PlatformRoles != nil,
-	}
-	if a.Ranked {
-		a.OrgAdmin = slices.Contains(*u.PlatformRoles, RoleOrgAdmin)
+		Managed: u.ClaimStatus == ClaimManaged, Ranked: true,
+		OrgAdmin: u.PlatformRoles != nil && slices.Contains(*u.PlatformRoles, RoleOrgAdmin),
 	}
 	if !d.client.groups {
 		return a

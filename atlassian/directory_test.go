@@ -182,7 +182,7 @@ func TestByIDFollowsPages(t *testing.T) {
 		_, _ = rw.Write([]byte(`{"data":[{"accountId":"1"},{"accountId":"9"}],"links":{"next":"more"}}`))
 	})
 	got, err := NewDirectory(c).ByID(t.Context(), []string{"1", "2", "3"})
-	want := map[string]workflow.Account{"1": {ID: "1"}, "2": {ID: "2", Status: workflow.StatusClosed}}
+	want := map[string]workflow.Account{"1": {ID: "1", Ranked: true}, "2": {ID: "2", Ranked: true, Status: workflow.StatusClosed}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
@@ -201,8 +201,8 @@ func TestByAddressIsExact(t *testing.T) {
 	})
 	got, err := NewDirectory(c).ByAddress(t.Context(), []string{"ann@example.com"})
 	want := map[string][]workflow.Account{"ann@example.com": {
-		{ID: "1", Email: "Ann@Example.com", Status: workflow.StatusActive},
-		{ID: "2", Email: "ann@example.com", Status: workflow.StatusClosed},
+		{ID: "1", Ranked: true, Email: "Ann@Example.com", Status: workflow.StatusActive},
+		{ID: "2", Ranked: true, Email: "ann@example.com", Status: workflow.StatusClosed},
 	}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)

@@ -73,7 +73,8 @@ func TestRank(t *testing.T) {
 	}
 }
 
-// A rank counts as known only when every answer about the account tells it, whole; what several directories or pages tell
+// A rank counts as known only when every answer about the account tells its groups, whole, where they are asked for; roles that
+// are left out are none. What several directories or pages tell
 // of one account is put together.
 func TestRankIsKnownOrNot(t *testing.T) {
 	t.Parallel()
@@ -82,7 +83,7 @@ func TestRankIsKnownOrNot(t *testing.T) {
 		data   string // what the search answers, but for the id
 		want   workflow.Account
 	}{
-		"nothing told": {false, `{}`, workflow.Account{}},
+		"nothing told": {false, `{}`, workflow.Account{Ranked: true}}, // no roles
 		"null":         {true, `{"platformRoles":null,"groups":null}`, workflow.Account{}},
 		"no role":      {false, `{"platformRoles":[]}`, workflow.Account{Ranked: true}},
 		"a new role":   {false, `{"platformRoles":["atlassian/new-admin"]}`, workflow.Account{Ranked: true}},
@@ -93,7 +94,7 @@ func TestRankIsKnownOrNot(t *testing.T) {
 			false, `{"platformRoles":["x","atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true, Ranked: true},
 		},
 		"groups not told":  {true, `{"platformRoles":["atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true}},
-		"roles not told":   {true, `{"groups":[{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}}},
+		"roles not told":   {true, `{"groups":[{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}, Ranked: true}},
 		"no group":         {true, `{"platformRoles":[],"groups":[]}`, workflow.Account{Ranked: true}},
 		"groups not asked": {false, `{"platformRoles":[],"groups":[{"name":"a"}]}`, workflow.Account{Ranked: true}},
 		"a group, unnamed": {true, `{"platformRoles":[],"groups":[{"id":"1","name":null}]}`, workflow.Account{}},

@@ -249,8 +249,11 @@ func (g *gate) may(op *operation, w *waiter, now time.Time) (ok bool, at time.Ti
 	if b.window.known() {
 		need, until := g.promises.room(now, w, g.writes(b), b.window.limit)
 		if !g.free(b, w) {
-			kept, end := b.window.forNew(now)
-			need += kept
+			proofs := g.promises.proofs()
+			kept, end := b.window.forNew(now, fromFloat(g.took*float64(newMost+proofs)/float64(g.workers)))
+			if kept > 0 {
+				need += kept + proofs
+			}
 			until = sooner(until, end)
 		}
 		if ok, at := b.window.has(now, b.flying, need); !ok {

@@ -52,6 +52,9 @@ func (p *promises) begins(w *waiter) bool {
 // proves says whether the call is the reading that proves a change.
 func (p *promises) proves(w *waiter) bool { return w.account != "" && !w.write && p.changed[w.account] }
 
+// proofs is how many readings will prove changes that have begun, the next one to begin among them.
+func (p *promises) proofs() int { return min(len(p.due)+len(p.changed)+1, p.most) }
+
 // leave notes that a call leaves.
 func (p *promises) leave(now time.Time, operation string, w *waiter) {
 	switch {

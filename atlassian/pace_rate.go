@@ -80,7 +80,8 @@ func (p *pacer) grow() {
 		return
 	}
 	p.age += 1 / p.rate
-	p.rate = min(p.most, p.ceiling*(1+paceDepth*math.Pow((p.age-p.reach)/p.reach, 3)))
+	far := (p.age - p.reach) / p.reach
+	p.rate = min(p.most, p.ceiling*(1+paceDepth*far*far*far))
 }
 
 // settle finds a new ceiling after a 429: calls left at this rate when it came, this many a second got through in the whole

@@ -339,8 +339,8 @@ func TestGateKeepsSomeForNewcomers(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if n := gone.Load(); n != limit-1-limit/newPart {
-			t.Errorf("%d calls left at once, want all but %d", n, limit/newPart)
+		if n := gone.Load(); n != limit-1-limit/newPart-1 {
+			t.Errorf("%d calls left at once, want all but %d", n, limit/newPart+1)
 		}
 		if _, waited := go1(t, g, request{operation: opProfile, party: 2}); waited > time.Second {
 			t.Errorf("another party's first call waited %v", waited)

@@ -13,7 +13,8 @@ const (
 	// Of each window newPart is kept for newcomers, and no more than newMost, which is enough to check and make one change.
 	newPart = 20
 	newMost = 8
-	// newEnd is how long before a window ends what was kept is given to anybody: reckoned ends are up to a second late.
+	// newEnd is how long before a window ends what was kept is given to anybody, and the time that using it takes comes on
+	// top: reckoned ends are up to a second late.
 	newEnd = 2500 * time.Millisecond
 )
 
@@ -60,9 +61,9 @@ func (w *window) newcomers() int {
 // isNew says whether a party has had so few calls of the window that it may use what is kept for newcomers.
 func (w *window) isNew(party int64) bool { return w.had[party] < w.newcomers() }
 
-// forNew is how many calls others must leave to newcomers, and until when.
-func (w *window) forNew(now time.Time) (kept int, until time.Time) {
-	end := w.reset.Add(-newEnd)
+// forNew is how many calls others must leave to newcomers, and until when: what is kept takes some time to be used.
+func (w *window) forNew(now time.Time, using time.Duration) (kept int, until time.Time) {
+	end := w.reset.Add(-newEnd - using)
 	if !now.Before(end) {
 		return 0, time.Time{}
 	}

@@ -2,6 +2,7 @@ package atlassian
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -284,7 +285,7 @@ func TestGateWithStrangeHeaders(t *testing.T) {
 								if err == nil {
 									break
 								}
-								if _, ok := err.(workflow.RetryAfter); !ok { //nolint:errorlint // it is the outermost
+								if !errors.Is(err, workflow.ErrThrottled) {
 									t.Errorf("read: %v", err)
 									return
 								}

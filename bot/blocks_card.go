@@ -96,7 +96,7 @@ func (c card) drawWith(id func(part string) string) message {
 	blocks := []slack.Block{header(id("title"), title)}
 	if b.Emergency {
 		blocks = append(blocks, section(id("emergency"),
-			":rotating_light: *Emergency*: "+emergencyWords(b)+" Every admin was told."))
+			":rotating_light: *Emergency*: "+emergencyWords(b)+" Every admin is told."))
 	}
 	blocks = append(blocks, section(id("who"), c.who()))
 	blocks = append(blocks, section(id("status"), c.status()))

@@ -42,10 +42,11 @@ type deliver struct {
 	outdated chan struct{} // a card goes by an old list of who could approve
 	direct   sync.Mutex    // people are told directly one after the other
 
-	mu    sync.Mutex
-	drawn map[int64]*drawing
-	urls  map[string]string // of cards, by channel and ts
-	also  map[int64]bool    // batches to be looked at although nothing of them has changed
+	mu     sync.Mutex
+	drawn  map[int64]*drawing
+	urls   map[string]string // of cards, by channel and ts
+	counts map[int64]tallied // of batches that run
+	also   map[int64]bool    // batches to be looked at although nothing of them has changed
 
 	runs     sync.Mutex
 	runsAt   time.Time // when runsLeft was read
@@ -66,7 +67,7 @@ func newDeliver(cfg Config, a *api, p *people) *deliver {
 		cfg: cfg, store: cfg.Store, api: a, people: p, log: cfg.Log,
 		tempo: tempo{draw: drawGap, progress: progressGap, counts: countsGap, retry: deliverRetry, share: shareFirst},
 		wake:  make(chan struct{}, 1), results: make(chan struct{}, 1), outdated: make(chan struct{}, 1),
-		drawn: map[int64]*drawing{}, urls: map[string]string{}, also: map[int64]bool{},
+		drawn: map[int64]*drawing{}, urls: map[string]string{}, counts: map[int64]tallied{}, also: map[int64]bool{},
 	}
 	d.slots[onWords], d.slots[onFiles] = make(chan struct{}, lookersAtOnce), make(chan struct{}, lookersAtOnce)
 	return d

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -250,7 +251,7 @@ func TestWordsInPlaceOfAFileAreSaidOnce(t *testing.T) {
 		var said, cut atomic.Bool
 		w.faults(workspace.Faults{
 			LostShare: true,
-			BeforeCall: func(method string, args url.Values) *workspace.Reply {
+			BeforeCall: func(_ string, args url.Values) *workspace.Reply {
 				if strings.HasPrefix(args.Get("text"), "I cannot put batch-1-plan.csv") && !said.Swap(true) {
 					cut.Store(true)
 				}
@@ -271,6 +272,49 @@ func TestWordsInPlaceOfAFileAreSaidOnce(t *testing.T) {
 		if n != 1 || !said.Load() {
 			t.Errorf("it was said %d times", n)
 		}
+	})
+}
+
+// numb is a socket that can be read from and not be written to, as both are for a moment when the network goes.
+type numb struct {
+	net.Conn
+	mute   *atomic.Bool
+	failed *atomic.Int32
+}
+
+func (n numb) Write(p []byte) (int, error) {
+	if !n.mute.Load() {
+		return n.Conn.Write(p)
+	}
+	if n.failed.Add(1) > 1000 {
+		n.mute.Store(false)
+	}
+	return 0, errors.New("the network is gone")
+}
+
+// An acknowledgement that can be written to neither connection is not handed to and fro between them.
+func TestNoConnectionTakesAnAcknowledgement(t *testing.T) {
+	inBubble(t, newAccounts(3), func(w *world) {
+		if err := w.stopBot(); err != nil {
+			t.Fatal(err)
+		}
+		var mute atomic.Bool
+		var failed atomic.Int32
+		dial := w.dial
+		w.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return numb{conn, &mute, &failed}, err
+		}
+		w.startBot(nil)
+		mute.Store(true)
+		w.say(requests, "reason: new names", renames(2))
+		time.Sleep(5 * time.Second)
+		if n := failed.Load(); n == 0 || n > 100 {
+			t.Errorf("%d writes failed", n)
+		}
+		mute.Store(false)
+		w.slack.CutSockets()
+		w.cardSays(1, "Needs 1 approval")
 	})
 }
 

@@ -37,8 +37,8 @@ type pacer struct {
 	sent    []time.Time // in the last minute, where most is set
 }
 
-// longMinute is a minute and what a call may be late on its way.
-const longMinute = 61 * time.Second
+// editSpan is a minute, and what a call may be late on its way.
+const editSpan = 61 * time.Second
 
 func newPacer(every time.Duration, burst int, kept [ranks]int) *pacer {
 	p := &pacer{every: every, burst: burst, kept: kept}
@@ -128,14 +128,14 @@ func (p *pacer) ofMinute(now time.Time, r rank) time.Duration {
 	if p.most == 0 {
 		return 0
 	}
-	p.sent = slices.DeleteFunc(p.sent, func(at time.Time) bool { return now.Sub(at) >= longMinute })
+	p.sent = slices.DeleteFunc(p.sent, func(at time.Time) bool { return now.Sub(at) >= editSpan })
 	had, places := len(p.sent), p.most-p.spare[r]-len(p.sent)
 	switch {
 	case places <= 0:
-		return p.sent[-places].Add(longMinute).Sub(now)
+		return p.sent[-places].Add(editSpan).Sub(now)
 	case r == rankCounts && had > 0:
-		even := longMinute / time.Duration(p.most-p.spare[r])
-		left := p.sent[0].Add(longMinute).Sub(p.sent[had-1]) / time.Duration(places+1)
+		even := editSpan / time.Duration(p.most-p.spare[r])
+		left := p.sent[0].Add(editSpan).Sub(p.sent[had-1]) / time.Duration(places+1)
 		return p.sent[had-1].Add(max(even, left)).Sub(now)
 	}
 	return 0

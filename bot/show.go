@@ -23,11 +23,44 @@ func (d *deliver) load(ctx context.Context, number int64) (*look, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load batch %d: %w", number, err)
 	}
-	summary, err := d.store.Summary(ctx, number)
+	summary, err := d.count(ctx, b)
 	if err != nil {
 		return nil, fmt.Errorf("count the changes of batch %d: %w", number, err)
 	}
 	return &look{b, summary}, nil
+}
+
+// tallied is how far a run was when it was last counted, and until when that is believed.
+type tallied struct {
+	run     int
+	summary workflow.Summary
+	until   time.Time
+}
+
+// countsWorth is how many times as long as it took a count is believed while the batch runs: of 50,000 rows it takes some
+// time, and a run is looked at all the time.
+const countsWorth = 50
+
+// count counts the changes of a batch; while it runs and there are many, not each time.
+func (d *deliver) count(ctx context.Context, b *workflow.Batch) (workflow.Summary, error) {
+	began := time.Now()
+	if b.State == workflow.Running {
+		d.mu.Lock()
+		last, known := d.counts[b.Number]
+		d.mu.Unlock()
+		if known && last.run == run(b) && began.Before(last.until) {
+			return last.summary, nil
+		}
+	}
+	s, err := d.store.Summary(ctx, b.Number)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if took := time.Since(began); err == nil && b.State == workflow.Running {
+		d.counts[b.Number] = tallied{run(b), s, began.Add(min(countsWorth*took, runningFor))}
+	} else {
+		delete(d.counts, b.Number)
+	}
+	return s, err
 }
 
 // settle notes that everything of an ended batch is shown as it is now. Until then its posts carry an older revision, so

@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
-
-// guardRows is how many rows a refusal names.
-const guardRows = 5
 
 // errOverdue is a decision on a plan whose time is up, errMoved an approval for which somebody else was faster: what was
 // found out for it is out of date.
@@ -258,6 +254,10 @@ func (e *Engine) weigh(ctx context.Context, b *Batch, actor Actor) (*weighed, er
 	}
 	people.lose(owned)
 	demand, err := e.demand(ctx, b, asker)
+	if err == nil && len(asker.Unread) > 0 && demand.Approvals > b.Approvals {
+		// What nobody can read just now does not raise for good what the batch needs; the click can be made again.
+		return nil, ErrGroupUnreadable
+	}
 	return &weighed{approvers: idsOf(b.Approvers()), dropped: people.lost, demand: demand, accounts: accounts}, err
 }
 
@@ -369,10 +369,12 @@ func (e *Engine) demand(ctx context.Context, b *Batch, asker Asker) (Demand, err
 }
 
 // asker finds out what the rules ask about who asked for the batch. What is known of user groups may be as old as age. An
-// emergency without a reason is none, by whatever way the batch came about.
+// emergency without a reason of the requester's own is none: not one of a batch that was made of another one, but for the
+// rest of it.
 func (e *Engine) asker(ctx context.Context, b *Batch, age time.Duration) (Asker, error) {
 	a, err := e.cfg.Policy.Asker(ctx, e.cfg.People, b.Requester.ID, b.Author.ID, age)
-	a.Emergency = a.Emergency && strings.TrimSpace(b.Reason) != ""
+	own := b.Follows == 0 || b.Link == LinkRest
+	a.Emergency = a.Emergency && own && strings.TrimSpace(b.Reason) != ""
 	return a, err
 }
 
@@ -400,83 +402,3 @@ func (e *Engine) needsReason(ctx context.Context, req Request) error {
 // askAge is how old what is known of a user group may be for what only asks, and for the first look at a plan; the click
 // looks again.
 const askAge = time.Minute
-
-// guardPlan holds a plan against what the settings of today forbid. The directory is not asked. It gives the accounts that
-// the plan is about, and of the people given whose own accounts are among them, with the rows; those of requester and
-// author are refused.
-func (e *Engine) guardPlan(
-	ctx context.Context, b *Batch, asker Asker, people []Person,
-) (accounts []string, owned map[string][]int, err error) {
-	policy := e.cfg.Policy
-	protected, own := policy.protection(), NewOwners(people, policy.Accounts)
-	for _, name := range policy.Groups() { // of a rule's groups the stricter case is taken; of protected ones nothing is known
-		if !slices.Contains(b.Traits.Asked, name) && protected.groups[name] {
-			return nil, nil, &GuardError{Code: ReasonStalePolicy, Facts: []string{name}}
-		}
-	}
-	if !policy.allowsAll(b.Traits, asker) {
-		return nil, nil, &GuardError{Code: ReasonOrgAdmin}
-	}
-	owned = map[string][]int{}
-	var hit []int
-	for after := 0; ; {
-		page, err := e.store.Changes(ctx, b.Number, after, pageOfChanges,
-			ChangeReady, ChangeRunning, ChangeUnknown, ChangeFailed, ChangeSkipped)
-		if err != nil {
-			return nil, nil, fmt.Errorf("look at the rows of batch %d: %w", b.Number, err)
-		}
-		for i := range page {
-			c := &page[i]
-			after = c.Row
-			for _, person := range own.Of(c.AccountID, c.OldEmail, c.NewEmail) {
-				owned[person] = append(owned[person], c.Row)
-			}
-			if protected.covers(c.AccountID, c.OldEmail, c.NewEmail) != "" {
-				hit = append(hit, c.Row)
-			}
-			accounts = append(accounts, c.AccountID)
-		}
-		if len(page) < pageOfChanges {
-			break
-		}
-	}
-	if len(hit) > 0 {
-		return nil, nil, &GuardError{Code: ReasonProtected, Rows: hit[:min(len(hit), guardRows)]}
-	}
-	for _, id := range []string{b.Requester.ID, b.Author.ID} {
-		if rows := owned[id]; rows != nil {
-			return nil, nil, &GuardError{Code: ReasonOwnAlone, Rows: rows[:min(len(rows), guardRows)]}
-		}
-	}
-	return accounts, owned, nil
-}
-
-// budget says why the accounts may not be touched today, the zero Reason when they may (limits.per_day).
-func (e *Engine) budget(ctx context.Context, accounts, people []string, number int64) (Reason, error) {
-	limits := e.cfg.Policy.PerDay
-	for _, each := range []struct {
-		whose string
-		limit int
-		of    []string
-	}{{"requester", limits.Requester, people}, {"all", limits.All, nil}} {
-		if each.limit == 0 {
-			continue
-		}
-		touched, err := e.store.Touched(ctx, time.Now().Add(-dayLong), each.of, number)
-		if err != nil {
-			return Reason{}, err
-		}
-		all := map[string]bool{}
-		for _, id := range touched {
-			all[id] = true
-		}
-		before := len(all)
-		for _, id := range accounts {
-			all[id] = true
-		}
-		if len(all) > each.limit && len(all) > before {
-			return NewReason(ReasonDayLimit, each.whose, strconv.Itoa(each.limit), strconv.Itoa(before), strconv.Itoa(len(accounts))), nil
-		}
-	}
-	return Reason{}, nil
-}

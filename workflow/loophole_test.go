@@ -310,3 +310,51 @@ func TestOtherSpellingsOfWhatIsProtected(t *testing.T) {
 		}
 	}
 }
+
+// A user group that cannot be read just now refuses the click; it does not raise for good what the batch needs.
+func TestAGroupThatCannotBeReadAtTheClick(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		d, s := office(t, o, func(c *workflow.Config) {
+			c.Policy.Rules = []workflow.Rule{{When: workflow.When{Requesters: []string{"S0TEMPS"}}, Approvals: 9}}
+		})
+		s.set(func(s *staff) { s.groups = map[string][]string{"S0TEMPS": {}} })
+		b := d.reach(d.ask(file).Number, workflow.AwaitingApproval)
+		s.set(func(s *staff) { delete(s.groups, "S0TEMPS") })
+		if got := d.decide(b, alice, workflow.ErrGroupUnreadable); got.Approvals != 1 || got.Missing() != 1 {
+			t.Errorf("needs %d, lacks %d", got.Approvals, got.Missing())
+		}
+		s.set(func(s *staff) { s.groups["S0TEMPS"] = []string{} })
+		d.decide(b, alice, nil)
+		d.reach(b.Number, workflow.Done)
+	})
+}
+
+// Somebody of the emergency group makes no emergency of what another one asked for, with that one's reason.
+func TestAnEmergencyHasAReasonOfItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(1)
+		d, s := office(t, o, func(c *workflow.Config) { c.Policy.Approvals, c.Policy.Emergency = 2, "S0ONCALL" })
+		s.set(func(s *staff) { s.groups = map[string][]string{"S0ONCALL": {"U0BOB"}} })
+		b, err := d.engine.Submit(t.Context(), hana, workflow.Request{
+			Requester: hana.Person, Reason: "as agreed", Source: workflow.Source{Kind: workflow.SourceFile, FileName: "x.csv"},
+			Original: []byte(file),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = d.reach(b.Number, workflow.AwaitingApproval)
+		if _, err := d.engine.Decide(t.Context(), b.Number, carl, workflow.Reject, b.Digest, "no"); err != nil {
+			t.Fatal(err)
+		}
+		again, err := d.engine.AskAgain(t.Context(), b.Number, bob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again = d.reach(again.Number, workflow.AwaitingApproval); again.Emergency || again.Approvals != 2 {
+			t.Errorf("asked again: emergency %v, %d approvals", again.Emergency, again.Approvals)
+		}
+	})
+}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // Policy is what the settings ask of a plan before it may run: how many people must approve it, which accounts nothing may
@@ -390,75 +388,4 @@ func join[S ~string](words []S) string {
 		out[i] = string(w)
 	}
 	return strings.Join(out, ", ")
-}
-
-// protection is the part of a policy that forbids, made ready for many rows.
-type protection struct {
-	accounts map[string]bool // guardKey of addresses and ids
-	groups   map[string]bool // folded names
-}
-
-func (p Policy) protection() protection {
-	out := protection{accounts: map[string]bool{}, groups: map[string]bool{}}
-	for _, entry := range p.Protect {
-		if name, ok := strings.CutPrefix(entry, GroupPrefix); ok {
-			out.groups[AddressKey(name)] = true
-		} else {
-			out.accounts[guardKey(entry)] = true
-		}
-	}
-	return out
-}
-
-// guardKey is the form under which an address or id is known that something is not to happen to: letters that only are put
-// together in another way, or are wider, are the same here. It may only refuse.
-func guardKey(s string) string { return norm.NFKC.String(AddressKey(norm.NFKC.String(s))) }
-
-// covers says which of the ids and addresses is protected, "" when none is.
-func (p protection) covers(what ...string) string {
-	for _, w := range what {
-		if w != "" && p.accounts[guardKey(w)] {
-			return w
-		}
-	}
-	return ""
-}
-
-// group says which protected group the account is in, "" when in none.
-func (p protection) group(a Account) string {
-	for _, g := range a.Groups {
-		if p.groups[AddressKey(g)] {
-			return g
-		}
-	}
-	return ""
-}
-
-// Owners says whose own account an account is: by the person's address in Slack, or because people.accounts says so.
-type Owners struct {
-	byAddress map[string][]string // guardKey → people
-	byID      map[string][]string // account id → people
-}
-
-// NewOwners makes the owners of some people; accounts are people.accounts. Of people without an address only these count.
-func NewOwners(people []Person, accounts map[string]string) Owners {
-	o := Owners{byAddress: map[string][]string{}, byID: map[string][]string{}}
-	add := func(to map[string][]string, key, person string) {
-		if key != "" && !slices.Contains(to[key], person) {
-			to[key] = append(to[key], person)
-		}
-	}
-	for _, p := range people {
-		add(o.byAddress, guardKey(p.Email), p.ID)
-		add(o.byID, accounts[p.ID], p.ID)
-	}
-	return o
-}
-
-// Of are the people whose own account it is, or whose address it would be given: they may be several, as an account of one
-// can be given the address of another.
-func (o Owners) Of(id, address, target string) []string {
-	out := slices.Concat(o.byID[id], o.byAddress[guardKey(address)], o.byAddress[guardKey(target)])
-	slices.Sort(out)
-	return slices.Compact(out)
 }
