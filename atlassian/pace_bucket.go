@@ -79,9 +79,7 @@ func (b *bucket) open(now time.Time) (bool, time.Time) {
 
 // leave notes that a call leaves, and says whether our own pace held it.
 func (b *bucket) leave(now time.Time, waited bool) (paced bool) {
-	// Nobody was waiting: what comes now is no measure of what came before. Nor is there anything before the first call,
-	// also when that one had to wait for its turn.
-	if b.flying == 0 && (!waited || b.cycle.IsZero()) {
+	if b.flying == 0 && !waited { // nobody was waiting: what comes now is no measure of what came before
 		b.cycle, b.through = now, 0
 	}
 	if b.trial && b.flying == 0 {
@@ -112,7 +110,8 @@ func (b *bucket) reopen(now time.Time) bool {
 		return false
 	}
 	measured := 0.0
-	if b.through >= fewCalls && b.hit.After(b.cycle) {
+	// Where already the first call had waited for its turn, nobody knows since when.
+	if b.through >= fewCalls && !b.cycle.IsZero() && b.hit.After(b.cycle) {
 		measured = float64(b.through) / now.Sub(b.cycle).Seconds()
 	}
 	b.pacer.settle(b.hitRate, measured, now.Sub(b.hit))

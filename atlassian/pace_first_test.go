@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What got through before the first 429 is measured from the first call on, also when that one had waited for its turn at
-// the gate: else a bucket would go on at the slowest pace there is.
+// A bucket whose first call had waited for its turn at the gate has no beginning to measure from. After its first 429 it
+// goes on a little slower than before, not at the slowest pace there is.
 func TestFirstCallThatWaited(t *testing.T) {
 	t.Parallel()
 	for _, waited := range []bool{false, true} {
