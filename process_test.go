@@ -22,8 +22,8 @@ type process struct {
 	ended chan error // gets how it ended, once
 }
 
-// launch starts the program. It does not wait until it is ready; env comes on top of what the settings need.
-func (h *house) launch(env ...string) *process {
+// launch starts the program. It does not wait until it is ready.
+func (h *house) launch() *process {
 	h.t.Helper()
 	path := filepath.Join(filepath.Dir(h.cfg.Store.Path), "countersign.yaml")
 	if err := os.WriteFile(path, []byte(settingsOf(h.cfg)), 0o600); err != nil {
@@ -34,7 +34,6 @@ func (h *house) launch(env ...string) *process {
 	cmd := exec.CommandContext(context.Background(), name, "serve", "--config", path) // h.end ends it, not the test's context
 	cmd.Env = append(os.Environ(),
 		"SLACK_APP_TOKEN="+h.world.AppToken(), "SLACK_BOT_TOKEN="+h.world.BotToken(), "ATLASSIAN_API_KEY="+h.world.APIKey())
-	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = h.log, h.log
 	if err := cmd.Start(); err != nil {
 		h.t.Fatalf("start the program: %v", err)

@@ -110,6 +110,17 @@ func (a *api) call(ctx context.Context, method string, do func(context.Context) 
 	}
 }
 
+// lookUp is call for what changes nothing: one that was cut, or that Slack could not answer, is made once more. A decision takes
+// several reads, and one cut line is no reason to have it clicked again.
+func (a *api) lookUp(ctx context.Context, method string, do func(context.Context) error) error {
+	err := a.call(ctx, method, do)
+	if err != nil && !surelyNot(err) && ctx.Err() == nil {
+		a.log.Debug().Err(err).Str("method", method).Msg("look up once more")
+		err = a.call(ctx, method, do)
+	}
+	return err
+}
+
 // bounded makes a call that takes at most callTimeout.
 func bounded(ctx context.Context, method string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, fmt.Errorf("%s took over %s", method, callTimeout))
@@ -311,7 +322,7 @@ func (a *api) private(ctx context.Context, to where, m message) bool {
 
 // person reads one person from Slack, now.
 func (a *api) person(ctx context.Context, id string) (u *slack.User, err error) {
-	err = a.call(ctx, "users.info", func(ctx context.Context) error {
+	err = a.lookUp(ctx, "users.info", func(ctx context.Context) error {
 		u, err = a.client.GetUserInfoContext(ctx, id)
 		return err
 	})
@@ -320,7 +331,7 @@ func (a *api) person(ctx context.Context, id string) (u *slack.User, err error) 
 
 // group reads the members of a user group, now. asking is called right before each request.
 func (a *api) group(ctx context.Context, id string, asking func()) (members []string, err error) {
-	err = a.call(ctx, "usergroups.users.list", func(ctx context.Context) error {
+	err = a.lookUp(ctx, "usergroups.users.list", func(ctx context.Context) error {
 		asking()
 		members, err = a.client.GetUserGroupMembersContext(ctx, id)
 		return err
@@ -330,7 +341,7 @@ func (a *api) group(ctx context.Context, id string, asking func()) (members []st
 
 // shared says whether people of another organisation are in the channel (conversations.info, is_ext_shared).
 func (a *api) shared(ctx context.Context, channel string) (ext bool, err error) {
-	err = a.call(ctx, "conversations.info", func(ctx context.Context) error {
+	err = a.lookUp(ctx, "conversations.info", func(ctx context.Context) error {
 		c, err := a.client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
 		if err == nil {
 			ext = c.IsExtShared

@@ -118,6 +118,7 @@ type Store interface {
 	Memory
 	// NoteGroup writes down who is in a user group, when it is not who was in it when it was last read.
 	NoteGroup(ctx context.Context, group string, members []string) error
+	NotedGroup(ctx context.Context, group string) ([]string, error) // nil when none was noted
 	// LogEvent writes down what belongs to no change of a batch.
 	LogEvent(ctx context.Context, e workflow.Event) error
 }
@@ -224,6 +225,13 @@ func New(cfg Config) (*Bot, error) {
 		if err := cfg.Store.NoteGroup(ctx, id, members); err != nil {
 			b.log.Error().Err(err).Str("group", id).Msg("write down who is in a user group")
 		}
+	}
+	b.people.groups.noted = func(ctx context.Context, id string) []string {
+		members, err := cfg.Store.NotedGroup(ctx, id)
+		if err != nil {
+			b.log.Error().Err(err).Str("group", id).Msg("look up who was in a user group")
+		}
+		return members
 	}
 	var options []socketmode.Option
 	if cfg.Dial != nil {

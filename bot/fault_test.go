@@ -515,3 +515,32 @@ func TestFaultIsContained(t *testing.T) {
 		t.Error("the fault is not in the log")
 	}
 }
+
+// A cut line in one of the reads that a decision takes is no reason to have it clicked again.
+func TestALookUpIsMadeOnceMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(1))
+	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
+	card := w.cardSays(1, "Needs 1 approval")
+	var mu sync.Mutex
+	cut := map[string]int{}
+	w.faults(workspace.Faults{BeforeCall: func(method string, args url.Values) *workspace.Reply {
+		switch method {
+		case "users.info", "usergroups.users.list", "conversations.info":
+			mu.Lock()
+			defer mu.Unlock()
+			key := method + args.Get("user") + args.Get("usergroup")
+			if cut[key]++; cut[key] == 1 {
+				return &workspace.Reply{Drop: true}
+			}
+		}
+		return nil
+	}})
+	w.click("U0ALICE", card, actionApprove)
+	w.cardSays(1, "*Done*")
+	mu.Lock()
+	defer mu.Unlock()
+	if len(cut) < 3 { // who clicked, who asked, the channel
+		t.Errorf("cut %v", cut)
+	}
+}

@@ -17,6 +17,7 @@ type stamp int64
 type groups struct {
 	slack   directory
 	noticed func(ctx context.Context, id string, members []string) // of a read that shows others than the one before; may be nil
+	noted   func(ctx context.Context, id string) []string          // what was noticed last, also before a restart; may be nil
 
 	mu      sync.Mutex
 	latest  stamp
@@ -79,11 +80,15 @@ func (g *groups) peek(id string, age time.Duration) (r *roll, current bool) {
 	return r, r != nil && r.asked > g.changed && time.Since(r.at) < age
 }
 
-// ever gives the members as they were when Slack last showed them. They may only refuse.
-func (g *groups) ever(id string) []string {
+// ever gives the members as they were when Slack last showed them, if need be before a restart. They may only refuse.
+func (g *groups) ever(ctx context.Context, id string) []string {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.last[id]
+	last, shown := g.last[id]
+	g.mu.Unlock()
+	if !shown && g.noted != nil {
+		return g.noted(ctx, id)
+	}
+	return last
 }
 
 // since gives the members as a read shows them whose request went out after that stamp. One that is under way is waited

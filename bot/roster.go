@@ -113,7 +113,7 @@ func (p *people) Admins(ctx context.Context) ([]workflow.Person, error) {
 		members, err := p.Members(ctx, entry, askFor)
 		switch {
 		case errors.Is(err, workflow.ErrGroupUnreadable):
-			members = p.groups.ever(entry)
+			members = p.groups.ever(ctx, entry)
 		case err != nil:
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -192,5 +193,39 @@ func TestTooFewApprovers(t *testing.T) {
 		if got, _ := p.unapproved(c.need, c.but...); got != c.want {
 			t.Errorf("%d but %v: %q, want %q", c.need, c.but, got, c.want)
 		}
+	}
+}
+
+// An admin's account stays blocked when Slack does not show their group any more, also after a restart.
+func TestAdminsOfAGroupThatIsNotShownAnyMore(t *testing.T) {
+	t.Parallel()
+	p, f := somePeople()
+	f.groups["S0ADMINS"] = []string{"U0GROUP"}
+	f.noGrp["S0ADMINS"] = slack.SlackErrorResponse{Err: "missing_scope"}
+	admins := func() (ids []string) {
+		t.Helper()
+		people, err := p.Admins(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, person := range people {
+			ids = append(ids, person.ID)
+		}
+		return ids
+	}
+	if got := admins(); !slices.Equal(got, []string{"U0ADMIN"}) {
+		t.Errorf("never shown and never noted: %v", got)
+	}
+	p.groups.noted = func(_ context.Context, id string) []string {
+		if id != "S0ADMINS" {
+			t.Errorf("looked up %s", id)
+		}
+		return []string{"U0SISTER"}
+	}
+	if got := admins(); !slices.Equal(got, []string{"U0ADMIN", "U0SISTER"}) {
+		t.Errorf("noted before a restart: %v", got)
+	}
+	if who, err := p.deciding(t.Context(), "U0SISTER", "C0REQ", p.groups.now()); err == nil {
+		t.Errorf("what was noted allows %+v something", who)
 	}
 }

@@ -45,6 +45,18 @@ func (db *DB) NoteGroup(ctx context.Context, group string, members []string) err
 	})
 }
 
+// NotedGroup gives who was in a user group when it was last noted, in the order of their ids; nil when it never was.
+func (db *DB) NotedGroup(ctx context.Context, group string) (members []string, err error) {
+	err = db.read(ctx, "look up the members of "+group, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, "SELECT value FROM memory WHERE name = ?", "group/"+group).Scan(jsonBlob{&members})
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return members, err
+}
+
 // jsonBlob reads JSON out of a BLOB.
 type jsonBlob struct{ into any }
 

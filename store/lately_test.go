@@ -82,7 +82,10 @@ func TestLately(t *testing.T) {
 		but    int64
 		want   int
 	}{
-		{[]string{"U0HANA"}, this, 3}, {[]string{"U0HANA"}, 0, 8}, {[]string{"U0HANA", "U0ALICE"}, this, 10}, {nil, this, 13},
+		{[]string{"U0HANA"}, this, 3},
+		{[]string{"U0HANA"}, 0, 8},
+		{[]string{"U0HANA", "U0ALICE"}, this, 10},
+		{nil, this, 13},
 		{[]string{"U0CAROL"}, this, 3},
 	} {
 		n, err := db.Lately(t.Context(), noon.Add(-24*time.Hour), tt.people, tt.but)
@@ -129,9 +132,16 @@ func TestTouched(t *testing.T) {
 func TestGroupsAreNoted(t *testing.T) {
 	t.Parallel()
 	db := open(t)
+	if got, err := db.NotedGroup(t.Context(), "S0ADMINS"); got != nil || err != nil {
+		t.Errorf("noted before: %v, %v", got, err)
+	}
 	for _, members := range [][]string{{"U2", "U1"}, {"U1", "U2"}, {"U2", "U3"}, {}} {
 		if err := db.NoteGroup(t.Context(), "S0ADMINS", members); err != nil {
 			t.Fatal(err)
+		}
+		want := slices.Sorted(slices.Values(members))
+		if got, err := db.NotedGroup(t.Context(), "S0ADMINS"); !slices.Equal(got, want) || err != nil {
+			t.Errorf("noted: %v, %v; want %v", got, err, want)
 		}
 	}
 	var got []string

@@ -221,7 +221,7 @@ func TestRightsLostBeforeResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, file := people(8)
 		o.latency = time.Second
-		o.setFault(func(id string) fault {
+		o.setFault(func(string) fault {
 			return fault{before: &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonInvalid)}}
 		})
 		d, s := office(t, o, nil)
