@@ -293,11 +293,11 @@ func (w *works) floor(began time.Time, calls, before tally) time.Duration {
 	floor := time.Duration(all) * each
 	longest := func(limit int, size time.Duration, before tally) {
 		if w.limit.Shared {
-			floor = max(floor, windows(began, all, before.all()-before.throttled, limit, size, each))
+			floor = max(floor, inWindows(began, all, before.all()-before.throttled, limit, size, each))
 			return
 		}
 		for operation, n := range calls.through {
-			floor = max(floor, windows(began, n, before.through[operation], limit, size, each))
+			floor = max(floor, inWindows(began, n, before.through[operation], limit, size, each))
 		}
 	}
 	if n := w.limit.PerMinute; n > 0 {
@@ -309,9 +309,9 @@ func (w *works) floor(began time.Time, calls, before tally) time.Duration {
 	return floor
 }
 
-// windows is how long n calls take when so many fit into each window of the clock, used are gone of the first, and each
+// inWindows is how long n calls take when so many fit into each window of the clock, used are gone of the first, and each
 // takes so long by itself.
-func windows(began time.Time, n, used, limit int, size, each time.Duration) time.Duration {
+func inWindows(began time.Time, n, used, limit int, size, each time.Duration) time.Duration {
 	first := began.Truncate(size).Add(size).Sub(began)
 	inFirst := max(0, min(n, limit-used))
 	if each > 0 {
