@@ -113,7 +113,8 @@ func TestBrowserTwoPeople(t *testing.T) {
 	if n := len(h.world.Organisation.Effects()); n == 0 {
 		t.Error("nothing was changed")
 	}
-	time.Sleep(500 * time.Millisecond) // for the page's own animations, before its picture
+	do(t, ctx, "nothing is new any more", chromedp.WaitNotPresent(chromedp.CSS(".message.fresh")))
+	time.Sleep(time.Second) // of real time, which the page's colours take to fade before its picture
 	snap(t, ctx, "demo")
 	h.clean()
 }

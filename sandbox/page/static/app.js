@@ -81,7 +81,7 @@ function App() {
   const [toasts, setToasts] = useState([]);
   const [asking, setAsking] = useState(null);
   const [dropping, setDropping] = useState(false);
-  const [panel, setPanel] = useState(true);
+  const [panel, setPanel] = useState(window.innerWidth > 720); // as in style.css
   const [seen, setSeen] = useState({});
   const [dismissed, setDismissed] = useState(new Set());
 

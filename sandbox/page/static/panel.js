@@ -76,9 +76,9 @@ function Account({account, change}) {
         ${change && was(change.status, account.status) && html`<s>${change.status}</s>`}
         <span class=${`lozenge ${account.status === 'active' ? 'green' : 'amber'}`}>${account.status}</span></span></span>
       ${change && was(change.email, account.email) && html`<span class="old-email">${change.email}</span>`}
-      <span class="account-line"><span class="account-email">
+      <span class="account-line" title=${groups && `Groups: ${groups}`}><span class="account-email">
         ${change && was(change.email, account.email) && html`<em>→</em>`}${account.email}</span>
-        <span class="account-groups" title=${`Groups: ${groups}`}>${groups}</span></span></span></li>`;
+        <span class="account-groups">${groups}</span></span></span></li>`;
 }
 
 export function Organisation({organisation, onError}) {
