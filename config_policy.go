@@ -27,7 +27,7 @@ func (c *Config) policy() workflow.Policy {
 	}
 }
 
-// mostApprovals is the most that these settings can ask for.
+// most is how many approvals these settings can ask for at the most.
 func (a Approval) most() int {
 	most := a.Approvals
 	for _, r := range a.Rules {

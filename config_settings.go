@@ -166,7 +166,7 @@ func (s section) reports(c *[]Report) {
 // contradictions are settings that are right one by one and cannot all hold. An empty or unreadable user group is not
 // one: that is known only to Slack, and may change.
 func (r *reader) contradictions(root section, c *Config) {
-	if slices.ContainsFunc(c.People.Admins, isUserGroup) || len(c.People.Admins) == 0 {
+	if slices.ContainsFunc(c.People.Admins, workflow.IsUserGroup) || len(c.People.Admins) == 0 {
 		return
 	}
 	distinct := slices.Compact(slices.Sorted(slices.Values(c.People.Admins)))
@@ -185,6 +185,3 @@ func (r *reader) contradictions(root section, c *Config) {
 			"add an admin or requesters")
 	}
 }
-
-// isUserGroup says that the id is one of a Slack user group.
-func isUserGroup(id string) bool { return strings.HasPrefix(id, "S") }

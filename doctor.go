@@ -15,6 +15,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/countersign/countersign/atlassian"
+	"github.com/countersign/countersign/workflow"
 )
 
 // What doctor allows itself.
@@ -234,7 +235,7 @@ func (d *doctor) people(ctx context.Context) {
 	}
 	for i, rule := range d.cfg.Approval.Rules {
 		for _, id := range rule.When.Requesters {
-			if isUserGroup(id) {
+			if workflow.IsUserGroup(id) {
 				d.members(ctx, fmt.Sprintf("approval.rules, number %d", i+1), []string{id})
 			}
 		}
@@ -260,7 +261,7 @@ func (d *doctor) people(ctx context.Context) {
 func (d *doctor) members(ctx context.Context, setting string, ids []string) (able []string) {
 	for _, id := range ids {
 		people := []string{id}
-		if strings.HasPrefix(id, "S") {
+		if workflow.IsUserGroup(id) {
 			var err error
 			people, err = d.slack.GetUserGroupMembersContext(ctx, id)
 			if err != nil {

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // The manifest as Slack's schema has it (slackapi/manifest-schema v1), as far as the bot uses it.
@@ -140,6 +142,8 @@ func channelKinds(cfg *Config) []string {
 	}
 }
 
+// namesUserGroups says whether the settings name a user group of Slack anywhere: as a role, in a rule, or for emergencies.
 func namesUserGroups(cfg *Config) bool {
-	return slices.ContainsFunc(cfg.People.Admins, isUserGroup) || slices.ContainsFunc(cfg.People.Requesters, isUserGroup)
+	return len(cfg.policy().UserGroups()) > 0 ||
+		slices.ContainsFunc(slices.Concat(cfg.People.Admins, cfg.People.Requesters), workflow.IsUserGroup)
 }

@@ -30,6 +30,22 @@ func TestManifestAsksForNoMoreThanNeeded(t *testing.T) {
 			append([]string{"usergroups:read"}, private...),
 			[]string{"message.groups", "subteam_members_changed"},
 		},
+		{
+			"a group in a rule",
+			"{channels: {private: true}, approval: {rules: [{when: {requesters: [S0HELP]}, approvals: 2}]}}",
+			append([]string{"usergroups:read"}, private...),
+			[]string{"message.groups", "subteam_members_changed"},
+		},
+		{
+			"an emergency group", "{channels: {private: true}, emergency: {group: S0ONCALL}}",
+			append([]string{"usergroups:read"}, private...),
+			[]string{"message.groups", "subteam_members_changed"},
+		},
+		{
+			"people in a rule",
+			"{channels: {private: true}, approval: {rules: [{when: {requesters: [U0HANA]}, approvals: 2}]}}",
+			private, []string{"message.groups"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -38,7 +54,8 @@ func TestManifestAsksForNoMoreThanNeeded(t *testing.T) {
 			if diff := cmp.Diff(slices.Concat(always, test.scopes), botScopes(cfg)); diff != "" {
 				t.Errorf("scopes (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(append([]string{"message.im", "user_change", "member_joined_channel"}, test.events...), botEvents(cfg)); diff != "" {
+			events := append([]string{"message.im", "user_change", "member_joined_channel"}, test.events...)
+			if diff := cmp.Diff(events, botEvents(cfg)); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})

@@ -232,7 +232,7 @@ func member(
 	}
 	var problem error
 	for _, entry := range list {
-		if !isGroup(entry) {
+		if !workflow.IsUserGroup(entry) {
 			continue
 		}
 		members, err := read(ctx, entry)
@@ -252,7 +252,7 @@ func member(
 func (p *people) mayAsk(ctx context.Context) func(person string) bool {
 	known := map[string]bool{}
 	for _, id := range slices.Concat(p.admins, p.requesters) {
-		if !isGroup(id) {
+		if !workflow.IsUserGroup(id) {
 			known[id] = true
 			continue
 		}
@@ -267,9 +267,6 @@ func (p *people) mayAsk(ctx context.Context) func(person string) bool {
 	return func(person string) bool { return known[person] }
 }
 
-// isGroup says whether an entry of the settings is a user group.
-func isGroup(entry string) bool { return strings.HasPrefix(entry, "S") }
-
 // unapproved says in a sentence why fewer people than are needed, besides the given ones, are admins just now, "" when
 // enough are or it is not known. Empty and unreadable groups are no mistake of the settings, but batches wait for them. It
 // reads nothing: current is false when lookForApprovers has something to find out.
@@ -283,7 +280,7 @@ func (p *people) unapproved(need int, but ...string) (why string, current bool) 
 		}
 	}
 	for _, id := range p.admins {
-		if !isGroup(id) {
+		if !workflow.IsUserGroup(id) {
 			count(id)
 		}
 	}
@@ -293,7 +290,7 @@ func (p *people) unapproved(need int, but ...string) (why string, current bool) 
 	current = true
 	var trouble []string
 	for _, id := range p.admins {
-		if !isGroup(id) {
+		if !workflow.IsUserGroup(id) {
 			continue
 		}
 		r, young := p.groups.peek(id, approversFor)
@@ -330,7 +327,7 @@ func (p *people) lookForApprovers(ctx context.Context) error {
 	enough := max(p.most, 1) + 2 // requester, author, and as many others as can be asked for
 	seen := map[string]bool{}
 	for _, id := range p.admins {
-		if !isGroup(id) {
+		if !workflow.IsUserGroup(id) {
 			continue
 		}
 		members, err := p.groups.lately(ctx, id, approversFor)

@@ -84,7 +84,7 @@ func (d *deliver) remind(ctx context.Context, t thread, card place, on *track) e
 func (d *deliver) approversOf(ctx context.Context, t thread) []string {
 	var ids []string
 	for _, id := range t.Admins {
-		if isGroup(id) || slices.Contains(ids, id) || len(ids) == adminsShown {
+		if workflow.IsUserGroup(id) || slices.Contains(ids, id) || len(ids) == adminsShown {
 			continue
 		}
 		actor, err := d.people.asking(ctx, id, "")
@@ -130,7 +130,7 @@ func (t thread) reminder(may []string) message {
 		names[i] = mention(id)
 	}
 	text := fmt.Sprintf("%s still waits for %s. ", t.name(), many(t.Batch.Missing(), "approval", "approvals"))
-	others := slices.ContainsFunc(t.Admins, isGroup)
+	others := slices.ContainsFunc(t.Admins, workflow.IsUserGroup)
 	switch {
 	case len(names) == 0:
 		text += "An admin other than the requester may give it."

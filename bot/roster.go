@@ -106,7 +106,7 @@ func (p *people) Members(ctx context.Context, group string, age time.Duration) (
 func (p *people) Admins(ctx context.Context) ([]workflow.Person, error) {
 	var ids []string
 	for _, entry := range p.admins {
-		if !isGroup(entry) {
+		if !workflow.IsUserGroup(entry) {
 			ids = append(ids, entry)
 			continue
 		}

@@ -72,15 +72,15 @@ func (p Policy) Groups() []string {
 // AsksGroups says whether the policy names a group of Atlassian at all.
 func (p Policy) AsksGroups() bool { return len(p.Groups()) > 0 }
 
-// userGroups are the Slack user groups that the policy has to know the members of.
-func (p Policy) userGroups() []string {
+// UserGroups are the Slack user groups that the policy has to know the members of.
+func (p Policy) UserGroups() []string {
 	var ids []string
 	if p.Emergency != "" {
 		ids = append(ids, p.Emergency)
 	}
 	for _, r := range p.Rules {
 		for _, id := range r.When.Requesters {
-			if isUserGroup(id) {
+			if IsUserGroup(id) {
 				ids = append(ids, id)
 			}
 		}
@@ -89,8 +89,8 @@ func (p Policy) userGroups() []string {
 	return slices.Compact(ids)
 }
 
-// isUserGroup says whether a Slack id is one of a user group.
-func isUserGroup(id string) bool { return strings.HasPrefix(id, "S") }
+// IsUserGroup says whether a Slack id is one of a user group.
+func IsUserGroup(id string) bool { return strings.HasPrefix(id, "S") }
 
 // Check says what of the policy contradicts itself, nil when nothing does.
 func (p Policy) Check() error {
@@ -274,7 +274,7 @@ func (p Policy) Asker(ctx context.Context, people People, requester, author stri
 	if author != "" && author != requester {
 		a.People = append(a.People, author)
 	}
-	for _, group := range p.userGroups() {
+	for _, group := range p.UserGroups() {
 		members, err := people.Members(ctx, group, age)
 		switch {
 		case errors.Is(err, ErrGroupUnreadable):
