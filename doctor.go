@@ -142,7 +142,7 @@ func (d *doctor) appToken(ctx context.Context) {
 		d.bad("slack.app_token: %d other connections; a running bot has %d, so another program takes part of the clicks: "+
 			"use an app of its own for each installation", links, ownLinks)
 	case links > 0:
-		d.ok("slack.app_token: accepted; %d other connections, as one running bot has", links)
+		d.ok("slack.app_token: accepted; %s, as one running bot has", counted(links, "other connection"))
 	default:
 		d.ok("slack.app_token: accepted; no other connection")
 	}
@@ -304,11 +304,12 @@ func (d *doctor) atlassian(ctx context.Context) error {
 		d.bad("atlassian.api_key: made with scopes, with which accounts cannot be managed; make one without scopes " +
 			"(Atlassian admin, Settings, API keys, API keys without scopes)")
 	case atlassian.KindOf(err) == atlassian.KindKeyRefused:
-		d.bad("atlassian.api_key: refused; it has expired or was revoked (a key lives a week unless told otherwise): make a new one")
+		d.bad("atlassian.api_key: refused; it has expired or was revoked (a key lives a week unless told otherwise): " +
+			"make a new one")
 	case err != nil:
 		d.bad("atlassian.api_key: %v; check atlassian.org_id and atlassian.api_url", err)
 	default:
-		d.ok("atlassian.api_key: made without scopes; %d managed accounts", found.Accounts)
+		d.ok("atlassian.api_key: made without scopes; %s", counted(found.Accounts, "managed account"))
 	}
 	if err == nil || errors.Is(err, atlassian.ErrNoAccounts) {
 		if found.Verified == 0 {
@@ -353,8 +354,8 @@ func (d *doctor) expiry() {
 	case days < 0:
 		d.bad("atlassian.api_key_expires: the key's life ended on %s", expires.Format(time.DateOnly))
 	case days <= keyWarning:
-		d.warn("atlassian.api_key_expires: %d days left; make a new key", days)
+		d.warn("atlassian.api_key_expires: %s left; make a new key", counted(days, "day"))
 	default:
-		d.ok("atlassian.api_key_expires: %d days left", days)
+		d.ok("atlassian.api_key_expires: %s left", counted(days, "day"))
 	}
 }

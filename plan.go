@@ -51,7 +51,7 @@ func runPlan(ctx context.Context, cfg *Config, options planOptions, out io.Write
 		}
 	}
 	if unchecked > 0 {
-		return fmt.Errorf("%d rows could not be checked; `countersign doctor` says whether it is the key", unchecked)
+		return fmt.Errorf("%s could not be checked; `countersign doctor` says whether it is the key", counted(unchecked, "row"))
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func printPlan(out io.Writer, sheet *workflow.Sheet, plan *workflow.Plan) error 
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "\n%d rows: %s\n", len(plan.Changes), strings.Join(sums, ", "))
+	_, err := fmt.Fprintf(out, "\n%s: %s\n", counted(len(plan.Changes), "row"), strings.Join(sums, ", "))
 	return err
 }
 

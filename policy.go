@@ -154,7 +154,8 @@ func (e *explanation) print(ctx context.Context) error {
 	var text strings.Builder
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&text, format+"\n", args...) }
 	traits := e.made.Traits
-	line("%s would ask for %d changes of %d rows.", named(e.requester.Person), traits.Changes, len(e.made.Changes))
+	line("%s would ask for %s of %s.", named(e.requester.Person), counted(traits.Changes, "change"),
+		counted(len(e.made.Changes), "row"))
 	if !e.requester.HasRole() {
 		line("They may not ask at all: they are in neither people.admins nor people.requesters, or may do nothing in Slack.")
 	}
@@ -164,12 +165,12 @@ func (e *explanation) print(ctx context.Context) error {
 	case traits.Changes == 0:
 		line("Nothing in it can run, so nobody has to approve it.")
 	case demand.Emergency:
-		line("It needs 1 approval by another person: %s is in the emergency group %s. A reason is a must, and every admin is told.",
-			e.requester.ID, e.policy.Emergency)
+		line("It needs 1 approval by another person: %s is in the emergency group %s. "+
+			"A reason is a must, and every admin is told.", e.requester.ID, e.policy.Emergency)
 	case len(demand.Why) > 0:
-		line("It needs %d approvals: %s.", demand.Approvals, strings.Join(demand.Why, "; "))
+		line("It needs %s: %s.", counted(demand.Approvals, "approval"), strings.Join(demand.Why, "; "))
 	default:
-		line("It needs %d: approval.approvals, and no rule asks for more.", demand.Approvals)
+		line("It needs %s: approval.approvals, and no rule asks for more.", counted(demand.Approvals, "approval"))
 	}
 	e.rules(line)
 	e.approvers(ctx, line, demand)
@@ -246,6 +247,14 @@ func (e *explanation) approvers(ctx context.Context, line func(string, ...any), 
 	if able < demand.Approvals && e.made.Traits.Changes > 0 {
 		line("That is %d, and %d are needed: nobody can get this approved just now.", able, demand.Approvals)
 	}
+}
+
+// counted is a number with its word, which takes an s where there is not one.
+func counted(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
 }
 
 func named(p workflow.Person) string {
