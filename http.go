@@ -32,8 +32,8 @@ type statusServer struct {
 }
 
 // startStatus starts the status server, which goes on until Stop. /healthz answers 200 while the process lives; /readyz
-// answers 200 when ready returns nil, else 503 with the reason. The caller holds the lock on the database, so that a
-// socket left there by a crash may be removed.
+// answers 200 when ready returns nil, else 503 with the reason; /metrics says that it is not supported yet, with 501. The
+// caller holds the lock on the database, so that a socket left there by a crash may be removed.
 func startStatus(ctx context.Context, on network, cfg *Config, ready func() error) (*statusServer, error) {
 	path := socketPath(cfg.Store.Path)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -89,6 +89,9 @@ func statusHandler(ready func() error) http.Handler {
 			return
 		}
 		_, _ = io.WriteString(w, "ready\n")
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "/metrics is not supported yet", http.StatusNotImplemented)
 	})
 	return mux
 }

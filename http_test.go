@@ -74,6 +74,9 @@ func TestStatus(t *testing.T) {
 	if code, text := get("/healthz"); code != http.StatusOK || text != "alive\n" {
 		t.Errorf("/healthz: %d %q", code, text)
 	}
+	if code, text := get("/metrics"); code != http.StatusNotImplemented || text != "/metrics is not supported yet\n" {
+		t.Errorf("/metrics: %d %q", code, text)
+	}
 	if info, err := os.Stat(path + ".sock"); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket is not the owner's alone: %v %v", info, err)
 	}

@@ -36,7 +36,7 @@ const (
 // maxBody caps what is read of an answer, in bytes. A page of 100 accounts is some 100 KB.
 const maxBody = 16 << 20
 
-// The operations, as errors, logs and metrics name them.
+// The operations, as errors and logs name them.
 const (
 	opManage      = "read permissions"
 	opProfile     = "read profile"

@@ -71,7 +71,7 @@ type Config struct {
 	Memory Memory
 	// Party says for whom a call with that context is made: parties take turns. nil: all are one.
 	Party func(context.Context) int64
-	// OnCall is told of every call that ended, for metrics. It must not block.
+	// OnCall is told of every call that ended, for whoever counts them. It must not block.
 	OnCall func(Call)
 }
 

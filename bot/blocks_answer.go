@@ -85,7 +85,7 @@ func menu(f file, author, ts string) message {
 func help(command string) message {
 	var does, later []string
 	for _, c := range workflow.Commands() {
-		if c.Supported || c.Name == "pause" || c.Name == "resume" {
+		if c.Supported {
 			does = append(does, fmt.Sprintf("`%s` %s", escape(command+" "+c.Usage), escape(c.Does)))
 			continue
 		}

@@ -81,7 +81,7 @@ func resultWords(r report.Result) string {
 	}
 	parts = append(parts, counted(r.Billable, before.Billable, "billable", "billable"))
 	text := head + ": " + strings.Join(parts, " · ")
-	if r.By != "" && strings.HasPrefix(r.By, "U") {
+	if r.By != "" {
 		text += ", asked for by " + mention(r.By)
 	}
 	return text

@@ -135,10 +135,11 @@ func (d *deliver) tellEmergency(ctx context.Context, l *look, card place, t *tra
 		return fmt.Errorf("find the admins to tell of an emergency: %w", err)
 	}
 	b := l.Batch
-	text := fmt.Sprintf(":rotating_light: *Emergency*: %s, asked for by %s. Reason: %s. One approval by another person is enough.",
+	text := fmt.Sprintf(":rotating_light: *Emergency*: %s, asked for by %s. Reason: %s. "+
+		"One approval by another person is enough.",
 		escape(batchTitle(b, l.Summary)), mention(b.Requester.ID), quoted(b.Reason, reasonText))
 	if link := d.api.permalink(ctx, card.channel, card.thread); link != "" {
-		text += " <" + link + "|Look at its card>"
+		text += " <" + link + "|Look at its card>."
 	}
 	var failed []error
 	for _, admin := range admins {

@@ -79,6 +79,8 @@ func Commands() []CommandHelp {
 		{"pause", "pause" + number, "stop a run for now", whoButtons, yes},
 		{"resume", "resume" + number, "let a run go on", whoButtons, yes},
 		{"cancel", "cancel" + number, "end a batch", whoButtons, yes},
+		{"retry", "retry" + number, "try again what failed", whoButtons, yes},
+		{"undo", "undo" + number, "put back what a batch changed", whoButtons, yes},
 		{"report list", "report list", "the reports", whoRole, yes},
 		{"report show", "report show <name> [date]", "a report as it was on a day", whoRole, yes},
 		{"report run", "report run <name>", "make a report now", whoAdmins, yes},
@@ -95,8 +97,6 @@ func Commands() []CommandHelp {
 		{"group remove", "group remove <group>" + users, "out of a group", whoRole, no},
 		{"invite", "invite <email>…", "into the organisation", whoRole, no},
 		{"history", "history <user>", "what happened to an account", whoRole, no},
-		{"retry", "retry" + number, "try again what failed", whoButtons, yes},
-		{"undo", "undo" + number, "put back what a batch changed", whoButtons, yes},
 		{"report diff", "report diff <name> <date> [<date>]", "what changed between two days", whoRole, no},
 		{"new", "new", "the form", whoRole, no},
 	}
@@ -122,7 +122,8 @@ func UsageFor(name string) string {
 func ParseCommand(text string) (Command, error) {
 	if len(text) > maxCommand {
 		return Command{}, &UsageError{
-			Problem: fmt.Sprintf("that is longer than the %d bytes that a command may have; send a CSV", maxCommand), Usage: helpCommand,
+			Problem: fmt.Sprintf("that is longer than the %d bytes that a command may have; send a CSV", maxCommand),
+			Usage:   helpCommand,
 		}
 	}
 	words := splitWords(text)
