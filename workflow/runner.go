@@ -603,37 +603,6 @@ func (r *runner) close(ctx context.Context) error {
 	return err
 }
 
-// endRunOut ends a batch whose approval has run out. What is left is asked for anew, first, so that no crash loses it: the
-// new batch waits with its check until this one has ended.
-func (e *Engine) endRunOut(ctx context.Context, b *Batch) error {
-	left, err := e.store.Changes(ctx, b.Number, 0, 0, ChangeReady)
-	if err != nil {
-		return err
-	}
-	following, err := e.store.Following(ctx, b.Number)
-	if err != nil {
-		return err
-	}
-	rest := slices.IndexFunc(following, func(f *Batch) bool { return f.Link == LinkRest && !f.Created.Before(b.Ending.At) })
-	if rest < 0 && len(left) > 0 {
-		lines := make([]int, len(left))
-		for i := range left {
-			lines[i] = left[i].Row
-		}
-		if err := e.splitOff(ctx, b, LinkRest, lines, b.Requester); err != nil && !errors.Is(err, ErrGone) {
-			return err
-		}
-	}
-	why := NewReason(ReasonNotRun, fmt.Sprintf("did not finish within %s of its start; the rest is asked for anew", e.cfg.FinishWithin))
-	_, err = e.endUnstarted(ctx, b.Number, why, func(b *Batch) error {
-		now := time.Now()
-		b.Parked, b.Ending, b.Stop = nil, nil, Stop{}
-		b.Record(Event{At: now, Actor: Bot, Kind: "done", Data: data(map[string]any{"left": len(left)})})
-		return b.end(Done, now)
-	})
-	return err
-}
-
 func (r *runner) done(b *Batch) error {
 	now := time.Now()
 	b.Stop = Stop{}
