@@ -1,6 +1,6 @@
 // Package atlassian is a thin typed client of the Atlassian Cloud admin APIs: user management (/users/{id}/manage…),
-// organizations v1 (managed accounts, domains) and v2 (users/search, groups/search, directories). It covers the calls that countersign
-// makes and no others; calls that Atlassian has switched off or marked deprecated are not among them.
+// organizations v1 (managed accounts, domains) and v2 (users/search, groups/search, directories). It covers the calls that
+// countersign makes and no others; calls that Atlassian has switched off or marked deprecated are not among them.
 //
 // What it promises:
 //

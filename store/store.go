@@ -1,5 +1,5 @@
 // Package store keeps countersign's truth in one SQLite file: batches with their changes, decisions and holds, the log
-// of events, what was posted, snapshots and the runs of reports. All SQL of the program is here.
+// of events, what was posted, what is known of limits, snapshots and the runs of reports. All SQL of the program is here.
 //
 // What it promises:
 //
@@ -8,7 +8,8 @@
 //   - There is one writer. A writing transaction takes the lock when it begins, so that a rule sees what no other
 //     transaction can change before it commits: compare-and-set is a look at the state that was loaded.
 //   - Events are written in the transaction of what they tell of, and are never changed. Neither are plans and decisions;
-//     triggers refuse it to everybody.
+//     triggers refuse it to everybody. The events are a chain of hashes that says what the tables hold: Audit finds where
+//     they are not what was written.
 //   - The files can be read by their owner only.
 //   - Moments come from the caller or from time.Now, never from SQLite's own clock, so that tests can set them.
 package store
