@@ -35,12 +35,15 @@ func (p *program) audit() *cobra.Command {
 		Use: "audit", Short: "Verify and export the log of everything people and the bot did", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return errors.New("audit needs one of verify, export and batch") },
 	}
-	audit.PersistentFlags().StringVar(&options.Database, "database", "", "a database `file` to look at instead of that of the settings")
+	audit.PersistentFlags().StringVar(&options.Database, "database", "",
+		"a database `file` to look at instead of that of the settings")
 
-	verify := p.command("verify", "Exit with 0 when the log is whole and the database agrees with it", func(ctx context.Context) error {
+	whole := "Exit with 0 when the log is whole and the database agrees with it"
+	verify := p.command("verify", whole, func(ctx context.Context) error {
 		return p.withAudited(ctx, options, func(db *store.DB) error { return auditVerify(ctx, db, options.Heads, p.out) })
 	})
-	verify.Flags().StringArrayVar(&options.Heads, "head", nil, "a `head` of the log that it must still have, as reports show it: 1234:ab12…")
+	verify.Flags().StringArrayVar(&options.Heads, "head", nil,
+		"a `head` of the log that it must still have, as reports show it: 1234:ab12…")
 	verify.PreRunE = func(*cobra.Command, []string) error {
 		_, err := parseHeads(options.Heads)
 		return err

@@ -148,7 +148,8 @@ func batchFacts(e store.Evidence, request string) map[string]any {
 	return map[string]any{
 		"number": b.Number, "org_id": b.OrgID, "state": b.State, "requester": b.Requester, "author": b.Author,
 		"reason": b.Reason, "verb": b.Verb, "source": b.Source, "follows": b.Follows, "link": b.Link, "rows": b.Rows,
-		"request_file": request, "request_sha256": e.RequestHash, "digest": b.Digest, "seal": workflow.Seal(b.Digest), "approvals": b.Approvals,
+		"request_file": request, "request_sha256": e.RequestHash, "digest": b.Digest, "seal": workflow.Seal(b.Digest),
+		"approvals": b.Approvals, "why": b.Why, "emergency": b.Emergency, "dropped": b.Dropped,
 		"created": rfc(b.Created), "planned": rfc(b.Planned), "expires": rfc(b.Expires), "approved": rfc(b.Approved),
 		"started": rfc(b.Started), "ended": rfc(b.Ended), "stop": b.Stop, "ending": b.Ending, "run": b.Run, "retry": b.Retry,
 		"parked":   b.Parked,

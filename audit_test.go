@@ -144,6 +144,7 @@ func verifiedWithoutUs(t *testing.T, h *house, log, request string) {
 		"a step":          {3, "steps.jsonl", "@northwind-group.example", "@evil.example", "the steps are others"},
 		"the digest":      {3, "digest.json", "1", "2", "the digest is another"},
 		"the seal":        {3, "batch.json", `"seal": "`, `"seal": "x`, "the seal is another"},
+		"who dropped out": {3, "batch.json", `"dropped": null`, `"dropped": ["U0ALICE"]`, "without enough approvals"},
 		"who approved":    {3, "decisions.json", sandbox.Alice, sandbox.Hana, "approved their own request"},
 		"no approval":     {3, "decisions.json", `"approve"`, `"reject"`, "ran without enough approvals"},
 		"what was before": {4, "changes.jsonl", `"before":"`, `"before":"x`, "is another than planned"},

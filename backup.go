@@ -15,7 +15,8 @@ import (
 // backup is the command backup FILE.
 func (p *program) backup() *cobra.Command {
 	var file string
-	cmd := p.command("backup FILE", "Write a consistent copy of the database, also while the bot runs", func(ctx context.Context) error {
+	short := "Write a consistent copy of the database, also while the bot runs"
+	cmd := p.command("backup FILE", short, func(ctx context.Context) error {
 		cfg, err := p.load(0)
 		if err != nil {
 			return err

@@ -68,7 +68,8 @@ func (s section) when(w *workflow.When) {
 		v.problem(fmt.Sprintf("%q is no action", v.shown), "the actions are "+joined(workflow.ActionNames()))
 	})
 	s.texts("accounts", func(v value) {
-		if name, isGroup := strings.CutPrefix(v.text, workflow.GroupPrefix); isGroup && strings.TrimSpace(name) != "" || v.match(domainName) {
+		name, isGroup := strings.CutPrefix(v.text, workflow.GroupPrefix)
+		if isGroup && strings.TrimSpace(name) != "" || v.match(domainName) {
 			w.Accounts = append(w.Accounts, v.text)
 		}
 	})

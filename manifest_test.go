@@ -44,7 +44,8 @@ func TestManifestAsksForNoMoreThanNeeded(t *testing.T) {
 		{
 			"people in a rule",
 			"{channels: {private: true}, approval: {rules: [{when: {requesters: [U0HANA]}, approvals: 2}]}}",
-			private, []string{"message.groups"},
+			private,
+			[]string{"message.groups"},
 		},
 	}
 	for _, test := range tests {

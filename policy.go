@@ -29,7 +29,8 @@ type policyOptions struct {
 
 func (p *program) policy() *cobra.Command {
 	var options policyOptions
-	cmd := p.command("policy", "Say who would have to approve a CSV, and why; changes nothing", func(ctx context.Context) error {
+	short := "Say who would have to approve a CSV, and why; changes nothing"
+	cmd := p.command("policy", short, func(ctx context.Context) error {
 		cfg, err := p.load(NeedSlack | NeedAtlassian)
 		if err != nil {
 			return err

@@ -24,8 +24,8 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-// patience is how long a test waits for something that people would see; one that waits this long has failed. It is long, for
-// the machine may have other things to do.
+// patience is how long a test waits for something that people would see; one that waits this long has failed. It is long,
+// for the machine may have other things to do.
 const patience = 3 * time.Minute
 
 // house is the whole product on this machine: the sandbox, and the service as serve runs it, which can be stopped and

@@ -66,7 +66,8 @@ func (d *Directory) Privileges(ctx context.Context, id string, keys ...string) (
 func (d *Directory) ByAddress(ctx context.Context, addresses []string) (map[string][]workflow.Account, error) {
 	wanted, spellings := spell(addresses)
 	found := map[string][]workflow.Account{}
-	err := d.searchAll(ctx, spellings, MaxEmails, func(chunk []string) Find { return Find{Emails: chunk} }, func(u DirectoryUser) {
+	by := func(chunk []string) Find { return Find{Emails: chunk} }
+	err := d.searchAll(ctx, spellings, MaxEmails, by, func(u DirectoryUser) {
 		// The search is exact by the documents; a fuzzy answer must not pick the wrong account.
 		key := workflow.AddressKey(u.Email)
 		if !wanted[key] {
@@ -248,8 +249,8 @@ func (d *Directory) GroupsNamed(ctx context.Context, names []string) (map[string
 	return there, nil
 }
 
-// account is an account of a search. Roles that are left out are none, as JSON's lists often are; groups that are left out, or
-// of which one has no name, are not known.
+// account is an account of a search. Roles that are left out are none, as JSON's lists often are; groups that are left out,
+// or of which one has no name, are not known.
 func (d *Directory) account(u DirectoryUser) workflow.Account {
 	status := workflow.AccountStatus(u.AccountStatus)
 	if u.Status == StatusForDeletion {

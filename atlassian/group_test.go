@@ -73,9 +73,8 @@ func TestRank(t *testing.T) {
 	}
 }
 
-// A rank counts as known only when every answer about the account tells its groups, whole, where they are asked for; roles that
-// are left out are none. What several directories or pages tell
-// of one account is put together.
+// A rank counts as known only when every answer about the account tells its groups, whole, where they are asked for; roles
+// that are left out are none. What several directories or pages tell of one account is put together.
 func TestRankIsKnownOrNot(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -152,7 +152,8 @@ func (k keptGate) check(of string, now time.Time) error {
 func (b keptBucket) sound() bool {
 	const most = 1e9
 	p, w := b.Pace, b.Window
-	if !within(p.Rate, paceMin, most) || !within(p.Reach, 1, reachMost) || !p.Slow && !p.Off && !within(p.Ceiling, paceMin, most) {
+	if !within(p.Rate, paceMin, most) || !within(p.Reach, 1, reachMost) ||
+		!p.Slow && !p.Off && !within(p.Ceiling, paceMin, most) {
 		return false
 	}
 	return w == nil || w.Limit >= 0 && w.Left >= 0 && !w.Stamp.IsZero() && w.Length >= 0 && w.Length <= 24*time.Hour &&

@@ -81,8 +81,8 @@ func (w *window) roll(now time.Time) {
 	w.reset = w.reset.Add(w.size() * (1 + now.Sub(w.reset)/w.size()))
 }
 
-// turn forgets what belongs to one window only. What others took while we could see it is remembered, a fifth more; what they
-// no longer take is forgotten by halves.
+// turn forgets what belongs to one window only. What others took while we could see it is remembered, a fifth more; what
+// they no longer take is forgotten by halves.
 func (w *window) turn(now time.Time) {
 	seen := 1.2 * float64(w.theirs) / max(w.heard.Sub(w.begun), min(leastSeen, w.size())).Seconds()
 	w.others = max(seen, w.others/2)

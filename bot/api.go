@@ -110,8 +110,8 @@ func (a *api) call(ctx context.Context, method string, do func(context.Context) 
 	}
 }
 
-// lookUp is call for what changes nothing: one that was cut, or that Slack could not answer, is made once more. A decision takes
-// several reads, and one cut line is no reason to have it clicked again.
+// lookUp is call for what changes nothing: one that was cut, or that Slack could not answer, is made once more. A decision
+// takes several reads, and one cut line is no reason to have it clicked again.
 func (a *api) lookUp(ctx context.Context, method string, do func(context.Context) error) error {
 	err := a.call(ctx, method, do)
 	if err != nil && !surelyNot(err) && ctx.Err() == nil {

@@ -128,7 +128,8 @@ func escape(s string) string {
 }
 
 // formatting is what Slack would draw in another way than it was written: marks at the edge of a word, code, emoji
-// (formatting messages, mrkdwn). There is no way to escape these, so text that has any is shown as code, where they mean nothing.
+// (formatting messages, mrkdwn). There is no way to escape these, so text that has any is shown as code, where they mean
+// nothing.
 var formatting = regexp.MustCompile("`|(?:^|[^\\pL\\pN])[*_~]\\S|:[a-z0-9_+'-]+:")
 
 // quoted is text from people: on one line, with all that is in it to be seen, cut and harmless.

@@ -65,8 +65,8 @@ func (c card) buttons() []slack.BlockElement {
 	return out
 }
 
-// approving is what the dialog of Approve says: count, side effects, and the seal of the plan that the click is for, which is
-// never cut.
+// approving is what the dialog of Approve says: count, side effects, and the seal of the plan that the click is for, which
+// is never cut.
 func (c card) approving(what string) string {
 	text := what + "."
 	if effects := c.effects(); effects != "" {

@@ -307,7 +307,8 @@ func (c card) counts() string {
 		out = append(out, "• "+cause)
 	}
 	if n := odd(c.Summary); n > 0 {
-		out = append(out, ":warning: "+many(n, "new address is", "new addresses are")+" written oddly: look twice; the plan says how")
+		out = append(out, ":warning: "+many(n, "new address is", "new addresses are")+
+			" written oddly: look twice; the plan says how")
 	}
 	return strings.Join(out, "\n")
 }

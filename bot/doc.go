@@ -10,10 +10,10 @@
 //     post is looked for before it is repeated. The run of a batch never waits for Slack.
 //   - Text from people and files can mention nobody, make no links and break no message.
 //
-// The way in: socket.go reads the connections and acknowledges, bot.go sorts what came and queues it, people.go and groups.go
-// say who it is, command.go, upload.go and click.go do it, refusal.go writes down who tried what they may not; intake.go knows
-// what came and is not dealt with, and missed.go looks for what no event told of. roster.go tells package workflow who people
-// are besides the one who clicked.
+// The way in: socket.go reads the connections and acknowledges, bot.go sorts what came and queues it, people.go and
+// groups.go say who it is, command.go, upload.go and click.go do it, refusal.go writes down who tried what they may not;
+// intake.go knows what came and is not dealt with, and missed.go looks for what no event told of. roster.go tells package
+// workflow who people are besides the one who clicked.
 //
 // The way out: deliver.go looks what Slack does not show yet, track.go keeps what belongs to one batch from waiting for each
 // other, show.go says what that is, linked.go which other batches it leads to, outlook.go how fast it goes, reminder.go when

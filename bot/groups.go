@@ -15,9 +15,11 @@ type stamp int64
 // groups reads the members of user groups. Slack lets us do so about 20 times a minute for all groups together
 // (usergroups.users.list, tier 2), so that whoever may use the same read shares it.
 type groups struct {
-	slack   directory
-	noticed func(ctx context.Context, id string, members []string) // of a read that shows others than the one before; may be nil
-	noted   func(ctx context.Context, id string) []string          // what was noticed last, also before a restart; may be nil
+	slack directory
+	// noticed hears of a read that shows others than the one before, and noted tells what was noticed last, also before a
+	// restart; each may be nil.
+	noticed func(ctx context.Context, id string, members []string)
+	noted   func(ctx context.Context, id string) []string
 
 	mu      sync.Mutex
 	latest  stamp

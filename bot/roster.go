@@ -101,8 +101,8 @@ func (p *people) Members(ctx context.Context, group string, age time.Duration) (
 	return nil, &StrangerError{Kind: NotCheckable, Err: err}
 }
 
-// Admins are the people of the settings' admins, in groups as they were up to a minute ago, or as Slack last showed them where
-// it does not any more: their accounts stay blocked. Whom Slack does not know is left out.
+// Admins are the people of the settings' admins, in groups as they were up to a minute ago, or as Slack last showed them
+// where it does not any more: their accounts stay blocked. Whom Slack does not know is left out.
 func (p *people) Admins(ctx context.Context) ([]workflow.Person, error) {
 	var ids []string
 	for _, entry := range p.admins {

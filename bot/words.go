@@ -74,8 +74,8 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrHiddenAddress, "I cannot read your address in Slack, so I cannot tell whether you are the " +
 			"person who asked. Show it in your profile, or let another admin approve."},
 		{workflow.ErrOwnAccount, "This batch is on your own account. Another admin has to approve it."},
-		{workflow.ErrRequesterLost, "The person who asked for this batch may not ask for changes any more, so it cannot be approved " +
-			"or go on; nothing was done. Once it is rejected or cancelled, somebody else can ask again."},
+		{workflow.ErrRequesterLost, "The person who asked for this batch may not ask for changes any more, so it cannot be " +
+			"approved or go on; nothing was done. Once it is rejected or cancelled, somebody else can ask again."},
 		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that decides who may do this. My operator finds out " +
 			"which one with `countersign doctor`."},
 		{workflow.ErrStaleDigest, "This card shows another plan than the one that stands now; nothing was done. Look at the " +

@@ -54,8 +54,8 @@ func ended(b *workflow.Batch) string {
 }
 
 // ranOutWords are those for a run that ends because it took longer than its approval lasts.
-const ranOutWords = "*Its approval has run out* (approval.finish_within): calls in flight finish, and what is left is asked " +
-	"for anew."
+const ranOutWords = "*Its approval has run out* (approval.finish_within): calls in flight finish, and what is left is " +
+	"asked for anew."
 
 // ranOut says whether a run is being ended because of that.
 func ranOut(b *workflow.Batch) bool { return b.Cancelling() && b.Ending.How == workflow.Done }

@@ -174,7 +174,8 @@ func auditEnd(ctx context.Context, tx *sql.Tx, a *Audited) error {
 		a.find(Finding{Seq: kept.Seq, What: "is one of several ends that are kept apart from the log, where there is one"})
 	case kept == a.Head:
 	case kept.Seq > a.Head.Seq:
-		a.find(Finding{Seq: a.Head.Seq + 1, What: fmt.Sprintf("is missing, and all behind it up to event %d: the log was cut off", kept.Seq)})
+		what := fmt.Sprintf("is missing, and all behind it up to event %d: the log was cut off", kept.Seq)
+		a.find(Finding{Seq: a.Head.Seq + 1, What: what})
 	default:
 		a.find(Finding{Seq: a.Head.Seq, What: "is not the end that was kept apart from the log"})
 	}

@@ -645,7 +645,8 @@ func TestProofsCoverAChange(t *testing.T) {
 	}
 }
 
-// A column that a migration adds holds nothing in the rows that were there before, so that their sums stay what the log says.
+// A column that a migration adds holds nothing in the rows that were there before, so that their sums stay what the log
+// says.
 func TestProofsOutliveAMigration(t *testing.T) {
 	db := open(t)
 	older := []string{"run"} // than the sums

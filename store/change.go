@@ -137,7 +137,8 @@ func (db *DB) UpdateChange(
 }
 
 // UpdateChanges applies the batch's rule and then a rule to every row in the given state, in row order, all in one
-// transaction. A refusal of the batch's rule costs no row. Rows are read in chunks, so that a large batch does not lie in memory as a whole.
+// transaction. A refusal of the batch's rule costs no row. Rows are read in chunks, so that a large batch does not lie in
+// memory as a whole.
 func (db *DB) UpdateChanges(
 	ctx context.Context, number int64, state workflow.ChangeState, each func(*workflow.Change) error,
 	rule func(*workflow.Batch) error,

@@ -14,8 +14,8 @@ import (
 // groupChanged is the kind of event that tells of a user group whose members decide who may ask or approve.
 const groupChanged = "group_changed"
 
-// NoteGroup writes down who is in a user group, when it is not who was in it when it was last read: what is remembered and the
-// event are one transaction.
+// NoteGroup writes down who is in a user group, when it is not who was in it when it was last read: what is remembered and
+// the event are one transaction.
 func (db *DB) NoteGroup(ctx context.Context, group string, members []string) error {
 	members = slices.Compact(slices.Sorted(slices.Values(members)))
 	return db.write(ctx, "note the members of "+group, func(tx *sql.Tx) error {

@@ -17,8 +17,8 @@ import (
 type OlderError struct{ Have, Known int64 }
 
 func (e *OlderError) Error() string {
-	return fmt.Sprintf("the database has schema %d and this program reads schema %d; `countersign serve` of this version brings "+
-		"it up to date at its start", e.Have, e.Known)
+	return fmt.Sprintf("the database has schema %d and this program reads schema %d; "+
+		"`countersign serve` of this version brings it up to date at its start", e.Have, e.Known)
 }
 
 // OpenReadOnly opens a database that is there for looking at it, also while a bot runs on it or as a copy elsewhere. It

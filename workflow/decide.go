@@ -302,8 +302,8 @@ func (b *Batch) decide(d Decision) {
 	b.Decisions = append(b.Decisions, d)
 }
 
-// guarded changes a batch that was approved before, if it may go on by the settings and people of today. may says whether the
-// person may do it at all; it is asked before anybody else is, and again in the transaction.
+// guarded changes a batch that was approved before, if it may go on by the settings and people of today. may says whether
+// the person may do it at all; it is asked before anybody else is, and again in the transaction.
 func (e *Engine) guarded(ctx context.Context, number int64, may, change func(*Batch) error) (*Batch, error) {
 	b, err := e.store.Batch(ctx, number)
 	if err != nil {

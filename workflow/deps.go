@@ -61,9 +61,9 @@ type Product struct {
 	LastActive string
 }
 
-// Reader reads the directory. Every error matches one of the kinds in error.go: ErrNotFound, ErrKeyRefused,
-// ErrKeyScoped, ErrUnavailable or ErrThrottled (after the reader's own retries) or is a *Refusal. Reads bound themselves, but for
-// waiting until a rate limit lets them through, which ends with the context.
+// Reader reads the directory. Every error matches one of the kinds in error.go: ErrNotFound, ErrKeyRefused, ErrKeyScoped,
+// ErrUnavailable or ErrThrottled (after the reader's own retries) or is a *Refusal. Reads bound themselves, but for waiting
+// until a rate limit lets them through, which ends with the context.
 type Reader interface {
 	// Account reads one account now.
 	Account(ctx context.Context, id string) (Account, error)
@@ -188,10 +188,14 @@ type Changes interface {
 	UpdateChange(ctx context.Context, number int64, row int, rule func(*Batch, *Change) error) (*Batch, *Change, error)
 	// UpdateChanges does the same for all rows in the given state at once: the batch rule first, so that a refusal costs
 	// nothing; then each, in row order. Used for recovery and for ending a batch.
-	UpdateChanges(ctx context.Context, number int64, in ChangeState, each func(*Change) error, rule func(*Batch) error) (*Batch, error)
+	UpdateChanges(
+		ctx context.Context, number int64, in ChangeState, each func(*Change) error, rule func(*Batch) error,
+	) (*Batch, error)
 	// Revive puts rows in line again that had ended, applying the batch's rule first; hold are the keys that they hold from
 	// now on, with the errors of Seal.
-	Revive(ctx context.Context, number int64, rows []int, hold []string, each func(*Change) error, rule func(*Batch) error) (*Batch, error)
+	Revive(
+		ctx context.Context, number int64, rows []int, hold []string, each func(*Change) error, rule func(*Batch) error,
+	) (*Batch, error)
 	// Summary counts the changes.
 	Summary(ctx context.Context, number int64) (Summary, error)
 	// Lately counts the changes that other batches of these people, as requester or author, were to make and that were asked

@@ -56,8 +56,8 @@ func (s Step) Text() []byte {
 	}{s.AccountID, s.Action, s.Directory, s.ExpectedStatus, s.From, s.Group, s.Message, s.Row, s.To})
 }
 
-// canonicalText spells a JSON object with its keys sorted (those of a struct by whoever wrote it), no white space and nothing
-// escaped that JSON does not ask to be escaped but U+2028 and U+2029 (encoding/json).
+// canonicalText spells a JSON object with its keys sorted (those of a struct by whoever wrote it), no white space and
+// nothing escaped that JSON does not ask to be escaped but U+2028 and U+2029 (encoding/json).
 func canonicalText(object any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

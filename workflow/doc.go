@@ -18,9 +18,9 @@
 //   - No call goes out for a batch that was not approved, under the digest that is stored, by as many admins as it needs,
 //     none of them its requester or its author. A run holds each step against that, and pauses where somebody has changed
 //     the database (altered.go).
-//   - How many it needs, and what nobody may do, is the policy of the settings (policy.go, guard.go). It is asked when the plan
-//     is sealed and again at each deciding click, of the people as they are then: who may not any more drops out (decide.go).
-//     What is not known counts as the stricter case.
+//   - How many it needs, and what nobody may do, is the policy of the settings (policy.go, guard.go). It is asked when the
+//     plan is sealed and again at each deciding click, of the people as they are then: who may not any more drops out
+//     (decide.go). What is not known counts as the stricter case.
 //   - Before a call goes out, the intent to make it is on disk.
 //   - An account is read right before the call and must be as the plan says; else nothing is sent and the change fails as
 //     drifted.

@@ -233,7 +233,8 @@ func (e *Engine) budget(ctx context.Context, accounts, people []string, number i
 			all[id] = true
 		}
 		if len(all) > each.limit && len(all) > before {
-			return NewReason(ReasonDayLimit, each.whose, strconv.Itoa(each.limit), strconv.Itoa(before), strconv.Itoa(len(accounts))), nil
+			return NewReason(ReasonDayLimit, each.whose,
+				strconv.Itoa(each.limit), strconv.Itoa(before), strconv.Itoa(len(accounts))), nil
 		}
 	}
 	return Reason{}, nil

@@ -225,7 +225,9 @@ func script(r rune) string {
 }
 
 // frequentScripts are looked at first.
-var frequentScripts = []string{latin, "Cyrillic", "Greek", "Armenian", "Arabic", "Hebrew", "Han", "Hiragana", "Katakana", "Hangul"}
+var frequentScripts = []string{
+	latin, "Cyrillic", "Greek", "Armenian", "Arabic", "Hebrew", "Han", "Hiragana", "Katakana", "Hangul",
+}
 
 // oneWriting says whether the scripts are used together in one language: Japanese, Korean, Chinese.
 func oneWriting(scripts []string) bool {

@@ -97,20 +97,24 @@ func (r Reason) Words() string {
 		return fmt.Sprintf("%s belongs to more than one account (%s); give the account id", f(0), f(1))
 	case ReasonMismatch:
 		if f(3) != "" {
-			return fmt.Sprintf("account %s has the address %s, not %s, which belongs to account %s; correct one of the two", f(0), f(1), f(2), f(3))
+			return fmt.Sprintf("account %s has the address %s, not %s, which belongs to account %s; correct one of the two",
+				f(0), f(1), f(2), f(3))
 		}
 		return fmt.Sprintf("account %s has the address %s, not %s; correct one of the two", f(0), f(1), f(2))
 	case ReasonNotAllowed:
 		return notAllowedWords(ActionName(f(0)), f(1))
 	case ReasonUnverified:
 		if f(1) != "" {
-			return fmt.Sprintf("the domain %s is not verified in this organisation, and it looks like %s, which is; correct it", f(0), f(1))
+			return fmt.Sprintf("the domain %s is not verified in this organisation, and it looks like %s, which is; correct it",
+				f(0), f(1))
 		}
-		return fmt.Sprintf("the domain %s is not verified in this organisation; verify it first (Atlassian admin, Settings, Domains)", f(0))
+		return fmt.Sprintf("the domain %s is not verified in this organisation; "+
+			"verify it first (Atlassian admin, Settings, Domains)", f(0))
 	case ReasonOddAddress:
 		return "look twice at the new address: " + f(0)
 	case ReasonTaken:
-		return fmt.Sprintf("%s is held by account %s (%s, %s); rename it first, in the same file", f(0), f(1), f(2), statusWord(AccountStatus(f(3))))
+		return fmt.Sprintf("%s is held by account %s (%s, %s); rename it first, in the same file",
+			f(0), f(1), f(2), statusWord(AccountStatus(f(3))))
 	case ReasonProtected:
 		if f(1) != "" {
 			return fmt.Sprintf("is in the group %s, which is protected by countersign's settings (protect)", f(1))
@@ -129,7 +133,8 @@ func (r Reason) Words() string {
 	case ReasonConflict:
 		return fmt.Sprintf("%s and, in line %s, %s on the same account; keep one of the two", f(0), f(1), f(2))
 	case ReasonParkTaken:
-		return fmt.Sprintf("exchanges its address by way of %s, which account %s holds; give that account another address first", f(0), f(1))
+		return fmt.Sprintf("exchanges its address by way of %s, which account %s holds; give that account another address first",
+			f(0), f(1))
 	case ReasonWaitsForBlocked:
 		return fmt.Sprintf("needs the address %s, which line %s was to free and cannot", f(1), f(0))
 	case ReasonClosed:
@@ -155,13 +160,16 @@ func (r Reason) Words() string {
 	case ReasonGone:
 		return fmt.Sprintf("drifted: account %s is no longer there or no longer managed; nothing was changed", f(0))
 	case ReasonOvertaken:
-		return fmt.Sprintf("a call went out and its answer got lost; the %s was %s before and is %s now; look at it in Atlassian admin", f(0), f(1), f(2))
+		return fmt.Sprintf("a call went out and its answer got lost; the %s was %s before and is %s now; "+
+			"look at it in Atlassian admin", f(0), f(1), f(2))
 	case ReasonLost:
 		return fmt.Sprintf("%s calls got lost on the way and the account shows the old value; send the row again later", f(0))
 	case ReasonCollision:
-		return fmt.Sprintf("Atlassian would not give out %s; probably an account holds it that no search shows: an unclaimed one, one in another organisation, or one being deleted; free it there, then ask again", f(0))
+		return fmt.Sprintf("Atlassian would not give out %s; probably an account holds it that no search shows: "+
+			"an unclaimed one, one in another organisation, or one being deleted; free it there, then ask again", f(0))
 	case ReasonInvalid:
-		return fmt.Sprintf("Atlassian does not accept the value (%s); correct it and send the row again", strings.Join(r.Facts, ", "))
+		return fmt.Sprintf("Atlassian does not accept the value (%s); correct it and send the row again",
+			strings.Join(r.Facts, ", "))
 	case ReasonLifecycle:
 		return lifecycleWords(r)
 	case ReasonRefused:
@@ -185,9 +193,11 @@ func (r Reason) Words() string {
 		}
 		return fmt.Sprintf("has its old address again, as the exchange could not be finished: line %s did not succeed", f(0))
 	case ReasonStuck:
-		return fmt.Sprintf("shows %s and could be given neither its new address nor %s again (%s); give it one by hand in Atlassian admin", f(0), f(1), f(2))
+		return fmt.Sprintf("shows %s and could be given neither its new address nor %s again (%s); "+
+			"give it one by hand in Atlassian admin", f(0), f(1), f(2))
 	case ReasonKept:
-		return fmt.Sprintf("has its new address, although the exchange it belongs to was put back: it could not be given the old one again (%s)", f(0))
+		return fmt.Sprintf("has its new address, although the exchange it belongs to was put back: "+
+			"it could not be given the old one again (%s)", f(0))
 	case ReasonInterrupted:
 		return "the program ended during the call; the account is being read back"
 	default:

@@ -553,7 +553,8 @@ func (r *runner) look(ctx context.Context) error {
 			return err
 		}
 	}
-	if running := b.State == Running && !b.Cancelling(); r.halted && running { // resumed: the counters of the stop rules start anew
+	// Resumed: the counters of the stop rules start anew.
+	if running := b.State == Running && !b.Cancelling(); r.halted && running {
 		r.tally = tally{}
 		r.deafSince, r.notBefore, r.lost, r.throttled = time.Time{}, time.Time{}, 0, 0
 		for _, t := range r.delayed {

@@ -7,8 +7,9 @@ import (
 )
 
 // ParseVerb reads the words of the message that came with a file: "deactivate, left the company", "rename reason: domain
-// move", "please deactivate these". The verb is the action that the message begins with, politeness aside; "" when there is none. The reason is what follows
-// "reason:" anywhere, else what follows the verb behind a comma, a semicolon, a colon, a full stop, a dash or a line break.
+// move", "please deactivate these". The verb is the action that the message begins with, politeness aside; "" when there is
+// none. The reason is what follows "reason:" anywhere, else what follows the verb behind a comma, a semicolon, a colon, a
+// full stop, a dash or a line break.
 func ParseVerb(text string) (verb ActionName, reason string) {
 	text, reason = cutReason(plainText(text))
 	rest := skipMentions(text)
