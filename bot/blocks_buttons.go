@@ -104,13 +104,7 @@ func (c card) afterwards(value string) []slack.BlockElement {
 
 // unchecked counts the rows that could not be checked.
 func unchecked(s workflow.Summary) int {
-	n := 0
-	for _, g := range s.Groups {
-		if g.State == workflow.ChangeBlocked && g.Code == workflow.ReasonCouldNotCheck {
-			n += g.Count
-		}
-	}
-	return n
+	return withReasonCode(s, workflow.ChangeBlocked, workflow.ReasonCouldNotCheck)
 }
 
 // buttonValue is what a button brings back: which batch, and which plan the person saw.

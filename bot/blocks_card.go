@@ -314,10 +314,13 @@ func (c card) counts() string {
 }
 
 // odd counts the rows that may run and whose new addresses are easily taken for others.
-func odd(s workflow.Summary) int {
+func odd(s workflow.Summary) int { return withReasonCode(s, workflow.ChangeReady, workflow.ReasonOddAddress) }
+
+// withReasonCode counts the changes in that state for that reason.
+func withReasonCode(s workflow.Summary, state workflow.ChangeState, code workflow.ReasonCode) int {
 	n := 0
 	for _, g := range s.Groups {
-		if g.State == workflow.ChangeReady && g.Code == workflow.ReasonOddAddress {
+		if g.State == state && g.Code == code {
 			n += g.Count
 		}
 	}
