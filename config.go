@@ -17,7 +17,7 @@ import (
 const defaultConfigFile = "config.yaml"
 
 // Config is what the settings file says, with the defaults filled in; config.example.yaml explains every setting. Its
-// shape mirrors the file, less the settings that this version refuses to start with ("not supported yet").
+// shape mirrors the file.
 type Config struct {
 	Slack     Slack
 	Atlassian Atlassian

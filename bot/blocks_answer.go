@@ -131,6 +131,9 @@ func account(f workflow.Found) string {
 	if f.Held != 0 {
 		s += fmt.Sprintf(" · in open batch #%d", f.Held)
 	}
+	if f.Barred.Code != "" {
+		s += "\n• " + quoted(f.Barred.Words(), causeText)
+	}
 	for _, action := range slices.Sorted(maps.Keys(f.Privileges)) {
 		if already(a, action) {
 			continue

@@ -314,7 +314,9 @@ func (c card) counts() string {
 }
 
 // odd counts the rows that may run and whose new addresses are easily taken for others.
-func odd(s workflow.Summary) int { return withReasonCode(s, workflow.ChangeReady, workflow.ReasonOddAddress) }
+func odd(s workflow.Summary) int {
+	return withReasonCode(s, workflow.ChangeReady, workflow.ReasonOddAddress)
+}
 
 // withReasonCode counts the changes in that state for that reason.
 func withReasonCode(s workflow.Summary, state workflow.ChangeState, code workflow.ReasonCode) int {

@@ -71,7 +71,9 @@ func (t thread) empty() message {
 // remedy says what to do about rows that cannot run.
 func (t thread) remedy() string {
 	all := t.Summary.State(workflow.ChangeBlocked, workflow.ChangeBad)
-	only := func(code workflow.ReasonCode) bool { return withReasonCode(t.Summary, workflow.ChangeBlocked, code) == all }
+	only := func(code workflow.ReasonCode) bool {
+		return withReasonCode(t.Summary, workflow.ChangeBlocked, code) == all
+	}
 	switch {
 	case all == 0:
 		return ""

@@ -164,6 +164,12 @@ func TestAnswersGolden(t *testing.T) {
 			workflow.Rename: {Allowed: true}, workflow.Deactivate: {Key: "externalDirectory.scim"},
 		}},
 		{Account: workflow.Account{ID: "712020:2", Status: workflow.StatusInactive}},
+		{
+			Account: workflow.Account{
+				ID: "712020:3", Name: "Cleo", Email: "ceo@example.com", Status: workflow.StatusActive, Managed: true,
+			},
+			Barred: workflow.NewReason(workflow.ReasonProtected, "ceo@example.com"),
+		},
 	}))
 	golden(t, "found_nothing", found("<!here>", nil))
 	golden(t, "domains", domains([]workflow.DomainClaim{

@@ -284,7 +284,7 @@ func (s *sockets) deafFor() time.Duration {
 	return longest
 }
 
-// Ready is nil when at least one connection stands, or stood a moment ago.
+// readyNow is nil when at least one connection stands, or stood a moment ago.
 func (s *sockets) readyNow() error {
 	var longest time.Duration
 	for i, l := range s.links {

@@ -20,6 +20,8 @@ type Found struct {
 	Account    Account
 	Privileges map[ActionName]Privilege // of the actions that are built; nil when it is not managed
 	Held       int64                    // the open batch that it belongs to, 0 when none
+	// Barred is why no batch may touch it, whatever Atlassian allows; the zero Reason when nothing that is known of it says so.
+	Barred Reason
 }
 
 // accountID is the form of an account id (user management API: AccountId).
@@ -81,6 +83,9 @@ func (e *Engine) found(ctx context.Context, a Account) (Found, error) {
 	}
 	f.Held = held[key].Batch
 	if !a.Managed {
+		return f, nil
+	}
+	if f.Barred = e.cfg.Policy.bars(a); f.Barred.Code != "" {
 		return f, nil
 	}
 	var keys []string

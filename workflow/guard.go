@@ -56,6 +56,23 @@ func (p protection) group(a Account) string {
 	return ""
 }
 
+// bars says why no batch may touch the account, whoever asks, as far as one answer about it tells: searches by words and
+// reads of one account do not tell roles and groups.
+func (p Policy) bars(a Account) Reason {
+	protected := p.protection()
+	allow := func(r Rule) bool { return r.Allow && r.When.OrgAdmins }
+	if what := protected.covers(a.ID, a.Email); what != "" {
+		return NewReason(ReasonProtected, what)
+	}
+	if group := protected.group(a); group != "" {
+		return NewReason(ReasonProtected, "", group)
+	}
+	if a.OrgAdmin && !slices.ContainsFunc(p.Rules, allow) {
+		return NewReason(ReasonOrgAdmin, a.ID)
+	}
+	return Reason{}
+}
+
 // Owners says whose own account an account is: by the person's address in Slack, or because people.accounts says so.
 type Owners struct {
 	byAddress map[string][]string // guardKey → people
