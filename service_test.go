@@ -94,24 +94,6 @@ func (h *house) begin() {
 	h.until("the bot's two connections", func() bool { return h.world.Workspace.Connections() == 2 })
 }
 
-// Whoever is told to stop while still starting has done nothing wrong: serve ends with 0.
-func TestStoppedWhileStarting(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	for _, after := range []time.Duration{0, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond} {
-		cfg := *h.cfg
-		cfg.Store.Path = filepath.Join(t.TempDir(), "countersign.db")
-		ctx, cancel := context.WithCancel(t.Context())
-		if after == 0 {
-			cancel()
-		}
-		time.AfterFunc(after, cancel)
-		if err := runServe(ctx, &cfg, zerolog.New(h.log)); err != nil {
-			t.Errorf("told to stop after %s: %v", after, err)
-		}
-	}
-}
-
 func (h *house) end() {
 	if h.stop == nil {
 		return
@@ -486,8 +468,27 @@ func TestARestartInTheMiddle(t *testing.T) {
 	h.clean()
 }
 
-// A service that is told to end before it has begun ends without an error.
-func TestAStopDuringTheStart(t *testing.T) {
+// Whoever is told to stop while still starting has done nothing wrong: serve ends with 0.
+func TestStoppedWhileStarting(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, ms := range []time.Duration{0, 1, 3, 10, 30} {
+		after := ms * time.Millisecond
+		cfg := *h.cfg
+		cfg.Store.Path = filepath.Join(t.TempDir(), "countersign.db")
+		ctx, cancel := context.WithCancel(t.Context())
+		if after == 0 {
+			cancel()
+		}
+		time.AfterFunc(after, cancel)
+		if err := runServe(ctx, &cfg, zerolog.New(h.log)); err != nil {
+			t.Errorf("told to stop after %s: %v", after, err)
+		}
+	}
+}
+
+// A service that was made, and is told to end before it runs, ends without an error.
+func TestAServiceToldToEndBeforeItRuns(t *testing.T) {
 	h := newHouse(t)
 	service, err := newService(t.Context(), h.cfg, zerolog.New(h.log))
 	if err != nil {
@@ -539,15 +540,4 @@ func TestTheDirectoryIsExported(t *testing.T) {
 		t.Errorf("accounts (-want +got):\n%s", diff)
 	}
 	h.clean()
-}
-
-// Who is told to stop before anything has begun ends as quietly as later.
-func TestStoppedBeforeItBegan(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := runServe(ctx, h.cfg, zerolog.New(h.log)); err != nil {
-		t.Errorf("%v", err)
-	}
 }

@@ -196,8 +196,8 @@ func TestTooFewApprovers(t *testing.T) {
 	}
 }
 
-// An admin's account stays blocked when Slack does not show their group any more, also after a restart.
-func TestAdminsOfAGroupThatIsNotShownAnyMore(t *testing.T) {
+// After a restart, too, the account of an admin stays blocked whose group Slack does not show any more.
+func TestAdminsNotedBeforeARestart(t *testing.T) {
 	t.Parallel()
 	p, f := somePeople()
 	f.groups["S0ADMINS"] = []string{"U0GROUP"}
