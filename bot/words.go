@@ -3,6 +3,7 @@ package bot
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/report"
@@ -51,7 +52,7 @@ func words(err error, command string, admins ...string) (text string, ok bool) {
 		return sentence(quoted(refusal.Reason.Words(), reasonText)), true
 	}
 	if held, is := errors.AsType[*workflow.HeldError](err); is {
-		return sentence(escape(held.Error())), true
+		return heldWords(held), true
 	}
 	for _, known := range []struct {
 		err  error
@@ -130,6 +131,23 @@ func guardWords(e *workflow.GuardError) string {
 			" Nothing was done. " + askAnew
 	}
 	return sentence(quoted(workflow.NewReason(e.Code, e.Facts...).Words(), reasonText)) + " Nothing was done."
+}
+
+// heldWords names the batches that stand in the way.
+func heldWords(e *workflow.HeldError) string {
+	var numbers []int64
+	for _, h := range e.Holds {
+		if !slices.Contains(numbers, h.Batch) {
+			numbers = append(numbers, h.Batch)
+		}
+	}
+	slices.Sort(numbers)
+	names := make([]string, len(numbers))
+	for i, n := range numbers {
+		names[i] = fmt.Sprintf("#%d", n)
+	}
+	return "Accounts or addresses of it belong to " + list(names) + " just now; nothing was done. " +
+		"Wait for " + plural(len(names), "that batch", "those batches") + ", then try again."
 }
 
 func needsMoreWords(e *workflow.NeedsMoreError) string {

@@ -186,3 +186,14 @@ func TestRefusedPlans(t *testing.T) {
 		}
 	}
 }
+
+// Who cannot go on because of other batches is told which.
+func TestHeldNamesTheBatches(t *testing.T) {
+	got, ok := words(fmt.Errorf("retry: %w", &workflow.HeldError{Holds: map[string]workflow.Hold{
+		"account:1": {Batch: 9, Row: 2}, "account:2": {Batch: 7, Row: 3}, "email:a@b.example": {Batch: 9, Row: 2},
+	}}), "/countersign")
+	want := "Accounts or addresses of it belong to #7 and #9 just now; nothing was done. Wait for those batches, then try again."
+	if !ok || got != want {
+		t.Errorf("%v %q, want %q", ok, got, want)
+	}
+}

@@ -150,7 +150,7 @@ func (r *runner) start(ctx context.Context) (*Batch, error) {
 			return nil
 		}
 		if b.Missing() > 0 {
-			return r.engine.pauseByBot(b, Stop{Cause: StopAltered, Note: fmt.Sprintf("it lacks %d approvals", b.Missing())})
+			return r.engine.pauseByBot(b, Stop{Cause: StopAltered, Note: fmt.Sprintf("approvals missing: %d", b.Missing())})
 		}
 		if b.OrgID != r.engine.cfg.OrgID {
 			return r.engine.pauseByBot(b, Stop{Cause: StopOtherOrg})
