@@ -22,6 +22,8 @@ const (
 	deliverRetries = 15 * time.Second       // longest
 	closedRetry    = 2 * time.Minute
 	approversRetry = time.Minute
+	endWaits       = 3 * time.Second // for the progress of a run, at most, before its end is told
+	endLooks       = 100 * time.Millisecond
 )
 
 // deliver draws batches and reports into Slack. It is level-triggered: each time it compares what the database says with

@@ -228,9 +228,29 @@ func (d *deliver) lookAtWords(ctx context.Context, l *look, card place, w *drawi
 		if _, t.Links, err = d.follow(ctx, b); err != nil {
 			return err
 		}
+		wait, err := d.progressFirst(ctx, b)
+		if err != nil || wait > 0 {
+			return together(append(failed, cmp.Or(err, error(&laterError{wait}))))
+		}
 	}
 	say(fmt.Sprintf("end/%d", run(b)), ran(b), t.end)
 	return together(failed)
+}
+
+// progressFirst is how long the end of a run has to wait, so that people read its progress first also where the run took but a
+// moment. It does not wait for what may never come: a progress that Slack does not take.
+func (d *deliver) progressFirst(ctx context.Context, b *workflow.Batch) (time.Duration, error) {
+	if time.Since(b.Ended) > endWaits {
+		return 0, nil
+	}
+	p, _, err := d.store.Post(ctx, fmt.Sprintf("batch/%d/%s", b.Number, progressName(b)))
+	if err != nil {
+		return 0, fmt.Errorf("look for the progress of batch %d: %w", b.Number, err)
+	}
+	if p.TS != "" {
+		return 0, nil
+	}
+	return endLooks, nil
 }
 
 // together joins errors; a single one stays what it is.
