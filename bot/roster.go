@@ -15,6 +15,9 @@ import (
 // addressesFor is how old the address of an admin may be by which their own account is known. It may only refuse.
 const addressesFor = 10 * time.Minute
 
+// errGroupGone is a group that Slack does not have any more.
+var errGroupGone = fmt.Errorf("%w: it is gone", workflow.ErrGroupUnreadable)
+
 var _ workflow.People = (*people)(nil)
 
 // People is who is who in Slack, for the workflow (workflow.Config.People). It can be asked once Run has learned who we are.
@@ -82,8 +85,8 @@ func (p *people) Standing(ctx context.Context, id string, admin bool) (workflow.
 }
 
 // Members reads who is in a user group; age 0 means with a read that went out after the click that the context belongs to.
-// A group that is gone has no members, one that Slack will not show is workflow.ErrGroupUnreadable, and every other error a
-// *StrangerError of kind NotCheckable.
+// A group that is gone, or that Slack will not show, is workflow.ErrGroupUnreadable: a rule must not end by deleting the
+// group that it names. Every other error is a *StrangerError of kind NotCheckable.
 func (p *people) Members(ctx context.Context, group string, age time.Duration) (members []string, err error) {
 	if age > 0 {
 		members, err = p.groups.lately(ctx, group, age)
@@ -94,7 +97,7 @@ func (p *people) Members(ctx context.Context, group string, age time.Duration) (
 	case err == nil:
 		return members, nil
 	case code == "no_such_subteam":
-		return nil, nil
+		return nil, errGroupGone
 	case code != "" && surelyNot(err):
 		return nil, fmt.Errorf("%w: %s: %s", workflow.ErrGroupUnreadable, group, code)
 	}
@@ -112,6 +115,7 @@ func (p *people) Admins(ctx context.Context) ([]workflow.Person, error) {
 		}
 		members, err := p.Members(ctx, entry, askFor)
 		switch {
+		case errors.Is(err, errGroupGone): // it makes nobody an admin any more
 		case errors.Is(err, workflow.ErrGroupUnreadable):
 			members = p.groups.ever(ctx, entry)
 		case err != nil:
