@@ -384,12 +384,12 @@ func (l *life) inBetween(cards map[int64]workspace.Message) {
 		l.rng.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
 		l.press(m, all[0], people[0])
 		l.pass(l.while(10 * time.Second))
-		switch l.rng.IntN(4) {
-		case 0:
-			l.changeSettings()
-		case 1:
-			l.changeRole(people[0])
+		switch l.rng.IntN(5) {
+		case 0, 1:
+			l.tighten(n)
 		case 2:
+			l.changeRole(people[0])
+		case 3:
 			l.changeRole(l.oneOf(people[1], simHana, simHugo))
 		default:
 			l.join(simAdmins, people[0])

@@ -67,6 +67,7 @@ type sabotage struct {
 	settings  func(*Config)
 	keeps     bool // goes by the settings that it began with, whatever they are by now
 	slack     func(http.RoundTripper) http.RoundTripper
+	people    func() func(http.RoundTripper) http.RoundTripper // makes slack for one life
 	socket    func(net.Conn) net.Conn
 	atlassian func(http.RoundTripper) http.RoundTripper
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func drawRules(rng *rand.Rand) *simRules {
 	if some(3) {
 		rule(workflow.When{Actions: []workflow.ActionName{workflow.ActionName(one("deactivate", "activate"))}}, false)
 	}
-	if some(3) {
+	if some(2) {
 		rule(workflow.When{Accounts: []string{one("@vip.example", "@New.example", "group:"+simFinance, "group:"+simGlass)}}, false)
 	}
 	if some(3) {
@@ -66,15 +67,15 @@ func drawRules(rng *rand.Rand) *simRules {
 	for _, entry := range []string{
 		"P2@old.example", "712020:acc-05", "group:" + strings.ToUpper(simGlass), "group:" + simFinance, hiddenAddress(0),
 	} {
-		if some(4) {
+		if some(5) {
 			r.protect = append(r.protect, entry)
 		}
 	}
-	if some(5) {
-		r.perDay.All = 5 + rng.IntN(8)
+	if some(4) {
+		r.perDay.All = 4 + rng.IntN(6)
 	}
-	if some(6) {
-		r.perDay.Requester = 3 + rng.IntN(6)
+	if some(4) {
+		r.perDay.Requester = 3 + rng.IntN(5)
 	}
 	if some(2) {
 		r.emergency = simOncall
@@ -96,15 +97,79 @@ func (r *simRules) put(cfg *Config) {
 	cfg.People.Accounts = r.accounts
 }
 
-// changeSettings stops the service and starts it with other settings: what waits for approval was planned by the old ones.
+// changeSettings starts the service with other settings: what waits for approval was planned by the old ones.
 func (l *life) changeSettings() {
-	l.tale.Stops++
-	l.halt("asked to")
-	time.Sleep(l.while(20 * time.Second))
 	next := drawRules(l.rng)
 	if l.rng.IntN(2) == 0 { // a limit that stays is one that can be held to the end
 		next.perDay = l.rules.perDay
 	}
+	l.restartWith(next)
+}
+
+// tighten starts the service with settings that have something against a batch that waits for approval.
+func (l *life) tighten(number int64) {
+	next := *l.rules
+	next.protect, next.rules = slices.Clone(next.protect), slices.Clone(next.rules)
+	ctx := context.Background()
+	b, err := l.db().Batch(ctx, number)
+	if err != nil {
+		l.violated("read #%d: %v", number, err)
+		return
+	}
+	changes, err := l.db().Changes(ctx, number, 0, 0)
+	if err != nil {
+		l.violated("list the rows of #%d: %v", number, err)
+		return
+	}
+	p := l.planOf(b, changes)
+	if len(p.rows) == 0 {
+		return
+	}
+	c := p.rows[l.rng.IntN(len(p.rows))]
+	var groups []string
+	for _, row := range p.rows {
+		groups = append(groups, p.groups[row.AccountID]...)
+	}
+	var known []string // groups that the check asked about, for a rule
+	for _, r := range next.rules {
+		for _, entry := range r.When.Accounts {
+			if name, is := strings.CutPrefix(entry, "group:"); is && slices.Contains(groups, name) {
+				known = append(known, entry)
+			}
+		}
+	}
+	switch n := l.rng.IntN(9); {
+	case n < 6 && len(known) > 0:
+		next.protect = append(next.protect, known...)
+	case n < 4 && len(groups) > 0:
+		next.protect = append(next.protect, "group:"+l.oneOf(groups...))
+	case n < 2:
+		next.protect = append(next.protect, l.oneOf(c.AccountID, strings.ToUpper(c.OldEmail)))
+	case n < 3 && c.NewEmail != "":
+		next.protect = append(next.protect, c.NewEmail)
+	case n < 5:
+		next.rules = append(next.rules, workflow.Rule{
+			When: workflow.When{Actions: []workflow.ActionName{c.Action}}, Approvals: 2 + l.rng.IntN(2),
+		})
+	case n < 6:
+		next.accounts = maps.Clone(next.accounts)
+		if next.accounts == nil {
+			next.accounts = map[string]string{}
+		}
+		next.accounts[l.oneOf(b.Requester.ID, simAlex, simBeth)] = c.AccountID
+	case n < 7:
+		next.rules = slices.DeleteFunc(next.rules, func(r workflow.Rule) bool { return r.Allow })
+	default:
+		next.perDay.All = 1 + l.rng.IntN(4)
+	}
+	l.restartWith(&next)
+}
+
+// restartWith stops the service and starts it with these settings.
+func (l *life) restartWith(next *simRules) {
+	l.tale.Stops++
+	l.halt("asked to")
+	time.Sleep(l.while(20 * time.Second))
 	l.tell("the service is started with other settings: %+v", *next)
 	l.rules = next
 	if !l.bad.keeps {
