@@ -128,7 +128,7 @@ func (l *life) act() {
 		l.askByFile()
 	case n < 18 && len(cards) < 6:
 		l.askByCommand()
-	case n < 56:
+	case n < 53:
 		l.onCard(cards)
 	case n < 60:
 		l.inBetween(cards)
@@ -382,8 +382,10 @@ func (l *life) inBetween(cards map[int64]workspace.Message) {
 		}
 		people := []string{simAlex, simBeth, simCarl, simDean}
 		l.rng.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
-		l.press(m, all[0], people[0])
-		l.pass(l.while(10 * time.Second))
+		if b, err := l.db().Batch(context.Background(), n); err == nil && b.Approvals > 1 {
+			l.press(m, all[0], people[0])
+			l.pass(l.while(10 * time.Second))
+		}
 		switch l.rng.IntN(5) {
 		case 0, 1:
 			l.tighten(n)
@@ -391,11 +393,19 @@ func (l *life) inBetween(cards map[int64]workspace.Message) {
 			l.changeRole(people[0])
 		case 3:
 			l.changeRole(l.oneOf(people[1], simHana, simHugo))
-		default:
+		default: // comes back, too, it may be
 			l.join(simAdmins, people[0])
+			if l.rng.IntN(3) == 0 {
+				l.pass(l.while(4 * time.Second))
+				l.press(m, all[0], people[1])
+				l.join(simAdmins, people[0])
+			}
 		}
 		l.pass(l.while(3 * time.Second))
-		l.press(m, all[0], people[1:2+l.rng.IntN(2)]...)
+		for _, each := range people[1:] {
+			l.press(m, all[0], each)
+			l.pass(l.while(5 * time.Second))
+		}
 		return
 	}
 }

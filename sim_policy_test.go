@@ -412,7 +412,7 @@ func (l *life) wrongAt(p *simPlan, clicks []simClick, last simClick) (why []stri
 		case p.ranked[c.AccountID] && !m.some(func(w *simWorld) bool { return w.lets(p, c) }):
 			wrong("line %d (%s) is an organisation admin", c.Row, c.AccountID)
 		}
-		for _, who := range []string{b.Requester.ID, b.Author.ID} {
+		for _, who := range slices.Compact([]string{b.Requester.ID, b.Author.ID}) {
 			if m.always(func(w *simWorld) bool { return w.owns(who, c) }) {
 				wrong("line %d (%s) is the own account of %s, who asked", c.Row, c.AccountID, who)
 			}

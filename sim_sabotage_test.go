@@ -210,7 +210,7 @@ func TestSimulationFindsWhatIsWrong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays some dozen lives")
 	}
-	const lives = 40
+	const lives = 25
 	for _, each := range []struct {
 		name string
 		bad  sabotage
