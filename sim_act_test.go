@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/workflow"
 )
 
 // simButton is a button of a card as people see it.
@@ -180,11 +181,16 @@ func (l *life) diskTrouble() {
 	if l.power.gone() {
 		return
 	}
-	end := func() error { return quota(l.cfg.Store.Path, allPages) }
+	pages := func(n int) error {
+		l.inTurn()
+		defer l.inTurn()
+		return quota(l.cfg.Store.Path, n)
+	}
+	end := func() error { return pages(allPages) }
 	var err error
 	if what := l.oneOf("the disk is full", "another program holds the database"); what == "the disk is full" {
 		l.tell("%s", what)
-		err = quota(l.cfg.Store.Path, noMorePages)
+		err = pages(noMorePages)
 	} else {
 		l.tell("%s", what)
 		end, err = hold(l.cfg.Store.Path)
@@ -198,6 +204,12 @@ func (l *life) diskTrouble() {
 	if err := end(); err != nil && !l.power.gone() {
 		l.t.Errorf("end the trouble with the disk: %v", err)
 	}
+}
+
+// inTurn begins a transaction and gives it up: what is done to the connection that writes, past the pool that has it, then
+// comes after what others did with it, and before what they will.
+func (l *life) inTurn() {
+	_, _ = l.service.store.Update(context.Background(), -1, func(*workflow.Batch) error { return nil }) // there is none
 }
 
 // onCard is somebody pressing something on a card: mostly who may, and what moves things on.

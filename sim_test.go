@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 80, "how many random lives TestSimulation plays")
+	simSeeds = flag.Int("sim.seeds", 75, "how many random lives TestSimulation plays")
 	simFirst = flag.Uint64("sim.first", 1, "the seed of the first one")
 	simSeed  = flag.Uint64("sim.seed", 0, "play only this one")
 )
