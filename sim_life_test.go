@@ -33,7 +33,7 @@ const (
 type tale struct {
 	Lives, Batches, Effects, Cuts, Stops, Rows, Done, Failed, Retried, Undone, Approvals, Swaps, Faults int
 
-	Resettled, Raised, Urgent, Lost, Guarded int // other settings; batches of which rules, emergencies, lost roles were part; rows
+	Resettled, Raised, Urgent, Lost, Guarded, WentOn int // other settings; batches of which rules, emergencies, lost roles were part; rows
 }
 
 func (s *tale) add(o tale) {
@@ -56,6 +56,7 @@ func (s *tale) add(o tale) {
 		{&s.Urgent, &o.Urgent},
 		{&s.Lost, &o.Lost},
 		{&s.Guarded, &o.Guarded},
+		{&s.WentOn, &o.WentOn},
 	} {
 		*each.to += *each.from
 	}

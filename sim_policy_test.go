@@ -362,6 +362,53 @@ func (l *life) legitimate(b *workflow.Batch, changes []workflow.Change) {
 		l.violated("#%d ran, and at its approval (%s): %s", b.Number, b.Approved.Sub(l.began), strings.Join(why, "; "))
 	}
 	l.ownInMany(p)
+	if !b.Resumed.IsZero() {
+		l.wentOnWell(p, clicks)
+	}
+}
+
+// wentOnWell holds the last Resume or Retry failed of a batch, if calls were seen after it, against the settings and people of
+// then. What others asked for meanwhile has no say in it.
+func (l *life) wentOnWell(p *simPlan, approvals []simClick) {
+	b := p.batch
+	l.mu.Lock()
+	clicks, later := slices.Clone(l.clicks), map[int]bool{}
+	for _, c := range l.calls {
+		if c.batch == b.Number && c.at.After(b.Resumed) {
+			later[c.row] = true
+		}
+	}
+	l.mu.Unlock()
+	if len(later) == 0 {
+		return
+	}
+	p.earlier = 0
+	why := []string{"nobody clicked"}
+	for _, c := range clicks {
+		if c.batch != b.Number || c.action != "resume" && c.action != "retry_failed" || c.at.After(b.Resumed) ||
+			b.Resumed.Sub(c.at) > deciding {
+			continue
+		}
+		m := l.cast.between(c.at, b.Resumed)
+		why = nil
+		if has, need := l.approvers(p, approvals, m), m.need(p, false); len(has) < need {
+			why = append(why, fmt.Sprintf("%d approvals of %d: %v", len(has), need, has))
+		}
+		for _, row := range p.rows {
+			switch {
+			case !later[row.Row]:
+			case m.always(func(w *simWorld) bool { return w.protects(row, p.groups[row.AccountID]) }):
+				why = append(why, fmt.Sprintf("line %d (%s) is protected", row.Row, row.AccountID))
+			case p.ranked[row.AccountID] && !m.some(func(w *simWorld) bool { return w.lets(p, row) }):
+				why = append(why, fmt.Sprintf("line %d (%s) is an organisation admin", row.Row, row.AccountID))
+			}
+		}
+		if len(why) == 0 {
+			l.tale.WentOn++
+			return
+		}
+	}
+	l.violated("#%d went on at %s: %s", b.Number, b.Resumed.Sub(l.began), strings.Join(why, "; "))
 }
 
 // planOf is what a batch is about: the rows with steps, and what the organisation knows of their accounts.
