@@ -135,8 +135,8 @@ func (c *cast) wasAdmin(id string, from, until time.Time) bool {
 	return c.between(from, until).some(func(w *simWorld) bool { return w.approver(id) })
 }
 
-// human is a name for whoever somebody is as far as anybody can know: their address, if it was the same all the time, and their
-// account, if not.
+// human is a name for whoever somebody is as far as anybody can know: their address, if it was the same all the time, and
+// their account, if not.
 func (c *cast) human(id string, from, until time.Time) string {
 	return cmp.Or(c.between(from, until).address(id), id)
 }

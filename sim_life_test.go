@@ -33,7 +33,9 @@ const (
 type tale struct {
 	Lives, Batches, Effects, Cuts, Stops, Rows, Done, Failed, Retried, Undone, Approvals, Swaps, Faults int
 
-	Resettled, Raised, Urgent, Lost, Guarded, WentOn int // other settings; batches of which rules, emergencies, lost roles were part; rows
+	// Restarts with other settings; batches for which a rule asked for more, that were emergencies, that lost an approval, that
+	// went on at a click; and rows that the settings forbid.
+	Resettled, Raised, Urgent, Lost, WentOn, Guarded int
 }
 
 func (s *tale) add(o tale) {

@@ -367,8 +367,8 @@ func (l *life) legitimate(b *workflow.Batch, changes []workflow.Change) {
 	}
 }
 
-// wentOnWell holds the last Resume or Retry failed of a batch, if calls were seen after it, against the settings and people of
-// then. What others asked for meanwhile has no say in it.
+// wentOnWell holds the last Resume or Retry failed of a batch, if calls were seen after it, against the settings and people
+// of then. What others asked for meanwhile has no say in it.
 func (l *life) wentOnWell(p *simPlan, approvals []simClick) {
 	b := p.batch
 	l.mu.Lock()
@@ -478,8 +478,8 @@ func (l *life) least() int {
 }
 
 // approvers are the different people whose approvals count at a moment: the service says so, a click of theirs on the digest
-// was seen, they were entitled when they clicked and still are, they are neither who asked nor have an address of theirs, and
-// none of it is about their own account.
+// was seen, they were entitled when they clicked and still are, they are neither who asked nor have an address of theirs,
+// and none of it is about their own account.
 func (l *life) approvers(p *simPlan, clicks []simClick, m moment) []string {
 	b := p.batch
 	asked := l.cast.between(b.Created.Add(-2*time.Minute), b.Created)
@@ -551,8 +551,8 @@ func (l *life) overBudget(p *simPlan, m moment, at time.Time) (why []string) {
 	return why
 }
 
-// earlier counts changes of the same people that surely count for changes_over_24h: calls for them were seen before, and they
-// were done.
+// earlier counts changes of the same people that surely count for changes_over_24h: calls for them were seen before, and
+// they were done.
 func (l *life) earlier(b *workflow.Batch, at time.Time) int {
 	rows := map[string]bool{}
 	l.mu.Lock()
@@ -567,8 +567,8 @@ func (l *life) earlier(b *workflow.Batch, at time.Time) int {
 	return len(rows)
 }
 
-// ownInMany looks for accounts that are somebody's own in a batch of more than one. Whose an account is may be known from ten
-// minutes before, so that only who was an admin with that address all the time until it was planned counts.
+// ownInMany looks for accounts that are somebody's own in a batch of more than one. Whose an account is may be known from
+// ten minutes before, so that only who was an admin with that address all the time until it was planned counts.
 func (l *life) ownInMany(p *simPlan) {
 	b := p.batch
 	if b.Rows < 2 {

@@ -131,7 +131,8 @@ func swallows(next http.RoundTripper) http.RoundTripper {
 func whispers(next http.RoundTripper) http.RoundTripper {
 	return transport(func(r *http.Request) (*http.Response, error) {
 		form, err := url.ParseQuery(string(taken(r)))
-		if err == nil && strings.HasSuffix(r.URL.Path, "chat.postMessage") && strings.Contains(form.Get("metadata"), "/emergency/") {
+		about := form.Get("metadata")
+		if err == nil && strings.HasSuffix(r.URL.Path, "chat.postMessage") && strings.Contains(about, "/emergency/") {
 			return answered(`{"ok":true,"channel":"` + form.Get("channel") + `","ts":"1.000001"}`), nil
 		}
 		return next.RoundTrip(r)
@@ -154,8 +155,8 @@ func drops(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// remembersPeople takes what Slack first said of people and user groups for what they are for ever, so that everybody still has
-// their role.
+// remembersPeople takes what Slack first said of people and user groups for what they are for ever, so that everybody still
+// has their role.
 func remembersPeople() func(http.RoundTripper) http.RoundTripper {
 	var mu sync.Mutex
 	first := map[string]string{} // over restarts, too

@@ -380,7 +380,8 @@ func TestAGroupOfARuleThatIsProtectedByNow(t *testing.T) {
 						When: workflow.When{Accounts: []string{"group:finance"}}, Approvals: 1,
 					}}
 				})
-				b := d.reach(d.ask("account_id,new_email\nacc-1,q1@new.example\nacc-2,q2@new.example\n").Number, workflow.AwaitingApproval)
+				b := d.ask("account_id,new_email\nacc-1,q1@new.example\nacc-2,q2@new.example\n")
+				b = d.reach(b.Number, workflow.AwaitingApproval)
 				d.end()
 				d.config.Policy.Protect = []string{"group:FINANCE"}
 				d.start()
