@@ -16,8 +16,10 @@ import (
 // calmLife is a life in which nothing goes wrong by itself, with a batch of that many rows that has been approved.
 func calmLife(t *testing.T, rows int) *life {
 	l := newLife(t, 1, sabotage{})
-	l.rough, l.need = 0, 1
-	l.cfg.Approval.Approvals, l.cfg.Approval.FinishWithin = 1, 24*time.Hour
+	l.rough, l.rules = 0, &simRules{approvals: 1}
+	l.rules.put(l.cfg)
+	l.cast.ruled(l.rules)
+	l.cfg.Approval.FinishWithin = 24 * time.Hour
 	l.cfg.Run.Workers, l.cfg.Run.Canary = 4, 1
 	l.org.SetLimit(organisation.RateLimit{PerMinute: 60, Headers: true, Seconds: true})
 	var file strings.Builder

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/workflow"
 )
 
 // simButton is a button of a card as people see it.
@@ -127,8 +129,12 @@ func (l *life) act() {
 		l.askByFile()
 	case n < 18 && len(cards) < 6:
 		l.askByCommand()
-	case n < 62:
+	case n < 53:
 		l.onCard(cards)
+	case n < 60:
+		l.inBetween(cards)
+	case n < 62:
+		l.changeSettings()
 	case n < 64:
 		l.choose()
 	case n < 67:
@@ -175,11 +181,16 @@ func (l *life) diskTrouble() {
 	if l.power.gone() {
 		return
 	}
-	end := func() error { return quota(l.cfg.Store.Path, allPages) }
+	pages := func(n int) error {
+		l.inTurn()
+		defer l.inTurn()
+		return quota(l.cfg.Store.Path, n)
+	}
+	end := func() error { return pages(allPages) }
 	var err error
 	if what := l.oneOf("the disk is full", "another program holds the database"); what == "the disk is full" {
 		l.tell("%s", what)
-		err = quota(l.cfg.Store.Path, noMorePages)
+		err = pages(noMorePages)
 	} else {
 		l.tell("%s", what)
 		end, err = hold(l.cfg.Store.Path)
@@ -193,6 +204,12 @@ func (l *life) diskTrouble() {
 	if err := end(); err != nil && !l.power.gone() {
 		l.t.Errorf("end the trouble with the disk: %v", err)
 	}
+}
+
+// inTurn begins a transaction and gives it up: what is done to the connection that writes, past the pool that has it, then
+// comes after what others did with it, and before what they will.
+func (l *life) inTurn() {
+	_, _ = l.service.store.Update(context.Background(), -1, func(*workflow.Batch) error { return nil }) // there is none
 }
 
 // onCard is somebody pressing something on a card: mostly who may, and what moves things on.
@@ -313,8 +330,12 @@ func (l *life) byWords(cards map[int64]workspace.Message) {
 
 // changeRoles is somebody gaining or losing a role, also between somebody's look at a card and their click.
 func (l *life) changeRoles() {
-	who := l.oneOf(simAlex, simBeth, simCarl, simAlx2, simHana)
-	switch l.rng.IntN(4) {
+	l.changeRole(l.oneOf(simAlex, simBeth, simCarl, simDean, simAlx2, simHana, simHugo))
+}
+
+// changeRole changes what somebody is or may do.
+func (l *life) changeRole(who string) {
+	switch l.rng.IntN(7) {
 	case 0:
 		l.tell("%s is deactivated, or comes back", who)
 		l.cast.edit(l.t, func() error {
@@ -325,22 +346,79 @@ func (l *life) changeRoles() {
 		l.cast.edit(l.t, func() error {
 			return l.slack.UpdatePerson(who, func(p *workspace.Person) { p.IsRestricted = !p.IsRestricted })
 		})
-	default:
-		l.tell("%s leaves or joins the admins", who)
+	case 2:
+		address := l.oneOf("alex@work.example", "BETH@work.example", "hana@work.example", "hugo@work.example", "p6@old.example",
+			"boss@vip.example", "", figures()[who].email, figures()[who].email)
+		l.tell("%s has the address %q", who, address)
 		l.cast.edit(l.t, func() error {
-			var users []string
-			for _, g := range l.slack.Groups() {
-				if g.ID == simAdmins {
-					users = g.Users
-				}
-			}
-			if i := slices.Index(users, who); i >= 0 {
-				users = slices.Delete(users, i, i+1)
-			} else {
-				users = append(users, who)
-			}
-			return l.slack.SetGroupMembers(simAdmins, users)
+			return l.slack.UpdatePerson(who, func(p *workspace.Person) { p.Email = address })
 		})
+	case 3:
+		l.join(l.oneOf(simLoud, simOncall), l.oneOf(simHana, simHugo, simAlex))
+	default:
+		group := simAdmins
+		if figures()[who].asks {
+			group = simHelpdesk
+		}
+		l.join(group, who)
+	}
+}
+
+// join puts somebody into a user group, or takes them out.
+func (l *life) join(group, who string) {
+	l.tell("%s leaves or joins %s", who, group)
+	l.cast.edit(l.t, func() error {
+		var users []string
+		for _, g := range l.slack.Groups() {
+			if g.ID == group {
+				users = g.Users
+			}
+		}
+		if i := slices.Index(users, who); i >= 0 {
+			users = slices.Delete(users, i, i+1)
+		} else {
+			users = append(users, who)
+		}
+		return l.slack.SetGroupMembers(group, users)
+	})
+}
+
+// inBetween is a role that somebody loses, or settings that change, between the approvals of a batch, or between somebody's
+// look at a card and their click.
+func (l *life) inBetween(cards map[int64]workspace.Message) {
+	for _, n := range slices.Sorted(maps.Keys(cards)) {
+		m := cards[n]
+		all := buttonsOf(m)
+		if len(all) == 0 || all[0].action != "approve" {
+			continue
+		}
+		people := []string{simAlex, simBeth, simCarl, simDean}
+		l.rng.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
+		if b, err := l.db().Batch(context.Background(), n); err == nil && b.Approvals > 1 {
+			l.press(m, all[0], people[0])
+			l.pass(l.while(10 * time.Second))
+		}
+		switch l.rng.IntN(5) {
+		case 0, 1:
+			l.tighten(n)
+		case 2:
+			l.changeRole(people[0])
+		case 3:
+			l.changeRole(l.oneOf(people[1], simHana, simHugo))
+		default: // comes back, too, it may be
+			l.join(simAdmins, people[0])
+			if l.rng.IntN(3) == 0 {
+				l.pass(l.while(4 * time.Second))
+				l.press(m, all[0], people[1])
+				l.join(simAdmins, people[0])
+			}
+		}
+		l.pass(l.while(3 * time.Second))
+		for _, each := range people[1:] {
+			l.press(m, all[0], each)
+			l.pass(l.while(5 * time.Second))
+		}
+		return
 	}
 }
 
@@ -403,12 +481,16 @@ func (l *life) csv() (content string, rows int, words string) {
 		var b strings.Builder
 		b.WriteString("account_id\n")
 		n := 1 + l.rng.IntN(3)
-		for _, i := range l.rng.Perm(14)[:n] {
+		for _, i := range l.rng.Perm(simAccounts)[:n] {
 			b.WriteString(l.account(i) + "\n")
 		}
 		return b.String(), n, l.oneOf("deactivate, they have left", "these") // the second is asked what is to happen
 	}
 	order := l.rng.Perm(11)
+	if l.rng.IntN(4) == 0 { // with people's own, and those of whom the settings speak
+		order = append([]int{14 + l.rng.IntN(4)}, order...)
+		l.rng.Shuffle(5, func(i, j int) { order[i], order[j] = order[j], order[i] })
+	}
 	var out [][]string
 	rename := func(i int, to string) {
 		a, _ := l.org.Account(l.account(i))
@@ -426,8 +508,13 @@ func (l *life) csv() (content string, rows int, words string) {
 		return a.Email
 	}
 	fresh := func() string {
-		if l.rng.IntN(6) == 0 {
+		switch l.rng.IntN(20) {
+		case 0, 1, 2:
 			return hiddenAddress(l.rng.IntN(3))
+		case 3:
+			return l.oneOf("dean@work.example", "hugo@work.example", "carl@work.example")
+		case 4:
+			return fmt.Sprintf("n%d@vip.example", l.rng.IntN(100000))
 		}
 		return fmt.Sprintf("n%d@new.example", l.rng.IntN(100000))
 	}
@@ -477,12 +564,12 @@ func (l *life) csv() (content string, rows int, words string) {
 	for _, row := range out {
 		b.WriteString(strings.Join(row, ",") + "\n")
 	}
-	return b.String(), len(out), l.oneOf("", "reason: a new name for all")
+	return b.String(), len(out), l.oneOf("", "reason: a new name for all", "reason: it burns")
 }
 
 // askByCommand is somebody asking for a batch of one.
 func (l *life) askByCommand() {
-	a, _ := l.org.Account(l.account(l.rng.IntN(14)))
+	a, _ := l.org.Account(l.account(l.rng.IntN(simAccounts)))
 	who := l.oneOf(simHana, simHugo, simAlex, simBeth, simNils, simGust)
 	text := fmt.Sprintf("rename %s n%d@new.example reason: married", a.Email, l.rng.IntN(100000))
 	switch l.rng.IntN(4) {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"slices"
+	"cmp"
 	"sync"
 	"testing"
 	"time"
@@ -65,14 +65,11 @@ type cast struct {
 	slack *workspace.Workspace
 
 	mu     sync.Mutex
-	admins map[string][]span // when somebody was entitled to approve
+	worlds []simWorld // each until the next
 }
 
-// span is a time; it goes on when until is zero.
-type span struct{ from, until time.Time }
-
-func newCast(t *testing.T, slack *workspace.Workspace) *cast {
-	c := &cast{slack: slack, admins: map[string][]span{}}
+func newCast(t *testing.T, slack *workspace.Workspace, rules *simRules) *cast {
+	c := &cast{slack: slack, worlds: []simWorld{{rules: rules}}}
 	all := figures()
 	var admins, helpdesk []string
 	for _, id := range everybody() {
@@ -89,6 +86,8 @@ func newCast(t *testing.T, slack *workspace.Workspace) *cast {
 	}
 	slack.AddGroup(workspace.Group{ID: simAdmins, Handle: "admins", Name: "Admins", Users: admins})
 	slack.AddGroup(workspace.Group{ID: simHelpdesk, Handle: "helpdesk", Name: "Helpdesk", Users: helpdesk})
+	slack.AddGroup(workspace.Group{ID: simLoud, Handle: "loud", Name: "Loud", Users: []string{simHana}})
+	slack.AddGroup(workspace.Group{ID: simOncall, Handle: "oncall", Name: "On call", Users: []string{simHugo}})
 	for _, channel := range []workspace.Channel{
 		{ID: simRequests, Name: "requests", Private: true, BotMember: true, Members: everybody()},
 		{ID: simReports, Name: "reports", Private: true, BotMember: true, Members: everybody()},
@@ -99,42 +98,47 @@ func newCast(t *testing.T, slack *workspace.Workspace) *cast {
 	return c
 }
 
-// edit does something to the workspace's people and groups, and notes whom it made an admin and whom no longer.
+// edit does something to the workspace's people and groups, and notes what they are like from then on.
 func (c *cast) edit(t *testing.T, do func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := do(); err != nil {
 		t.Error(err)
 	}
-	now := time.Now()
-	members := map[string]bool{simDean: true}
-	for _, g := range c.slack.Groups() {
-		if g.ID == simAdmins {
-			for _, id := range g.Users {
-				members[id] = true
-			}
-		}
-	}
+	c.changed(c.worlds[len(c.worlds)-1].rules)
+}
+
+// ruled notes that the settings are other ones from now on.
+func (c *cast) ruled(rules *simRules) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changed(rules)
+}
+
+// changed begins a new world. The caller holds mu.
+func (c *cast) changed(rules *simRules) {
+	w := simWorld{from: time.Now(), rules: rules, people: map[string]workspace.Person{}, groups: map[string][]string{}}
 	for _, p := range c.slack.People() {
-		may := members[p.ID] && !p.Deleted && !p.IsBot && !p.IsRestricted && p.Email != ""
-		spans := c.admins[p.ID]
-		open := len(spans) > 0 && spans[len(spans)-1].until.IsZero()
-		switch {
-		case may && !open:
-			c.admins[p.ID] = append(spans, span{from: now})
-		case !may && open:
-			spans[len(spans)-1].until = now
-		}
+		w.people[p.ID] = p
 	}
+	for _, g := range c.slack.Groups() {
+		w.groups[g.ID] = g.Users
+	}
+	if c.worlds[0].people == nil { // the first one begins now
+		c.worlds = nil
+	}
+	c.worlds = append(c.worlds, w)
 }
 
 // wasAdmin says whether somebody was entitled to approve at any moment of a time.
 func (c *cast) wasAdmin(id string, from, until time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.ContainsFunc(c.admins[id], func(s span) bool {
-		return !s.from.After(until) && (s.until.IsZero() || !s.until.Before(from))
-	})
+	return c.between(from, until).some(func(w *simWorld) bool { return w.approver(id) })
+}
+
+// human is a name for whoever somebody is as far as anybody can know: their address, if it was the same all the time, and
+// their account, if not.
+func (c *cast) human(id string, from, until time.Time) string {
+	return cmp.Or(c.between(from, until).address(id), id)
 }
 
 // restore makes everybody what they were at the beginning.
@@ -149,12 +153,20 @@ func (c *cast) restore(t *testing.T) {
 			if f.asks {
 				helpdesk = append(helpdesk, id)
 			}
-			err := c.slack.UpdatePerson(id, func(p *workspace.Person) { p.Deleted, p.IsRestricted = f.gone, f.guest })
+			err := c.slack.UpdatePerson(id, func(p *workspace.Person) {
+				p.Deleted, p.IsRestricted, p.Email = f.gone, f.guest, f.email
+			})
 			if err != nil {
 				return err
 			}
 		}
 		if err := c.slack.SetGroupMembers(simAdmins, admins); err != nil {
+			return err
+		}
+		if err := c.slack.SetGroupMembers(simLoud, []string{simHana}); err != nil {
+			return err
+		}
+		if err := c.slack.SetGroupMembers(simOncall, []string{simHugo}); err != nil {
 			return err
 		}
 		return c.slack.SetGroupMembers(simHelpdesk, helpdesk)

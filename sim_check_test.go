@@ -118,9 +118,6 @@ func sameCall(s workflow.Step, kind, to string) bool {
 	return false
 }
 
-// approvals is how many different people a batch needs.
-func (l *life) approvals(*workflow.Batch) int { return l.need }
-
 // approved says whether enough people approved the batch: by clicks that the simulator saw, on the digest that stands, of
 // people who were entitled to it then, none of them requester or author, each human once.
 func (l *life) approved(b *workflow.Batch, call simCall) {
@@ -128,21 +125,27 @@ func (l *life) approved(b *workflow.Batch, call simCall) {
 	clicks := slices.Clone(l.clicks)
 	l.mu.Unlock()
 	var humans []string
+	want := 100 // at least, whatever the rules say
+	for _, w := range l.cast.between(b.Created, call.at) {
+		if want = min(want, w.rules.approvals); w.rules.emergency != "" {
+			want = 1
+		}
+	}
 	for _, c := range clicks {
 		if c.action != "approve" || c.batch != b.Number || c.digest != b.Digest || c.digest == "" ||
-			sameHuman(c.who, b.Requester.ID) || sameHuman(c.who, b.Author.ID) {
+			c.who == b.Requester.ID || c.who == b.Author.ID {
 			continue
 		}
 		until := c.at.Add(deciding)
 		if until.After(call.at) {
 			until = call.at
 		}
-		human := figures()[c.who].human
+		human := l.cast.human(c.who, c.at, until)
 		if l.cast.wasAdmin(c.who, c.at, until) && !slices.Contains(humans, human) {
 			humans = append(humans, human)
 		}
 	}
-	if want := l.approvals(b); len(humans) < want {
+	if len(humans) < want {
 		l.violated("a call for #%d, line %d with %d approvals of %d: %v", b.Number, call.row, len(humans), want, humans)
 	}
 }
@@ -156,12 +159,20 @@ func (l *life) compare() {
 		return
 	}
 	effects := l.attribute()
+	l.remembers(batches)
+	l.withinDay()
 	for _, b := range batches {
 		changes, err := l.db().Changes(ctx, b.Number, 0, 0)
 		if err != nil {
 			l.violated("list the rows of #%d: %v", b.Number, err)
 		}
 		l.comesFrom(b)
+		if l.called(b.Number) {
+			l.legitimate(b, changes)
+		}
+		if len(b.Dropped) > 0 {
+			l.tale.Lost++
+		}
 		l.tale.Batches++
 		l.tale.Approvals += len(b.Approvers())
 		if b.Run > 1 {
@@ -173,6 +184,12 @@ func (l *life) compare() {
 		// An undone row of this batch is not looked at as it is now, but as this batch's effects left it.
 		for _, c := range changes {
 			l.tale.Rows++
+			if slices.Contains([]workflow.ReasonCode{
+				workflow.ReasonProtected, workflow.ReasonOrgAdmin, workflow.ReasonOwnAccount, workflow.ReasonOwnAlone,
+				workflow.ReasonDayLimit,
+			}, c.Reason.Code) {
+				l.tale.Guarded++
+			}
 			l.compareRow(b, c, effects[[2]int64{b.Number, int64(c.Row)}])
 		}
 		if len(changes) != b.Rows && b.Digest != "" {
@@ -304,6 +321,13 @@ func (l *life) compareRow(b *workflow.Batch, c workflow.Change, effects []organi
 	if len(effects) > 1 && len(c.Steps) == 1 && !c.Back && !touched && !l.circled(b) {
 		l.violated("%s", says)
 	}
+}
+
+// called says whether a call was seen for a batch.
+func (l *life) called(batch int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.calls, func(c simCall) bool { return c.batch == batch })
 }
 
 // circled says whether a batch exchanges addresses: then a row may be done and put back.
@@ -439,6 +463,11 @@ func (l *life) untold() []string {
 		if b.Digest != "" {
 			share(fmt.Sprintf("batch-%d-plan.csv", b.Number), -1)
 		}
+		if b.Emergency {
+			if left := l.untoldOfEmergency(b); len(left) > 0 {
+				missing("#%d is an emergency, and %v were not told", b.Number, left)
+			}
+		}
 		if b.State == workflow.Empty {
 			one("empty")
 		}
@@ -551,7 +580,9 @@ func (l *life) settle() {
 					continue
 				}
 			}
-			if err := l.moveOn(b, cards[b.Number]); err != nil {
+			key := fmt.Sprint("moved ", b.Number)
+			waiting[key]++
+			if err := l.moveOn(b, cards[b.Number], waiting[key]); err != nil {
 				l.tell("#%d (%s): %v", b.Number, b.State, err)
 			}
 		}
@@ -566,8 +597,11 @@ func (l *life) settle() {
 }
 
 // moveOn is whoever may pressing what a batch waits for.
-func (l *life) moveOn(b *workflow.Batch, card workspace.Message) error {
+func (l *life) moveOn(b *workflow.Batch, card workspace.Message, tries int) error {
 	want := map[workflow.State]string{workflow.AwaitingApproval: "approve", workflow.Paused: "resume"}[b.State]
+	if want == "resume" && tries > 10 { // the settings of today may not let it go on
+		want = "cancel"
+	}
 	if want == "" || b.Cancelling() || want == "approve" && l.rng.IntN(4) == 0 {
 		return nil
 	}
@@ -578,14 +612,14 @@ func (l *life) moveOn(b *workflow.Batch, card workspace.Message) error {
 	}
 	var may []string
 	for _, who := range []string{simAlex, simBeth, simCarl, simDean} {
-		if !sameHuman(who, b.Requester.ID) && !sameHuman(who, b.Author.ID) {
+		if want == "cancel" || !sameHuman(who, b.Requester.ID) && !sameHuman(who, b.Author.ID) {
 			may = append(may, who)
 		}
 	}
 	l.rng.Shuffle(len(may), func(i, j int) { may[i], may[j] = may[j], may[i] })
 	n := 1
 	if want == "approve" {
-		n = l.approvals(b)
+		n = b.Approvals
 	}
 	l.press(card, all[i], may[:min(n, len(may))]...)
 	return nil

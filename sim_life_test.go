@@ -32,6 +32,10 @@ const (
 // tale counts what lives were made of, so that lives in which nothing happens are noticed.
 type tale struct {
 	Lives, Batches, Effects, Cuts, Stops, Rows, Done, Failed, Retried, Undone, Approvals, Swaps, Faults int
+
+	// Restarts with other settings; batches for which a rule asked for more, that were emergencies, that lost an approval, that
+	// went on at a click; and rows that the settings forbid.
+	Resettled, Raised, Urgent, Lost, WentOn, Guarded int
 }
 
 func (s *tale) add(o tale) {
@@ -49,6 +53,12 @@ func (s *tale) add(o tale) {
 		{&s.Approvals, &o.Approvals},
 		{&s.Swaps, &o.Swaps},
 		{&s.Faults, &o.Faults},
+		{&s.Resettled, &o.Resettled},
+		{&s.Raised, &o.Raised},
+		{&s.Urgent, &o.Urgent},
+		{&s.Lost, &o.Lost},
+		{&s.Guarded, &o.Guarded},
+		{&s.WentOn, &o.WentOn},
 	} {
 		*each.to += *each.from
 	}
@@ -58,7 +68,9 @@ func (s *tale) add(o tale) {
 type sabotage struct {
 	approve   []string // who tries to approve everything, besides those who may
 	settings  func(*Config)
+	keeps     bool // goes by the settings that it began with, whatever they are by now
 	slack     func(http.RoundTripper) http.RoundTripper
+	people    func() func(http.RoundTripper) http.RoundTripper // makes slack for one life
 	socket    func(net.Conn) net.Conn
 	atlassian func(http.RoundTripper) http.RoundTripper
 }
@@ -82,7 +94,7 @@ type life struct {
 	}
 	cfg   *Config
 	log   *journal
-	need  int
+	rules *simRules // the settings of approval just now, of which cfg has a copy
 	began time.Time
 
 	power   *power
@@ -101,9 +113,11 @@ type life struct {
 	story    []string
 	wrong    []string // what must never happen and did
 	calls    []simCall
-	attempts map[string]bool // for which a call was seen
-	together map[string]bool // accounts that two batches were about to lock out at the same moment
-	throttle map[string]int  // 429s that are faults of ours, by method and path
+	attempts map[string]bool  // for which a call was seen
+	together map[string]bool  // accounts that two batches were about to lock out at the same moment
+	askedBy  map[int64]string // who asked for a batch, once all is over
+	done     map[string]bool  // batch/row, the same
+	throttle map[string]int   // 429s that are faults of ours, by method and path
 	clicks   []simClick
 	files    map[string]simFile // by the ts of their messages
 	commands []simCommand
@@ -153,8 +167,9 @@ type simStray struct {
 func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 	l := &life{
 		t: t, seed: seed, bad: bad, log: &journal{}, began: time.Now(), files: map[string]simFile{},
-		attempts: map[string]bool{}, together: map[string]bool{}, throttle: map[string]int{},
-		rng: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
+		attempts: map[string]bool{}, together: map[string]bool{}, throttle: map[string]int{}, askedBy: map[int64]string{},
+		done: map[string]bool{},
+		rng:  rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
 	}
 	var err error
 	l.slack, err = workspace.New(workspace.Config{BaseURL: simSlack, Rand: rand.New(rand.NewPCG(seed, 3))})
@@ -175,7 +190,8 @@ func newLife(t *testing.T, seed uint64, bad sabotage) *life {
 		t.Fatal(err)
 	}
 	l.populate()
-	l.cast = newCast(t, l.slack)
+	l.rules = drawRules(l.rng)
+	l.cast = newCast(t, l.slack, l.rules)
 	n := &l.network
 	n.listener, n.served = newPipes(), make(chan struct{})
 	n.server = &http.Server{Handler: l.slack.Handler(), ReadHeaderTimeout: time.Minute}
@@ -197,8 +213,7 @@ func (l *life) settings(path string) {
 	cfg.Atlassian.APIURL, cfg.Atlassian.OrgID, cfg.Atlassian.APIKey = simAtlassian, simOrg, newSecret(simKey)
 	cfg.People.Admins, cfg.People.Requesters = []string{simAdmins, simDean}, []string{simHelpdesk}
 	cfg.Channels.Requests, cfg.Channels.Reports = simRequests, simReports
-	l.need = 1 + l.rng.IntN(2)
-	cfg.Approval.Approvals = l.need
+	l.rules.put(cfg)
 	cfg.Approval.ExpiresAfter, cfg.Approval.StartWithin = 20*time.Minute, 15*time.Minute
 	cfg.Approval.FinishWithin = []time.Duration{10 * time.Minute, 3 * time.Hour}[l.rng.IntN(2)]
 	cfg.Run.Workers, cfg.Run.Canary = 1+l.rng.IntN(4), l.rng.IntN(3)
@@ -215,16 +230,30 @@ func (l *life) settings(path string) {
 	l.cfg = cfg
 }
 
-// populate makes the accounts: most can be changed, some cannot.
+// populate makes the accounts: most can be changed, some cannot, and some are of people whom the settings know.
 func (l *life) populate() {
-	l.org.AddDomain(organisation.Domain{Name: "old.example", Status: "verified"})
-	l.org.AddDomain(organisation.Domain{Name: "new.example", Status: "verified"})
-	for i := range 14 {
+	for _, name := range []string{"old.example", "new.example", "vip.example", "work.example"} {
+		l.org.AddDomain(organisation.Domain{Name: name, Status: "verified"})
+	}
+	groups := map[string]string{}
+	for _, name := range []string{simFinance, simGlass} {
+		g, err := l.org.AddGroup(organisation.Group{Name: name})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		groups[name] = g.ID
+	}
+	for i := range simAccounts {
 		a := organisation.Account{
-			ID: fmt.Sprintf("712020:acc-%02d", i), Name: fmt.Sprintf("Person %d", i), Email: fmt.Sprintf("p%d@old.example", i),
-			Managed: true,
+			ID: l.account(i), Name: fmt.Sprintf("Person %d", i), Email: fmt.Sprintf("p%d@old.example", i), Managed: true,
 		}
 		switch i {
+		case 3:
+			a.Groups = []string{groups[simFinance]}
+		case 4:
+			a.Groups = []string{groups[simGlass], groups[simFinance]}
+		case 8:
+			a.OrgAdmin = true
 		case 9, 10: // cannot be locked out, which no check can see
 			a.LifecycleErrors = []organisation.LifecycleError{{Code: "billingAdmin", Message: "The last billing contact."}}
 		case 11:
@@ -233,6 +262,12 @@ func (l *life) populate() {
 			a.Managed = false
 		case 13:
 			a.Status = "inactive"
+		case 14: // 14 to 16 are people's own, the last one because the settings say so
+			a.Email = "hana@work.example"
+		case 15:
+			a.Email = "Beth@work.example"
+		case 17:
+			a.Email = "boss@vip.example"
 		}
 		if err := l.org.Put(a); err != nil {
 			l.t.Fatal(err)
@@ -245,6 +280,9 @@ func (l *life) populate() {
 		}
 	}
 }
+
+// simAccounts is how many accounts there are that files are about.
+const simAccounts = 18
 
 func hiddenAddress(i int) string { return fmt.Sprintf("hidden%d@new.example", i) }
 

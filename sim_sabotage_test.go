@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // transport is a RoundTripper made of a function.
@@ -125,6 +127,18 @@ func swallows(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
+// whispers loses what admins are told of an emergency, and takes it for posted.
+func whispers(next http.RoundTripper) http.RoundTripper {
+	return transport(func(r *http.Request) (*http.Response, error) {
+		form, err := url.ParseQuery(string(taken(r)))
+		about := form.Get("metadata")
+		if err == nil && strings.HasSuffix(r.URL.Path, "chat.postMessage") && strings.Contains(about, "/emergency/") {
+			return answered(`{"ok":true,"channel":"` + form.Get("channel") + `","ts":"1.000001"}`), nil
+		}
+		return next.RoundTrip(r)
+	})
+}
+
 // drops leaves the last row out of every file of results.
 func drops(next http.RoundTripper) http.RoundTripper {
 	return transport(func(r *http.Request) (*http.Response, error) {
@@ -139,6 +153,45 @@ func drops(next http.RoundTripper) http.RoundTripper {
 		}
 		return next.RoundTrip(r)
 	})
+}
+
+// remembersPeople takes what Slack first said of people and user groups for what they are for ever, so that everybody still
+// has their role.
+func remembersPeople() func(http.RoundTripper) http.RoundTripper {
+	var mu sync.Mutex
+	first := map[string]string{} // over restarts, too
+	return func(next http.RoundTripper) http.RoundTripper {
+		return transport(func(r *http.Request) (*http.Response, error) {
+			body := taken(r)
+			form, err := url.ParseQuery(string(body))
+			if err != nil || !strings.HasSuffix(r.URL.Path, "users.info") && !strings.HasSuffix(r.URL.Path, "usergroups.users.list") {
+				return next.RoundTrip(r)
+			}
+			key := r.URL.Path + form.Get("user") + form.Get("usergroup")
+			mu.Lock()
+			known := first[key]
+			mu.Unlock()
+			if known != "" {
+				return answered(known), nil
+			}
+			answer, err := next.RoundTrip(r)
+			if err != nil || answer.StatusCode != http.StatusOK {
+				return answer, err
+			}
+			raw, err := io.ReadAll(answer.Body)
+			if err != nil {
+				return nil, err
+			}
+			_ = answer.Body.Close()
+			if bytes.Contains(raw, []byte(`"ok":true`)) {
+				mu.Lock()
+				first[key] = string(raw)
+				mu.Unlock()
+			}
+			answer.Body = io.NopCloser(bytes.NewReader(raw))
+			return answer, nil
+		})
+	}
 }
 
 // mistaken takes people who may not approve for somebody who may.
@@ -182,13 +235,33 @@ func TestSimulationFindsWhatIsWrong(t *testing.T) {
 			},
 			"approvals of",
 		},
+		{"knows people as they were", sabotage{people: remembersPeople}, "at its approval"},
+		{"knows settings as they were", sabotage{keeps: true}, "at its approval"},
+		{"has no rules", sabotage{settings: func(c *Config) { c.Approval.Rules = nil }}, "approvals of"},
+		{"protects nothing", sabotage{settings: func(c *Config) { c.Protect = nil }}, "is protected"},
+		{"has no limit of a day", sabotage{settings: func(c *Config) { c.Limits.PerDay = workflow.PerDay{} }}, "in a day"},
+		{
+			"lets organisation admins be changed",
+			sabotage{settings: func(c *Config) {
+				c.Approval.Rules = append(c.Approval.Rules, workflow.Rule{
+					When: workflow.When{OrgAdmins: true}, Allow: true, Approvals: 1,
+				})
+			}},
+			"is an organisation admin",
+		},
+		{"does not know whose accounts are whose", sabotage{settings: func(c *Config) { c.People.Accounts = nil }}, "own account"},
+		{"tells nobody of emergencies", sabotage{slack: whispers}, "were not told"},
 		{"needs one approval less", sabotage{settings: func(c *Config) { c.Approval.Approvals = 1 }}, "approvals of"},
 	} {
 		t.Run(each.name, func(t *testing.T) {
 			t.Parallel()
 			for seed := uint64(1); seed <= lives; seed++ {
 				var l *life
-				synctest.Test(t, func(t *testing.T) { l = play(t, seed, each.bad) })
+				bad := each.bad
+				if bad.people != nil {
+					bad.slack = bad.people()
+				}
+				synctest.Test(t, func(t *testing.T) { l = play(t, seed, bad) })
 				if strings.Contains(strings.Join(l.wrong, "\n"), each.says) && len(l.wrong) > 0 {
 					t.Logf("found with seed %d: %s", seed, l.wrong[0])
 					return

@@ -119,6 +119,10 @@ const askAnew = "Withdraw or cancel the batch if it is still open, and ask again
 func guardWords(e *workflow.GuardError) string {
 	switch e.Code {
 	case workflow.ReasonProtected:
+		if len(e.Rows) == 0 { // it is known that some are in a group, and not which
+			return "An account in it " + quoted(workflow.NewReason(e.Code, e.Facts...).Words(), reasonText) +
+				" by now; nothing was done. " + askAnew
+		}
 		return "The settings protect what is in " + plural(len(e.Rows), "line ", "lines ") + lines(e.Rows) +
 			" by now; nothing was done. " + askAnew
 	case workflow.ReasonOwnAlone:

@@ -176,6 +176,10 @@ func TestRefusedPlans(t *testing.T) {
 		"The settings protect what is in lines 4 and 5 by now; nothing was done. " + askAnew: &workflow.GuardError{
 			Code: workflow.ReasonProtected, Rows: []int{4, 5},
 		},
+		"An account in it is in the group finance, which is protected by countersign's settings (protect) by now; " +
+			"nothing was done. " + askAnew: &workflow.GuardError{
+			Code: workflow.ReasonProtected, Facts: []string{"", "finance"},
+		},
 		"It now needs 2 approvals, and has 1 (more than 5 changes, here 8). Nothing was done. " + askAnew://
 		&workflow.NeedsMoreError{Has: 1, Need: 2, Why: why},
 		"The approval of <@U0ALICE> does not count any more, as who gave it may not approve now. It now needs 1 approval, " +

@@ -370,11 +370,11 @@ func (e *Engine) demand(ctx context.Context, b *Batch, asker Asker) (Demand, err
 
 // asker finds out what the rules ask about who asked for the batch. What is known of user groups may be as old as age. An
 // emergency without a reason of the requester's own is none: not one of a batch that was made of another one, but for the
-// rest of it.
+// rest of it. Nor does a batch become one later on: nobody would be told.
 func (e *Engine) asker(ctx context.Context, b *Batch, age time.Duration) (Asker, error) {
 	a, err := e.cfg.Policy.Asker(ctx, e.cfg.People, b.Requester.ID, b.Author.ID, age)
 	own := b.Follows == 0 || b.Link == LinkRest
-	a.Emergency = a.Emergency && own && strings.TrimSpace(b.Reason) != ""
+	a.Emergency = a.Emergency && (b.Emergency || b.State == Planning) && own && strings.TrimSpace(b.Reason) != ""
 	return a, err
 }
 

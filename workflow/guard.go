@@ -185,8 +185,12 @@ func (e *Engine) guardPlan(
 	policy := e.cfg.Policy
 	protected, own := policy.protection(), NewOwners(people, policy.Accounts)
 	for _, name := range policy.Groups() { // of a rule's groups the stricter case is taken; of protected ones nothing is known
-		if !slices.Contains(b.Traits.Asked, name) && protected.groups[name] {
+		switch {
+		case !protected.groups[name]:
+		case !slices.Contains(b.Traits.Asked, name):
 			return nil, nil, &GuardError{Code: ReasonStalePolicy, Facts: []string{name}}
+		case slices.Contains(b.Traits.Groups, name): // it was a rule's when the plan was made
+			return nil, nil, &GuardError{Code: ReasonProtected, Facts: []string{"", name}}
 		}
 	}
 	if !policy.allowsAll(b.Traits, asker) {

@@ -358,3 +358,98 @@ func TestAnEmergencyHasAReasonOfItsOwn(t *testing.T) {
 		}
 	})
 }
+
+// Who was known to be in a group because a rule asked about it is known to be in it when it is protected later on, too.
+func TestAGroupOfARuleThatIsProtectedByNow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		member string // the account that is in the group
+		want   workflow.ReasonCode
+	}{
+		{"with a member", "acc-2", workflow.ReasonProtected},
+		{"without", "acc-4", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o, _ := people(4)
+				o.set(tt.member, func(a *workflow.Account) { a.Groups = []string{"Finance"} })
+				d, _ := office(t, o, func(c *workflow.Config) {
+					c.Policy.Rules = []workflow.Rule{{
+						When: workflow.When{Accounts: []string{"group:finance"}}, Approvals: 1,
+					}}
+				})
+				b := d.ask("account_id,new_email\nacc-1,q1@new.example\nacc-2,q2@new.example\n")
+				b = d.reach(b.Number, workflow.AwaitingApproval)
+				d.end()
+				d.config.Policy.Protect = []string{"group:FINANCE"}
+				d.start()
+				_, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Approve, b.Digest, "")
+				if tt.want != "" {
+					guarded(t, err, tt.want)
+				} else if err != nil {
+					t.Errorf("a plan without members: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// An emergency is one from the beginning, so that every admin hears of it: nobody joins the group to get a plan through.
+func TestWhoJoinsTheEmergencyGroupLaterHasNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(3)
+		d, s := office(t, o, func(c *workflow.Config) { c.Policy.Emergency = "S0ONCALL" })
+		s.set(func(s *staff) { s.groups = map[string][]string{"S0ONCALL": {}} })
+		b, err := d.engine.Submit(t.Context(), hana, workflow.Request{
+			Requester: hana.Person, Reason: "as agreed", Source: workflow.Source{Kind: workflow.SourceFile, FileName: "x.csv"},
+			Original: []byte(file),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = d.reach(b.Number, workflow.AwaitingApproval)
+		d.end()
+		d.config.Policy.Rules = []workflow.Rule{{When: workflow.When{ChangesOver: new(1)}, Approvals: 2}}
+		d.start()
+		s.set(func(s *staff) { s.groups["S0ONCALL"] = []string{"U0HANA"} })
+		if got := d.decide(b, alice, nil); got.State != workflow.AwaitingApproval || got.Approvals != 2 {
+			t.Errorf("%s with %d approvals, emergency %v", got.State, got.Approvals, got.Emergency)
+		}
+		d.decide(b, bob, nil)
+		d.reach(b.Number, workflow.Done)
+	})
+}
+
+// A retry may not touch more accounts in a day than are allowed either: what its own batch has touched before counts.
+func TestARetryIsWithinTheLimitOfADay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(6)
+		d, _ := office(t, o, func(c *workflow.Config) {
+			c.Policy.PerDay = workflow.PerDay{All: 5}
+			c.Run = workflow.RunLimits{Workers: 1, Canary: 0}
+		})
+		lines := strings.SplitAfter(file, "\n")
+		part := func(from, to int) string { return lines[0] + strings.Join(lines[from:to+1], "") }
+		first := d.reach(d.ask(part(1, 4)).Number, workflow.AwaitingApproval)
+		address := o.account("acc-4").Email
+		o.set("acc-4", func(a *workflow.Account) { a.Email = "elsewhere@old.example" })
+		d.decide(first, alice, nil)
+		d.reach(first.Number, workflow.Done) // line 5 has drifted, and no call was made for it
+		second := d.reach(d.ask(part(5, 6)).Number, workflow.AwaitingApproval)
+		d.decide(second, alice, nil)
+		d.reach(second.Number, workflow.Done)
+		o.set("acc-4", func(a *workflow.Account) { a.Email = address })
+		if _, err := d.engine.Retry(t.Context(), first.Number, alice); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		d.reach(first.Number, workflow.Done)
+		if n := len(o.happened()); n != 5 {
+			t.Errorf("%d accounts were touched, 5 may be; the retry left %v", n, d.rows(first.Number))
+		}
+	})
+}

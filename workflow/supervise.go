@@ -486,7 +486,8 @@ func (e *Engine) checker(
 	}
 	if e.cfg.Policy.PerDay != (PerDay{}) {
 		c.Budget = func(ctx context.Context, accounts []string) (Reason, error) {
-			return e.budget(ctx, accounts, []string{b.Requester.ID, b.Author.ID}, b.Number)
+			const none = 0 // for a retry counts what its own batch has touched, too
+			return e.budget(ctx, accounts, []string{b.Requester.ID, b.Author.ID}, none)
 		}
 	}
 	return c, nil
