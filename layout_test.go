@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -20,51 +21,114 @@ import (
 
 const module = "github.com/countersign/countersign"
 
-// layout says what the files of a folder (and of those below it) may import besides the standard library: packages of
-// ours by folder, modules of others by path. Arrows point one way: workflow knows nobody, sandbox knows none of us.
-var layout = map[string]struct{ ours, others []string }{
-	".": {
-		ours: []string{"atlassian", "bot", "report", "sandbox", "store", "workflow"},
-		others: []string{
-			"github.com/gorilla/websocket", "github.com/robfig/cron/v3", "github.com/rs/zerolog", "github.com/slack-go/slack",
-			"github.com/spf13/cobra",
-			"go.yaml.in/yaml/v4", "golang.org/x/sync", "golang.org/x/sys",
+// layout is what the files of each package may import besides the standard library: packages of ours by folder ("x/..." is
+// x and everything below it; as a key: everything below), modules of others by path. Arrows point one way: workflow knows nobody, sandbox knows none of
+// us. A package that is not in the table may not be made.
+var layout = map[string]place{
+	".":     {ours: []string{"cli"}},
+	"agent": {ours: []string{"report", "workflow", "workflow/sheet"}, others: []string{"github.com/rs/zerolog"}},
+	"atlassian": {
+		ours:   []string{"atlassian/pace", "workflow", "workflow/action"},
+		others: []string{"github.com/rs/zerolog", "golang.org/x/sync", "golang.org/x/time"},
+	},
+	"atlassian/pace": {others: []string{"github.com/rs/zerolog", "golang.org/x/time"}},
+	"bot":            {ours: []string{"bot/...", "report", "workflow", "workflow/action", "workflow/sheet"}, others: slackModules},
+	"bot/command":    {ours: []string{"bot/slackapi", "workflow", "workflow/action", "workflow/sheet"}, others: slackModules},
+	"bot/deliver": {
+		ours: []string{
+			"bot/people", "bot/slackapi", "bot/view", "report", "workflow", "workflow/action", "workflow/sheet",
 		},
+		others: slackModules,
 	},
-	"atlassian": {ours: []string{"workflow"}, others: []string{"github.com/rs/zerolog", "golang.org/x/time"}},
-	"bot": {
-		ours: []string{"report", "workflow"},
-		others: []string{
-			"github.com/gorilla/websocket", "github.com/rs/zerolog", "github.com/slack-go/slack",
-			"golang.org/x/sync", "golang.org/x/time",
+	"bot/people":   {ours: []string{"bot/slackapi", "workflow", "workflow/action", "workflow/sheet"}, others: slackModules},
+	"bot/slackapi": {others: slackModules},
+	"bot/view":     {ours: []string{"bot/slackapi", "report", "workflow", "workflow/action", "workflow/sheet"}, others: slackModules},
+	"cli": {
+		ours: []string{
+			"agent", "atlassian", "bot", "bot/command", "bot/slackapi", "report", "sandbox", "service", "settings", "store/...",
+			"workflow/...",
 		},
+		others: slices.Concat(slackModules, []string{
+			"github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v4", "golang.org/x/term",
+		}),
 	},
-	"report":  {ours: []string{"workflow"}, others: []string{"github.com/robfig/cron/v3", "github.com/rs/zerolog"}},
-	"sandbox": {ours: []string{"sandbox"}, others: []string{"github.com/gorilla/websocket"}},
-	"store": {
-		ours:   []string{"report", "workflow"},
-		others: []string{"github.com/pressly/goose/v3", "github.com/rs/zerolog", "modernc.org/sqlite"},
+	"report": {
+		ours:   []string{"workflow", "workflow/sheet"},
+		others: []string{"github.com/go-analyze/charts", "github.com/robfig/cron/v3", "github.com/rs/zerolog"},
 	},
-	"workflow": {others: []string{"github.com/rs/zerolog", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/text"}},
+	"sandbox":     {ours: []string{"sandbox/..."}, others: []string{"github.com/gorilla/websocket"}},
+	"sandbox/...": {ours: []string{"sandbox/..."}, others: []string{"github.com/gorilla/websocket"}},
+	"service": {
+		ours: []string{
+			"agent", "atlassian", "bot", "report", "settings", "store/...", "workflow", "workflow/action", "workflow/engine",
+			"workflow/run",
+		},
+		others: []string{"github.com/rs/zerolog", "golang.org/x/sys"},
+	},
+	"settings": {
+		ours:   []string{"report", "workflow", "workflow/action", "workflow/policy"},
+		others: []string{"github.com/robfig/cron/v3", "go.yaml.in/yaml/v4"},
+	},
+	"simulation": {
+		ours: []string{
+			"agent", "atlassian/...", "bot/...", "cli", "report", "sandbox/...", "service", "settings", "store/...", "workflow/...",
+		},
+		others: []string{"github.com/rs/zerolog"},
+	},
+	"simulation/speed": {
+		ours: []string{"atlassian/...", "sandbox/...", "service", "store/...", "workflow/..."}, others: []string{"github.com/rs/zerolog"},
+	},
+	"store":                 {ours: []string{"report", "workflow"}, others: []string{"github.com/rs/zerolog"}},
+	"store/sqlite":          {ours: []string{"report", "store", "workflow"}, others: storeModules},
+	"store/storetest":       {ours: []string{"report", "store", "workflow"}, others: suiteModules},
+	"workflow":              {others: workflowModules},
+	"workflow/action":       {ours: []string{"workflow"}, others: workflowModules},
+	"workflow/engine":       {ours: []string{"workflow/..."}, others: workflowModules},
+	"workflow/plan":         {ours: []string{"workflow", "workflow/action", "workflow/policy"}, others: workflowModules},
+	"workflow/policy":       {ours: []string{"workflow"}, others: workflowModules},
+	"workflow/run":          {ours: []string{"workflow", "workflow/action", "workflow/policy"}, others: workflowModules},
+	"workflow/sheet":        {ours: []string{"workflow", "workflow/action"}, others: workflowModules},
+	"workflow/workflowtest": {ours: []string{"workflow", "workflow/action"}, others: suiteModules},
+	"workflow/action/actiontest": {
+		ours:   []string{"atlassian/...", "sandbox/...", "workflow", "workflow/action", "workflow/plan", "workflow/run"},
+		others: suiteModules,
+	},
 }
 
-// testModules are for tests alone.
-var testModules = []string{
-	"github.com/chromedp", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "pgregory.net/rapid",
-}
+var (
+	slackModules = []string{
+		"github.com/gorilla/websocket", "github.com/rs/zerolog", "github.com/slack-go/slack", "golang.org/x/sync", "golang.org/x/time",
+	}
+	storeModules    = []string{"github.com/pressly/goose/v3", "github.com/rs/zerolog", "modernc.org/sqlite"}
+	workflowModules = []string{"github.com/rs/zerolog", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/text"}
+
+	// testModules are for tests alone, and for packages that hold a suite of tests.
+	testModules = []string{
+		"github.com/chromedp", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "pgregory.net/rapid",
+	}
+	suiteModules = slices.Concat(testModules, []string{"github.com/rs/zerolog"})
+)
 
 // narrow are imports that only some files outside tests may have, each with the reason.
 var narrow = []struct {
 	imports string
+	within  string   // the folder in which that holds, "" for all
 	files   []string // globs
 	why     string
 }{
-	{module + "/sandbox", []string{"demo*.go", "sandbox/*.go", "sandbox/*/*.go"}, "the product knows no demo"},
-	{module + "/workflow", []string{"*.go", "atlassian/directory.go", "[brs]*/*.go"}, "the client is thin"},
-	{"github.com/slack-go/slack", []string{"bot/*.go", "doctor*.go"}, "Slack is behind bot"},
-	{"github.com/gorilla/websocket", []string{"bot/*.go", "doctor*.go", "sandbox/*/*.go"}, "Slack is behind bot"},
-	{"database/sql", []string{"store/*.go"}, "all SQL is in store"},
-	{"net/http", []string{"*.go", "atlassian/*.go", "bot/*.go", "sandbox/*.go", "sandbox/*/*.go"}, "network at the edges"},
+	{module + "/sandbox", "", []string{"cli/demo*.go", "sandbox/*.go", "sandbox/*/*.go", "workflow/action/actiontest/*.go"}, "the product knows no demo"},
+	{module + "/workflow", "atlassian", []string{"atlassian/directory*.go"}, "the client is thin"},
+	{"github.com/slack-go/slack", "", []string{"bot/*.go", "bot/*/*.go", "cli/doctor*.go", "cli/init*.go"}, "Slack is behind bot"},
+	{"github.com/gorilla/websocket", "", []string{"bot/*.go", "bot/*/*.go", "cli/doctor*.go", "sandbox/*/*.go"}, "Slack is behind bot"},
+	{"database/sql", "", []string{"store/*/*.go"}, "all SQL is in store"},
+	{
+		"net/http", "",
+		[]string{
+			"atlassian/*.go", "atlassian/pace/*.go", "bot/*.go", "bot/*/*.go", "cli/doctor*.go", "sandbox/*.go", "sandbox/*/*.go", "service/*.go",
+			"workflow/action/actiontest/*.go",
+		},
+		"network at the edges",
+	},
 }
 
 // source is one parsed Go file.
@@ -119,32 +183,53 @@ func (s source) imports() []string {
 	return paths
 }
 
-// within says that the import is the module or package, or one below it.
+// within reports whether the import is the module or package, or one below it.
 func within(imported, of string) bool { return imported == of || strings.HasPrefix(imported, of+"/") }
 
-// mayImport says whether the layout allows the import. Tests may besides use their own package from outside, the sandbox
+// place is what the files of a package may import.
+type place struct{ ours, others []string }
+
+// placeOf finds the package in the layout: by its own name, else as one of those below another.
+func placeOf(dir string) (p place, known bool) {
+	if p, known = layout[dir]; known {
+		return p, true
+	}
+	for above := path.Dir(dir); above != "."; above = path.Dir(above) {
+		if p, known = layout[above+"/..."]; known {
+			return p, true
+		}
+	}
+	return place{}, false
+}
+
+// mayImport reports whether the layout allows the import. Tests may besides use their own package from outside, the sandbox
 // and the real store; those of the sandbox stay with the sandbox, so that a wrong field name cannot pass on both sides.
 func mayImport(s source, imported string) bool {
-	top, _, _ := strings.Cut(s.dir, "/")
-	allowed, ours := layout[top], slices.Clone(layout[top].ours)
-	if s.test && top != "sandbox" {
-		ours = append(ours, top, "sandbox", "store")
+	of, _ := placeOf(s.dir)
+	ours, others := slices.Clone(of.ours), slices.Clone(of.others)
+	if s.test && !within(s.dir, "sandbox") {
+		ours = append(ours, s.dir+"/...", "sandbox/...", "store/...", "workflow/...")
 	}
-	belongs := func(to string) bool { return within(imported, to) }
+	if s.test {
+		ours = append(ours, s.dir)
+		others = slices.Concat(others, testModules, storeModules, layout["cli"].others)
+	}
 	if name, own := strings.CutPrefix(imported, module+"/"); own {
-		return slices.ContainsFunc(ours, func(to string) bool { return within(name, to) })
+		return slices.ContainsFunc(ours, func(to string) bool {
+			tree, whole := strings.CutSuffix(to, "/...")
+			return name == to || whole && within(name, tree)
+		})
 	}
 	first, _, _ := strings.Cut(imported, "/")
 	return !strings.Contains(first, ".") || // the standard library
-		slices.ContainsFunc(allowed.others, belongs) ||
-		s.test && slices.ContainsFunc(slices.Concat(testModules, layout["store"].others, layout["."].others), belongs)
+		slices.ContainsFunc(others, func(to string) bool { return within(imported, to) })
 }
 
 func TestImportsPointOneWay(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
-		if top, _, _ := strings.Cut(s.dir, "/"); layout[top].others == nil {
-			t.Errorf("%s: folder %s is not in the layout", s.name, top)
+		if _, known := placeOf(s.dir); !known {
+			t.Errorf("%s: folder %s is not in the layout", s.name, s.dir)
 			continue
 		}
 		for _, imported := range s.imports() {
@@ -164,7 +249,7 @@ func TestNarrowImports(t *testing.T) {
 					ok, err := path.Match(glob, s.name)
 					return err == nil && ok
 				}
-				if !s.test && within(imported, rule.imports) && !slices.ContainsFunc(rule.files, matches) {
+				if !s.test && within(imported, rule.imports) && (rule.within == "" || s.dir == rule.within) && !slices.ContainsFunc(rule.files, matches) {
 					t.Errorf("%s imports %s: %s; allowed in %s", s.name, imported, rule.why, strings.Join(rule.files, ", "))
 				}
 			}
@@ -203,7 +288,7 @@ var statement = regexp.MustCompile(
 func TestSQLIsInStore(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
-		if s.test || s.dir == "store" {
+		if s.test || within(s.dir, "store") {
 			continue
 		}
 		ast.Inspect(s.file, func(node ast.Node) bool {
@@ -226,7 +311,7 @@ var blockType = regexp.MustCompile(`^New\w*Block\w*$|^\w+Block$`)
 func TestBlocksAreDrawnInOnePlace(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
-		if s.test || s.dir != "bot" || strings.HasPrefix(path.Base(s.name), "blocks") {
+		if s.test || !within(s.dir, "bot") || s.dir == "bot/view" || s.dir == "bot/slackapi" || strings.HasPrefix(path.Base(s.name), "blocks") {
 			continue
 		}
 		ast.Inspect(s.file, func(node ast.Node) bool {
@@ -235,7 +320,7 @@ func TestBlocksAreDrawnInOnePlace(t *testing.T) {
 				return true
 			}
 			if pkg, ok := selector.X.(*ast.Ident); ok && pkg.Name == "slack" && blockType.MatchString(selector.Sel.Name) {
-				t.Errorf("%s: slack.%s outside bot/blocks*.go", s.set.Position(selector.Pos()), selector.Sel.Name)
+				t.Errorf("%s: slack.%s outside bot/view, bot/slackapi and bot/blocks*.go", s.set.Position(selector.Pos()), selector.Sel.Name)
 			}
 			return true
 		})
@@ -283,5 +368,101 @@ func TestLibcIsTheDriversOwn(t *testing.T) {
 	}
 	if len(driver.Require) == 0 {
 		t.Error("modernc.org/sqlite requires nothing; is its go.mod read right?")
+	}
+}
+
+// namedTest is a test as docs/security.md names it: `workflow/TestWhoMayDecide`, or `TestEvidence` for one of the root.
+var namedTest = regexp.MustCompile("`((?:[a-z]+/)*(?:Test|Fuzz)[A-Z]\\w*)`")
+
+// TestSecurityNamesTests: every test that docs/security.md names is there, and every fuzz target is named.
+func TestSecurityNamesTests(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, s := range sources(t) {
+		if !s.test {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+				there[path.Join(s.dir, f.Name.Name)] = true
+			}
+		}
+	}
+	named := map[string]bool{}
+	for _, m := range namedTest.FindAllStringSubmatch(string(page), -1) {
+		named[m[1]] = true
+		if !there[m[1]] {
+			t.Errorf("docs/security.md names %s, which is not there", m[1])
+		}
+	}
+	if len(named) < 40 {
+		t.Errorf("docs/security.md names only %d tests", len(named))
+	}
+	for _, name := range slices.Sorted(maps.Keys(there)) {
+		if strings.HasPrefix(path.Base(name), "Fuzz") && !named[name] {
+			t.Errorf("docs/security.md does not name %s", name)
+		}
+	}
+}
+
+// worstWords are words that nobody outside this project would know for what they mean here, or that say it crookedly.
+var worstWords = regexp.MustCompile(`\b[Ss]ays? whether\b|\bby now\b|\bjust now\b|\b(outlook|lately)\b`)
+
+// worstNames are parts of names that were put right.
+var worstNames = regexp.MustCompile(`(?i)outlook|lately`)
+
+// TestWordsArePlain keeps words out of code, documents and what people read in Slack that made them hard to read.
+func TestWordsArePlain(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.name == "layout_test.go" {
+			continue
+		}
+		ast.Inspect(s.file, func(node ast.Node) bool {
+			switch node := node.(type) {
+			case *ast.Ident:
+				if word := worstNames.FindString(node.Name); word != "" {
+					t.Errorf("%s: name %s has %q", s.set.Position(node.Pos()), node.Name, word)
+				}
+			case *ast.BasicLit:
+				if word := worstWords.FindString(node.Value); word != "" {
+					t.Errorf("%s: %q", s.set.Position(node.Pos()), word)
+				}
+			}
+			return true
+		})
+		for _, group := range s.file.Comments {
+			if word := worstWords.FindString(strings.Join(strings.Fields(group.Text()), " ")); word != "" {
+				t.Errorf("%s: %q", s.set.Position(group.Pos()), word)
+			}
+		}
+	}
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		name = filepath.ToSlash(name)
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		case entry.IsDir() || !slices.Contains([]string{".md", ".yaml", ".txt", ".txtar"}, path.Ext(name)):
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if word := worstWords.FindString(line); word != "" {
+				t.Errorf("%s:%d: %q", name, i+1, word)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-package atlassian
+package atlassian_test
 
 import (
 	"context"
@@ -12,9 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/countersign/countersign/sandbox/organisation"
-	"github.com/countersign/countersign/workflow"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/countersign/countersign/workflow/policy"
+
+	"github.com/countersign/countersign/atlassian"
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/plan"
 )
 
 func TestDirectoryReads(t *testing.T) {
@@ -23,7 +28,7 @@ func TestDirectoryReads(t *testing.T) {
 	stranger.Managed = false
 	locked := person(3)
 	locked.Status = "inactive"
-	locked.Locks = map[string]string{PrivilegeEmail: "externalDirectory.scim"}
+	locked.Locks = map[string]string{atlassian.PrivilegeEmail: "externalDirectory.scim"}
 	w := onSockets(t, nil, person(1), stranger, locked)
 
 	got, err := w.directory.Account(t.Context(), personID(3))
@@ -82,7 +87,7 @@ func TestByAddress(t *testing.T) {
 	}
 	want := []workflow.Account{{
 		ID: personID(2), Name: "Person 2", Email: "Person.2@example.com", Type: "atlassian", Status: workflow.StatusActive,
-		Ranked: true,
+		RolesKnown: true,
 	}}
 	if diff := cmp.Diff(want, got["person.2@example.com"]); diff != "" {
 		t.Errorf("unmanaged account (-want +got)\n%s", diff)
@@ -119,11 +124,11 @@ func TestByID(t *testing.T) {
 	want := map[string]workflow.Account{
 		personID(2): {
 			ID: personID(2), Name: "Person 2", Email: "Person.2@example.com", Type: "atlassian", Status: workflow.StatusActive,
-			Ranked: true,
+			RolesKnown: true,
 		},
 		personID(4): {
 			ID: personID(4), Name: "Person 4", Email: "Person.4@example.com", Type: "atlassian", Managed: true,
-			Status: workflow.StatusInactive, Ranked: true,
+			Status: workflow.StatusInactive, RolesKnown: true,
 		},
 	}
 	some := map[string]workflow.Account{personID(2): got[personID(2)], personID(4): got[personID(4)]}
@@ -181,14 +186,30 @@ func TestByIDFollowsPages(t *testing.T) {
 		}
 		_, _ = rw.Write([]byte(`{"data":[{"accountId":"1"},{"accountId":"9"}],"links":{"next":"more"}}`))
 	})
-	got, err := NewDirectory(c).ByID(t.Context(), []string{"1", "2", "3"})
-	want := map[string]workflow.Account{"1": {ID: "1", Ranked: true}, "2": {ID: "2", Ranked: true, Status: workflow.StatusClosed}}
+	got, err := atlassian.NewDirectory(c).ByID(t.Context(), []string{"1", "2", "3"})
+	want := map[string]workflow.Account{"1": {ID: "1", RolesKnown: true}, "2": {ID: "2", RolesKnown: true, Status: workflow.StatusDeleting}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }
 
 // A search that answers more than it was asked must not pick the wrong account.
+// An account is found by any spelling of its address, whichever of them Atlassian has.
+func TestByAddressInAnySpelling(t *testing.T) {
+	t.Parallel()
+	all := people(3)
+	all[0].Email, all[1].Email, all[2].Email = "lea@b\u00fccher.example", "ada@xn--bcher-kva.example", "jose\u0301@old.example"
+	w := onSockets(t, nil, all...)
+	for _, ask := range []string{
+		"LEA@xn--bcher-kva.example", "lea@b\u00fccher.example", "ada@B\u00dcCHER.example", "jos\u00e9@old.example", "jose\u0301@old.example",
+	} {
+		got, err := w.directory.ByAddress(t.Context(), []string{ask})
+		if found := got[workflow.AddressKey(ask)]; err != nil || len(found) != 1 {
+			t.Errorf("%q: %+v, %v; want one account", ask, got, err)
+		}
+	}
+}
+
 func TestByAddressIsExact(t *testing.T) {
 	t.Parallel()
 	c, _ := answering(t, func(rw http.ResponseWriter, _ *http.Request) {
@@ -199,18 +220,18 @@ func TestByAddressIsExact(t *testing.T) {
 			{"accountId":"3","email":"joann@example.com"},
 			{"accountId":"4"}]}`))
 	})
-	got, err := NewDirectory(c).ByAddress(t.Context(), []string{"ann@example.com"})
+	got, err := atlassian.NewDirectory(c).ByAddress(t.Context(), []string{"ann@example.com"})
 	want := map[string][]workflow.Account{"ann@example.com": {
-		{ID: "1", Ranked: true, Email: "Ann@Example.com", Status: workflow.StatusActive},
-		{ID: "2", Ranked: true, Email: "ann@example.com", Status: workflow.StatusClosed},
+		{ID: "1", RolesKnown: true, Email: "Ann@Example.com", Status: workflow.StatusActive},
+		{ID: "2", RolesKnown: true, Email: "ann@example.com", Status: workflow.StatusDeleting},
 	}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }
 
-// What a plan costs, in calls a row: the privileges of each account, a tenth of a search by id or a hundredth of one by
-// address, two where the case of the letters has to be tried too.
+// What a plan costs, in calls a row: the privileges of each account, a tenth of a search by id or a
+// hundredth of one by address, two where the case of the letters has to be tried too.
 func TestCallsOfAPlan(t *testing.T) {
 	t.Parallel()
 	all := people(1000)
@@ -222,13 +243,20 @@ func TestCallsOfAPlan(t *testing.T) {
 		most int // calls, with the one that lists the domains
 	}{
 		"deactivate by id": {func(a organisation.Account) workflow.Row {
-			return workflow.Row{Action: workflow.Deactivate, AccountID: a.ID}
+			return workflow.Row{Action: workflow.Deactivate, Values: workflow.Of(workflow.ColumnAccountID, a.ID)}
 		}, 1100},
 		"rename by id": {func(a organisation.Account) workflow.Row {
-			return workflow.Row{Action: workflow.Rename, AccountID: a.ID, NewEmail: "new." + a.Email}
+			return workflow.Row{
+				Action: workflow.Rename,
+				Values: workflow.Of(workflow.ColumnAccountID, a.ID).With(workflow.ColumnNewEmail, "new."+a.Email),
+			}
 		}, 1111},
 		"rename by id and address": {func(a organisation.Account) workflow.Row {
-			return workflow.Row{Action: workflow.Rename, AccountID: a.ID, Email: a.Email, NewEmail: "new." + a.Email}
+			return workflow.Row{
+				Action: workflow.Rename,
+				Values: workflow.Of(workflow.ColumnAccountID, a.ID).With(workflow.ColumnEmail, a.Email).
+					With(workflow.ColumnNewEmail, "new."+a.Email),
+			}
 		}, 1021},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +268,9 @@ func TestCallsOfAPlan(t *testing.T) {
 				r.Line = i + 2
 				rows = append(rows, r)
 			}
-			plan, err := (&workflow.Checker{Reader: w.directory, Workers: 8}).Check(t.Context(), rows)
+			plan, err := (&plan.Checker{
+				Reader: w.directory, Workers: 8, Guard: policy.Policy{}.Guard(workflow.Asker{}, nil),
+			}).Check(t.Context(), rows)
 			if err != nil || plan.Ready() != len(rows) {
 				t.Fatalf("%d rows ready, %v; want all", plan.Ready(), err)
 			}
@@ -264,7 +294,7 @@ func TestByAddressFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.directory.ByAddress(ctx, ask); !errors.Is(err, context.Canceled) || KindOf(err) != "" {
+	if _, err := w.directory.ByAddress(ctx, ask); !errors.Is(err, context.Canceled) || atlassian.KindOf(err) != "" {
 		t.Errorf("%v, want the context's error as it is", err)
 	}
 }
@@ -306,7 +336,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	locked := person(1)
 	locked.Locks = map[string]string{
-		PrivilegeEmail: "externalDirectory.google", PrivilegeEnablement: "administrative.notMyself",
+		atlassian.PrivilegeEmail: "externalDirectory.google", atlassian.PrivilegeEnablement: "administrative.notMyself",
 	}
 	billing := person(2)
 	billing.LifecycleErrors = []organisation.LifecycleError{
@@ -370,7 +400,7 @@ func TestRefusals(t *testing.T) {
 			if diff := cmp.Diff(test.want, refusal.Reason); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if _, ok := errors.AsType[*Error](test.err); !ok {
+			if _, ok := errors.AsType[*atlassian.Error](test.err); !ok {
 				t.Error("what the client saw is not underneath")
 			}
 		})
@@ -439,7 +469,7 @@ func TestKinds(t *testing.T) {
 
 func TestScopedKey(t *testing.T) {
 	t.Parallel()
-	w := onSockets(t, func(c *Config) { c.Key = func() string { return scopedKey } }, person(1))
+	w := onSockets(t, func(c *atlassian.Config) { c.Key = func() string { return scopedKey } }, person(1))
 	if _, err := w.directory.Account(t.Context(), personID(1)); !errors.Is(err, workflow.ErrKeyScoped) {
 		t.Errorf("read: %v", err)
 	}
@@ -457,7 +487,7 @@ func TestOrganisationNotFound(t *testing.T) {
 	c, _ := answering(t, func(rw http.ResponseWriter, _ *http.Request) {
 		http.Error(rw, `{"errors":[{"code":"ADMIN-404-2"}]}`, http.StatusNotFound)
 	})
-	_, err := NewDirectory(c).Domains(t.Context())
+	_, err := atlassian.NewDirectory(c).Domains(t.Context())
 	r, ok := errors.AsType[*workflow.Refusal](err)
 	if !ok || errors.Is(err, workflow.ErrNotFound) {
 		t.Fatalf("got %v, want a refusal", err)

@@ -1,6 +1,7 @@
 package atlassian
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,7 +11,8 @@ import (
 // Kind is what a failed call means, whatever status and body said so.
 type Kind string
 
-// The kinds. Those up to KindNotSent mean, for a call that changes something, that it was surely not done.
+// The kinds. Those up to KindNotSent mean, for a call that changes something, that it was surely
+// not done.
 const (
 	KindNotAllowed        Kind = "not allowed"                   // 403 forbidden.action; ReasonKey says why
 	KindUnverifiedDomain  Kind = "domain not verified"           // 403 forbidden.unclaimedDomain; Domain
@@ -22,23 +24,30 @@ const (
 	KindKeyScoped         Kind = "key made with scopes"          // 403 forbidden.insufficientScope
 	KindForbidden         Kind = "forbidden"                     // any other 403
 	KindLifecycle         Kind = "something must be settled"     // 409 on disable and enable; Lifecycle
+	KindMemberOrFull      Kind = "member or licence full"        // 409 on add to group: one of the two, the answer is the same
+	KindNoPlan            Kind = "no paid subscription"          // 402
+	KindLicenceFull       Kind = "licence full"                  // 400 or 409 that names a limit of seats
+	KindInactive          Kind = "account deactivated"           // 400 ADMIN-UAM-400-2
 	KindRefused           Kind = "refused"                       // any other 4xx
 	KindThrottled         Kind = "throttled"                     // 429; RetryAfter
 	KindNotSent           Kind = "not sent"                      // a write that surely did not leave
 	KindUnavailable       Kind = "unavailable"                   // a read that got no answer, or a 5xx, within its budget
+	KindIncomplete        Kind = "answer incomplete"             // a read: 2xx that lacks a field or tells of errors
+	KindEndless           Kind = "did not end"                   // a read that reached its bound as a whole; RetryAfter
 	KindUnexpected        Kind = "answer not understood"         // a read: no JSON, a page link that leads elsewhere
 	KindUnknownOutcome    Kind = "may or may not have been done" // a write: timeout, cut, 5xx, redirect
 )
 
-// LifecycleError is one reason of a 409 of the lifecycle calls (conflict.lifecycleErrors). The codes are not documented.
+// LifecycleError is one reason of a 409 of the lifecycle calls (conflict.lifecycleErrors). The
+// codes are not documented.
 type LifecycleError struct {
 	Code    string
 	Message string
 	Link    string
 }
 
-// Error is a call that failed. Its texts come from the other side only through short known fields, cut and with the
-// key taken out.
+// Error is a call that failed. Text of the other side gets into it only through short known fields,
+// cut and without the key.
 type Error struct {
 	Operation  string // what was tried, "set email"
 	Status     int    // 0 when there was no answer
@@ -47,7 +56,7 @@ type Error struct {
 	ReasonKey  string           // why it is not allowed, "externalDirectory.scim"
 	Domain     string           // the domain that is not verified
 	Message    string           // the vendor's words
-	RetryAfter time.Duration    // when throttled: how long the gate stays shut from now
+	RetryAfter time.Duration    // how long the gate stays shut from now, when throttled or endless
 	Violations []string         // "field: violation"
 	Lifecycle  []LifecycleError // what must be settled
 
@@ -74,8 +83,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap is what went wrong underneath, nil when the other side answered. Its text may quote what came over the wire;
-// Error's does not.
+// Unwrap returns what went wrong underneath, nil if the other side answered. Its text may quote
+// what came over the wire; that of Error does not.
 func (e *Error) Unwrap() error { return e.cause }
 
 func (e *Error) facts() []string {
@@ -97,7 +106,7 @@ func (e *Error) facts() []string {
 	return facts
 }
 
-// KindOf is the kind of the *Error in err, "" when there is none.
+// KindOf returns the kind of the *Error in err, "" if there is none.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -105,7 +114,22 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// badID is the error of a call that was not made, as no account can have that id.
+// badID returns the error of a call that was not made, as no account can have that id.
 func badID(operation string) *Error {
 	return &Error{Operation: operation, Kind: KindInvalid, Violations: []string{"account_id: validCharacters"}}
+}
+
+// lifecycleFacts joins the lifecycle errors into one code, message and link.
+func (e *Error) lifecycleFacts() (code, message, link string) {
+	var codes, messages []string
+	for _, l := range e.Lifecycle {
+		if l.Code != "" {
+			codes = append(codes, l.Code)
+		}
+		if l.Message != "" {
+			messages = append(messages, l.Message)
+		}
+		link = cmp.Or(link, l.Link)
+	}
+	return strings.Join(codes, ", "), cmp.Or(strings.Join(messages, "; "), e.Message), link
 }

@@ -1,4 +1,4 @@
-package atlassian
+package atlassian_test
 
 import (
 	"encoding/json"
@@ -10,12 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/atlassian/pace"
 	"github.com/countersign/countersign/sandbox/organisation"
-	"github.com/countersign/countersign/workflow"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/atlassian"
+	"github.com/countersign/countersign/workflow"
 )
 
-// What searches by address and by id say of an account's rank; a search for people to look at says nothing of it.
+// What searches by address and by id say of an account's rank; a search for people to look at says
+// nothing of it.
 func TestRank(t *testing.T) {
 	t.Parallel()
 	for _, groups := range []bool{false, true} {
@@ -23,22 +27,22 @@ func TestRank(t *testing.T) {
 			t.Parallel()
 			admin := person(1)
 			admin.OrgAdmin = true
-			w := onSockets(t, func(c *Config) { c.Groups = groups }, admin, person(2), person(3))
+			w := onSockets(t, func(c *atlassian.Config) { c.Groups = groups }, admin, person(2), person(3))
 			w.AddDirectory(organisation.Directory{ID: "dir-2", Name: "Second"})
 			inGroup(t, w.Organisation, organisation.Group{Name: "finance"}, personID(1), personID(2))
 			inGroup(t, w.Organisation, organisation.Group{Name: "Break-Glass", DirectoryID: "dir-2"}, personID(2))
 
 			type rank struct {
-				Admin, Ranked bool
-				Groups        []string
+				Admin, RolesKnown bool
+				Groups            []string
 			}
-			of := func(a workflow.Account) rank { return rank{a.OrgAdmin, a.Ranked, a.Groups} }
+			of := func(a workflow.Account) rank { return rank{a.OrgAdmin, a.RolesKnown, a.Groups} }
 			want := map[string]rank{
-				personID(1): {Admin: true, Ranked: true}, personID(2): {Ranked: true}, personID(3): {Ranked: true},
+				personID(1): {Admin: true, RolesKnown: true}, personID(2): {RolesKnown: true}, personID(3): {RolesKnown: true},
 			}
 			if groups {
-				want[personID(1)] = rank{Admin: true, Ranked: true, Groups: []string{"finance"}}
-				want[personID(2)] = rank{Ranked: true, Groups: []string{"Break-Glass", "finance"}}
+				want[personID(1)] = rank{Admin: true, RolesKnown: true, Groups: []string{"finance"}}
+				want[personID(2)] = rank{RolesKnown: true, Groups: []string{"Break-Glass", "finance"}}
 			}
 			byID, err := w.directory.ByID(t.Context(), []string{personID(1), personID(2), personID(3)})
 			if err != nil {
@@ -66,15 +70,16 @@ func TestRank(t *testing.T) {
 				t.Errorf("by address (-want +got)\n%s", diff)
 			}
 			found, err := w.directory.Search(t.Context(), "person.1@", 5)
-			if err != nil || len(found) != 1 || found[0].Ranked || found[0].OrgAdmin {
+			if err != nil || len(found) != 1 || found[0].RolesKnown || found[0].OrgAdmin {
 				t.Errorf("a search by words: %+v, %v; want one account without rank", found, err)
 			}
 		})
 	}
 }
 
-// A rank counts as known only when every answer about the account tells its groups, whole, where they are asked for; roles
-// that are left out are none. What several directories or pages tell of one account is put together.
+// A rank counts as known only when every answer about the account tells its groups, whole, where
+// they are asked for; roles that are left out are none. What several directories or pages tell of
+// one account is put together.
 func TestRankIsKnownOrNot(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -82,20 +87,20 @@ func TestRankIsKnownOrNot(t *testing.T) {
 		data   string // what the search answers, but for the id
 		want   workflow.Account
 	}{
-		"nothing told": {false, `{}`, workflow.Account{Ranked: true}}, // no roles
+		"nothing told": {false, `{}`, workflow.Account{RolesKnown: true}}, // no roles
 		"null":         {true, `{"platformRoles":null,"groups":null}`, workflow.Account{}},
-		"no role":      {false, `{"platformRoles":[]}`, workflow.Account{Ranked: true}},
-		"a new role":   {false, `{"platformRoles":["atlassian/new-admin"]}`, workflow.Account{Ranked: true}},
+		"no role":      {false, `{"platformRoles":[]}`, workflow.Account{RolesKnown: true}},
+		"a new role":   {false, `{"platformRoles":["atlassian/new-admin"]}`, workflow.Account{RolesKnown: true}},
 		"lesser roles": {
-			false, `{"platformRoles":["atlassian/site-admin","atlassian/user-access-admin"]}`, workflow.Account{Ranked: true},
+			false, `{"platformRoles":["atlassian/site-admin","atlassian/user-access-admin"]}`, workflow.Account{RolesKnown: true},
 		},
 		"admin": {
-			false, `{"platformRoles":["x","atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true, Ranked: true},
+			false, `{"platformRoles":["x","atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true, RolesKnown: true},
 		},
 		"groups not told":  {true, `{"platformRoles":["atlassian/org-admin"]}`, workflow.Account{OrgAdmin: true}},
-		"roles not told":   {true, `{"groups":[{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}, Ranked: true}},
-		"no group":         {true, `{"platformRoles":[],"groups":[]}`, workflow.Account{Ranked: true}},
-		"groups not asked": {false, `{"platformRoles":[],"groups":[{"name":"a"}]}`, workflow.Account{Ranked: true}},
+		"roles not told":   {true, `{"groups":[{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}, RolesKnown: true}},
+		"no group":         {true, `{"platformRoles":[],"groups":[]}`, workflow.Account{RolesKnown: true}},
+		"groups not asked": {false, `{"platformRoles":[],"groups":[{"name":"a"}]}`, workflow.Account{RolesKnown: true}},
 		"a group, unnamed": {true, `{"platformRoles":[],"groups":[{"id":"1","name":null}]}`, workflow.Account{}},
 		"one of two unnamed": {
 			true, `{"platformRoles":[],"groups":[{"id":"1"},{"name":"a"}]}`, workflow.Account{Groups: []string{"a"}},
@@ -103,7 +108,7 @@ func TestRankIsKnownOrNot(t *testing.T) {
 		"two directories": {
 			true, `{"platformRoles":[],"groups":[{"name":"b"},{"name":"a"}]},
 				{"platformRoles":["atlassian/org-admin"],"groups":[{"name":"c"},{"name":"a"}]}`,
-			workflow.Account{OrgAdmin: true, Ranked: true, Groups: []string{"a", "b", "c"}},
+			workflow.Account{OrgAdmin: true, RolesKnown: true, Groups: []string{"a", "b", "c"}},
 		},
 		"two directories, one silent": {
 			true, `{"platformRoles":[],"groups":[{"name":"a"}]},{"platformRoles":["atlassian/org-admin"]}`,
@@ -118,14 +123,13 @@ func TestRankIsKnownOrNot(t *testing.T) {
 					data = strings.ReplaceAll(data, field, `{"accountId":"1","email":"a@example.com",`+field[1:])
 				}
 				_, _ = rw.Write([]byte(`{"data":[` + data + `]}`))
-			})
-			c.groups = test.groups
+			}, func(c *atlassian.Config) { c.Groups = test.groups })
 			test.want.ID, test.want.Email = "1", "a@example.com"
-			byID, err := NewDirectory(c).ByID(t.Context(), []string{"1"})
+			byID, err := atlassian.NewDirectory(c).ByID(t.Context(), []string{"1"})
 			if diff := cmp.Diff(map[string]workflow.Account{"1": test.want}, byID); err != nil || diff != "" {
 				t.Errorf("by id: %v (-want +got)\n%s", err, diff)
 			}
-			byAddress, err := NewDirectory(c).ByAddress(t.Context(), []string{"a@example.com"})
+			byAddress, err := atlassian.NewDirectory(c).ByAddress(t.Context(), []string{"a@example.com"})
 			want := map[string][]workflow.Account{"a@example.com": {test.want}}
 			if diff := cmp.Diff(want, byAddress); err != nil || diff != "" {
 				t.Errorf("by address: %v (-want +got)\n%s", err, diff)
@@ -134,23 +138,24 @@ func TestRankIsKnownOrNot(t *testing.T) {
 	}
 }
 
-// What a search sends: what to tell is said on every page, the filters on the first alone, and always to all directories,
-// as who holds an address and is in a group must not depend on a setting.
+// What a search sends: what to tell is said on every page, the filters on the first alone, and
+// always to all directories, as who holds an address and is in a group must not depend on a
+// setting.
 func TestSearchBodies(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		groups bool
-		find   Find
+		find   atlassian.Find
 		want   []string
 	}{
-		"addresses": {false, Find{Emails: []string{"a@b.c"}}, []string{
+		"addresses": {false, atlassian.Find{Emails: []string{"a@b.c"}}, []string{
 			`{"emails":["a@b.c"],"expand":["platformRoles"],"limit":1}`, `{"expand":["platformRoles"],"limit":1,"cursor":"2"}`,
 		}},
-		"ids": {true, Find{IDs: []string{"1"}}, []string{
+		"ids": {true, atlassian.Find{IDs: []string{"1"}}, []string{
 			`{"accountIds":["1"],"expand":["platformRoles","groups"],"limit":1}`,
 			`{"expand":["platformRoles","groups"],"limit":1,"cursor":"2"}`,
 		}},
-		"words": {true, Find{Term: "ann"}, []string{`{"searchTerm":"ann","limit":1}`, `{"limit":1,"cursor":"2"}`}},
+		"words": {true, atlassian.Find{Term: "ann"}, []string{`{"searchTerm":"ann","limit":1}`, `{"limit":1,"cursor":"2"}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -165,8 +170,7 @@ func TestSearchBodies(t *testing.T) {
 					next = "2"
 				}
 				_, _ = fmt.Fprintf(rw, `{"data":[],"links":{"next":%q}}`, next)
-			})
-			c.groups, c.directory = test.groups, "d-1"
+			}, func(c *atlassian.Config) { c.Groups, c.DirectoryID = test.groups, "d-1" })
 			for _, err := range c.SearchUsers(t.Context(), test.find, 1) {
 				t.Error(err)
 			}
@@ -215,7 +219,8 @@ func TestGroupsNamed(t *testing.T) {
 	}
 }
 
-// A search for groups that answers in pages is followed, and a name that was not asked for does not count.
+// A search for groups that answers in pages is followed, and a name that was not asked for does not
+// count.
 func TestGroupsNamedFollowsPages(t *testing.T) {
 	t.Parallel()
 	circle := false
@@ -233,15 +238,15 @@ func TestGroupsNamedFollowsPages(t *testing.T) {
 		}
 		_, _ = rw.Write([]byte(`{"data":[{"id":"1","name":"Finance 2"}],"links":{"next":"more"}}`))
 	})
-	got, err := NewDirectory(c).GroupsNamed(t.Context(), []string{"finance", "sales"})
+	got, err := atlassian.NewDirectory(c).GroupsNamed(t.Context(), []string{"finance", "sales"})
 	if diff := cmp.Diff(map[string]bool{"finance": false, "sales": true}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 	circle = true
-	if got, err := NewDirectory(c).GroupsNamed(t.Context(), []string{"sales"}); KindOf(err) != KindUnexpected || got != nil {
+	if got, err := atlassian.NewDirectory(c).GroupsNamed(t.Context(), []string{"sales"}); atlassian.KindOf(err) != atlassian.KindUnexpected || got != nil {
 		t.Errorf("cursors in a circle: %v, %v", got, err)
 	}
-	for _, names := range [][]string{nil, make([]string, MaxGroupNames+1)} {
+	for _, names := range [][]string{nil, make([]string, atlassian.MaxGroupNames+1)} {
 		for _, err := range c.GroupsNamed(t.Context(), names) {
 			if err == nil {
 				t.Errorf("%d names: no error", len(names))
@@ -273,7 +278,7 @@ func TestGroupsNamedFails(t *testing.T) {
 		}
 	}
 	buckets := w.client.Gate().Buckets
-	if !slices.ContainsFunc(buckets, func(b BucketState) bool { return slices.Contains(b.Operations, opGroups) }) {
-		t.Errorf("no bucket has learnt of %q: %+v", opGroups, buckets)
+	if !slices.ContainsFunc(buckets, func(b pace.BucketState) bool { return slices.Contains(b.Operations, "search groups") }) {
+		t.Errorf("no bucket has learnt of %q: %+v", "search groups", buckets)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// KeyReport is what a key turned out to be good for. What was not reached is zero.
+// KeyReport is what a key is good for. What was not reached is zero.
 type KeyReport struct {
 	Works    bool   // every probe passed
 	Scoped   bool   // made with scopes: it cannot manage accounts
@@ -16,12 +16,14 @@ type KeyReport struct {
 	Accounts int    // managed accounts, as the list's total says
 }
 
-// ErrNoAccounts says that a key could not be tried on an account, as the organisation manages none.
+// ErrNoAccounts means that a key could not be tried on an account, as the organisation manages
+// none.
 var ErrNoAccounts = errors.New("the organisation has no managed account to try the key on")
 
-// CheckKey tries the key on both APIs: the domains and accounts of the organisation, for which a key with scopes is good
-// enough, and the permissions on one managed account, for which only a key without scopes is. The error is the first
-// probe's that failed and names its operation; the report holds what was found before it.
+// CheckKey tries the key on both APIs: on the domains and accounts of the organisation, for which a
+// key with scopes is good enough, and on the permissions of one managed account, for which only a
+// key without scopes is. The error is that of the first probe that failed, and names its operation;
+// the report holds what was found before.
 func (c *Client) CheckKey(ctx context.Context) (KeyReport, error) {
 	var report KeyReport
 	domains, err := c.Domains(ctx)
@@ -49,7 +51,7 @@ func (c *Client) CheckKey(ctx context.Context) (KeyReport, error) {
 	return report, nil
 }
 
-// nameOnly says that only the name cannot be read, which nothing depends on.
+// nameOnly reports whether only the name cannot be read, on which nothing depends.
 func nameOnly(err error) bool {
 	switch KindOf(err) {
 	case KindForbidden, KindNotFound, KindRefused:
@@ -64,13 +66,14 @@ func (r KeyReport) failed(err error) (KeyReport, error) {
 	return r, fmt.Errorf("check the key: %w", err)
 }
 
-// someAccount gives a managed account, a person's if the first page with accounts has one, and how many there are.
+// someAccount returns a managed account, a person's if the first page with accounts has one, and
+// how many there are.
 func (c *Client) someAccount(ctx context.Context) (id string, total int, err error) {
-	for p, err := range pages[ManagedAccount](ctx, c, c.accountPages(), readBudget) {
+	for p, err := range pages[ManagedAccount](ctx, c.admin, c.accounts(readBudget)) {
 		if err != nil {
 			return "", 0, err
 		}
-		total = max(total, p.Meta.Total, len(p.Data))
+		total = max(total, p.announced(), len(p.Data))
 		for _, a := range p.Data {
 			if a.Type == "atlassian" {
 				return a.ID, total, nil

@@ -1,4 +1,4 @@
-package atlassian
+package atlassian_test
 
 import (
 	"errors"
@@ -7,45 +7,47 @@ import (
 
 	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/atlassian"
 )
 
 func TestCheckKey(t *testing.T) {
 	t.Parallel()
-	with := func(key string) func(*Config) {
-		return func(c *Config) { c.Key = func() string { return key } }
+	with := func(key string) func(*atlassian.Config) {
+		return func(c *atlassian.Config) { c.Key = func() string { return key } }
 	}
 	app := person(0)
 	app.Type = "app"
 	accounts := append(people(45), app)
 	for name, test := range map[string]struct {
-		world     *world
-		want      KeyReport
-		kind      Kind
+		env       *env
+		want      atlassian.KeyReport
+		kind      atlassian.Kind
 		operation string
 	}{
 		"good": {
 			onSockets(t, nil, accounts...),
-			KeyReport{Works: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46},
+			atlassian.KeyReport{Works: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46},
 			"", "",
 		},
 		"scoped": {
 			onSockets(t, with(scopedKey), accounts...),
-			KeyReport{Scoped: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46},
-			KindKeyScoped, opManage,
+			atlassian.KeyReport{Scoped: true, OrgName: "Example", Domains: 2, Verified: 1, Accounts: 46},
+			atlassian.KindKeyScoped, "read permissions",
 		},
-		"wrong":     {onSockets(t, with("another key"), accounts...), KeyReport{}, KindKeyRefused, opDomains},
-		"other org": {onSockets(t, func(c *Config) { c.OrgID = "another" }, accounts...), KeyReport{}, KindForbidden, opDomains},
+		"wrong":     {onSockets(t, with("another key"), accounts...), atlassian.KeyReport{}, atlassian.KindKeyRefused, "list domains"},
+		"other org": {onSockets(t, func(c *atlassian.Config) { c.OrgID = "another" }, accounts...), atlassian.KeyReport{}, atlassian.KindForbidden, "list domains"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := test.world.client.CheckKey(t.Context())
+			got, err := test.env.client.CheckKey(t.Context())
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if KindOf(err) != test.kind || (err == nil) != (test.kind == "") {
+			if atlassian.KindOf(err) != test.kind || (err == nil) != (test.kind == "") {
 				t.Errorf("error %v, want kind %q", err, test.kind)
 			}
-			if e, ok := errors.AsType[*Error](err); ok && e.Operation != test.operation {
+			if e, ok := errors.AsType[*atlassian.Error](err); ok && e.Operation != test.operation {
 				t.Errorf("failed at %q, want %q", e.Operation, test.operation)
 			}
 		})
@@ -63,7 +65,7 @@ func TestCheckKey(t *testing.T) {
 	t.Run("nobody to try it on", func(t *testing.T) {
 		t.Parallel()
 		w := onSockets(t, nil)
-		if report, err := w.client.CheckKey(t.Context()); !errors.Is(err, ErrNoAccounts) || report.Works {
+		if report, err := w.client.CheckKey(t.Context()); !errors.Is(err, atlassian.ErrNoAccounts) || report.Works {
 			t.Errorf("%+v, %v", report, err)
 		}
 	})

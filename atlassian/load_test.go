@@ -1,6 +1,7 @@
-package atlassian
+package atlassian_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,11 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/atlassian/pace"
 	"github.com/countersign/countersign/sandbox/organisation"
+
+	"github.com/countersign/countersign/atlassian"
 	"github.com/countersign/countersign/workflow"
 )
 
-// load is a run of renames as the workflow makes them, two readings and a change each, against a limit.
+// load is a run of renames as the workflow makes them, two readings and a change each, against a
+// limit.
 type load struct {
 	limit   organisation.RateLimit
 	latency time.Duration
@@ -28,12 +33,12 @@ type outcome struct {
 	floor     time.Duration
 	calls     int
 	throttled int
-	ended     GateState
+	ended     pace.State
 }
 
 func (o outcome) ratio() float64 { return o.wall.Seconds() / o.floor.Seconds() }
 
-// perThousand is how many 429s came for each 1,000 calls.
+// perThousand returns how many 429s came for each 1,000 calls.
 func (o outcome) perThousand() float64 { return 1000 * float64(o.throttled) / float64(o.calls) }
 
 func (o outcome) String() string {
@@ -49,11 +54,11 @@ func (l load) carry(tb testing.TB, o *organisation.Organisation) outcome {
 	var throttles atomic.Int64
 	var mu sync.Mutex
 	through := map[string]int{}
-	w := newWorld(tb, o, "http://atlassian.test", func(c *Config) {
+	w := newEnv(tb, o, "http://atlassian.test", func(c *atlassian.Config) {
 		c.HTTP = &http.Client{Transport: o.Transport()}
-		c.Workers, c.Pace = l.workers, Pace{}
-		c.OnCall = func(c Call) {
-			if throttled(c.Status) {
+		c.Workers, c.Pace = l.workers, pace.Rate{}
+		c.OnCall = func(c atlassian.Call) {
+			if c.Status == http.StatusTooManyRequests {
 				throttles.Add(1)
 				return
 			}
@@ -74,7 +79,7 @@ func (l load) carry(tb testing.TB, o *organisation.Organisation) outcome {
 	return out
 }
 
-func (l load) work(tb testing.TB, d *Directory) {
+func (l load) work(tb testing.TB, d *atlassian.Directory) {
 	rows := make(chan int)
 	var wg sync.WaitGroup
 	for range l.workers {
@@ -93,8 +98,9 @@ func (l load) work(tb testing.TB, d *Directory) {
 	wg.Wait()
 }
 
-// change reads, changes and reads again; when the change did not leave or was throttled, from the start.
-func (l load) change(tb testing.TB, d *Directory, n int) error {
+// change reads, changes and reads again; when the change did not leave or was throttled, from the
+// start.
+func (l load) change(tb testing.TB, d *atlassian.Directory, n int) error {
 	for {
 		if _, err := d.Account(tb.Context(), personID(n)); err != nil || l.reads {
 			return err
@@ -115,8 +121,8 @@ func (l load) change(tb testing.TB, d *Directory, n int) error {
 	}
 }
 
-// floor is what a client needs that knows the limit and has no latency but that of its workers: every window is used up as
-// soon as it begins.
+// floor returns what a client needs that knows the limit and has no latency but that of its
+// workers: every window is used up as soon as it begins.
 func (l load) floor(through map[string]int) time.Duration {
 	all, most := 0, 0
 	for _, n := range through {
@@ -134,4 +140,14 @@ func (l load) floor(through map[string]int) time.Duration {
 		floor = max(floor, time.Duration((most-1)/n)*time.Second)
 	}
 	return floor
+}
+
+// sleep waits, or returns the context's error as soon as it ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -1,4 +1,4 @@
-package atlassian
+package atlassian_test
 
 import (
 	"errors"
@@ -10,23 +10,26 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/countersign/countersign/workflow"
 	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/atlassian"
+	"github.com/countersign/countersign/workflow"
 )
 
 // every makes each call of the client and gives the errors.
-func every(t *testing.T, d *Directory) []error {
+func every(t *testing.T, c *atlassian.Client) []error {
 	t.Helper()
+	d := atlassian.NewDirectory(c)
 	ctx := t.Context()
 	_, account := d.Account(ctx, "a")
-	_, privileges := d.Privileges(ctx, "a", PrivilegeEmail)
+	_, privileges := d.Privileges(ctx, "a", atlassian.PrivilegeEmail)
 	_, addresses := d.ByAddress(ctx, []string{"a@example.com"})
 	_, search := d.Search(ctx, "ann", 5)
 	_, domains := d.Domains(ctx)
-	_, user := d.client.DirectoryUser(ctx, "a")
-	_, directories := d.client.Directories(ctx)
-	_, check := d.client.CheckKey(ctx)
-	_, org := d.client.OrgName(ctx)
+	_, user := c.DirectoryUser(ctx, "a")
+	_, directories := c.Directories(ctx)
+	_, check := c.CheckKey(ctx)
+	_, org := c.OrgName(ctx)
 	_, ids := d.ByID(ctx, []string{"a"})
 	_, groups := d.GroupsNamed(ctx, []string{"finance"})
 	all := []error{
@@ -39,7 +42,8 @@ func every(t *testing.T, d *Directory) []error {
 	return all
 }
 
-// However a call fails, also when the other side sends back what it was sent, neither error nor log holds the key.
+// However a call fails, also when the other side sends back what it was sent, neither error nor log
+// holds the key.
 func TestKeyDoesNotLeak(t *testing.T) {
 	// echo answers with the key in every field that the client knows.
 	echo := func(status int) roundTrip {
@@ -84,19 +88,19 @@ func TestKeyDoesNotLeak(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &logged{}
-				c, err := New(Config{
+				c, err := atlassian.New(atlassian.Config{
 					OrgID: testOrg, Key: func() string { return testKey }, HTTP: &http.Client{Transport: fail}, Pace: fast,
 					Log: zerolog.New(log),
 				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				for i, err := range every(t, NewDirectory(c)) {
+				for i, err := range every(t, c) {
 					text := fmt.Sprintf("%v", err)
 					if r, ok := errors.AsType[*workflow.Refusal](err); ok {
 						text += r.Reason.Words() + strings.Join(r.Reason.Facts, " ")
 					}
-					if e, ok := errors.AsType[*Error](err); ok {
+					if e, ok := errors.AsType[*atlassian.Error](err); ok {
 						text += e.Key + e.ReasonKey + e.Domain + e.Message + fmt.Sprint(e.Violations, e.Lifecycle)
 					}
 					if strings.Contains(text, testKey) {
@@ -114,12 +118,14 @@ func TestKeyDoesNotLeak(t *testing.T) {
 // A key that cannot be sent counts as refused, without a call; it is not quoted either.
 func TestKeyThatCannotBeSent(t *testing.T) {
 	t.Parallel()
-	c, log := answering(t, func(http.ResponseWriter, *http.Request) { t.Error("a call arrived") })
+	var key string
+	c, log := answering(t, func(http.ResponseWriter, *http.Request) { t.Error("a call arrived") },
+		func(c *atlassian.Config) { c.Key = func() string { return key } })
 	for _, bad := range []string{"", testKey + "\nX-Other: 1", testKey + " ", testKey + "é"} {
-		c.key = func() string { return bad }
+		key = bad
 		write := c.Enable(t.Context(), "a")
 		_, read := c.Domains(t.Context())
-		if KindOf(write) != KindKeyRefused || KindOf(read) != KindKeyRefused {
+		if atlassian.KindOf(write) != atlassian.KindKeyRefused || atlassian.KindOf(read) != atlassian.KindKeyRefused {
 			t.Errorf("got %v and %v, want the key refused", write, read)
 		}
 		if strings.Contains(fmt.Sprint(write, read, log), testKey) {

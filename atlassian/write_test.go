@@ -1,4 +1,4 @@
-package atlassian
+package atlassian_test
 
 import (
 	"context"
@@ -18,6 +18,8 @@ import (
 	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/countersign/countersign/atlassian"
 )
 
 func TestWrites(t *testing.T) {
@@ -44,7 +46,7 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// Whatever happens to a write, it goes out once and its error says whether it may have been done.
+// Whatever happens to a write, it goes out once and its error tells if it may have been done.
 func TestWriteOnce(t *testing.T) {
 	t.Parallel()
 	first := func(f organisation.Fault) func(*http.Request) *organisation.Fault {
@@ -52,27 +54,28 @@ func TestWriteOnce(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		faults  organisation.Faults
-		want    Kind
+		want    atlassian.Kind
 		effects int
 	}{
-		"cut after the effect":  {organisation.Faults{After: first(organisation.Drop())}, KindUnknownOutcome, 1},
-		"cut before the effect": {organisation.Faults{Before: first(organisation.Drop())}, KindUnknownOutcome, 0},
-		"500 after the effect":  {organisation.Faults{After: first(organisation.Broken(500))}, KindUnknownOutcome, 1},
-		"503 before the effect": {organisation.Faults{Before: first(organisation.Broken(503))}, KindUnknownOutcome, 0},
-		"504 after the effect":  {organisation.Faults{After: first(organisation.Broken(504))}, KindUnknownOutcome, 1},
-		"429":                   {organisation.Faults{Before: first(organisation.Throttled(time.Minute))}, KindThrottled, 0},
-		"401":                   {organisation.Faults{Before: first(organisation.Unauthorized())}, KindKeyRefused, 0},
+		"cut after the effect":  {organisation.Faults{After: first(organisation.Drop())}, atlassian.KindUnknownOutcome, 1},
+		"cut before the effect": {organisation.Faults{Before: first(organisation.Drop())}, atlassian.KindUnknownOutcome, 0},
+		"500 after the effect":  {organisation.Faults{After: first(organisation.Broken(500))}, atlassian.KindUnknownOutcome, 1},
+		"503 before the effect": {organisation.Faults{Before: first(organisation.Broken(503))}, atlassian.KindUnknownOutcome, 0},
+		"504 after the effect":  {organisation.Faults{After: first(organisation.Broken(504))}, atlassian.KindUnknownOutcome, 1},
+		"429":                   {organisation.Faults{Before: first(organisation.Throttled(time.Minute))}, atlassian.KindThrottled, 0},
+		"401":                   {organisation.Faults{Before: first(organisation.Unauthorized())}, atlassian.KindKeyRefused, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := onSockets(t, nil, person(1))
-			// The connection has been used before: on such a one net/http repeats what it holds for repeatable.
+			// The connection has been used before: on such a one net/http repeats what it holds for
+			// repeatable.
 			if _, err := w.client.Profile(t.Context(), personID(1)); err != nil {
 				t.Fatal(err)
 			}
 			w.SetFaults(test.faults)
 			err := w.client.SetEmail(t.Context(), personID(1), "new@example.com")
-			if got := KindOf(err); got != test.want {
+			if got := atlassian.KindOf(err); got != test.want {
 				t.Errorf("kind %q, want %q (%v)", got, test.want, err)
 			}
 			if got := len(w.Effects()); got != test.effects {
@@ -85,8 +88,8 @@ func TestWriteOnce(t *testing.T) {
 	}
 }
 
-// A kept connection that the server closes without a word after the effect: the request must not be sent again, over
-// HTTP/1 and HTTP/2 alike.
+// A kept connection that the server closes without a word after the effect: the request must not be
+// sent again, over HTTP/1 and HTTP/2 alike.
 func TestWriteIsNotReplayed(t *testing.T) {
 	t.Parallel()
 	for _, two := range []bool{false, true} {
@@ -107,7 +110,7 @@ func TestWriteIsNotReplayed(t *testing.T) {
 			server.EnableHTTP2 = two
 			server.StartTLS()
 			t.Cleanup(server.Close)
-			c, err := New(Config{
+			c, err := atlassian.New(atlassian.Config{
 				BaseURL: server.URL, OrgID: testOrg, Key: func() string { return testKey }, HTTP: server.Client(), Pace: fast,
 			})
 			if err != nil {
@@ -119,8 +122,8 @@ func TestWriteIsNotReplayed(t *testing.T) {
 				}
 			}
 			err = c.SetEmail(t.Context(), "a", "new@example.com")
-			if got := KindOf(err); got != KindUnknownOutcome {
-				t.Errorf("kind %q, want %q (%v)", got, KindUnknownOutcome, err)
+			if got := atlassian.KindOf(err); got != atlassian.KindUnknownOutcome {
+				t.Errorf("kind %q, want %q (%v)", got, atlassian.KindUnknownOutcome, err)
 			}
 			if puts.Load() != 1 || others.Load() != 3 {
 				t.Errorf("%d writes and %d reads arrived, want 1 and 3", puts.Load(), others.Load())
@@ -141,13 +144,13 @@ func TestWriteNotSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := New(Config{BaseURL: base, OrgID: testOrg, Key: func() string { return testKey }, Pace: fast})
+			c, err := atlassian.New(atlassian.Config{BaseURL: base, OrgID: testOrg, Key: func() string { return testKey }, Pace: fast})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(c.Close)
-			if err := c.Enable(t.Context(), "a"); KindOf(err) != KindNotSent {
-				t.Errorf("kind %q, want %q (%v)", KindOf(err), KindNotSent, err)
+			if err := c.Enable(t.Context(), "a"); atlassian.KindOf(err) != atlassian.KindNotSent {
+				t.Errorf("kind %q, want %q (%v)", atlassian.KindOf(err), atlassian.KindNotSent, err)
 			}
 		})
 	}
@@ -157,7 +160,7 @@ func TestWriteNotSent(t *testing.T) {
 		server.Config.ErrorLog = log.New(io.Discard, "", 0)
 		server.StartTLS()
 		t.Cleanup(server.Close)
-		c, err := New(Config{
+		c, err := atlassian.New(atlassian.Config{
 			BaseURL: server.URL, OrgID: testOrg, Key: func() string { return testKey }, Pace: fast,
 			HTTP: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}},
 		})
@@ -165,8 +168,8 @@ func TestWriteNotSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
-		if err := c.Enable(t.Context(), "a"); KindOf(err) != KindNotSent {
-			t.Errorf("kind %q, want %q (%v)", KindOf(err), KindNotSent, err)
+		if err := c.Enable(t.Context(), "a"); atlassian.KindOf(err) != atlassian.KindNotSent {
+			t.Errorf("kind %q, want %q (%v)", atlassian.KindOf(err), atlassian.KindNotSent, err)
 		}
 	})
 	t.Run("context ended at the gate", func(t *testing.T) {
@@ -175,7 +178,7 @@ func TestWriteNotSent(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		err := w.client.Enable(ctx, personID(1))
-		if KindOf(err) != KindNotSent || !errors.Is(err, context.Canceled) {
+		if atlassian.KindOf(err) != atlassian.KindNotSent || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want not sent, by the context", err)
 		}
 		if n := len(w.Calls()); n != 0 {
@@ -199,7 +202,7 @@ func TestWriteContextEndsUnderWay(t *testing.T) {
 		cancel()
 	}()
 	err := c.Enable(ctx, "a")
-	if KindOf(err) != KindUnknownOutcome || !errors.Is(err, context.Canceled) {
+	if atlassian.KindOf(err) != atlassian.KindUnknownOutcome || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want unknown, by the context", err)
 	}
 }
@@ -212,11 +215,11 @@ func TestWriteTimesOut(t *testing.T) {
 		})
 		started := time.Now()
 		err := w.client.SetEmail(t.Context(), personID(1), "new@example.com")
-		if KindOf(err) != KindUnknownOutcome || !strings.Contains(err.Error(), "took over 30s") {
+		if atlassian.KindOf(err) != atlassian.KindUnknownOutcome || !strings.Contains(err.Error(), "took over 30s") {
 			t.Errorf("got %v, want unknown with the timeout's name", err)
 		}
-		if took := time.Since(started); took != callTimeout {
-			t.Errorf("took %v, want %v", took, callTimeout)
+		if took := time.Since(started); took != 30*time.Second {
+			t.Errorf("took %v, want %v", took, 30*time.Second)
 		}
 		if n := len(w.Effects()); n != 0 {
 			t.Errorf("%d effects already", n)
@@ -228,27 +231,28 @@ func TestWriteTimesOut(t *testing.T) {
 	})
 }
 
-// A transport that tells nothing of what it does proves nothing: its failures count as unknown, unless it could not dial.
+// A transport that tells nothing of what it does proves nothing: its failures count as unknown,
+// unless it could not dial.
 func TestSilentTransport(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err  error
-		want Kind
+		want atlassian.Kind
 	}{
-		"cut":  {io.ErrUnexpectedEOF, KindUnknownOutcome},
-		"read": {&net.OpError{Op: "read", Err: errors.New("reset")}, KindUnknownOutcome},
-		"dial": {&net.OpError{Op: "dial", Err: errors.New("refused")}, KindNotSent},
+		"cut":  {io.ErrUnexpectedEOF, atlassian.KindUnknownOutcome},
+		"read": {&net.OpError{Op: "read", Err: errors.New("reset")}, atlassian.KindUnknownOutcome},
+		"dial": {&net.OpError{Op: "dial", Err: errors.New("refused")}, atlassian.KindNotSent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := New(Config{
+			c, err := atlassian.New(atlassian.Config{
 				OrgID: testOrg, Key: func() string { return testKey }, Pace: fast,
 				HTTP: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, test.err })},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := c.Enable(t.Context(), "a"); KindOf(err) != test.want || !errors.Is(err, test.err) {
+			if err := c.Enable(t.Context(), "a"); atlassian.KindOf(err) != test.want || !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %q around %v", err, test.want, test.err)
 			}
 		})
@@ -267,10 +271,10 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Cleanup(other.Close)
 	for _, status := range []int{301, 302, 307, 308} {
 		c, _ := answering(t, func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, other.URL, status) })
-		if err := c.SetEmail(t.Context(), "a", "new@example.com"); KindOf(err) != KindUnknownOutcome {
+		if err := c.SetEmail(t.Context(), "a", "new@example.com"); atlassian.KindOf(err) != atlassian.KindUnknownOutcome {
 			t.Errorf("%d: write: %v", status, err)
 		}
-		if _, err := c.Profile(t.Context(), "a"); KindOf(err) != KindUnexpected {
+		if _, err := c.Profile(t.Context(), "a"); atlassian.KindOf(err) != atlassian.KindUnexpected {
 			t.Errorf("%d: read: %v", status, err)
 		}
 	}
@@ -288,7 +292,7 @@ func TestBadIDsAreNotSent(t *testing.T) {
 		_, user := w.client.DirectoryUser(t.Context(), id)
 		email, enable := w.client.SetEmail(t.Context(), id, "a@example.com"), w.client.Enable(t.Context(), id)
 		for _, err := range []error{profile, manage, user, email, enable} {
-			if KindOf(err) != KindInvalid {
+			if atlassian.KindOf(err) != atlassian.KindInvalid {
 				t.Errorf("id %q: %v", id, err)
 			}
 		}
@@ -303,5 +307,50 @@ func TestBadIDsAreNotSent(t *testing.T) {
 	}
 	if p, err := w.client.Profile(t.Context(), odd.ID); err != nil || p.ID != odd.ID {
 		t.Errorf("id with odd characters: %+v, %v", p, err)
+	}
+}
+
+// What a transport needs to send a request a second time is not there in a write.
+func TestWritesCannotBeSentAgain(t *testing.T) {
+	t.Parallel()
+	var sent []*http.Request
+	var bodies []string
+	c, err := atlassian.New(atlassian.Config{
+		OrgID: testOrg, Key: func() string { return testKey }, Pace: fast,
+		HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			body, _ := io.ReadAll(r.Body)
+			sent, bodies = append(sent, r), append(bodies, string(body))
+			return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	for _, err := range []error{
+		c.SetEmail(ctx, "a|b", `a"b@example.com`), c.Disable(ctx, "a", "left"), c.Disable(ctx, "a", ""), c.Enable(ctx, "a"),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for i, r := range sent {
+		if r.GetBody != nil || r.Body == nil || r.ContentLength <= 0 {
+			t.Errorf("%s: the transport may send it again", r.URL)
+		}
+		for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+			if _, ok := r.Header[name]; ok {
+				t.Errorf("%s: %s tells the transport that it may send it again", r.URL, name)
+			}
+		}
+		if r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Accept") != "application/json" {
+			t.Errorf("%s: header %v", r.URL, r.Header.Get("Content-Type"))
+		}
+		if want := []string{`{"email":"a\"b@example.com"}`, `{"message":"left"}`, `{}`, `{}`}[i]; bodies[i] != want {
+			t.Errorf("%s: body %s, want %s", r.URL, bodies[i], want)
+		}
+	}
+	if got := sent[0].URL.EscapedPath(); !strings.HasSuffix(got, "/users/a%7Cb/manage/email") {
+		t.Errorf("path %s", got)
 	}
 }

@@ -3,58 +3,46 @@ package bot
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/http"
-	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/rs/zerolog"
-	"github.com/slack-go/slack"
-	"github.com/slack-go/slack/socketmode"
 
+	"github.com/countersign/countersign/bot/deliver"
+	"github.com/countersign/countersign/bot/people"
+	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/workflow"
 )
 
 // How much is done at once, and how long it may take.
 const (
-	clicksAtOnce  = 8
-	clicksWaiting = 500
-	filesAtOnce   = 8
-	filesWaiting  = 500
-	actTimeout    = time.Minute
-	fileTimeout   = 5 * time.Minute
-	drainTimeout  = 5 * time.Second // for what is being done when Run is to end
-	onceFor       = 10 * time.Minute
-	firstRetry    = 500 * time.Millisecond
-	longestRetry  = time.Minute
+	actTimeout   = time.Minute
+	fileTimeout  = 5 * time.Minute
+	drainTimeout = 5 * time.Second // for what is being done when Run is to end
+	settleTime   = 700 * time.Millisecond
+	onceFor      = 10 * time.Minute
+	firstRetry   = 500 * time.Millisecond
+	longestRetry = time.Minute
 
 	defaultMaxFile = 10 << 20
 	defaultMaxRows = 5000
 )
 
-// Config is what a Bot needs. AppToken, BotToken, Command, Requests, Admins, Engine and Store are required.
+// Config is what a Bot needs. Slack (with its app token), Command, Requests, Engine and Store are
+// required.
 type Config struct {
-	AppToken string // xapp-…
-	BotToken string // xoxb-…
-	APIURL   string // "" means https://slack.com/api/
-	Command  string // the slash command, with its slash
+	Slack   *Slack
+	Command string // the slash command, with its slash
 
 	Requests string // id of the channel where people ask and cards stand
 	Reports  string // id of the channel for reports; "" means Requests
 
-	Admins        []string // ids of people (U…) and user groups (S…)
-	Requesters    []string
-	MostApprovals int // the most that the settings can ask for; 0 means 1
-
-	MaxFileBytes int64 // of an uploaded file; 0 means 10 MB
-	MaxRows      int   // limits.max_changes, with which a file was read; 0 means 5000
+	OrgID        string // of Atlassian, for the rows of a file that name one
+	MaxFileBytes int64  // of an uploaded file; 0 means 10 MB
+	MaxRows      int    // limits.max_changes; 0 means 5000
 
 	Engine  Engine
 	Store   Store
@@ -62,29 +50,54 @@ type Config struct {
 
 	RemindAfter time.Duration // of a plan that nobody decided on; 0 = never
 
-	Window workflow.Window  // run.window; the zero Window is always open
-	Pacer  workflow.Pacer   // how fast runs go; nil means as fast as was seen
-	Shut   func() time.Time // until when Atlassian takes no calls; nil when that is not known
-	// Trouble says in a clause what keeps a batch from going on just now, "" when nothing does; nil when that is not known.
+	Window    workflow.Window // run.window; nil is always open
+	Sites     workflow.Sites  // whose users people look for
+	SiteNames []string        // of the settings, for the form
+	// NeedsReason says that a request needs a reason (approval.require_reason).
+	NeedsReason bool
+	Estimator   workflow.Estimator // how fast runs go; nil means as fast as was seen
+	Shut        func() time.Time   // until when Atlassian takes no calls; nil when that is not known
+	// Trouble returns in a clause what keeps a batch from going on, "" when nothing does; nil when
+	// that is not known.
 	Trouble func(number int64) string
+	// Care returns what the admins should look after outside Slack, as the end of a key, a clause each;
+	// nil for nothing.
+	Care func() []string
 
-	HTTP *http.Client // nil means one with a timeout
-	// Dial opens the Socket Mode connections; nil means as slack-go does, through a proxy where there is one.
-	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	Rand    *rand.Rand // spreads retries; nil means one of its own
 	Log     zerolog.Logger
 	OnReady func() // called once, when the first connection stands
+
+	Deliver deliver.Intervals // zero means those that suit Slack
+	Drain   time.Duration     // how long Run lets what is being done finish; 0 means 5 s
+	// Settle is how long a form that was answered with another view is left alone: an update that
+	// overtook the answer would be lost. 0 means 700 ms.
+	Settle time.Duration
+	// HomeEvery is the least time between two drawings of Home tabs; 0 means 10 s.
+	HomeEvery time.Duration
 }
 
 // Engine is what the bot asks of the workflow (workflow.Engine, which documents each).
 type Engine interface {
 	Decisions
+	// Preview checks what somebody would ask for, and keeps nothing.
+	Preview(ctx context.Context, actor workflow.Actor, req workflow.Request) (*workflow.Preview, error)
+	// SearchAccounts finds accounts by a piece of name or address, as Atlassian searches.
+	SearchAccounts(ctx context.Context, text string, limit int) ([]workflow.Account, error)
 	Withdraw(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
 	Cancel(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
 	Pause(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
 	Resume(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
+	Timed
 	Follows
 	Answers
+}
+
+// Timed are the acts on a batch that waits for its time, and on one that is taken back at its end.
+type Timed interface {
+	Start(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
+	End(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
+	Keep(ctx context.Context, number int64, actor workflow.Actor) (*workflow.Batch, error)
 }
 
 // Follows makes of a batch another one, or another run.
@@ -98,373 +111,182 @@ type Follows interface {
 // Decisions takes requests in, and verdicts on them.
 type Decisions interface {
 	Submit(ctx context.Context, actor workflow.Actor, req workflow.Request) (*workflow.Batch, error)
+	SubmitMove(ctx context.Context, actor workflow.Actor, req workflow.Request) (*workflow.Batch, error)
 	Decide(
 		ctx context.Context, number int64, actor workflow.Actor, verdict workflow.Verdict, digest, reason string,
 	) (*workflow.Batch, error)
 }
 
-// Answers are what the workflow knows of the directory, and the pulse that tells that something in the store changed.
+// Answers are what the workflow knows of the directory.
 type Answers interface {
 	Find(ctx context.Context, text string) ([]workflow.Found, error)
+	FindGroups(ctx context.Context, text string) (groups []workflow.FoundGroup, more bool, err error)
+	History(ctx context.Context, user string) ([]workflow.AccountHistory, error)
 	Domains(ctx context.Context) ([]workflow.DomainClaim, error)
 	Approvable(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error
-	Changed() <-chan struct{}
+	CanApprove(b *workflow.Batch, people ...workflow.Actor) []workflow.Person
+	Waits(number int64) workflow.RunWait
 }
 
-// Store is what the bot reads, and where it remembers what it has posted (store.DB).
+// Store is what the bot reads, and where it remembers what it has posted (store.Driver).
 type Store interface {
-	Batches
-	Posts
-	Memory
-	// NoteGroup writes down who is in a user group, when it is not who was in it when it was last read.
-	NoteGroup(ctx context.Context, group string, members []string) error
-	NotedGroup(ctx context.Context, group string) ([]string, error) // nil when none was noted
-	// LogEvent writes down what belongs to no change of a batch.
-	LogEvent(ctx context.Context, e workflow.Event) error
-}
-
-// Batches reads batches and their changes; workflow.Store describes each.
-type Batches interface {
-	Batch(ctx context.Context, number int64) (*workflow.Batch, error)
-	List(ctx context.Context, limit int, states ...workflow.State) ([]*workflow.Batch, error)
-	Following(ctx context.Context, number int64) ([]*workflow.Batch, error)
-	Summary(ctx context.Context, number int64) (workflow.Summary, error)
-	Changes(
-		ctx context.Context, number int64, after, limit int, states ...workflow.ChangeState,
-	) ([]workflow.Change, error)
-	Original(ctx context.Context, number int64) ([]byte, error)
-}
-
-// Posts remembers what is in Slack, and what came from there.
-type Posts interface {
-	// Post gives one post; false when there is none of that key.
-	Post(ctx context.Context, key string) (workflow.Post, bool, error)
-	SavePost(ctx context.Context, p workflow.Post) error
-	Posts(ctx context.Context, batch int64) ([]workflow.Post, error)
-	DeletePost(ctx context.Context, key string) error
+	deliver.Store
 	// Seen remembers an id from Slack; first is false when it was there before.
 	Seen(ctx context.Context, id string, at time.Time) (first bool, err error)
-	// WasSeen says whether an id is remembered.
+	// WasSeen reports whether an id is remembered.
 	WasSeen(ctx context.Context, id string) (bool, error)
-	// Revisions gives the batches whose posts may be behind, with their revisions.
-	Revisions(ctx context.Context) (map[int64]int64, error)
-}
-
-// Memory keeps a little over a restart, by name.
-type Memory interface {
-	Remember(ctx context.Context, name string, value []byte) error
-	Recall(ctx context.Context, name string) ([]byte, error) // nil when there is nothing of that name
+	slackapi.Memory
+	Past
+	Nights
+	// Rows and Original are those of a request, as they were sent; workflow.ErrGone for bytes that are
+	// no longer kept.
+	Rows(ctx context.Context, number int64) ([]workflow.Row, error)
+	Original(ctx context.Context, number int64) ([]byte, error)
+	// SkipNumbers sees to it that the next batch gets a number above to, with an event that says so.
+	SkipNumbers(ctx context.Context, to int64, e workflow.Event) (skipped bool, err error)
+	// LogEvent writes down what belongs to no change of a batch.
+	LogEvent(ctx context.Context, e workflow.Event) error
 }
 
 // Bot is the Slack side, made by New and at work while Run is.
 type Bot struct {
 	cfg     Config
 	log     zerolog.Logger
-	api     *api
-	people  *people
+	api     *slackapi.Client
+	people  *people.Directory
+	admins  []string
 	sockets *sockets
-	deliver *deliver
+	deliver *deliver.Deliverer
 	intake  *intake
 
-	clicks *queue
-	files  *queue
-	drain  time.Duration   // drainTimeout; tests are quicker
-	self   string          // our own id as a person of Slack
-	ending <-chan struct{} // closed when Run is to end
+	lanes lanes
+	links *links
 
-	mu    sync.Mutex
-	once  map[string]time.Time // interactions of the last minutes
-	fail  context.CancelCauseFunc
-	ready sync.Once
+	mayTake chan struct{} // closed when requests may be taken
+
+	unsent formStore // forms that people fill in
+	night  nightSearch
+	homes  *homes
+
+	commands  map[string]entry[given]
+	actions   map[string]entry[press]
+	forms     map[string]entry[submission]
+	shortcuts map[string]entry[shortcut]
+
+	comparing sync.Mutex // comparisons get their numbers one after the other
+
+	mu      sync.Mutex
+	recent  map[string]time.Time // interactions of the last minutes
+	greeted map[string]time.Time // who was greeted in the last minutes
+	ready   sync.Once
 }
 
 // New makes a Bot and checks its settings; it starts nothing and calls nobody.
 func New(cfg Config) (*Bot, error) {
 	switch {
-	case cfg.AppToken == "" || cfg.BotToken == "":
-		return nil, errors.New("bot: app token and bot token are required")
-	case cfg.Command == "" || cfg.Requests == "" || len(cfg.Admins) == 0:
-		return nil, errors.New("bot: command, requests channel and admins are required")
+	case cfg.Slack == nil || cfg.Slack.cfg.AppToken == "":
+		return nil, errors.New("bot: a workspace with its app token is required")
+	case cfg.Command == "" || cfg.Requests == "":
+		return nil, errors.New("bot: command and requests channel are required")
 	case cfg.Engine == nil || cfg.Store == nil:
 		return nil, errors.New("bot: engine and store are required")
 	}
-	if cfg.APIURL == "" {
-		cfg.APIURL = defaultAPIURL
-	}
-	if !strings.HasSuffix(cfg.APIURL, "/") { // slack-go puts the method's name right behind it
-		cfg.APIURL += "/"
-	}
-	if cfg.Reports == "" {
-		cfg.Reports = cfg.Requests
-	}
-	if cfg.MaxFileBytes == 0 {
-		cfg.MaxFileBytes = defaultMaxFile
-	}
-	if cfg.MaxRows == 0 {
-		cfg.MaxRows = defaultMaxRows
-	}
-	if cfg.HTTP == nil {
-		cfg.HTTP = defaultHTTP()
-	}
-	cfg.HTTP = staying(cfg.HTTP)
+	cfg.Reports = cmp.Or(cfg.Reports, cfg.Requests)
+	cfg.MaxFileBytes = cmp.Or(cfg.MaxFileBytes, defaultMaxFile)
+	cfg.MaxRows = cmp.Or(cfg.MaxRows, defaultMaxRows)
+	cfg.Drain = cmp.Or(cfg.Drain, drainTimeout)
+	cfg.Settle = cmp.Or(cfg.Settle, settleTime)
+	cfg.HomeEvery = cmp.Or(cfg.HomeEvery, homeEvery)
 	if cfg.Rand == nil {
 		cfg.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // spreads retries, guards nothing
 	}
-	client := slack.New(cfg.BotToken, slack.OptionAppLevelToken(cfg.AppToken), slack.OptionAPIURL(cfg.APIURL),
-		slack.OptionHTTPClient(cfg.HTTP))
+	slack := cfg.Slack
+	homes := newHomes(nil)
 	b := &Bot{
-		cfg: cfg, log: cfg.Log, clicks: newQueue(clicksWaiting), files: newQueue(filesWaiting),
-		once: map[string]time.Time{}, fail: func(error) {}, drain: drainTimeout,
+		cfg: cfg, log: cfg.Log, api: slack.client, people: slack.people, admins: slack.cfg.Admins,
+		lanes: newLanes(), mayTake: make(chan struct{}), recent: map[string]time.Time{}, greeted: map[string]time.Time{},
+		commands: commands(), actions: actions(), forms: forms(), shortcuts: shortcuts(), unsent: formStore{open: map[string]*openForm{}}, homes: homes,
+		deliver: deliver.New(deliver.Config{
+			Requests: cfg.Requests, Reports: cfg.Reports, Admins: slack.cfg.Admins, Engine: cfg.Engine, Store: cfg.Store,
+			Slack: slack.client, People: slack.people, Results: cfg.Results, RemindAfter: cfg.RemindAfter,
+			Window: cfg.Window, Estimator: cfg.Estimator, Shut: cfg.Shut,
+			Trouble: cfg.Trouble, Intervals: cfg.Deliver, Log: cfg.Log,
+			Changed: homes.changed,
+		}),
 	}
-	b.api = newAPI(client, cfg.Log, b.giveUp)
-	b.api.http, b.api.url, b.api.token = cfg.HTTP, cfg.APIURL, cfg.BotToken
-	b.api.memory = cfg.Store
-	b.people = newPeople(b.api, cfg.Admins, cfg.Requesters)
-	b.people.most = cfg.MostApprovals
-	b.people.groups.noticed = func(ctx context.Context, id string, members []string) {
-		if err := cfg.Store.NoteGroup(ctx, id, members); err != nil {
-			b.log.Error().Err(err).Str("group", id).Msg("write down who is in a user group")
-		}
-	}
-	b.people.groups.noted = func(ctx context.Context, id string) []string {
-		members, err := cfg.Store.NotedGroup(ctx, id)
-		if err != nil {
-			b.log.Error().Err(err).Str("group", id).Msg("look up who was in a user group")
-		}
-		return members
-	}
-	var options []socketmode.Option
-	if cfg.Dial != nil {
-		dialer := websocket.Dialer{NetDialContext: cfg.Dial, HandshakeTimeout: callTimeout}
-		options = append(options, socketmode.OptionDialer(&dialer))
-	}
-	b.sockets = newSockets(client, options, cfg.Log, b)
-	b.sockets.fail = b.giveUp
-	b.sockets.ready = func() {
-		if cfg.OnReady != nil {
-			b.ready.Do(cfg.OnReady)
-		}
-	}
-	b.deliver = newDeliver(cfg, b.api, b.people)
+	homes.bot = b
+	b.sockets = newSockets(slack.client, b, socketRetryMost, cfg.Log)
 	b.intake = newIntake(b)
-	b.sockets.missed = b.intake.look
-	b.sockets.free = func(ctx context.Context) error { return b.api.free(ctx, openSocket) }
-	b.sockets.held = func(ctx context.Context, wait time.Duration) { b.api.hold(ctx, openSocket, wait) }
+	b.links = newLinks(b)
 	return b, nil
 }
 
-// Run connects and works until ctx ends, gives what is being done drainTimeout to finish, and returns nil; or until Slack
-// refuses a token for good, and returns a *PermanentError. It may be called once.
+// Run connects and works until ctx ends, gives what is being done Config.Drain to finish, and
+// returns nil; or until Slack refuses a token for good, and returns a *slackapi.PermanentError. It
+// may be called once.
 func (b *Bot) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	b.mu.Lock()
-	b.fail = cancel
-	b.mu.Unlock()
-	b.api.recall(ctx)
-	if err := b.introduce(ctx); err != nil {
-		return err
+	giveUp := func(err error) {
+		b.log.Error().Str("error", err.Error()).Msg("Slack refuses us for good")
+		cancel(err)
 	}
-	b.ending = ctx.Done()
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
 	var links, workers sync.WaitGroup
-	links.Go(func() { b.sockets.run(ctx) })
-	links.Go(func() { b.deliver.run(ctx) })
-	links.Go(func() { b.intake.run(ctx) })
-	workers.Go(func() { b.clicks.work(work, ctx.Done(), clicksAtOnce) })
-	workers.Go(func() { b.files.work(work, ctx.Done(), filesAtOnce) })
-	<-ctx.Done()
-	drain := time.AfterFunc(b.drain, stopWork)
-	defer drain.Stop()
+	links.Go(func() {
+		select {
+		case <-b.api.Dead():
+			giveUp(b.api.Err())
+		case <-ctx.Done():
+		}
+	})
+	if b.cfg.Slack.introduce(ctx) == nil {
+		work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+		defer stopWork()
+		b.lookRestored(ctx, &links)
+		links.Go(func() { b.sockets.run(ctx, giveUp) })
+		links.Go(func() { b.deliver.Run(ctx) })
+		links.Go(func() { b.intake.run(ctx) })
+		links.Go(func() { b.homes.run(ctx) })
+		workers.Go(func() { b.links.run(work, ctx.Done()) })
+		workers.Go(func() { b.lanes.work(work, ctx.Done()) })
+		<-ctx.Done()
+		drain := time.AfterFunc(b.cfg.Drain, stopWork)
+		defer drain.Stop()
+	}
 	links.Wait()
 	workers.Wait()
 	return permanent(ctx)
 }
 
-// permanent is the error for which the context was ended from inside, nil when it was ended from outside.
+// permanent is the error for which the context was ended from inside, nil when it was ended from
+// outside.
 func permanent(ctx context.Context) error {
-	if e, ok := errors.AsType[*PermanentError](context.Cause(ctx)); ok {
+	if e, ok := errors.AsType[*slackapi.PermanentError](context.Cause(ctx)); ok {
 		return e
 	}
 	return nil
 }
 
-func (b *Bot) giveUp(err error) {
-	b.mu.Lock()
-	fail := b.fail
-	b.mu.Unlock()
-	b.log.Error().Str("error", err.Error()).Msg("Slack refuses us for good")
-	fail(err)
-}
-
-// introduce learns who we are, and goes on trying while Slack is away (auth.test).
-func (b *Bot) introduce(ctx context.Context) error {
-	wait := firstRetry
-	for {
-		var answer *slack.AuthTestResponse
-		err := b.api.call(ctx, "auth.test", func(ctx context.Context) (err error) {
-			answer, err = b.api.client.AuthTestContext(ctx)
-			return err
-		})
-		if err == nil {
-			b.self = answer.UserID
-			b.people.team, b.people.enterprise = answer.TeamID, answer.EnterpriseID
-			return nil
-		}
-		if ctx.Err() != nil {
-			return permanent(ctx)
-		}
-		b.log.Warn().Err(err).Dur("again_in", wait).Msg("ask Slack who we are")
-		if sleep(ctx, wait) != nil {
-			return permanent(ctx)
-		}
-		wait = min(2*wait, longestRetry)
+// connected is told that a connection stands.
+func (b *Bot) connected() {
+	if b.cfg.OnReady != nil {
+		b.ready.Do(b.cfg.OnReady)
 	}
 }
 
-// Ready is nil when Slack reaches us: a connection stands, or stood a moment ago (readyGrace).
-func (b *Bot) Ready() error { return b.sockets.readyNow() }
+// catchUp is told that a connection stands after a time without any.
+func (b *Bot) catchUp() { b.intake.requestCatchUp() }
 
-func (b *Bot) room(kind string) bool {
-	if kind == socketmode.RequestTypeEventsAPI {
-		return b.files.room()
-	}
-	return b.clicks.room()
-}
+// heldMost is how long Slack may hold a method back before we no longer call ourselves ready.
+const heldMost = 5 * time.Minute
 
-// answer holds back a rejection without a reason while its form is still open.
-func (b *Bot) answer(kind string, payload json.RawMessage) any {
-	var i interaction
-	if kind != socketmode.RequestTypeInteractive || json.Unmarshal(payload, &i) != nil {
-		return nil
+// Ready is nil when Slack can be worked with: a connection stands, or stood a moment ago
+// (readyGrace), and Slack holds no method back for long. The error names everything that is wrong.
+func (b *Bot) Ready() error {
+	wrong := []error{b.sockets.readyNow()}
+	for _, h := range b.api.Held(heldMost) {
+		wrong = append(wrong, fmt.Errorf("Slack (%s) takes no calls of %s until %s", b.api.Host(), h.Method,
+			h.Until.UTC().Format(time.RFC3339)))
 	}
-	if i.Type != viewSubmission || i.View.Callback != rejectForm || i.reason() != "" {
-		return nil
-	}
-	return slack.NewErrorsViewSubmissionResponse(map[string]string{reasonBlock: needsReason})
-}
-
-func (b *Bot) receive(kind string, payload json.RawMessage) {
-	switch kind {
-	case socketmode.RequestTypeEventsAPI:
-		b.receiveEvent(payload)
-	case socketmode.RequestTypeSlashCommands:
-		var s slash
-		if b.decoded(kind, payload, &s) && b.first(s.Trigger) {
-			to := where{Person: s.Person, Channel: s.Channel, Response: s.Response, Came: b.people.groups.now()}
-			b.clicks.put("", b.guarded("command", actTimeout, to, func(ctx context.Context) { b.command(ctx, s, to) }))
-		}
-	case socketmode.RequestTypeInteractive:
-		var i interaction
-		if !b.decoded(kind, payload, &i) || !b.first(i.once()) {
-			return
-		}
-		to := i.where()
-		to.Came = b.people.groups.now()
-		switch {
-		case i.Type == blockActions && len(i.Actions) == 1:
-			b.clicks.put(i.key(), b.guarded("click", actTimeout, to, func(ctx context.Context) { b.click(ctx, i, to) }))
-		case i.Type == viewSubmission:
-			b.clicks.put(i.key(), b.guarded("form", actTimeout, to, func(ctx context.Context) { b.submitted(ctx, i, to.Came) }))
-		}
-	}
-}
-
-func (b *Bot) receiveEvent(payload json.RawMessage) {
-	var e event
-	if !b.decoded("event", payload, &e) {
-		return
-	}
-	in := e.Inner
-	switch {
-	case in.Type == "user_change":
-		b.people.changed()
-	case in.Type == "subteam_members_changed" || in.Type == "subteam_updated":
-		b.people.groups.drop()
-		b.deliver.look() // a card may say that nobody can approve it
-	case in.Type == "member_joined_channel" && in.Person == b.self && in.Channel == b.cfg.Requests:
-		b.deliver.back()
-		b.intake.look()
-	case in.Type == "message" && in.Subtype == "message_deleted":
-		b.deliver.gone(in.Channel, in.Deleted)
-	case e.plain() && in.Person != b.self:
-		to := where{Person: in.Person, Channel: in.Channel, Thread: in.Thread}
-		b.files.put("", b.guarded("message", actTimeout, to, func(ctx context.Context) { b.greet(ctx, e, to) }))
-	case in.Type == "message" && len(in.Files) > 0:
-		to := where{Person: in.Person, Channel: in.Channel, Thread: cmp.Or(in.Thread, in.TS)}
-		b.files.put("", b.guarded("file", fileTimeout, to, func(ctx context.Context) { b.filesShared(ctx, e, to) }))
-	}
-}
-
-// busy tells the person that nothing was done. It goes beside the queue, which is full.
-func (b *Bot) busy(kind string, payload json.RawMessage) {
-	var to where
-	switch kind {
-	case socketmode.RequestTypeSlashCommands:
-		var s slash
-		if !b.decoded(kind, payload, &s) {
-			return
-		}
-		to = where{Person: s.Person, Channel: s.Channel, Response: s.Response}
-	default:
-		var i interaction
-		if !b.decoded(kind, payload, &i) {
-			return
-		}
-		to = i.where()
-	}
-	b.files.put("busy", b.guarded("busy", actTimeout, to, func(ctx context.Context) {
-		b.api.private(ctx, to, said("I have too much to do just now; nothing was done. Try again in a minute."))
-	}))
-}
-
-func (b *Bot) decoded(kind string, payload json.RawMessage, into any) bool {
-	if err := json.Unmarshal(payload, into); err != nil {
-		b.log.Warn().Str("kind", kind).Err(err).Msg("read what Slack sent")
-		return false
-	}
-	return true
-}
-
-// first says whether an interaction is seen for the first time. Slack does not deliver clicks again, so that memory is
-// enough; what they change is guarded by the database.
-func (b *Bot) first(id string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	for k, at := range b.once {
-		if now.Sub(at) > onceFor {
-			delete(b.once, k)
-		}
-	}
-	if _, there := b.once[id]; there && id != "" {
-		return false
-	}
-	b.once[id] = now
-	return true
-}
-
-// guarded bounds a piece of work in time, and keeps a fault in it from taking everything else along.
-func (b *Bot) guarded(what string, limit time.Duration, to where, do func(context.Context)) func(context.Context) {
-	return func(ctx context.Context) {
-		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the %s took over %s", what, limit))
-		defer cancel()
-		defer func() {
-			if fault := recover(); fault != nil {
-				ref := b.reference()
-				b.log.Error().Str("reference", ref).Str("what", what).Any("fault", fault).Bytes("stack", debug.Stack()).
-					Msg("a fault of countersign")
-				b.api.private(ctx, to, said(unknownWords(ref)))
-			}
-		}()
-		do(ctx)
-	}
-}
-
-// reference is a short word by which a line of the log is found again.
-func (b *Bot) reference() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return fmt.Sprintf("%06x", b.cfg.Rand.IntN(1<<24))
+	return errors.Join(wrong...)
 }

@@ -1,4 +1,4 @@
-package bot
+package bot_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 )
 
@@ -35,19 +36,20 @@ func (w *world) throttledCalls() (methods []string) {
 	return methods
 }
 
-// pressable says whether a card shows a button.
+// pressable reports whether a card shows a button.
 func pressable(m workspace.Message, action string) bool {
 	return strings.Contains(string(m.Blocks), `"action_id":"`+action+`"`)
 }
 
-// approveAtOnce has Alice approve batches at the same time, and looks when the buttons of each are gone.
+// approveAtOnce has Alice approve batches at the same time, and looks when the buttons of each are
+// gone.
 func (w *world) approveAtOnce(cards []workspace.Message, most time.Duration) {
 	begin := time.Now()
 	var all sync.WaitGroup
 	for _, card := range cards {
 		all.Go(func() {
-			w.click("U0ALICE", card, actionApprove)
-			for m := card; pressable(m, actionApprove); time.Sleep(10 * time.Millisecond) { // fake time
+			w.click("U0ALICE", card, view.ActionApprove)
+			for m := card; pressable(m, view.ActionApprove); time.Sleep(10 * time.Millisecond) { // fake time
 				m = w.slack.Thread(requests, card.TS, "U0ALICE")[0]
 			}
 			if took := time.Since(begin); took > most {
@@ -58,7 +60,8 @@ func (w *world) approveAtOnce(cards []workspace.Message, most time.Duration) {
 	all.Wait()
 }
 
-// When eight batches are approved at once, the buttons of all are gone within two seconds, whatever else is to be posted.
+// When eight batches are approved at once, the buttons of all are gone within two seconds, whatever
+// else is to be posted.
 func TestManyApprovalsAtOnce(t *testing.T) {
 	t.Parallel()
 	const batches, most = 8, 2 * time.Second
@@ -78,8 +81,8 @@ func TestManyApprovalsAtOnce(t *testing.T) {
 		}
 		for n := range int64(batches * 2) {
 			card := w.cardSays(n+1, "*Done*")
-			w.inThread(card.TS, "is done: *1* done")
-			w.inThread(card.TS, bar(1, 1)+"` *1* done · *0* failed · *0* left · done")
+			w.inThread(card.TS, "finished: *1* done")
+			w.inThread(card.TS, full+"  *1* done · *0* failed\n")
 			w.fileInThread(card.TS, fmt.Sprintf("batch-%d-results.csv", n+1))
 		}
 		if refused := w.throttledCalls(); len(refused) > 0 {

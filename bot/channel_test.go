@@ -1,18 +1,21 @@
-package bot
+package bot_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/sheet"
 )
 
-// While the bot is not in the channel people are told directly how it goes, with the results; when it is back, all is put
-// there at once.
+// While the bot is not in the channel people are told directly how it goes, with the results; when
+// it is back, all is put there at once.
 func TestRemovedFromTheChannel(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(6)
@@ -21,8 +24,8 @@ func TestRemovedFromTheChannel(t *testing.T) {
 	w.say(requests, "", renames(6))
 	card := w.cardSays(1, "Needs 1 approval")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	w.inThread(card.TS, "waits for 1 approval")
-	w.click("U0ALICE", card, actionApprove)
+	w.inThread(card.TS, "please review #1")
+	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Running*")
 	member := func(is bool) {
 		if err := w.slack.UpdateChannel(requests, func(c *workspace.Channel) { c.BotMember = is }); err != nil {
@@ -46,7 +49,7 @@ func TestRemovedFromTheChannel(t *testing.T) {
 	}
 	member(true)
 	w.cardSays(1, "*Done*")
-	w.inThread(card.TS, "#1 is done: *6* done")
+	w.inThread(card.TS, "#1 finished: *6* done")
 	w.fileInThread(card.TS, "batch-1-results.csv")
 }
 
@@ -59,8 +62,12 @@ func TestAnswerUnderAFileAfterACrash(t *testing.T) {
 	if err := w.stopBot(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.engine.Submit(t.Context(), workflow.Actor{Person: carol, Requester: true}, workflow.Request{
-		Requester: carol, Author: carol, Original: file.Content,
+	sheet, err := sheet.ReadCSV(bytes.Clone(file.Content), "", "org", workflow.ReadLimits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.engine.Submit(t.Context(), workflow.Actor{Person: carolOfSlack, Requester: true}, workflow.Request{
+		Requester: carolOfSlack, Author: carolOfSlack, Sheet: *sheet, Original: file.Content,
 		Source: workflow.Source{
 			Kind: workflow.SourceFile, Channel: requests, Message: asked.TS, FileName: file.Name,
 		},
@@ -68,7 +75,7 @@ func TestAnswerUnderAFileAfterACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	over := &crashing{Store: w.db, key: takenKey(1), crashed: make(chan struct{})}
+	over := &crashing{Store: w.db, key: "batch/1/taken", crashed: make(chan struct{})}
 	w.startBot(over)
 	select {
 	case <-over.crashed:
@@ -79,9 +86,9 @@ func TestAnswerUnderAFileAfterACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.startBot(nil)
-	w.inThread(asked.TS, "renames.csv is #1")
+	w.inThread(asked.TS, "renames.csv is request #1")
 	w.fileInThread(w.cardSays(1, "Needs 1 approval").TS, "batch-1-plan.csv")
-	if n := len(w.mentioning(asked.TS, "renames.csv is #1")); n != 1 {
+	if n := len(w.mentioning(asked.TS, "renames.csv is request #1")); n != 1 {
 		t.Errorf("answered %d times, want once", n)
 	}
 }

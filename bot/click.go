@@ -2,71 +2,80 @@ package bot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/workflow"
 )
 
-// beforeForm is how long it may take to see whether a form is to be opened at all: its trigger lives about three seconds.
+// beforeForm is how long it may take to see whether a form is to be opened at all: its trigger
+// lives about three seconds.
 const beforeForm = 1500 * time.Millisecond
 
-// key puts what is pressed on one card in order; what belongs to no card waits for none.
-func (i interaction) key() string {
-	value := ""
-	switch {
-	case len(i.Actions) == 1 && i.Actions[0].ID == actionChoose:
-		return "file/" + i.Container.Message
-	case len(i.Actions) == 1:
-		value = i.Actions[0].Value
-	case i.View.Callback == rejectForm:
-		m, ok := parseForm(i.View.Metadata)
-		if !ok {
-			return ""
-		}
-		value = m.Value
-	}
-	if n, _, ok := parseValue(value); ok {
-		return fmt.Sprintf("batch/%d", n)
-	}
-	return ""
-}
-
-// click does what a button says. Everything about who may is read now, not taken from the message.
-func (b *Bot) click(ctx context.Context, i interaction, to where) {
-	action := i.Actions[0]
-	if action.ID == actionChoose {
-		b.chosen(ctx, i, to)
-		return
-	}
-	number, digest, ok := parseValue(action.Value)
+// pressed does what a button says. Everything about who may is read then, not taken from the
+// message.
+func (b *Bot) pressed(ctx context.Context, p press, by sender) {
+	number, digest, ok := view.ParseValue(p.Value)
 	if !ok {
-		b.log.Warn().Str("action", action.ID).Str("person", to.Person).Msg("a button that is none of ours")
+		b.foreign(ctx, p.Action, by)
 		return
 	}
-	if action.ID == actionReject && b.refused(ctx, number, digest, to) {
+	by.Channel = p.channel()
+	batch, err := b.act(ctx, p.Action, number, digest, by)
+	if errors.Is(err, workflow.ErrTimePassed) && p.Action == view.ActionAgain {
+		b.openDraft(ctx, p, by, func(ctx context.Context) (drafting, error) { return b.askedAgain(ctx, number) })
 		return
 	}
-	if action.ID == actionReject { // the form at once, as its trigger dies soon; the person is checked when it comes back
-		form := rejectModal(formData{Value: action.Value, Channel: to.Channel})
-		if err := b.api.openForm(ctx, i.Trigger, form); err != nil {
-			b.log.Warn().Err(err).Msg("open the form for a rejection")
-			b.api.private(ctx, to, said("I could not open the form for the reason in time; nothing was done. Click again."))
-		}
-		return
-	}
-	batch, err := b.act(ctx, action.ID, number, digest, to)
-	b.acted(ctx, to, action.ID, number, batch, err)
-	if words := madeWords(action.ID, number, batch); err == nil && words != "" {
-		b.api.private(ctx, to, said(words+b.cardLink(ctx, batch.Number)))
+	b.answer(ctx, p, by.Recipient, b.acted(ctx, by.Recipient, p.Action, number, batch, err))
+	if words := view.Made(p.Action, number, batch); err == nil && words != "" {
+		b.links.answer(ctx, by.Recipient, words, batch.Number)
 	}
 }
 
-// refused tells a person at once when they surely may not reject: what is known of them may be a minute old, which is good
-// enough for a no. Everything else is decided when the form comes back.
-func (b *Bot) refused(ctx context.Context, number int64, digest string, to where) bool {
+// foreign answers a click on a button that says of no batch which one it is: of an earlier build,
+// or none of ours.
+func (b *Bot) foreign(ctx context.Context, action string, by sender) {
+	b.log.Warn().Str("action", action).Str("person", by.Person).Msg("a button that is none of ours")
+	b.api.Private(ctx, by.Recipient, b.say(workflow.ErrStaleDigest, action))
+}
+
+// openRejection opens the form for a reason at once, as its trigger dies soon; the person is
+// checked when it comes back.
+func (b *Bot) openRejection(ctx context.Context, p press, by sender) {
+	number, digest, ok := view.ParseValue(p.Value)
+	if !ok {
+		b.foreign(ctx, p.Action, by)
+		return
+	}
+	by.Channel = p.channel()
+	if b.refused(ctx, p, number, digest, by) {
+		return
+	}
+	form, open := view.FormData{Value: p.Value, Channel: by.Channel}, b.api.OpenView
+	if p.View.Callback == view.DetailsForm {
+		form.View, form.Shown, open = p.View.ID, p.View.Metadata, b.api.PushView
+	}
+	if _, err := open(ctx, p.Trigger, view.RejectModal(form)); err != nil {
+		b.log.Warn().Err(err).Msg("open the form for a rejection")
+		b.answer(ctx, p, by.Recipient,
+			view.Said("I could not open the form for the reason in time; nothing was done. Click again."))
+	}
+}
+
+// channel returns where a press was made: of one in a modal, where that was opened.
+func (p press) channel() string {
+	if shown, ok := view.ParseShown(p.View.Metadata); ok && p.View.Callback == view.DetailsForm {
+		return shown.Channel
+	}
+	return p.By.Channel
+}
+
+// refused tells a person at once when they surely may not reject: what is known of them may be a
+// minute old, which is good enough for a no. Everything else is decided when the form comes back.
+func (b *Bot) refused(ctx context.Context, p press, number int64, digest string, by sender) bool {
 	ctx, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look took over "+beforeForm.String()))
 	defer cancel()
 	err := func() error {
@@ -74,139 +83,121 @@ func (b *Bot) refused(ctx context.Context, number int64, digest string, to where
 		switch {
 		case err != nil:
 			return err
-		case batch.State != workflow.AwaitingApproval:
-			return &workflow.StateError{Number: number, State: batch.State, Wanted: workflow.Rejected, Batch: batch}
-		case to.Person == batch.Requester.ID || to.Person == batch.Author.ID:
-			return workflow.ErrOwnBatch
-		case digest != batch.Digest:
+		}
+		someAdmin := workflow.Actor{Person: workflow.Person{ID: by.Person}, Admin: true, Saw: digest}
+		if err := workflow.May(workflow.ActReject, batch, someAdmin); err != nil { // whatever their role
+			return err
+		}
+		if digest != batch.Digest {
 			return workflow.ErrStaleDigest
 		}
-		actor, err := b.people.asking(ctx, to.Person, to.Channel)
-		if stranger, is := errors.AsType[*StrangerError](err); is && stranger.Kind == NotCheckable {
+		actor, err := b.actor(ctx, by)
+		if ineligible, is := errors.AsType[*workflow.IneligibleError](err); is && ineligible.Kind == workflow.NotCheckable {
 			return nil
 		}
-		if err == nil && !actor.Admin {
-			err = workflow.ErrNotAdmin
+		if err != nil {
+			return err
 		}
-		return err
+		return workflow.WhoMay(workflow.ActReject, batch).Admits(actor)
 	}()
 	if err == nil || ctx.Err() != nil {
 		return false
 	}
-	b.acted(context.WithoutCancel(ctx), to, actionReject, number, nil, err)
+	ctx = context.WithoutCancel(ctx)
+	b.answer(ctx, p, by.Recipient, b.acted(ctx, by.Recipient, view.ActionReject, number, nil, err))
 	return true
 }
 
-// act does what one of the buttons or commands on a batch says.
-func (b *Bot) act(ctx context.Context, action string, number int64, digest string, to where) (*workflow.Batch, error) {
-	engine := b.cfg.Engine
-	ctx = withStamp(ctx, to.Came)
-	switch action {
-	case actionApprove, actionResume, actionRetry:
-		actor, err := b.people.deciding(ctx, to.Person, to.Channel, to.Came)
-		if err != nil {
-			return nil, err
-		}
-		switch action {
-		case actionApprove:
-			return engine.Decide(ctx, number, actor, workflow.Approve, digest, "")
-		case actionRetry:
-			return engine.Retry(ctx, number, actor)
-		}
-		return engine.Resume(ctx, number, actor)
+// acts are what the engine does for each act on a batch. An approval is for the plan that the
+// person saw.
+func acts() map[workflow.ActName]func(Engine, context.Context, int64, workflow.Actor) (*workflow.Batch, error) {
+	return map[workflow.ActName]func(Engine, context.Context, int64, workflow.Actor) (*workflow.Batch, error){
+		workflow.ActResume:   Engine.Resume,
+		workflow.ActRetry:    Engine.Retry,
+		workflow.ActWithdraw: Engine.Withdraw,
+		workflow.ActCancel:   Engine.Cancel,
+		workflow.ActPause:    Engine.Pause,
+		workflow.ActRecheck:  Engine.Recheck,
+		workflow.ActUndo:     Engine.Undo,
+		workflow.ActAskAgain: Engine.AskAgain,
+		workflow.ActStart:    Engine.Start,
+		workflow.ActEnd:      Engine.End,
+		workflow.ActKeep:     Engine.Keep,
 	}
-	actor, err := b.people.asking(ctx, to.Person, to.Channel)
-	if stranger, is := errors.AsType[*StrangerError](err); is && stranger.Kind == WithoutRole && action == actionWithdraw {
+}
+
+// act does what one of the buttons or commands on a batch says. digest is what the button carried,
+// "" for a command.
+func (b *Bot) act(ctx context.Context, name string, number int64, digest string, by sender) (*workflow.Batch, error) {
+	act, _ := workflow.ActNamed(workflow.ActName(name))
+	actor, err := b.actor(ctx, by)
+	ineligible, is := errors.AsType[*workflow.IneligibleError](err)
+	if is && ineligible.Kind == workflow.WithoutRole && act.Who == workflow.RequesterAlone {
 		err = nil // who asked may take it back also when they have no role any more
 	}
 	if err != nil {
 		return nil, err
 	}
-	switch action {
-	case actionWithdraw:
-		batch, err := b.cfg.Store.Batch(ctx, number)
-		if err == nil && batch.State != workflow.AwaitingApproval { // whoever clicks learns first that it is too late
-			err = &workflow.StateError{Number: number, State: batch.State, Wanted: workflow.Cancelled, Batch: batch}
-		}
-		if err != nil {
-			return nil, err
-		}
-		return engine.Withdraw(ctx, number, actor)
-	case actionCancel:
-		return engine.Cancel(ctx, number, actor)
-	case actionPause:
-		return engine.Pause(ctx, number, actor)
-	case actionRecheck:
-		return engine.Recheck(ctx, number, actor)
-	case actionUndo:
-		return engine.Undo(ctx, number, actor)
-	case actionAgain:
-		return engine.AskAgain(ctx, number, actor)
-	default:
-		return nil, fmt.Errorf("unknown button %q", action)
+	actor.Saw = digest
+	if act.Name == workflow.ActApprove {
+		return b.cfg.Engine.Decide(ctx, number, actor, workflow.Approve, digest, "")
 	}
+	do, known := acts()[act.Name]
+	if !known {
+		return nil, fmt.Errorf("unknown act %q", name)
+	}
+	return do(b.cfg.Engine, ctx, number, actor)
 }
 
-// acted tells the person privately when something was refused, and has the card redrawn: it may be an old one.
-// made is the batch that was made of it, or that had been.
-func (b *Bot) acted(ctx context.Context, to where, action string, number int64, made *workflow.Batch, err error) {
+// acted returns what the person is told when something was refused, the empty message when it was
+// not, and has the card redrawn: it may be an old one. made is the batch that was made of it, or
+// that had been.
+func (b *Bot) acted(
+	ctx context.Context, to slackapi.Recipient, action string, number int64, made *workflow.Batch, err error,
+) slackapi.Message {
 	doing := fmt.Sprintf("%s batch %d", action, number)
 	if err == nil {
-		b.deliver.hurry(number)
+		b.deliver.Prioritize(number)
 		b.log.Info().Str("person", to.Person).Msg(doing)
-		return
+		return slackapi.Message{}
 	}
-	b.deliver.redraw(number)
+	b.deliver.Redraw(number)
 	b.noteRefusal(ctx, to.Person, action, number, err)
-	refused := &actError{Action: action, Number: number, Err: err}
+	refused := &view.ActError{Action: action, Number: number, Err: err}
 	if made != nil && made.Number != number {
-		refused.Made = fmt.Sprintf("#%d.%s", made.Number, b.cardLink(ctx, made.Number))
+		refused.Made = fmt.Sprintf("#%d.", made.Number)
+		if url := b.deliver.CardURL(ctx, made.Number); url != "" {
+			refused.Made += view.CardLink(url)
+		}
 	}
 	if batch, err := b.cfg.Store.Batch(ctx, number); err == nil {
-		refused.But = []string{batch.Requester.ID, batch.Author.ID}
+		refused.Exclude = []string{batch.Requester.ID, batch.Author.ID}
 	}
-	b.api.private(ctx, to, b.say(refused, doing))
+	return b.say(refused, doing)
 }
 
-// formData goes through a form and back: which button opened it, and where its answer goes.
-type formData struct {
-	Value   string `json:"value"`
-	Channel string `json:"channel"`
-}
-
-func (f formData) String() string {
-	raw, err := json.Marshal(f)
-	if err != nil {
-		return "" // two strings: cannot fail
-	}
-	return string(raw)
-}
-
-func parseForm(s string) (f formData, ok bool) {
-	return f, json.Unmarshal([]byte(s), &f) == nil
-}
-
-// submitted takes a form. A rejection is a decision: who it is, is read now.
-func (b *Bot) submitted(ctx context.Context, i interaction, came stamp) {
-	if i.View.Callback != rejectForm {
-		b.log.Warn().Str("form", i.View.Callback).Msg("a form that is none of ours")
-		return
-	}
-	f, ok := parseForm(i.View.Metadata)
-	number, digest, isValue := parseValue(f.Value)
+// rejected takes the form for a rejection, which is a decision: who it is, is read then.
+func (b *Bot) rejected(ctx context.Context, s submission, by sender) {
+	f, ok := view.ParseForm(s.Metadata)
+	number, digest, isValue := view.ParseValue(f.Value)
 	if !ok || !isValue {
 		b.log.Warn().Msg("a form without its batch")
 		return
 	}
-	to := where{Person: i.Person.ID, Channel: f.Channel, Came: came}
-	reason := i.reason()
+	by.Recipient = slackapi.Recipient{Person: by.Person, Channel: f.Channel}
+	behind := press{View: viewed{ID: f.View, Metadata: f.Shown}} // what the form stands on
+	if f.View != "" {
+		behind.View.Callback = view.DetailsForm
+	}
+	reason := s.reason()
 	if reason == "" {
-		b.api.private(ctx, to, said(needsReason))
+		b.answer(ctx, behind, by.Recipient, view.Said(view.NeedsReason))
 		return
 	}
-	actor, err := b.people.deciding(ctx, to.Person, to.Channel, to.Came)
+	actor, err := b.actor(ctx, by)
 	if err == nil {
+		actor.Saw = digest
 		_, err = b.cfg.Engine.Decide(ctx, number, actor, workflow.Reject, digest, reason)
 	}
-	b.acted(ctx, to, actionReject, number, nil, err)
+	b.answer(ctx, behind, by.Recipient, b.acted(ctx, by.Recipient, view.ActionReject, number, nil, err))
 }

@@ -6,195 +6,173 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/countersign/countersign/bot/command"
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/workflow"
 )
 
-const (
-	recentBatches = 10
-	// An answer waits so many looks for the card that it is to link to.
-	cardLooks = 20
-	cardLook  = 250 * time.Millisecond
-)
+// recentBatches is how many of them the command batches lists.
+const recentBatches = 10
 
-// command answers a slash command, privately. What it starts is shown on a card.
-func (b *Bot) command(ctx context.Context, s slash, to where) {
-	c, err := workflow.ParseCommand(s.Text)
+// given is a slash command, understood.
+type given struct {
+	command.Command
+	text    string // as it was sent
+	channel string
+	trigger string // opens a form within about three seconds
+}
+
+// by is who gave a command, and where they are answered.
+func (s slash) by() slackapi.Recipient {
+	return slackapi.Recipient{Person: s.Person, Channel: s.Channel, Response: s.Response}
+}
+
+// given has a command done, as its entry says.
+func (b *Bot) given(s slash) {
+	c, err := command.Parse(s.Text)
+	if missing, is := errors.AsType[*command.UsageError](err); is && missing.Missing != nil {
+		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) { b.formFor(ctx, s, missing.Missing) })
+		return
+	}
 	if err != nil {
-		b.api.private(ctx, to, b.say(err, "read a command"))
+		b.enlist(asking, "", "command", actTimeout, s.by(), func(ctx context.Context) {
+			b.api.Private(ctx, s.by(), b.say(err, "read a command"))
+		})
 		return
 	}
-	if c.Name == "help" {
-		b.api.private(ctx, to, help(b.cfg.Command))
-		return
+	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger}, s.by())
+}
+
+// commands are the commands by name. Those on a batch are its buttons, and who gives one is read as
+// for them.
+func commands() map[string]entry[given] {
+	all := map[string]entry[given]{}
+	for _, c := range command.Commands() { // those that ask for changes, and those that are not supported yet
+		all[c.Name] = entry[given]{do: (*Bot).ask}
 	}
-	if action, ok := onBatch(c); ok {
-		b.commandOn(ctx, action, c, to)
-		return
+	for _, act := range workflow.Acts() {
+		if act.Command != "" {
+			all[act.Command] = entry[given]{lane: deciding, fresh: act.Fresh, do: (*Bot).commandOn}
+		}
 	}
-	actor, err := b.people.asking(ctx, s.Person, s.Channel)
-	if err != nil {
-		b.api.private(ctx, to, b.say(err, c.Name))
-		return
+	for name, do := range map[string]answers{
+		"find": (*Bot).find, "history": (*Bot).history, "groups": (*Bot).groups, "domains": (*Bot).domains,
+		"site find": (*Bot).findAtSite, "batches": (*Bot).batches, "batch": (*Bot).batch,
+		"report list": (*Bot).report, "report show": (*Bot).report, "report run": (*Bot).report, "report diff": (*Bot).reportDiff,
+	} {
+		all[name] = entry[given]{do: answered(do)}
 	}
-	if !c.Supported {
-		b.api.private(ctx, to, said("`"+escape(b.cfg.Command+" "+c.Name)+"` is not supported yet."))
-		return
+	all["new"] = entry[given]{lane: deciding, do: (*Bot).newRequest}
+	all["migrate-domain"] = entry[given]{do: (*Bot).moveDomain}
+	all["help"] = entry[given]{do: func(b *Bot, ctx context.Context, _ given, by sender) { // for everybody
+		b.api.Private(ctx, by.Recipient, b.help())
+	}}
+	return all
+}
+
+// answers does what a command asks and returns what is said about it; an empty message where that
+// is said later.
+type answers func(b *Bot, ctx context.Context, c given, actor workflow.Actor) (slackapi.Message, error)
+
+// answered answers a command privately, once it is known who gave it.
+func answered(do answers) func(*Bot, context.Context, given, sender) {
+	return func(b *Bot, ctx context.Context, c given, by sender) {
+		m, err := func() (slackapi.Message, error) {
+			actor, err := b.actor(ctx, by)
+			switch {
+			case err != nil:
+				return slackapi.Message{}, err
+			case !c.Supported:
+				return view.NotSupported(b.cfg.Command + " " + c.Name), nil
+			}
+			return do(b, ctx, c, actor)
+		}()
+		if err != nil {
+			m = b.say(err, c.Name)
+		}
+		if m.Text != "" {
+			b.api.Private(ctx, by.Recipient, m)
+		}
 	}
-	m, err := b.told(ctx, c, s, actor)
-	if err != nil {
-		m = b.say(err, c.Name)
-	}
-	b.api.private(ctx, to, m)
 }
 
 // commandOn does what a command on a batch says: the same as its button, by whoever may press that.
-func (b *Bot) commandOn(ctx context.Context, action string, c workflow.Command, to where) {
+func (b *Bot) commandOn(ctx context.Context, c given, by sender) {
 	if c.Number == 0 {
-		usage := &workflow.UsageError{Problem: "the number of a batch is missing", Usage: workflow.UsageFor(c.Name)}
-		b.api.private(ctx, to, b.say(usage, c.Name))
+		usage := &command.UsageError{Problem: "the number of a batch is missing", Usage: command.UsageFor(c.Name)}
+		b.api.Private(ctx, by.Recipient, b.say(usage, c.Name))
 		return
 	}
-	batch, err := b.act(ctx, action, c.Number, "", to)
-	b.acted(ctx, to, action, c.Number, batch, err)
-	if err != nil {
+	act, _ := workflow.ActOfCommand(c.Name)
+	action := string(act.Name)
+	batch, err := b.act(ctx, action, c.Number, "", by)
+	if m := b.acted(ctx, by.Recipient, action, c.Number, batch, err); err != nil {
+		b.api.Private(ctx, by.Recipient, m)
 		return
 	}
-	done, card := fmt.Sprintf("#%d: %s.", c.Number, doneWords(action)), c.Number
-	if words := madeWords(action, c.Number, batch); words != "" {
+	done, card := fmt.Sprintf("#%d: %s.", c.Number, view.DoneWords(action)), c.Number
+	if words := view.Made(action, c.Number, batch); words != "" {
 		done, card = words, batch.Number
 	}
-	b.api.private(ctx, to, said(done+b.cardLink(ctx, card)))
+	b.links.answer(ctx, by.Recipient, done, card)
 }
 
-// onBatch says which button a command stands for.
-func onBatch(c workflow.Command) (action string, ok bool) {
-	switch c.Name {
-	case "cancel":
-		return actionCancel, true
-	case "pause":
-		return actionPause, true
-	case "resume":
-		return actionResume, true
-	case "retry":
-		return actionRetry, true
-	case "undo":
-		return actionUndo, true
-	}
-	return "", false
-}
-
-func doneWords(action string) string {
-	return map[string]string{
-		actionCancel: "cancelled", actionPause: "paused", actionResume: "goes on", actionRetry: "what failed is looked at again",
-	}[action]
-}
-
-// told does what a command asks and gives what is said about it.
-func (b *Bot) told(ctx context.Context, c workflow.Command, s slash, actor workflow.Actor) (message, error) {
-	switch c.Name {
-	case "find":
-		accounts, err := b.cfg.Engine.Find(ctx, c.Text)
-		if err != nil {
-			return message{}, err
-		}
-		return found(c.Text, accounts), nil
-	case "domains":
-		claims, err := b.cfg.Engine.Domains(ctx)
-		if err != nil {
-			return message{}, err
-		}
-		return domains(claims), nil
-	case "batches":
-		return b.batches(ctx)
-	case "batch":
-		batch, err := b.cfg.Store.Batch(ctx, c.Number)
-		if err != nil {
-			return message{}, err
-		}
-		line, err := b.summarised(ctx, batch)
-		if err != nil {
-			return message{}, err
-		}
-		return one(line), nil
-	case "report list", "report show", "report run":
-		return b.report(ctx, c, actor)
-	}
-	if c.Action == "" {
-		return message{}, fmt.Errorf("no answer to the command %q", c.Name)
-	}
-	return b.ask(ctx, c, s, actor)
-}
-
-// ask makes a batch of a command.
-func (b *Bot) ask(ctx context.Context, c workflow.Command, s slash, actor workflow.Actor) (message, error) {
-	batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
-		Requester: actor.Person, Author: actor.Person, Reason: c.Reason, Verb: c.Action, Original: []byte(s.Text),
-		Source: workflow.Source{Kind: workflow.SourceCommand, Channel: s.Channel},
-	})
+func (b *Bot) batch(ctx context.Context, c given, _ workflow.Actor) (slackapi.Message, error) {
+	batch, err := b.cfg.Store.Batch(ctx, c.Number)
 	if err != nil {
-		return message{}, err
+		return slackapi.Message{}, err
 	}
-	b.log.Info().Int64("batch", batch.Number).Str("person", actor.ID).Msg("asked by command")
-	b.deliver.redraw(batch.Number)
-	return said(fmt.Sprintf("#%d is being checked.%s", batch.Number, b.cardLink(ctx, batch.Number))), nil
+	line, err := b.summarised(ctx, batch)
+	if err != nil {
+		return slackapi.Message{}, err
+	}
+	return view.One(line), nil
 }
 
-// cardLink is " <link>" to the card of a batch, once it is posted; "" when that takes too long.
-func (b *Bot) cardLink(ctx context.Context, number int64) string {
-	for range cardLooks {
-		p, ok, err := b.cfg.Store.Post(ctx, cardKey(number))
+// ask makes a batch of a command. The answer is given when the card stands that it names.
+func (b *Bot) ask(ctx context.Context, c given, by sender) {
+	answered(func(b *Bot, ctx context.Context, c given, actor workflow.Actor) (slackapi.Message, error) {
+		when, err := c.Times.When(time.Now(), actor.Location())
 		if err != nil {
-			return ""
+			return slackapi.Message{}, err
 		}
-		if ok && p.TS != "" {
-			if link := b.api.permalink(ctx, p.Channel, p.TS); link != "" {
-				return " <" + link + "|Look at its card>."
-			}
-			return ""
+		batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
+			Requester: actor.Person, Author: actor.Person, Reason: c.Reason, OwnReason: c.Reason != "", Verb: c.Action, When: when,
+			Source: workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel},
+			Sheet:  workflow.Sheet{Rows: c.Rows}, Original: []byte(c.text),
+		})
+		if err != nil {
+			return slackapi.Message{}, err
 		}
-		timer := time.NewTimer(cardLook)
-		select {
-		case <-timer.C:
-			continue
-		case <-b.ending: // nobody draws the card now
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		return ""
-	}
-	return ""
+		b.log.Info().Int64("batch", batch.Number).Str("person", actor.ID).Msg("asked by command")
+		b.deliver.Redraw(batch.Number)
+		b.links.answer(ctx, by.Recipient, view.BeingChecked(batch), batch.Number)
+		return slackapi.Message{}, nil
+	})(b, ctx, c, by)
 }
 
-func (b *Bot) batches(ctx context.Context) (message, error) {
+func (b *Bot) batches(ctx context.Context, _ given, _ workflow.Actor) (slackapi.Message, error) {
 	list, err := b.cfg.Store.List(ctx, recentBatches)
 	if err != nil {
-		return message{}, err
+		return slackapi.Message{}, err
 	}
-	var out []summarised
+	var out []view.Summarised
 	for _, batch := range list {
 		line, err := b.summarised(ctx, batch)
 		if err != nil {
-			return message{}, err
+			return slackapi.Message{}, err
 		}
 		out = append(out, line)
 	}
-	return recent(out), nil
+	return view.Recent(out), nil
 }
 
-func (b *Bot) summarised(ctx context.Context, batch *workflow.Batch) (summarised, error) {
+func (b *Bot) summarised(ctx context.Context, batch *workflow.Batch) (view.Summarised, error) {
 	s, err := b.cfg.Store.Summary(ctx, batch.Number)
 	if err != nil {
-		return summarised{}, err
+		return view.Summarised{}, err
 	}
-	out := summarised{Batch: batch, Summary: s}
-	p, ok, err := b.cfg.Store.Post(ctx, cardKey(batch.Number))
-	if err != nil {
-		return summarised{}, err
-	}
-	if ok && p.TS != "" {
-		out.Link = b.api.permalink(ctx, p.Channel, p.TS)
-	}
+	out := view.Summarised{Batch: batch, Summary: s, Link: b.deliver.CardURL(ctx, batch.Number)}
 	return out, nil
 }
-
-var errNoReports = errors.New("no reports are set up")

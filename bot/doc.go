@@ -1,23 +1,19 @@
-// Package bot is the Slack side of countersign: it turns commands, files and clicks into calls on package workflow, and
-// draws what the database says as cards, threads and files.
+// Package bot is the Slack side: it takes what people do there to the workflow, and answers them.
 //
-// What it promises:
+// Two sockets stand at once (socket.go), as Slack does not deliver a click again. What comes over
+// them is acknowledged first, decoded once (payload.go) and done as three tables say: commands,
+// actions and forms, each entry with the key under which it waits its turn and with whether its
+// person has to be read afresh (handlers.go). What they do is in command.go, click.go, upload.go
+// and report.go.
 //
-//   - Whatever Slack sends is acknowledged before any work is done on it, and never by the work itself.
-//   - Nobody is believed because of what a message says. Who clicked is read from Slack at the click, roles and groups
-//     with it; when Slack cannot be asked, the answer is no. Refused clicks and changes of groups are in the log of events.
-//   - Slack is a view. Everything posted is drawn from the database and brought up to date after a restart or an outage; a
-//     post is looked for before it is repeated. The run of a batch never waits for Slack.
-//   - Text from people and files can mention nobody, make no links and break no message.
+// The bot promises that
+//   - what Slack sends is acknowledged before any work is done on it, and never by the work itself;
+//   - who may is read from Slack after the click that it is for; what was read before may only refuse, and a refusal is in the log of events;
+//   - a file that came is dealt with once, also when Slack brings it again, or never brought it (intake.go, catchup.go);
+//   - whoever did something is answered privately, in words without details of the inside; what has no words gets a
+//     reference that is in the log, too;
+//   - nothing it holds in memory matters: what is shown in Slack is drawn from the database.
 //
-// The way in: socket.go reads the connections and acknowledges, bot.go sorts what came and queues it, people.go and
-// groups.go say who it is, command.go, upload.go and click.go do it, refusal.go writes down who tried what they may not;
-// intake.go knows what came and is not dealt with, and missed.go looks for what no event told of. roster.go tells package
-// workflow who people are besides the one who clicked.
-//
-// The way out: deliver.go looks what Slack does not show yet, track.go keeps what belongs to one batch from waiting for each
-// other, show.go says what that is, linked.go which other batches it leads to, outlook.go how fast it goes, reminder.go when
-// nobody decided; post.go puts it there exactly once, blocks*.go draw it, words*.go say it, and direct.go tells people where
-// the channel cannot. api*.go is Slack's Web API, which pace.go and pacer.go keep from being called too often, also after a
-// restart (held.go); secret.go keeps tokens out of what its errors say.
+// Its rooms: command understands what people write, people knows who they are, view draws, deliver
+// brings Slack up to date, slackapi calls Slack within its limits.
 package bot

@@ -1,4 +1,4 @@
-package bot
+package bot_test
 
 import (
 	"context"
@@ -6,21 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
-
+	"github.com/countersign/countersign/bot"
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/workflow"
 )
@@ -29,7 +25,7 @@ import (
 func (w *world) ours(words string) int {
 	n := 0
 	for _, m := range w.slack.Messages(requests, "") {
-		if m.User == workspace.BotUserID && strings.HasPrefix(m.Text, words) {
+		if m.User == workspace.BotUserID && strings.Contains(m.Text, words) {
 			n++
 		}
 	}
@@ -38,7 +34,7 @@ func (w *world) ours(words string) int {
 
 // crashing is a store that loses what was to be written right after a send, as a crash would.
 type crashing struct {
-	Store
+	bot.Store
 	key     string
 	crashed chan struct{}
 	once    sync.Once
@@ -61,7 +57,7 @@ func TestCrashAfterSend(t *testing.T) {
 	if err := w.stopBot(); err != nil {
 		t.Fatal(err)
 	}
-	over := &crashing{Store: w.db, key: cardKey(1), crashed: make(chan struct{})}
+	over := &crashing{Store: w.db, key: "batch/1/card", crashed: make(chan struct{})}
 	w.startBot(over)
 	w.say(requests, "", renames(2))
 	select {
@@ -75,7 +71,7 @@ func TestCrashAfterSend(t *testing.T) {
 	w.startBot(nil)
 	card := w.cardSays(1, "Needs 1 approval")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	if n := w.ours("#1 rename"); n != 1 {
+	if n := w.ours("#1 · Rename"); n != 1 {
 		t.Errorf("%d cards, want 1", n)
 	}
 }
@@ -90,9 +86,9 @@ func TestLostAnswer(t *testing.T) {
 	}})
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
-	w.inThread(card.TS, "waits for 1 approval")
+	w.inThread(card.TS, "please review #1")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	if n := w.ours("#1 rename"); n != 1 {
+	if n := w.ours("#1 · Rename"); n != 1 {
 		t.Errorf("%d cards, want 1", n)
 	}
 }
@@ -106,7 +102,7 @@ func TestOutage(t *testing.T) {
 	w.say(requests, "", renames(6))
 	card := w.cardSays(1, "Needs 1 approval")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	w.click("U0ALICE", card, actionApprove)
+	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Running*")
 	w.slack.Outage(http.StatusServiceUnavailable)
 	close(a.hold)
@@ -117,9 +113,9 @@ func TestOutage(t *testing.T) {
 	w.eventually("the run ends without Slack", ended)
 	w.faults(workspace.Faults{})
 	w.cardSays(1, "*Done*")
-	w.inThread(card.TS, "#1 is done: *6* done")
+	w.inThread(card.TS, "#1 finished: *6* done")
 	w.fileInThread(card.TS, "batch-1-results.csv")
-	if n := len(w.mentioning(card.TS, "#1 is done")); n != 1 {
+	if n := len(w.mentioning(card.TS, "#1 finished")); n != 1 {
 		t.Errorf("the end was said %d times, want once", n)
 	}
 }
@@ -138,14 +134,14 @@ func TestPauseAndResume(t *testing.T) {
 	w := newWorld(t, a)
 	w.say(requests, "", renames(6))
 	card := w.cardSays(1, "Needs 1 approval")
-	w.click("U0ALICE", card, actionApprove)
+	w.click("U0ALICE", card, view.ActionApprove)
 	card = w.cardSays(1, "*Running*")
-	w.click("U0CAROL", card, actionPause)
+	w.click("U0CAROL", card, view.ActionPause)
 	card = w.cardSays(1, "*Paused*")
 	close(a.hold)
-	w.inThread(card.TS, "#1 is paused: by <@U0CAROL>.")
-	w.click("U0CAROL", card, actionResume)
-	w.told("U0CAROL", requests, "You may not resume #1; an admin may: <@U0ALICE> <@U0BOB>.")
+	w.inThread(card.TS, "#1 is paused by carol.")
+	w.click("U0CAROL", card, view.ActionResume)
+	w.told("U0CAROL", requests, "You cannot resume #1. Ask an admin: <@U0ALICE> <@U0BOB>.")
 	w.command("U0BOB", requests, "resume 1")
 	w.cardSays(1, "*Done*")
 }
@@ -157,7 +153,7 @@ func TestDeletedCard(t *testing.T) {
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	w.inThread(card.TS, "waits for 1 approval")
+	w.inThread(card.TS, "please review #1")
 	if err := w.slack.Delete(workspace.BotUserID, requests, card.TS); err != nil {
 		t.Fatal(err)
 	}
@@ -168,8 +164,8 @@ func TestDeletedCard(t *testing.T) {
 		return ok && m.TS != card.TS
 	})
 	w.fileInThread(again.TS, "batch-1-plan.csv")
-	w.inThread(again.TS, "waits for 1 approval")
-	w.click("U0ALICE", again, actionApprove)
+	w.inThread(again.TS, "please review #1")
+	w.click("U0ALICE", again, view.ActionApprove)
 	w.cardSays(1, "*Done*")
 	w.fileInThread(again.TS, "batch-1-results.csv")
 }
@@ -181,18 +177,18 @@ func TestClosedChannel(t *testing.T) {
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	w.inThread(card.TS, "waits for 1 approval")
+	w.inThread(card.TS, "please review #1")
 	if err := w.slack.UpdateChannel(requests, func(c *workspace.Channel) { c.Archived = true }); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.slack.ClickStale(t.Context(), "U0ALICE", requests, card, actionApprove); err != nil {
+	if err := w.slack.ClickStale(t.Context(), "U0ALICE", requests, card, view.ActionApprove); err != nil {
 		t.Fatal(err)
 	}
 	for _, person := range []string{"U0CAROL", "U0ALICE"} {
 		dm := w.slack.OpenDM(person)
 		w.until(person+" is told directly", func() bool {
 			return slices.ContainsFunc(w.slack.Messages(dm, person), func(m workspace.Message) bool {
-				return strings.Contains(m.Text, "#1 rename 1 account: ")
+				return strings.Contains(m.Text, " #1 · Rename")
 			})
 		})
 	}
@@ -204,9 +200,10 @@ func TestRestartIsQuiet(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
-	w.inThread(card.TS, "waits for 1 approval")
+	w.inThread(card.TS, "please review #1")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	w.told("U0CAROL", requests, "|Look at its card>")
+	w.told("U0CAROL", requests, "|See its card>")
+	w.mayPress("approve reject withdraw") // the card's last edit, when the plan is in the thread
 	if err := w.stopBot(); err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +216,7 @@ func TestRestartIsQuiet(t *testing.T) {
 			t.Errorf("the card was edited: %s", c.Args.Get("text"))
 		}
 	}
-	w.click("U0BOB", card, actionApprove)
+	w.click("U0BOB", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
 }
 
@@ -252,7 +249,7 @@ func TestWordsInPlaceOfAFileAreSaidOnce(t *testing.T) {
 		w.faults(workspace.Faults{
 			LostShare: true,
 			BeforeCall: func(_ string, args url.Values) *workspace.Reply {
-				if strings.HasPrefix(args.Get("text"), "I cannot put batch-1-plan.csv") && !said.Swap(true) {
+				if strings.HasPrefix(args.Get("text"), "batch-1-plan.csv cannot be put here") && !said.Swap(true) {
 					cut.Store(true)
 				}
 				return nil
@@ -261,60 +258,17 @@ func TestWordsInPlaceOfAFileAreSaidOnce(t *testing.T) {
 		})
 		w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 		card := w.cardSays(1, "Needs 1 approval")
-		w.inThread(card.TS, "I cannot put batch-1-plan.csv")
+		w.inThread(card.TS, "batch-1-plan.csv cannot be put here")
 		time.Sleep(5 * time.Minute)
 		n := 0
 		for _, m := range w.slack.Thread(requests, card.TS, "U0ALICE") {
-			if strings.Contains(m.Text, "I cannot put batch-1-plan.csv") {
+			if strings.Contains(m.Text, "batch-1-plan.csv cannot be put here") {
 				n++
 			}
 		}
 		if n != 1 || !said.Load() {
 			t.Errorf("it was said %d times", n)
 		}
-	})
-}
-
-// numb is a socket that can be read from and not be written to, as both are for a moment when the network goes.
-type numb struct {
-	net.Conn
-	mute   *atomic.Bool
-	failed *atomic.Int32
-}
-
-func (n numb) Write(p []byte) (int, error) {
-	if !n.mute.Load() {
-		return n.Conn.Write(p)
-	}
-	if n.failed.Add(1) > 1000 {
-		n.mute.Store(false)
-	}
-	return 0, errors.New("the network is gone")
-}
-
-// An acknowledgement that can be written to neither connection is not handed to and fro between them.
-func TestNoConnectionTakesAnAcknowledgement(t *testing.T) {
-	inBubble(t, newAccounts(3), func(w *world) {
-		if err := w.stopBot(); err != nil {
-			t.Fatal(err)
-		}
-		var mute atomic.Bool
-		var failed atomic.Int32
-		dial := w.dial
-		w.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			return numb{conn, &mute, &failed}, err
-		}
-		w.startBot(nil)
-		mute.Store(true)
-		w.say(requests, "reason: new names", renames(2))
-		time.Sleep(5 * time.Second)
-		if n := failed.Load(); n == 0 || n > 100 {
-			t.Errorf("%d writes failed", n)
-		}
-		mute.Store(false)
-		w.slack.CutSockets()
-		w.cardSays(1, "Needs 1 approval")
 	})
 }
 
@@ -352,7 +306,8 @@ func eventOf(envelope, event string, m workspace.Message, more map[string]any) [
 	return raw
 }
 
-// An event that is delivered again is done once; one that slack-go cannot read is read all the same.
+// An event that is delivered again is done once; one that slack-go cannot read is read all the
+// same.
 func TestRedeliveryAndOddEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(8))
@@ -371,7 +326,7 @@ func TestRedeliveryAndOddEvents(t *testing.T) {
 	odd := map[string]any{"blocks": []any{map[string]any{"type": "section", "text": 5}}, "files": other.Files}
 	send(eventOf("odd", "Ev0ODD", asked, odd))
 	send([]byte(`{"envelope_id":"unknown","type":"nobody_knows","payload":{"a":1}}`))
-	held := w.cardSays(2, "Nothing in it can run") // the account is in batch 1
+	held := w.cardSays(2, "No row can run") // the account is in batch 1
 	w.inThread(held.TS, "Wait for #1, then ask again.")
 	w.command("U0CAROL", requests, "rename p7@old.example p7@new.example")
 	w.cardSays(3, "Needs 1 approval")
@@ -380,134 +335,21 @@ func TestRedeliveryAndOddEvents(t *testing.T) {
 	}
 }
 
-// Clicks are taken while one of the connections is being replaced.
-func TestConnectionsAreReplaced(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, newAccounts(3))
-	w.until("there are two connections", func() bool { return w.slack.Connections() == connections })
-	w.slack.DisconnectOne("refresh_requested")
-	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
-	card := w.cardSays(1, "Needs 1 approval")
-	w.until("there are two connections again", func() bool { return w.slack.Connections() == connections })
-	w.slack.CutSockets()
-	if err := w.bot.Ready(); err != nil {
-		t.Error(err)
-	}
-	for w.slack.Click(t.Context(), "U0ALICE", requests, card.TS, actionApprove, "") != nil {
-		if t.Context().Err() != nil {
-			t.Fatal("no click gets through after a cut")
-		}
-	}
-	w.cardSays(1, "*Done*")
-}
+// faulty is an engine with a fault.
+type faulty struct{ bot.Engine }
 
-func TestPermanentErrors(t *testing.T) {
-	for _, c := range []struct {
-		method, code, token string
-		status              int
-	}{
-		{method: "apps.connections.open", code: "invalid_auth", token: "app"},
-		{method: "apps.connections.open", code: "account_inactive", token: "app"},
-		{method: "apps.connections.open", code: "not_authed", token: "app"},
-		{method: "apps.connections.open", code: "token_revoked", token: "app"},
-		{method: "apps.connections.open", code: "missing_scope", token: "app"},
-		{method: "apps.connections.open", code: "not_allowed_token_type", token: "app"},
-		{method: "apps.connections.open", code: "token_expired", token: "app"},
-		{method: "apps.connections.open", code: "forbidden_team", token: "app"},
-		{method: "apps.connections.open", code: codeNotFound, status: http.StatusNotFound, token: "app"},
-		{method: "auth.test", code: "invalid_auth", token: "bot"},
-		{method: "auth.test", code: "token_revoked", token: "bot"},
-	} {
-		t.Run(c.token+" "+c.code, func(t *testing.T) {
-			t.Parallel()
-			slack, err := workspace.New(workspace.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer slack.Close()
-			server := httptest.NewServer(slack.Handler())
-			defer server.Close()
-			slack.SetBaseURL(server.URL)
-			slack.SetFaults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
-				switch {
-				case method != c.method:
-					return nil
-				case c.status != 0:
-					return &workspace.Reply{Status: c.status}
-				}
-				return &workspace.Reply{Error: c.code}
-			}})
-			bot, err := New(Config{
-				AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: server.URL + "/api",
-				Command: "/countersign", Requests: requests, Admins: []string{"U0ALICE"},
-				Engine: idleEngine{}, Store: idleStore{}, Log: zerolog.Nop(),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), waitFor)
-			defer cancel()
-			err = bot.Run(ctx)
-			got, ok := errors.AsType[*PermanentError](err)
-			if !ok {
-				t.Fatalf("Run ended with %v, want a *PermanentError", err)
-			}
-			if d := cmp.Diff(&PermanentError{Token: c.token, Code: c.code}, got); d != "" {
-				t.Errorf("error (-want +got):\n%s", d)
-			}
-			if bot.Ready() == nil {
-				t.Error("the bot calls itself ready")
-			}
-		})
-	}
-}
-
-// idleEngine and idleStore are never asked for anything but what changed.
-type idleEngine struct{ Engine }
-
-func (idleEngine) Changed() <-chan struct{} { return nil }
-
-type idleStore struct{ Store }
-
-func (idleStore) Revisions(context.Context) (map[int64]int64, error) { return nil, nil }
-
-func (idleStore) Recall(context.Context, string) ([]byte, error) { return nil, nil }
-
-func (idleStore) Remember(context.Context, string, []byte) error { return nil }
-
-// Connections that Slack closes at once, again and again, mean that Socket Mode is switched off.
-func TestShortLives(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := &link{}
-		if wait := l.down(); wait != 0 {
-			t.Errorf("the first connection waits for %s", wait)
-		}
-		for i := range shortLives {
-			if l.hopeless() {
-				t.Fatalf("given up after %d connections", i)
-			}
-			l.hello()
-			if wait := l.down(); wait <= 0 || wait > shortWaitMax {
-				t.Errorf("connection %d waits for %s", i, wait)
-			}
-		}
-		if !l.hopeless() {
-			t.Error("not given up")
-		}
-		l.hello()
-		time.Sleep(shortLife)
-		if wait := l.down(); wait != 0 || l.hopeless() {
-			t.Errorf("a long life does not make up for the short ones: waits for %s", wait)
-		}
-	})
-}
+func (faulty) Find(context.Context, string) ([]workflow.Found, error) { panic("a fault") }
 
 // A fault in one piece of work is said and logged under a reference, and nothing else is lost.
 func TestFaultIsContained(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(1))
-	to := where{Person: "U0CAROL", Channel: requests}
-	w.bot.clicks.put("", w.bot.guarded("test", time.Minute, to, func(context.Context) { panic("a fault") }))
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	w.wrap = func(e bot.Engine) bot.Engine { return faulty{e} }
+	w.startBot(nil)
+	w.command("U0CAROL", requests, "find ada")
 	w.told("U0CAROL", requests, "Something went wrong")
 	w.command("U0CAROL", requests, "domains")
 	w.told("U0CAROL", requests, "verified")
@@ -536,7 +378,7 @@ func TestALookUpIsMadeOnceMore(t *testing.T) {
 		}
 		return nil
 	}})
-	w.click("U0ALICE", card, actionApprove)
+	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
 	mu.Lock()
 	defer mu.Unlock()

@@ -1,6 +1,7 @@
-package bot
+package bot_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,9 +19,16 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/countersign/countersign/bot"
+	"github.com/countersign/countersign/bot/deliver"
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/sandbox/memnet"
 	"github.com/countersign/countersign/sandbox/workspace"
-	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/store/sqlite"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/engine"
+	"github.com/countersign/countersign/workflow/policy"
+	"github.com/countersign/countersign/workflow/run"
 )
 
 const (
@@ -28,156 +36,39 @@ const (
 	waitFor  = 20 * time.Second // for something to show in Slack; a test that waits this long has failed
 )
 
-// accounts is an organisation's directory in memory.
-type accounts struct {
-	mu    sync.Mutex
-	by    map[string]workflow.Account
-	calls int           // that changed something
-	hold  chan struct{} // when not nil, a change waits for it to be closed
-	// refuse are accounts whose changes the organisation refuses.
-	refuse map[string]bool
-	takes  time.Duration // each change
-	deny   error         // what each change is answered with
-}
+// The people whom tests hand to the engine themselves.
+var (
+	aliceOfSlack = workflow.Person{ID: "U0ALICE", Name: "Alice", Email: "alice@example.com"}
+	carolOfSlack = workflow.Person{ID: "U0CAROL", Name: "Carol", Email: "carol@example.com"}
+)
 
-func newAccounts(n int) *accounts {
-	a := &accounts{by: map[string]workflow.Account{}}
-	for i := range n {
-		id := fmt.Sprintf("712020:%04d", i)
-		a.by[id] = workflow.Account{
-			ID: id, Name: fmt.Sprintf("Person %d", i), Email: fmt.Sprintf("p%d@old.example", i), Type: "atlassian",
-			Status: workflow.StatusActive, Managed: true, Ranked: true,
-		}
-	}
-	return a
-}
+// full is the bar of a progress that is at its end.
+var full = strings.Repeat("█", 20)
 
-func (a *accounts) Account(_ context.Context, id string) (workflow.Account, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if acc, ok := a.by[id]; ok {
-		return acc, nil
-	}
-	return workflow.Account{}, workflow.ErrNotFound
-}
-
-func (a *accounts) Privileges(_ context.Context, _ string, keys ...string) (map[string]workflow.Privilege, error) {
-	out := map[string]workflow.Privilege{}
-	for _, k := range keys {
-		out[k] = workflow.Privilege{Allowed: true}
-	}
-	return out, nil
-}
-
-func (a *accounts) ByAddress(_ context.Context, addresses []string) (map[string][]workflow.Account, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	out := map[string][]workflow.Account{}
-	for _, acc := range a.by {
-		if slices.ContainsFunc(addresses, func(s string) bool { return workflow.SameAddress(s, acc.Email) }) {
-			key := workflow.AddressKey(acc.Email)
-			out[key] = append(out[key], acc)
-		}
-	}
-	return out, nil
-}
-
-func (a *accounts) ByID(_ context.Context, ids []string) (map[string]workflow.Account, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	out := map[string]workflow.Account{}
-	for _, id := range ids {
-		if acc, ok := a.by[id]; ok {
-			out[id] = acc
-		}
-	}
-	return out, nil
-}
-
-func (a *accounts) Search(_ context.Context, text string, limit int) ([]workflow.Account, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var out []workflow.Account
-	for _, id := range slices.Sorted(maps.Keys(a.by)) {
-		if acc := a.by[id]; len(out) < limit && strings.Contains(acc.Name+acc.Email, text) {
-			out = append(out, acc)
-		}
-	}
-	return out, nil
-}
-
-func (a *accounts) Domains(context.Context) ([]workflow.DomainClaim, error) {
-	return []workflow.DomainClaim{
-		{Name: "old.example", Verified: true, Status: "verified"}, {Name: "new.example", Verified: true, Status: "verified"},
-	}, nil
-}
-
-func (a *accounts) change(ctx context.Context, id string, do func(*workflow.Account)) error {
-	if a.hold != nil {
-		select {
-		case <-a.hold:
-		case <-ctx.Done():
-			return workflow.ErrNotSent
-		}
-	}
-	if a.takes > 0 && sleep(ctx, a.takes) != nil {
-		return workflow.ErrNotSent
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	acc, ok := a.by[id]
-	if !ok {
-		return workflow.ErrNotFound
-	}
-	if a.deny != nil {
-		return a.deny
-	}
-	if a.refuse[id] {
-		return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "403", "not today")}
-	}
-	do(&acc)
-	a.by[id] = acc
-	a.calls++
-	return nil
-}
-
-// set changes the organisation itself.
-func (a *accounts) set(do func()) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	do()
-}
-
-func (a *accounts) SetEmail(ctx context.Context, id, address string) error {
-	return a.change(ctx, id, func(acc *workflow.Account) { acc.Email = address })
-}
-
-func (a *accounts) Deactivate(ctx context.Context, id, _ string) error {
-	return a.change(ctx, id, func(acc *workflow.Account) { acc.Status = workflow.StatusInactive })
-}
-
-func (a *accounts) Activate(ctx context.Context, id string) error {
-	return a.change(ctx, id, func(acc *workflow.Account) { acc.Status = workflow.StatusActive })
+// dateOf is a time as messages say it (formatting message text, date formatting).
+func dateOf(t time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
 // world is the whole service with a Slack workspace, all on this machine.
 type world struct {
 	t         *testing.T
 	slack     *workspace.Workspace
-	db        *store.DB
-	engine    *workflow.Engine
+	db        *sqlite.DB
+	engine    *engine.Engine
 	accounts  *accounts
-	bot       *Bot
-	roster    atomic.Pointer[Bot] // bot, for the engine
+	bot       *bot.Bot
+	people    atomic.Pointer[bot.Slack] // for the engine
 	url       string
-	reports   Reports
-	wrap      func(Engine) Engine // around the engine, for the next bot; may be nil
-	refused   string              // what Slack is told to refuse, which is then no fault of ours
-	admins    []string            // U0ALICE and U0BOB when nil
+	reports   bot.Reports
+	wrap      func(bot.Engine) bot.Engine // around the engine, for the next bot; may be nil
+	refused   string                      // what Slack is told to refuse, which is then no fault of ours
+	admins    []string                    // U0ALICE and U0BOB when nil
 	quick     bool
 	remind    time.Duration
-	window    workflow.Window
-	pacer     workflow.Pacer
+	expires   time.Duration // a plan that nobody decided on; 0 means a day
+	window    policy.Window
+	pacer     workflow.Estimator
 	shut      func() time.Time
 	bubble    bool // in fake time, with connections in memory
 	dial      func(context.Context, string, string) (net.Conn, error)
@@ -214,7 +105,7 @@ func newWorld(t *testing.T, a *accounts) *world {
 func startWorld(t *testing.T, w *world) *world {
 	t.Helper()
 	var err error
-	if w.slack, err = workspace.New(workspace.Config{}); err != nil {
+	if w.slack, err = workspace.New(workspace.Config{Shortcuts: shortcuts()}); err != nil {
 		t.Fatal(err)
 	}
 	stopServer := w.serve()
@@ -229,14 +120,14 @@ func startWorld(t *testing.T, w *world) *world {
 	w.slack.AddChannel(workspace.Channel{ID: requests, Name: "requests", Private: true, BotMember: true, Members: people})
 	w.slack.AddChannel(workspace.Channel{ID: "C0OTHER", Name: "other", BotMember: true, Members: people})
 	path := filepath.Join(t.TempDir(), "bot.db")
-	if w.db, err = store.Open(t.Context(), store.Config{Path: path, Log: zerolog.Nop()}); err != nil {
+	if w.db, err = sqlite.Open(t.Context(), sqlite.Config{Path: path, Log: zerolog.Nop()}); err != nil {
 		t.Fatal(err)
 	}
-	w.engine, err = workflow.New(workflow.Config{
-		Store: w.db, Directory: w.accounts, OrgID: "org", Policy: workflow.Policy{Approvals: 1}, People: roster{w},
-		ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
-		Limits: workflow.ReadLimits{MaxBytes: defaultMaxFile, MaxRows: 5000},
-		Run:    workflow.RunLimits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50, Window: w.window}, Log: zerolog.Nop(),
+	w.engine, err = engine.New(engine.Config{
+		Store: w.db, Directory: w.accounts, Lookups: w.accounts, Past: w.db, OrgID: "org", Policy: policy.Policy{Approvals: 1}, People: whoIsWho{w},
+		ExpiresAfter: cmp.Or(w.expires, 24*time.Hour), StartWithin: 12 * time.Hour,
+		Limits: workflow.ReadLimits{MaxBytes: 10 << 20, MaxRows: 5000},
+		Run:    run.Limits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50, Window: w.window}, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -274,6 +165,14 @@ func startWorld(t *testing.T, w *world) *world {
 	return w
 }
 
+// shortcuts are the bot's, as the workspace has them.
+func shortcuts() (all []workspace.Shortcut) {
+	for _, s := range bot.Shortcuts() {
+		all = append(all, workspace.Shortcut{Name: s.Name, Message: s.Message, CallbackID: s.Callback, Description: s.Description})
+	}
+	return all
+}
+
 // serve puts the workspace on the network, and gives what takes it off.
 func (w *world) serve() (stop func()) {
 	if !w.bubble {
@@ -282,54 +181,12 @@ func (w *world) serve() (stop func()) {
 		return server.Close
 	}
 	w.url = "http://slack.test"
-	listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-	server := &http.Server{Handler: w.slack.Handler(), ReadHeaderTimeout: time.Minute}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = server.Serve(listener)
-	}()
-	transport := &http.Transport{DialContext: listener.dial}
-	w.dial, w.transport = listener.dial, transport
+	server := memnet.Serve(w.slack.Handler())
+	transport := server.Transport()
+	w.dial, w.transport = server.DialContext, transport
 	return func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()
-		<-served
-	}
-}
-
-// pipes is a listener whose connections are in memory, so that fake time runs over them.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.done) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-p.done:
-		return nil, net.ErrClosed
 	}
 }
 
@@ -341,23 +198,45 @@ func (w *world) faults(f workspace.Faults) {
 	w.slack.SetFaults(f)
 }
 
-// startBot starts a bot, over another view of the store when one is given, and waits until Slack reaches it.
-// roster asks the world's bot who is who.
-type roster struct{ world *world }
+// whoIsWho asks the latest bot's directory of people: tests start bots with other admins.
+type whoIsWho struct{ world *world }
 
-func (r roster) Standing(ctx context.Context, id string, admin bool) (workflow.Actor, error) {
-	return r.world.roster.Load().People().Standing(ctx, id, admin)
+func (r whoIsWho) Standing(
+	ctx context.Context, id string, admin bool, since workflow.LogicalTime,
+) (workflow.Actor, error) {
+	return r.world.people.Load().People().Standing(ctx, id, admin, since)
 }
 
-func (r roster) Members(ctx context.Context, group string, age time.Duration) ([]string, error) {
-	return r.world.roster.Load().People().Members(ctx, group, age)
+func (r whoIsWho) Members(ctx context.Context, group string, fresh workflow.Freshness) ([]string, error) {
+	return r.world.people.Load().People().Members(ctx, group, fresh)
 }
 
-func (r roster) Admins(ctx context.Context) ([]workflow.Person, error) {
-	return r.world.roster.Load().People().Admins(ctx)
+func (r whoIsWho) Admins(ctx context.Context) ([]workflow.Person, error) {
+	return r.world.people.Load().People().Admins(ctx)
 }
 
-func (w *world) startBot(over Store) {
+// workspace reaches the world's Slack, and becomes the engine's directory of people.
+func (w *world) workspace() *bot.Slack {
+	w.t.Helper()
+	cfg := bot.SlackConfig{
+		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
+		Admins: w.admins, Requesters: []string{"S0HELPDESK"}, Memory: w.db, Log: zerolog.New(w.log),
+		HTTP: &http.Client{Transport: w.transport, Timeout: 10 * time.Second}, Dial: w.dial,
+	}
+	if w.quick { // the sandbox's own limits are lifted, too
+		cfg.Pace = slackapi.Pace{Post: time.Millisecond, Update: time.Millisecond, Unmetered: true}
+	}
+	slack, err := bot.NewSlack(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.people.Store(slack)
+	return slack
+}
+
+// startBot starts a bot, over another view of the store when one is given, and waits until Slack
+// reaches it.
+func (w *world) startBot(over bot.Store) {
 	w.t.Helper()
 	if over == nil {
 		over = w.db
@@ -366,34 +245,29 @@ func (w *world) startBot(over Store) {
 		w.admins = []string{"U0ALICE", "U0BOB"}
 	}
 	ready := make(chan struct{})
-	engine := Engine(w.engine)
+	engine := bot.Engine(w.engine)
 	if w.wrap != nil {
 		engine = w.wrap(engine)
 	}
-	bot, err := New(Config{
-		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: w.url + "/api/",
-		Command: "/countersign", Requests: requests, Admins: w.admins, Requesters: []string{"S0HELPDESK"},
-		Reports: "C0REPORTS", Results: w.reports, Engine: engine, Store: over,
-		RemindAfter: w.remind, Window: w.window, Pacer: w.pacer, Shut: w.shut,
-		HTTP: &http.Client{Transport: w.transport, Timeout: 10 * time.Second}, Dial: w.dial,
+	cfg := bot.Config{
+		Slack: w.workspace(), Command: "/countersign", Requests: requests, Reports: "C0REPORTS", Results: w.reports,
+		Engine: engine, Store: over, RemindAfter: w.remind, Window: w.window, Estimator: w.pacer, Shut: w.shut,
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
-	})
+	}
+	if w.quick {
+		cfg.Drain, cfg.Settle, cfg.HomeEvery = 100*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond
+		cfg.Deliver = deliver.Intervals{
+			Draw: 20 * time.Millisecond, Progress: 20 * time.Millisecond, Counts: 20 * time.Millisecond,
+			Retry: 50 * time.Millisecond, Share: 20 * time.Millisecond,
+		}
+	}
+	bot, err := bot.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	done := make(chan error, 1)
 	w.bot = bot
-	w.roster.Store(bot)
-	if w.quick { // the sandbox's own limits are lifted, too
-		bot.api.every, bot.api.allowed = time.Millisecond, nil
-		bot.api.updates.every = time.Millisecond
-		bot.drain = 100 * time.Millisecond
-		bot.deliver.tempo = tempo{
-			draw: 20 * time.Millisecond, progress: 20 * time.Millisecond, counts: 20 * time.Millisecond,
-			retry: 50 * time.Millisecond, share: 20 * time.Millisecond,
-		}
-	}
 	go func() { done <- bot.Run(ctx) }()
 	w.stopBot = sync.OnceValue(func() error { cancel(); return <-done })
 	select {
@@ -433,7 +307,7 @@ func (w *world) eventually(what string, so func() bool) {
 // card is the card of a batch as it is now.
 func (w *world) card(number int64) (workspace.Message, bool) {
 	for _, m := range w.slack.Messages(requests, "U0ALICE") {
-		if strings.HasPrefix(m.Text, fmt.Sprintf("#%d ", number)) && m.User == workspace.BotUserID {
+		if strings.Contains(m.Text, fmt.Sprintf(" #%d · ", number)) && m.User == workspace.BotUserID {
 			return m, true
 		}
 	}
@@ -545,8 +419,14 @@ func (w *world) say(channel, words string, files ...workspace.Upload) workspace.
 	return m
 }
 
+// click waits for the button: a card offers Approve when all its rows can be seen.
 func (w *world) click(person string, card workspace.Message, action string) {
 	w.t.Helper()
+	w.until("there is the button "+action, func() bool {
+		return slices.ContainsFunc(w.slack.Messages(card.Channel, person), func(m workspace.Message) bool {
+			return m.TS == card.TS && pressable(m, action)
+		})
+	})
 	if err := w.slack.Click(w.t.Context(), person, card.Channel, card.TS, action, ""); err != nil {
 		w.t.Fatalf("%s clicks %s: %v", person, action, err)
 	}

@@ -8,11 +8,14 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/countersign/countersign/bot/slackapi"
 )
 
-// Slack acknowledges nothing for us: what it brought is ours from the acknowledgement on, and it comes before the work. So
-// what the database has of a file (seen) is written when the file has been dealt with: in the transaction that stores its
-// request, or after the answer to it. What else was brought is found in Slack itself: see missed.go.
+// Slack acknowledges nothing for us: what it brought is ours from the acknowledgement on, and it
+// comes before the work. So what the database has of a file (seen) is written when the file has
+// been dealt with: in the transaction that stores its request, or after the answer to it. What else
+// was brought is found in Slack itself: see missed.go.
 
 const (
 	noteEvery   = time.Minute     // how often it is written down how far Slack has been heard
@@ -36,7 +39,7 @@ type delivered struct {
 	key    string
 	ts     string // of its message
 	direct bool
-	to     where
+	to     slackapi.Recipient
 }
 
 // intake knows what came and has not been dealt with.
@@ -45,25 +48,26 @@ type intake struct {
 	born time.Time // before anything can have come
 	wake chan struct{}
 
-	mu     sync.Mutex
-	open   map[string]*arrival
-	heard  heard
-	behind bool // what was missed has not been found yet
+	mu         sync.Mutex
+	open       map[string]*arrival
+	heard      heard
+	catchupDue bool // what was missed has not been found yet
 }
 
-// arrival is something that came. It is busy while it is dealt with; else that did not succeed, and it is tried again.
+// arrival is something that came. It is busy while it is dealt with; else that did not succeed, and
+// it is tried again.
 type arrival struct {
 	at   time.Time
 	busy bool
 }
 
 func newIntake(b *Bot) *intake {
-	return &intake{bot: b, born: time.Now(), wake: make(chan struct{}, 1), open: map[string]*arrival{}, behind: true}
+	return &intake{bot: b, born: time.Now(), wake: make(chan struct{}, 1), open: map[string]*arrival{}, catchupDue: true}
 }
 
-// begin says whether a delivery is to be dealt with: it was not before, and nobody is at it. When that cannot be known it
-// is taken all the same: the store takes no delivery twice.
-func (i *intake) begin(ctx context.Context, key, ts string) bool {
+// beginDelivery reports whether a delivery is to be dealt with: it was not before, and nobody is at
+// it. When that cannot be known it is taken all the same: the store takes no delivery twice.
+func (i *intake) beginDelivery(ctx context.Context, key, ts string) bool {
 	i.mu.Lock()
 	a := i.open[key]
 	if a != nil && a.busy {
@@ -81,13 +85,14 @@ func (i *intake) begin(ctx context.Context, key, ts string) bool {
 		i.bot.log.Error().Err(err).Msg("look whether something came before")
 	}
 	if seen {
-		i.forget(key)
+		i.forgetDelivery(key)
 	}
 	return !seen
 }
 
-// end is told that somebody is done with a delivery. What was dealt with is noted; what was not is looked for again.
-func (i *intake) end(ctx context.Context, key string, dealt bool) {
+// endDelivery is told that somebody is done with a delivery. What was dealt with is noted; what was
+// not is looked for again.
+func (i *intake) endDelivery(ctx context.Context, key string, dealt bool) {
 	if dealt {
 		if _, err := i.bot.cfg.Store.Seen(ctx, key, time.Now()); err != nil {
 			i.bot.log.Error().Err(err).Msg("note that something was dealt with")
@@ -95,7 +100,7 @@ func (i *intake) end(ctx context.Context, key string, dealt bool) {
 		}
 	}
 	if dealt {
-		i.forget(key)
+		i.forgetDelivery(key)
 		return
 	}
 	i.mu.Lock()
@@ -105,23 +110,27 @@ func (i *intake) end(ctx context.Context, key string, dealt bool) {
 	}
 }
 
-func (i *intake) forget(key string) {
+func (i *intake) forgetDelivery(key string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.open, key)
 }
 
-// look has what may have been missed looked for.
-func (i *intake) look() {
+// requestCatchUp has what may have been missed looked for.
+func (i *intake) requestCatchUp() {
 	i.mu.Lock()
-	i.behind = true
+	i.catchupDue = true
 	i.mu.Unlock()
-	poke(i.wake)
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
 }
 
-// run looks for what was missed whenever there is a reason to, and writes down how far Slack has been heard.
+// run looks for what was missed whenever there is a reason to, and writes down how far Slack has
+// been heard.
 func (i *intake) run(ctx context.Context) {
-	if i.recall(ctx) != nil {
+	if i.recallHeard(ctx) != nil {
 		return
 	}
 	tick := time.NewTicker(noteEvery)
@@ -138,7 +147,7 @@ func (i *intake) run(ctx context.Context) {
 			wait = firstRetry
 		case <-again.C:
 		case <-tick.C:
-			if i.note(ctx); !i.owing() {
+			if i.noteHeard(ctx); !i.pending() {
 				continue
 			}
 		}
@@ -150,8 +159,9 @@ func (i *intake) run(ctx context.Context) {
 	}
 }
 
-// recall loads how far Slack was heard before; the first bot of all begins now. An error is that of ctx.
-func (i *intake) recall(ctx context.Context) error {
+// recallHeard loads how far Slack was heard before; the first bot of all begins now. An error is
+// that of ctx.
+func (i *intake) recallHeard(ctx context.Context) error {
 	for {
 		raw, err := i.bot.cfg.Store.Recall(ctx, heardName)
 		var h heard
@@ -172,7 +182,7 @@ func (i *intake) recall(ctx context.Context) error {
 				}
 			}
 			i.heard = h
-			i.remember(ctx, h)
+			i.rememberHeard(ctx, h)
 			return nil
 		}
 		i.bot.log.Error().Err(err).Msg("recall how far Slack was heard")
@@ -182,8 +192,8 @@ func (i *intake) recall(ctx context.Context) error {
 	}
 }
 
-// owing says whether something came that could not be dealt with.
-func (i *intake) owing() bool {
+// pending reports whether something came that could not be dealt with.
+func (i *intake) pending() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	maps.DeleteFunc(i.open, func(_ string, a *arrival) bool { return !a.busy && time.Since(a.at) > lookBackMost })
@@ -195,14 +205,14 @@ func (i *intake) owing() bool {
 	return false
 }
 
-// note writes down that Slack has been heard until now, but for what is still open. While no connection stands nothing is
-// heard, and what was missed before has to be found first.
-func (i *intake) note(ctx context.Context) {
+// noteHeard writes down that Slack has been heard until now, but for what is still open. While no
+// connection stands nothing is heard, and what was missed before has to be found first.
+func (i *intake) noteHeard(ctx context.Context) {
 	if i.bot.sockets.deafFor() > 0 {
 		return
 	}
 	i.mu.Lock()
-	if i.behind {
+	if i.catchupDue {
 		i.mu.Unlock()
 		return
 	}
@@ -215,10 +225,10 @@ func (i *intake) note(ctx context.Context) {
 	i.heard.Until = until
 	h := i.heard
 	i.mu.Unlock()
-	i.remember(ctx, h)
+	i.rememberHeard(ctx, h)
 }
 
-func (i *intake) remember(ctx context.Context, h heard) {
+func (i *intake) rememberHeard(ctx context.Context, h heard) {
 	raw, err := json.Marshal(h)
 	if err == nil {
 		err = i.bot.cfg.Store.Remember(ctx, heardName, raw)
@@ -229,14 +239,13 @@ func (i *intake) remember(ctx context.Context, h heard) {
 }
 
 // underFile says under a file what became of it, once; false when it could not be said.
-func (b *Bot) underFile(ctx context.Context, d delivered, m message) bool {
-	at := place{key: "answer/" + d.key, channel: d.to.Channel, thread: d.to.Thread, rank: rankSaid}
-	_, err := b.deliver.put(ctx, at, m, "", newTrack())
+func (b *Bot) underFile(ctx context.Context, d delivered, m slackapi.Message) bool {
+	err := b.deliver.Answer(ctx, "answer/"+d.key, d.to.Channel, d.to.Thread, m)
 	if err == nil {
 		return true
 	}
 	b.log.Warn().Err(err).Str("channel", d.to.Channel).Msg("answer under a file")
-	return refused(err) && b.api.private(ctx, where{Person: d.to.Person}, m)
+	return slackapi.Refused(err) && b.api.Private(ctx, slackapi.Recipient{Person: d.to.Person}, m)
 }
 
 // momentOf is when a message was sent, by its ts; now where that is not a time.

@@ -1,4 +1,4 @@
-package bot
+package bot_test
 
 import (
 	"errors"
@@ -7,10 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 )
 
-// Where the workspace's rules keep files out, words stand in their place, and the batch goes its way.
+// Where the workspace's rules keep files out, words stand in their place, and the batch goes its
+// way.
 func TestFilesAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(3))
@@ -22,10 +27,10 @@ func TestFilesAreNotAllowed(t *testing.T) {
 	}})
 	w.say(requests, "", renames(2))
 	card := w.cardSays(1, "Needs 1 approval")
-	w.inThread(card.TS, "I cannot put batch-1-plan.csv here: Slack does not let me (file_uploads_disabled)")
-	w.click("U0ALICE", card, actionApprove)
+	w.inThread(card.TS, "batch-1-plan.csv cannot be put here: Slack does not take it (file_uploads_disabled)")
+	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
-	w.inThread(card.TS, "I cannot put batch-1-results.csv here")
+	w.inThread(card.TS, "batch-1-results.csv cannot be put here")
 	w.eventually("nothing of the batch is behind", func() bool {
 		behind, err := w.db.Revisions(t.Context())
 		return err == nil && len(behind) == 0
@@ -45,7 +50,7 @@ func TestTableIsRefused(t *testing.T) {
 	}})
 	w.say(requests, "", renames(2))
 	card := w.cardSays(1, "Needs 1 approval")
-	w.click("U0ALICE", card, actionApprove)
+	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
 }
 
@@ -53,15 +58,10 @@ func TestTableIsRefused(t *testing.T) {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(1))
-	capacity := func(n int) {
-		w.bot.clicks.mu.Lock()
-		defer w.bot.clicks.mu.Unlock()
-		w.bot.clicks.cap = n
-	}
-	capacity(0)
+	before := w.bot.SetRoom(0)
 	w.command("U0CAROL", requests, "domains")
-	w.told("U0CAROL", requests, "I have too much to do just now; nothing was done")
-	capacity(clicksWaiting)
+	w.told("U0CAROL", requests, "I have too much to do; nothing was done")
+	w.bot.SetRoom(before)
 	w.command("U0CAROL", requests, "domains")
 	w.told("U0CAROL", requests, "new.example: verified")
 }
@@ -77,9 +77,9 @@ func TestNobodyCanApprove(t *testing.T) {
 	w.admins = []string{"S0ADMINS"}
 	w.startBot(nil)
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
-	card := w.cardSays(1, "Nobody can approve this just now: the group S0ADMINS is empty.")
-	w.click("U0ALICE", card, actionApprove)
-	w.told("U0ALICE", requests, "You may not approve #1; an admin other than the requester may: <!subteam^S0ADMINS>.")
+	card := w.cardSays(1, "Nobody can approve this: the group S0ADMINS is empty.")
+	w.click("U0ALICE", card, view.ActionApprove)
+	w.told("U0ALICE", requests, "You cannot approve #1. Ask an admin other than the requester: <!subteam^S0ADMINS>.")
 	if err := w.slack.SetGroupMembers("S0ADMINS", []string{"U0ALICE"}); err != nil {
 		t.Fatal(err)
 	}
@@ -87,39 +87,49 @@ func TestNobodyCanApprove(t *testing.T) {
 		m, ok := w.card(1)
 		return ok && !strings.Contains(text(m), "Nobody can approve")
 	})
-	w.click("U0ALICE", card, actionApprove)
+	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
 }
 
-func TestReadable(t *testing.T) {
-	b := &Bot{cfg: Config{MaxFileBytes: 100}}
-	for _, c := range []struct {
-		name string
-		file file
-		want string // part of the sentence, "" when the file can be read
-	}{
-		{"hosted", file{Mode: "hosted", URL: "https://files.slack.com/a", Size: 100}, ""},
-		{"a snippet", file{Mode: "snippet", Private: "https://files.slack.com/a"}, ""},
-		{"outside", file{Mode: "external", External: true, URL: "https://drive.example/a"}, "kept outside Slack"},
-		{"remote", file{Mode: "remote", URL: "https://drive.example/a"}, "kept outside Slack"},
-		{"deleted", file{Mode: "tombstone"}, "was deleted"},
-		{"hidden", file{Mode: "hidden_by_limit"}, "over its limit"},
-		{"denied", file{Access: "access_denied"}, "does not let me read it"},
-		{"canvas", file{Mode: "canvas", URL: "https://files.slack.com/a"}, "no file but a canvas"},
-		{"large", file{Mode: "hosted", URL: "https://files.slack.com/a", Size: 101}, "too large"},
-		{"nowhere", file{Mode: "hosted"}, "where its bytes are"},
+// The card counts as able to approve whom a click would admit, and nobody else.
+func TestWhoCannotApproveIsNotCounted(t *testing.T) {
+	t.Parallel()
+	const carol = "carol@example.com"
+	for name, change := range map[string]func(p *workspace.Person){
+		"a guest":                    func(p *workspace.Person) { p.IsRestricted = true },
+		"somebody deactivated":       func(p *workspace.Person) { p.Deleted = true },
+		"somebody without address":   func(p *workspace.Person) { p.Email = "" },
+		"the requester by address":   func(p *workspace.Person) { p.Email = "Carol@EXAMPLE.com" },
+		"the requester in wide form": func(p *workspace.Person) { p.Email = "ｃarol@example.com" },
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			err := b.readable(c.file)
-			if err == nil {
-				if c.want != "" {
-					t.Errorf("is readable, want %q", c.want)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, newAccounts(3), func(w *world) {
+				t := w.t
+				if err := w.stopBot(); err != nil {
+					t.Fatal(err)
 				}
-				return
-			}
-			if got, ok := words(err, "/countersign"); !ok || c.want == "" || !strings.Contains(got, c.want) {
-				t.Errorf("refused with %q, want %q", got, c.want)
-			}
+				w.admins = []string{"U0ALICE"}
+				if err := w.slack.UpdatePerson("U0CAROL", func(p *workspace.Person) { p.Email = carol }); err != nil {
+					t.Fatal(err)
+				}
+				before := ""
+				if err := w.slack.UpdatePerson("U0ALICE", func(p *workspace.Person) { before = p.Email; change(p) }); err != nil {
+					t.Fatal(err)
+				}
+				w.startBot(nil)
+				w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
+				w.cardSays(1, "Nobody can approve this: the other admins may not; countersign doctor says why.")
+				if err := w.slack.UpdatePerson("U0ALICE", func(p *workspace.Person) {
+					p.IsRestricted, p.Deleted, p.Email = false, false, before
+				}); err != nil {
+					t.Fatal(err)
+				}
+				w.until("the card no longer says so", func() bool {
+					m, ok := w.card(1)
+					return ok && !strings.Contains(text(m), "Nobody can approve")
+				})
+			})
 		})
 	}
 }
@@ -135,20 +145,21 @@ func TestDownload(t *testing.T) {
 	large := renames(3)
 	large.Content = append(large.Content, strings.Repeat(" ", 200)...)
 	m := w.say("C0OTHER", "", large)
-	info, err := w.bot.fileInfo(t.Context(), m.Files[0].ID)
+	client := slackapi.New(slackapi.Config{Token: workspace.DefaultBotToken, URL: w.url + "/api/", Log: zerolog.Nop()})
+	info, err := client.FileInfo(t.Context(), m.Files[0].ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.bot.api.download(t.Context(), info.URL, 100); !errors.Is(err, errTooLarge) {
-		t.Errorf("downloaded with %v, want %v", err, errTooLarge)
+	if _, err := client.Download(t.Context(), info.URL, 100); !errors.Is(err, slackapi.ErrTooLarge) {
+		t.Errorf("downloaded with %v, want %v", err, slackapi.ErrTooLarge)
 	}
 	if list, err := w.db.List(t.Context(), 0); err != nil || len(list) != 0 {
 		t.Errorf("batches %v, %v; want none", list, err)
 	}
 }
 
-// Batches cost few reads of groups, however many groups of admins there are: two a decision, for who clicks and for who
-// asked, and none for a card.
+// Batches cost few reads of groups, however many groups of admins there are: two a decision, for
+// who clicks and for who asked, and none for a card.
 func TestGroupsAreReadRarely(t *testing.T) {
 	t.Parallel()
 	const batches = 3
@@ -169,7 +180,7 @@ func TestGroupsAreReadRarely(t *testing.T) {
 	for i := range int64(batches) {
 		w.command("U0CAROL", requests, fmt.Sprintf("rename p%d@old.example p%d@new.example", i, i))
 		card := w.cardSays(i+1, "Needs 1 approval")
-		w.click("U0ALICE", card, actionApprove)
+		w.click("U0ALICE", card, view.ActionApprove)
 		w.cardSays(i+1, "*Done*")
 	}
 	reads := 0

@@ -1,4 +1,4 @@
-package bot
+package bot_test
 
 import (
 	"net/http"
@@ -6,10 +6,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 )
 
-// Who loses a right between the card and the click is refused at the click, each with their own sentence.
+// Who loses a right between the card and the click is refused at the click, each with their own
+// sentence.
 func TestRightsLostBeforeTheClick(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(3))
@@ -22,14 +24,14 @@ func TestRightsLostBeforeTheClick(t *testing.T) {
 		{func(p *workspace.Person) { p.IsRestricted = true }, "You are a guest"},
 		{func(p *workspace.Person) { p.IsRestricted, p.IsUltraRestricted = false, true }, "You are a guest"},
 		{func(p *workspace.Person) { p.IsUltraRestricted, p.IsStranger = false, true }, "You belong to another organisation"},
-		{func(p *workspace.Person) { p.IsStranger, p.Email = false, "" }, "I cannot read your address in Slack"},
-		{func(p *workspace.Person) { p.Email = "Carol@Example.com" }, "has the same address as the person who asked"},
+		{func(p *workspace.Person) { p.IsStranger, p.Email = false, "" }, "Slack does not show me your email address"},
+		{func(p *workspace.Person) { p.Email = "Carol@Example.com" }, "same address or Atlassian account as the person who asked"},
 		{func(p *workspace.Person) { p.Email, p.Deleted = "alice@example.com", true }, "Your Slack account is deactivated"},
 	} {
 		if err := w.slack.UpdatePerson("U0ALICE", c.change); err != nil {
 			t.Fatal(err)
 		}
-		w.click("U0ALICE", card, actionApprove)
+		w.click("U0ALICE", card, view.ActionApprove)
 		w.told("U0ALICE", requests, c.want)
 	}
 	w.faults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
@@ -38,18 +40,18 @@ func TestRightsLostBeforeTheClick(t *testing.T) {
 		}
 		return nil
 	}})
-	w.click("U0BOB", card, actionApprove)
-	w.told("U0BOB", requests, "I cannot check who you are just now; click again.")
+	w.click("U0BOB", card, view.ActionApprove)
+	w.told("U0BOB", requests, "I cannot check who you are; click again.")
 	w.faults(workspace.Faults{})
 	if err := w.slack.UpdateChannel(requests, func(c *workspace.Channel) { c.ExtShared = true }); err != nil {
 		t.Fatal(err)
 	}
-	w.click("U0BOB", card, actionApprove)
+	w.click("U0BOB", card, view.ActionApprove)
 	w.told("U0BOB", requests, "This channel is shared with another organisation")
 	if err := w.slack.UpdateChannel(requests, func(c *workspace.Channel) { c.ExtShared = false }); err != nil {
 		t.Fatal(err)
 	}
-	w.click("U0BOB", card, actionApprove)
+	w.click("U0BOB", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
 }
 

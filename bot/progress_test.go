@@ -1,4 +1,4 @@
-package bot
+package bot_test
 
 import (
 	"fmt"
@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/policy"
 )
 
 // slice is a CSV that renames n accounts from the given one.
@@ -37,7 +39,7 @@ func (w *world) progressOf(card workspace.Message) string {
 func countsIn(text string) (out [3]int) {
 	for i, word := range []string{"done", "failed", "left"} {
 		for line := range strings.SplitSeq(strings.NewReplacer("`", "\n", " · ", "\n", ",", "\n").Replace(text), "\n") {
-			line = strings.TrimSpace(line)
+			line = strings.TrimLeft(line, "█░ ")
 			if n := 0; strings.HasSuffix(line, "* "+word) {
 				if _, err := fmt.Sscanf(line, "*%d*", &n); err == nil {
 					out[i] = n
@@ -61,11 +63,11 @@ func TestRetryBeforeProgressIsShown(t *testing.T) {
 		for i := range others { // what is said of them goes before a count
 			w.say(requests, "", slice(8+i, 1))
 		}
-		w.click("U0ALICE", first, actionApprove)
+		w.click("U0ALICE", first, view.ActionApprove)
 		card := w.mayPress("retry_failed undo")
 		a.set(func() { a.refuse = nil })
-		w.click("U0ALICE", card, actionRetry)
-		w.inThread(card.TS, "Run 2 of #1 is done: *8* done")
+		w.click("U0ALICE", card, view.ActionRetry)
+		w.inThread(card.TS, "Run 2 of #1 finished: *8* done")
 		time.Sleep(time.Minute) // fake time
 		shown := 0
 		for _, m := range w.slack.Thread(requests, card.TS, "U0ALICE") {
@@ -97,7 +99,7 @@ func TestFiveRunsSideBySide(t *testing.T) {
 			cards = append(cards, w.cardSays(int64(i+1), "Needs 1 approval"))
 		}
 		for _, card := range cards {
-			w.click("U0ALICE", card, actionApprove)
+			w.click("U0ALICE", card, view.ActionApprove)
 		}
 		time.Sleep(30 * time.Second) // fake time
 		longest := make([]time.Duration, batches)
@@ -127,7 +129,7 @@ func TestFiveRunsSideBySide(t *testing.T) {
 			more = append(more, w.cardSays(batches+i+1, "Needs 1 approval"))
 		}
 		w.approveAtOnce(more, 2*time.Second)
-		w.click("U0CAROL", cards[2], actionPause)
+		w.click("U0CAROL", cards[2], view.ActionPause)
 		begin := time.Now()
 		w.cardSays(3, "*Paused*")
 		if took := time.Since(begin); took > 2*time.Second {
@@ -151,11 +153,11 @@ func TestFiveRunsSideBySide(t *testing.T) {
 		if effects := fmt.Sprintf("%d people will be signed out", want[2]); !strings.Contains(text(paused), effects) {
 			t.Errorf("the paused card does not say %q:\n%s", effects, text(paused))
 		}
-		w.click("U0ALICE", paused, actionResume)
+		w.click("U0ALICE", paused, view.ActionResume)
 		for i, card := range cards {
 			w.cardSays(int64(i+1), "*Done*")
-			w.inThread(card.TS, "*0* left · done")
-			w.inThread(card.TS, fmt.Sprintf("#%d is done", i+1))
+			w.inThread(card.TS, "* failed\n")
+			w.inThread(card.TS, fmt.Sprintf("#%d finished", i+1))
 			w.fileInThread(card.TS, fmt.Sprintf("batch-%d-results.csv", i+1))
 		}
 		if refused := w.throttledCalls(); len(refused) > 0 {
@@ -164,63 +166,97 @@ func TestFiveRunsSideBySide(t *testing.T) {
 	})
 }
 
-// ahead60 lets a change a second through, whatever it is.
-type ahead60 struct{}
+// ahead6 lets a change through every 10 s, whatever it is.
+type ahead6 struct{}
 
-func (ahead60) Outlook(left map[workflow.ActionName]int) workflow.Outlook {
+func (ahead6) Estimate(calls map[workflow.Operation]int, _ map[workflow.FactKind]int) time.Duration {
 	n := 0
-	for _, k := range left {
+	for _, k := range calls {
 		n += k
 	}
-	return workflow.Outlook{PerMinute: 60, ToGo: time.Duration(n) * time.Second}
+	return time.Duration(n) * 10 * time.Second
 }
 
-// Rate and time to go are the gate's, shared with the batches that run beside: a short one does not wait for all of a long
-// one. What the run waits for is said instead.
-func TestOutlook(t *testing.T) {
+// Once some rows are through, rate and time to go are the gate's where that is slower than what was seen, shared with the
+// batches that run beside: a short one does not wait for all of a long one. What the run waits for is said instead.
+func TestEstimate(t *testing.T) {
 	t.Parallel()
-	a := newAccounts(400)
+	a := newAccounts(100)
+	a.takes, a.free = time.Second, map[string]bool{}
+	for i := range 20 {
+		a.free[fmt.Sprintf("712020:%04d", i)] = true // of the long batch
+		if i < 10 {
+			a.free[fmt.Sprintf("712020:%04d", 50+i)] = true // and of the short one
+		}
+	}
 	var until atomic.Int64
-	w := &world{accounts: a, pacer: ahead60{}, shut: func() time.Time { return time.Unix(until.Load(), 0) }}
+	w := &world{accounts: a, pacer: ahead6{}, shut: func() time.Time { return time.Unix(until.Load(), 0) }}
 	inBubbleWith(t, w, func(w *world) {
 		a.hold = make(chan struct{}) // of this bubble
-		w.say(requests, "", slice(0, 300))
+		w.say(requests, "", slice(0, 50))
 		long := w.cardSays(1, "Needs 1 approval")
-		w.click("U0ALICE", long, actionApprove)
-		w.inThread(long.TS, "60 a minute, about 5 minutes to go")
-		w.say(requests, "", slice(300, 60))
+		w.click("U0ALICE", long, view.ActionApprove)
+		w.inThread(long.TS, "6 a minute, about 5 minutes to go")
+		w.say(requests, "", slice(50, 16))
 		short := w.cardSays(2, "Needs 1 approval")
-		w.click("U0ALICE", short, actionApprove)
-		w.inThread(short.TS, "30 a minute, about 2 minutes to go")
-		w.inThread(long.TS, "50 a minute, about 6 minutes to go")
+		w.click("U0ALICE", short, view.ActionApprove)
+		w.inThread(short.TS, "3 a minute, about 2 minutes to go")
+		w.inThread(long.TS, "5 a minute, about 6 minutes to go")
 		opens := time.Now().Add(10 * time.Minute)
 		until.Store(opens.Unix())
-		w.inThread(long.TS, "waits: Atlassian takes no calls until "+moment(opens))
+		w.inThread(long.TS, "waits: Atlassian takes no calls until "+dateOf(opens))
 		until.Store(0)
-		w.inThread(long.TS, "50 a minute, about 6 minutes to go")
+		w.inThread(long.TS, "5 a minute, about 6 minutes to go")
 		close(a.hold)
 		w.cardSays(1, "*Done*")
 		w.cardSays(2, "*Done*")
 	})
 }
 
-// Outside the run window an approved batch waits, and says until when; one that runs at its end does, too.
+// Before rows are through, no rate is said; while the only rows under way wait to be read back, that and until when.
+func TestNoRateBeforeRowsAreThrough(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(10)
+	inBubbleWith(t, &world{accounts: a, pacer: ahead6{}}, func(w *world) {
+		a.hold = make(chan struct{}) // of this bubble
+		w.say(requests, "", slice(0, 10))
+		card := w.cardSays(1, "Needs 1 approval")
+		w.click("U0ALICE", card, view.ActionApprove)
+		w.inThread(card.TS, "*0* done · *0* failed · *10* left")
+		time.Sleep(30 * time.Second) // fake time
+		if says := w.progressOf(card); strings.Contains(says, "minute") || strings.Contains(says, "to go") {
+			w.t.Errorf("at 0 done it says %q", says)
+		}
+		a.set(func() { a.deny = workflow.ErrUnknownOutcome })
+		close(a.hold)
+		w.inThread(card.TS, "being confirmed, next look at <!date^")
+		if says := w.progressOf(card); strings.Contains(says, "a minute") {
+			w.t.Errorf("while rows are read back it says %q", says)
+		}
+		a.set(func() { a.deny = nil })
+		w.cardSays(1, "*Done*")
+		w.inThread(card.TS, "*10* done · *0* failed\n")
+	})
+}
+
+// Outside the run window an approved batch waits, and the card says until when; one that runs at the
+// window's end does, too.
 func TestWindowIsSaid(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(60)
 	a.takes = 45 * time.Second
-	hours := workflow.Window{From: workflow.Clock{Hour: 8}, To: workflow.Clock{Hour: 8, Minute: 10}}
+	hours := policy.Window{From: policy.Clock{Minute: 30}, To: policy.Clock{Minute: 40}}
 	w := &world{accounts: a, window: hours} // it is midnight
 	inBubbleWith(t, w, func(w *world) {
 		t := w.t
-		opens := time.Now().Truncate(24 * time.Hour).Add(8 * time.Hour)
+		opens := time.Now().Truncate(24 * time.Hour).Add(30 * time.Minute)
 		if time.Now().After(opens) {
 			t.Fatalf("the bubble begins at %s", time.Now())
 		}
 		w.say(requests, "", slice(0, 60))
 		card := w.cardSays(1, "Needs 1 approval")
-		w.click("U0ALICE", card, actionApprove)
-		w.cardSays(1, "It waits: the run window opens "+moment(opens))
+		w.click("U0ALICE", card, view.ActionApprove)
+		w.cardSays(1, "Waits: the run window opens "+dateOf(opens))
 		time.Sleep(time.Until(opens) + 2*time.Second)
 		card = w.cardSays(1, "*Running*")
 		if strings.Contains(text(card), "It waits") {
@@ -228,8 +264,8 @@ func TestWindowIsSaid(t *testing.T) {
 		}
 		w.inThread(card.TS, "a minute, about")
 		time.Sleep(10 * time.Minute)
-		tomorrow := moment(opens.Add(24 * time.Hour))
-		w.cardSays(1, "It waits: the run window opens "+tomorrow)
+		tomorrow := dateOf(opens.Add(24 * time.Hour))
+		w.cardSays(1, "Waits: the run window opens "+tomorrow)
 		w.inThread(card.TS, "waits: the run window opens "+tomorrow)
 	})
 }
@@ -244,19 +280,19 @@ func TestKeyRefusedIsSaidEverywhere(t *testing.T) {
 		for i := range 2 {
 			w.say(requests, "", slice(i*40, 40))
 			cards = append(cards, w.cardSays(int64(i+1), "Needs 1 approval"))
-			w.click("U0ALICE", cards[i], actionApprove)
+			w.click("U0ALICE", cards[i], view.ActionApprove)
 			w.cardSays(int64(i+1), "*Running*")
 		}
 		a.set(func() { a.deny = workflow.ErrKeyRefused })
 		for i, card := range cards {
-			w.cardSays(int64(i+1), "Atlassian refused the key")
-			w.inThread(card.TS, fmt.Sprintf("#%d is paused: Atlassian refused the key; no row was used up.", i+1))
+			w.cardSays(int64(i+1), "Atlassian refused the API key")
+			w.inThread(card.TS, fmt.Sprintf("#%d is paused. Atlassian refused the API key. No account was touched.", i+1))
 		}
 		a.set(func() { a.deny = nil })
 		for i, card := range cards {
-			w.click("U0BOB", card, actionResume)
+			w.click("U0BOB", card, view.ActionResume)
 			w.cardSays(int64(i+1), "*Done*")
-			w.inThread(card.TS, "*40* done · *0* failed · *0* left · done")
+			w.inThread(card.TS, "*40* done · *0* failed\n")
 		}
 	})
 }
@@ -265,9 +301,9 @@ func TestKeyRefusedIsSaidEverywhere(t *testing.T) {
 // whole workspace, whenever that minute begins, and the end of each is shown within seconds.
 func TestTwelveRunsTogether(t *testing.T) {
 	t.Parallel()
-	const batches, rows, perMinute = 12, 40, 50
+	const batches, rows, perMinute = 12, 16, 50
 	a := newAccounts(batches * rows)
-	a.takes = 20 * time.Second // 8 at a time each: a run takes two minutes
+	a.takes = 20 * time.Second // 4 at a time each: a run takes over a minute
 	inBubble(t, a, func(w *world) {
 		t := w.t
 		var cards []workspace.Message
@@ -279,7 +315,7 @@ func TestTwelveRunsTogether(t *testing.T) {
 		w.approveAtOnce(cards, 10*time.Second)
 		var ended time.Time
 		for i, card := range cards {
-			w.inThread(card.TS, fmt.Sprintf("#%d is done", i+1))
+			w.inThread(card.TS, fmt.Sprintf("#%d finished", i+1))
 			b, err := w.db.Batch(t.Context(), int64(i+1))
 			if err != nil {
 				t.Fatal(err)
@@ -290,7 +326,7 @@ func TestTwelveRunsTogether(t *testing.T) {
 		}
 		for i, card := range cards {
 			w.cardSays(int64(i+1), "*Done*")
-			w.inThread(card.TS, "*40* done · *0* failed · *0* left · done")
+			w.inThread(card.TS, fmt.Sprintf("*%d* done · *0* failed\n", rows))
 		}
 		shown := time.Since(ended)
 		var edits []time.Time
@@ -310,8 +346,11 @@ func TestTwelveRunsTogether(t *testing.T) {
 			most = max(most, n)
 		}
 		t.Logf("%d edits, at most %d in a minute; all ends were shown after %v", len(edits), most, shown)
-		if most > perMinute {
+		switch {
+		case most > perMinute:
 			t.Errorf("%d edits in one minute, Slack takes %d", most, perMinute)
+		case most < perMinute:
+			t.Errorf("%d edits in the fullest minute: there is too little to do for the limit of %d to matter", most, perMinute)
 		}
 		if shown > 30*time.Second {
 			t.Errorf("it took %v until the end of all was shown", shown)

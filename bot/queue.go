@@ -2,48 +2,69 @@ package bot
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
-// queue does jobs with a few workers. Jobs of one key are done one after the other in the order they came; others side by
-// side. Putting never waits: a full queue says no.
+// queue does jobs with a few workers. Jobs of one key are done one after the other in the order
+// they came; others side by side. One person has at most half of the workers: however much they ask
+// for, others do not wait for all of it. Putting never waits: a full queue says no.
 type queue struct {
-	cap int
+	cap  int
+	most int // jobs of one person at the same time
 
 	mu      sync.Mutex
 	waiting int
-	keys    map[string][]func(context.Context) // what waits behind the job of that key that is being done
-	ready   []queued
-	more    chan struct{} // one pulse for a worker that sleeps
+	keys    map[string][]job // what waits behind the job of that key that is being done
+	ready   []job
+	doing   map[string]int // jobs being done, by person
+	more    chan struct{}  // one pulse for a worker that sleeps
 }
 
-type queued struct {
-	key string
-	do  func(context.Context)
+type job struct {
+	key    string
+	person string
+	do     func(context.Context)
 }
 
-func newQueue(capacity int) *queue {
-	return &queue{cap: capacity, keys: map[string][]func(context.Context){}, more: make(chan struct{}, 1)}
+// newQueue makes a queue for that many jobs, which are done by so many workers.
+func newQueue(capacity, workers int) *queue {
+	return &queue{
+		cap: capacity, most: max(workers/2, 1), keys: map[string][]job{}, doing: map[string]int{}, more: make(chan struct{}, 1),
+	}
 }
 
-// put adds a job; false when the queue is full. A job with key "" waits for none.
-func (q *queue) put(key string, do func(context.Context)) bool {
+// put adds a job that a person wants done, "" for nobody's; false when the queue is full. A job
+// with key "" waits for none.
+func (q *queue) put(key, person string, do func(context.Context)) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.waiting >= q.cap {
 		return false
 	}
-	q.waiting++
-	if key != "" {
-		if behind, busy := q.keys[key]; busy {
-			q.keys[key] = append(behind, do)
-			return true
-		}
-		q.keys[key] = nil
-	}
-	q.ready = append(q.ready, queued{key, do})
-	q.wake()
+	q.add(job{key, person, do})
 	return true
+}
+
+// mustPut is put for a job that has been promised to somebody: there was room a moment ago.
+func (q *queue) mustPut(key, person string, do func(context.Context)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.add(job{key, person, do})
+}
+
+// add adds a job. The caller holds q.mu.
+func (q *queue) add(j job) {
+	q.waiting++
+	if j.key != "" {
+		if behind, busy := q.keys[j.key]; busy {
+			q.keys[j.key] = append(behind, j)
+			return
+		}
+		q.keys[j.key] = nil
+	}
+	q.ready = append(q.ready, j)
+	q.wake()
 }
 
 func (q *queue) wake() {
@@ -53,7 +74,8 @@ func (q *queue) wake() {
 	}
 }
 
-// work does jobs until the context of stop ends and nothing is waiting any more, or ctx, which the jobs run under, ends.
+// work does jobs until the context of stop ends and nothing is waiting any more, or ctx, which the
+// jobs run under, ends.
 func (q *queue) work(ctx context.Context, stop <-chan struct{}, workers int) {
 	var wg sync.WaitGroup
 	for range workers {
@@ -64,23 +86,24 @@ func (q *queue) work(ctx context.Context, stop <-chan struct{}, workers int) {
 					return
 				}
 				job.do(ctx)
-				q.done(job.key)
+				q.done(job)
 			}
 		})
 	}
 	wg.Wait()
 }
 
-func (q *queue) next(ctx context.Context, stop <-chan struct{}) (queued, bool) {
+func (q *queue) next(ctx context.Context, stop <-chan struct{}) (job, bool) {
 	for {
 		if ctx.Err() != nil {
 			q.wake() // the next sleeper
-			return queued{}, false
+			return job{}, false
 		}
 		q.mu.Lock()
-		if len(q.ready) > 0 {
-			job := q.ready[0]
-			q.ready = q.ready[1:]
+		if i := slices.IndexFunc(q.ready, q.mayStart); i >= 0 {
+			job := q.ready[i]
+			q.ready = slices.Delete(q.ready, i, i+1)
+			q.doing[job.person]++
 			if len(q.ready) > 0 {
 				q.wake()
 			}
@@ -93,7 +116,7 @@ func (q *queue) next(ctx context.Context, stop <-chan struct{}) (queued, bool) {
 		case <-stop:
 			if idle {
 				q.wake()
-				return queued{}, false
+				return job{}, false
 			}
 			select { // others still work, and what waits behind their jobs becomes ready
 			case <-q.more:
@@ -105,23 +128,29 @@ func (q *queue) next(ctx context.Context, stop <-chan struct{}) (queued, bool) {
 	}
 }
 
-// done lets the next job of the key go.
-func (q *queue) done(key string) {
+// mayStart reports whether the job's person has a worker to spare.
+func (q *queue) mayStart(j job) bool { return j.person == "" || q.doing[j.person] < q.most }
+
+// done lets the next jobs of the key and of the person go.
+func (q *queue) done(j job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting--
-	if key != "" {
-		if behind := q.keys[key]; len(behind) > 0 {
-			q.ready = append(q.ready, queued{key, behind[0]})
-			q.keys[key] = behind[1:]
+	if q.doing[j.person]--; q.doing[j.person] == 0 {
+		delete(q.doing, j.person)
+	}
+	if j.key != "" {
+		if behind := q.keys[j.key]; len(behind) > 0 {
+			q.ready = append(q.ready, behind[0])
+			q.keys[j.key] = behind[1:]
 		} else {
-			delete(q.keys, key)
+			delete(q.keys, j.key)
 		}
 	}
 	q.wake()
 }
 
-// room says whether a job would be taken just now.
+// room reports whether a job would be taken.
 func (q *queue) room() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,12 +10,12 @@ import (
 )
 
 func TestQueueKeepsOrderOfAKey(t *testing.T) {
-	q := newQueue(100)
+	q := newQueue(100, 4)
 	var mu sync.Mutex
 	got := map[string][]int{}
 	for i := range 30 {
 		key := fmt.Sprintf("batch/%d", i%3)
-		if !q.put(key, func(context.Context) {
+		if !q.put(key, "", func(context.Context) {
 			mu.Lock()
 			defer mu.Unlock()
 			got[key] = append(got[key], i)
@@ -37,26 +37,57 @@ func TestQueueKeepsOrderOfAKey(t *testing.T) {
 }
 
 func TestQueueRefusesWhenFull(t *testing.T) {
-	q := newQueue(2)
+	q := newQueue(2, 1)
 	none := func(context.Context) {}
-	if !q.put("", none) || !q.put("a", none) {
+	if !q.put("", "", none) || !q.put("a", "", none) {
 		t.Fatal("the first two jobs were refused")
 	}
-	if q.put("b", none) {
+	if q.put("b", "", none) {
 		t.Error("a third job was taken")
 	}
 	stop := make(chan struct{})
 	close(stop)
 	q.work(t.Context(), stop, 1)
-	if !q.put("b", none) {
+	if !q.put("b", "", none) {
 		t.Error("a job was refused after the others were done")
 	}
 }
 
 func TestQueueEndsWithItsContext(t *testing.T) {
-	q := newQueue(10)
+	q := newQueue(10, 3)
 	ctx, cancel := context.WithCancel(t.Context())
-	q.put("a", func(ctx context.Context) { cancel(); <-ctx.Done() })
-	q.put("a", func(context.Context) { t.Error("a job was begun after the end") })
+	q.put("a", "", func(ctx context.Context) { cancel(); <-ctx.Done() })
+	q.put("a", "", func(context.Context) { t.Error("a job was begun after the end") })
 	q.work(ctx, make(chan struct{}), 3)
+}
+
+// One person's jobs leave workers for others, and are all done in the end.
+func TestQueueIsSharedByPeople(t *testing.T) {
+	q := newQueue(100, 4)
+	release, other := make(chan struct{}), make(chan struct{})
+	var mu sync.Mutex
+	most, now, all := 0, 0, 0
+	for range 20 {
+		q.put("", "U0FLOOD", func(context.Context) {
+			mu.Lock()
+			now, all = now+1, all+1
+			most = max(most, now)
+			mu.Unlock()
+			<-release
+			mu.Lock()
+			now--
+			mu.Unlock()
+		})
+	}
+	q.put("", "U0OTHER", func(context.Context) { close(other) })
+	stop := make(chan struct{})
+	close(stop)
+	go func() {
+		<-other // while the first ones still hold all that they get
+		close(release)
+	}()
+	q.work(t.Context(), stop, 4)
+	if most > 2 || all != 20 {
+		t.Errorf("%d jobs of one person at once, %d in all; want at most 2, and 20", most, all)
+	}
 }

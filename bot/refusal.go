@@ -9,17 +9,18 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// eventRefused is the kind of event that says that somebody tried what they may not.
+// eventRefused is the kind of event for an act that somebody tried and may not do.
 const eventRefused = "refused"
 
-// refusedFor says in a few letters why a person may not do something, "" for what has nothing to do with who they are or
-// with the plan that they saw: an outage, or being too late.
+// refusedFor is the reason why a person may not do something, as the log of events names it. It is
+// "" for a refusal that has nothing to do with the person or the plan that they saw: an outage, or
+// being too late.
 func refusedFor(err error) string {
-	if stranger, is := errors.AsType[*StrangerError](err); is {
-		if stranger.Kind == NotCheckable {
+	if ineligible, is := errors.AsType[*workflow.IneligibleError](err); is {
+		if ineligible.Kind == workflow.NotCheckable {
 			return ""
 		}
-		return string(stranger.Kind)
+		return string(ineligible.Kind)
 	}
 	if guard, is := errors.AsType[*workflow.GuardError](err); is {
 		return string(guard.Code)
@@ -39,7 +40,7 @@ func refusedFor(err error) string {
 	return ""
 }
 
-// noteRefusal writes into the log of events that somebody tried what they may not.
+// noteRefusal records in the log of events that somebody tried what they may not do.
 func (b *Bot) noteRefusal(ctx context.Context, person, action string, number int64, err error) {
 	why := refusedFor(err)
 	if why == "" {

@@ -1,26 +1,29 @@
-package bot
+package bot_test
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/bot/view"
 )
 
-// Who tries what they may not is in the log of events, with what and why; a number that somebody made up is not.
+// Who tries what they may not is in the log of events, with what and why; a number that somebody
+// made up is not.
 func TestRefusalsAreWrittenDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 	card := w.cardSays(1, "Needs 1 approval")
-	w.click("U0CAROL", card, actionApprove)
-	w.told("U0CAROL", requests, "cannot decide on it")
-	w.click("U0DAVE", card, actionApprove)
-	w.told("U0DAVE", requests, "You may not approve #1")
+	w.click("U0CAROL", card, view.ActionApprove)
+	w.told("U0CAROL", requests, "somebody else must approve it")
+	w.click("U0DAVE", card, view.ActionApprove)
+	w.told("U0DAVE", requests, "You cannot approve #1")
 	w.command("U0DAVE", requests, "cancel 1")
-	w.told("U0DAVE", requests, "You may not cancel #1")
+	w.told("U0DAVE", requests, "You cannot cancel #1")
 	w.command("U0DAVE", requests, "cancel 99")
-	w.told("U0DAVE", requests, "You may not cancel #99")
+	w.told("U0DAVE", requests, "You cannot cancel #99")
 	type refusal struct{ Actor, Action, Why string }
 	var got []refusal
 	err := w.db.Events(t.Context(), func(line []byte) error {
@@ -32,7 +35,7 @@ func TestRefusalsAreWrittenDown(t *testing.T) {
 		if err := json.Unmarshal(line, &e); err != nil {
 			return err
 		}
-		if e.Kind == eventRefused && e.Batch == 1 {
+		if e.Kind == "refused" && e.Batch == 1 {
 			got = append(got, refusal{e.Actor, e.Data.Action, e.Data.Why})
 		}
 		return nil

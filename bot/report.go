@@ -1,138 +1,108 @@
 package bot
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"time"
 
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/sheet"
 )
 
 // Reports are what the bot asks of the reports (report.Runner, which documents each).
 type Reports interface {
 	List(ctx context.Context) ([]report.Status, error)
 	RunNow(ctx context.Context, name, by string) error
-	Show(ctx context.Context, name, date string) (report.Result, []byte, error)
-	CSV(ctx context.Context, run int64, w io.Writer) error
+	Show(ctx context.Context, name, date string) (report.Result, report.File, error)
+	File(ctx context.Context, r report.Result) (report.File, error)
+	Message(ctx context.Context, r report.Result) (report.Message, error)
+	Draft(ctx context.Context, run int64) (report.Result, []workflow.Account, error)
+	Compare(ctx context.Context, list *sheet.List) (*report.Comparison, error)
+	Channel(name string) string
+	Diff(ctx context.Context, name, date, other string) (report.Diff, error)
 	Unposted(ctx context.Context) ([]report.Result, error)
 }
 
-// reportRetry is the longest wait between two tries to post a result.
-const reportRetry = 5 * time.Minute
-
-// ReportFinished has the results of reports looked at now (report.Config.Finished). It does not block.
+// ReportFinished has the results of reports looked at now (report.Config.Finished). It does not
+// block.
 func (b *Bot) ReportFinished() {
-	select {
-	case b.deliver.results <- struct{}{}:
-	default:
-	}
+	b.deliver.ReportFinished()
 }
 
 // report answers the commands on reports.
-func (b *Bot) report(ctx context.Context, c workflow.Command, actor workflow.Actor) (message, error) {
+func (b *Bot) report(ctx context.Context, c given, actor workflow.Actor) (slackapi.Message, error) {
 	reports := b.cfg.Results
 	if reports == nil {
-		return message{}, errNoReports
+		return slackapi.Message{}, view.ErrNoReports
 	}
 	switch c.Name {
 	case "report list":
 		list, err := reports.List(ctx)
 		if err != nil {
-			return message{}, err
+			return slackapi.Message{}, err
 		}
-		return reportList(list), nil
+		return view.ReportList(list), nil
 	case "report run":
-		if !actor.Admin {
-			return message{}, workflow.ErrNotAdmin
+		if err := workflow.Admins.Admits(actor); err != nil {
+			return slackapi.Message{}, err
 		}
 		if err := reports.RunNow(ctx, c.Report, actor.ID); err != nil {
-			return message{}, err
+			return slackapi.Message{}, err
 		}
-		return said("`" + escape(c.Report) + "` is being made; it comes to <#" + b.cfg.Reports + ">."), nil
+		return view.ReportStarted(c.Report, cmp.Or(reports.Channel(c.Report), b.cfg.Reports)), nil
 	default:
-		result, table, err := reports.Show(ctx, c.Report, c.Date)
+		result, file, err := reports.Show(ctx, c.Report, c.Date)
 		if err != nil {
-			return message{}, err
+			return slackapi.Message{}, err
 		}
-		text := resultText(result)
-		if len(table) > 0 {
-			text += b.sendDirectly(ctx, actor.ID, result.FileName, table)
+		shown, err := reports.Message(ctx, result)
+		if err != nil {
+			return slackapi.Message{}, err
 		}
-		return said(text), nil
+		text := view.ReportShown(result, shown)
+		if file.Name != "" {
+			text += b.sendDirectly(ctx, actor.ID, file.Name, slackapi.Content{Size: file.Size, Write: file.Write})
+		}
+		return view.Said(text), nil
 	}
 }
 
+// reportDiff compares two nights of a report.
+func (b *Bot) reportDiff(ctx context.Context, c given, actor workflow.Actor) (slackapi.Message, error) {
+	if b.cfg.Results == nil {
+		return slackapi.Message{}, view.ErrNoReports
+	}
+	other := ""
+	if len(c.Dates) > 1 {
+		other = c.Dates[1]
+	}
+	diff, err := b.cfg.Results.Diff(ctx, c.Report, c.Date, other)
+	if err != nil {
+		return slackapi.Message{}, err
+	}
+	m := view.ReportDiff(diff)
+	m.Text += b.sendDirectly(ctx, actor.ID, diff.File.Name, slackapi.Content{Size: diff.File.Size, Write: diff.File.Write})
+	return m, nil
+}
+
 // sendDirectly puts a file into a person's direct messages with the bot, and says where it is.
-func (b *Bot) sendDirectly(ctx context.Context, person, name string, content []byte) string {
+func (b *Bot) sendDirectly(ctx context.Context, person, name string, content slackapi.Content) string {
 	err := func() error {
-		channel, err := b.api.direct(ctx, person)
+		channel, err := b.api.Direct(ctx, person)
 		if err != nil {
 			return err
 		}
-		id, url, err := b.api.startUpload(ctx, name, len(content))
+		id, url, err := b.api.StartUpload(ctx, name, content.Size)
 		if err != nil {
 			return err
 		}
-		return b.api.finishUpload(ctx, id, url, name, channel, "", content)
+		return b.api.FinishUpload(ctx, id, url, name, channel, "", "", content)
 	}()
 	if err != nil {
 		b.log.Warn().Err(err).Str("person", person).Msg("send a report directly")
 		return "\nI could not send you the file; it is in the thread of the report."
 	}
 	return "\nThe file comes to your direct messages with me."
-}
-
-// reports posts what reports have found, until ctx ends. Like batches, results are looked for in the database, so that
-// none depends on having been told of it.
-func (d *deliver) reports(ctx context.Context) {
-	failures := 0
-	for {
-		wait := sweepEvery
-		if err := d.postReports(ctx); err != nil && ctx.Err() == nil {
-			failures++
-			wait = min(d.tempo.retry<<min(failures, 10), reportRetry)
-			d.log.Warn().Err(err).Dur("again_in", wait).Msg("post the results of reports")
-		} else {
-			failures = 0
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-d.results:
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
-}
-
-func (d *deliver) postReports(ctx context.Context) error {
-	results, err := d.cfg.Results.Unposted(ctx)
-	if err != nil {
-		return fmt.Errorf("look for results: %w", err)
-	}
-	var failed []error
-	for _, r := range results { // one that cannot be posted does not hold up the others
-		failed = append(failed, d.postReport(ctx, r))
-	}
-	return errors.Join(failed...)
-}
-
-func (d *deliver) postReport(ctx context.Context, r report.Result) error {
-	at := place{key: r.MessageKey(), channel: d.cfg.Reports, rank: rankSaid}
-	p, err := d.put(ctx, at, said(resultText(r)), "", newTrack())
-	if err != nil || r.Failed || r.Snapshot == 0 {
-		return err
-	}
-	at.key, at.channel, at.thread = r.FileKey(), p.Channel, p.TS
-	return d.putFile(ctx, at, r.FileName, func(ctx context.Context) ([]byte, error) {
-		var buf bytes.Buffer
-		err := d.cfg.Results.CSV(ctx, r.Run, &buf)
-		return buf.Bytes(), err
-	})
 }

@@ -1,7 +1,8 @@
-package bot
+package bot_test
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/workflow"
@@ -20,7 +22,10 @@ func (a *accounts) Members(context.Context) iter.Seq2[workflow.Member, error] {
 	defer a.mu.Unlock()
 	var all []workflow.Member
 	for _, acc := range a.by {
-		all = append(all, workflow.Member{Account: acc, Billable: true})
+		all = append(all, workflow.Member{
+			Account: acc, Billable: true, LastActive: "2020-01-01",
+			Products: []workflow.Product{{Key: "jira-software", Name: "Jira", URL: "https://example.atlassian.net"}},
+		})
 	}
 	return func(yield func(workflow.Member, error) bool) {
 		for _, m := range all {
@@ -40,8 +45,15 @@ func (w *world) reportsIn() {
 	if err := w.stopBot(); err != nil {
 		w.t.Fatal(err)
 	}
+	w.slack.AddChannel(workspace.Channel{
+		ID: "C0LICENCES", Name: "licences", BotMember: true, Members: []string{"U0ALICE"},
+	})
 	runner, err := report.New(report.Config{
-		Reports: []report.Definition{{Name: "nightly", Kind: report.ManagedAccounts}}, Members: w.accounts, Store: w.db,
+		Reports: []report.Definition{
+			{Name: "nightly", Kind: report.ManagedAccounts}, {Name: "idle", Kind: report.Inactive, Channel: "C0LICENCES"},
+		},
+		Members: w.accounts, Store: w.db, Past: w.db, Marks: markedOne("712020:0001"),
+		Prices:   report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira-software": 815}},
 		Finished: func() { w.bot.ReportFinished() }, Log: zerolog.Nop(),
 	})
 	if err != nil {
@@ -60,7 +72,7 @@ func TestReportsInSlack(t *testing.T) {
 	w := newWorld(t, newAccounts(3))
 	w.reportsIn()
 	w.command("U0CAROL", requests, "report run nightly")
-	w.told("U0CAROL", requests, "Only admins may do that")
+	w.told("U0CAROL", requests, "Only admins can do that")
 	w.command("U0ALICE", requests, "report run nightly")
 	w.told("U0ALICE", requests, "comes to <#C0REPORTS>")
 	var told workspace.Message
@@ -84,7 +96,7 @@ func TestReportsInSlack(t *testing.T) {
 	w.command("U0CAROL", requests, "report show nightly")
 	w.told("U0CAROL", requests, "The file comes to your direct messages")
 	w.command("U0CAROL", requests, "report show nothing")
-	w.told("U0CAROL", requests, "There is no report of that name")
+	w.told("U0CAROL", requests, "No report has that name")
 	dm := w.slack.OpenDM("U0CAROL")
 	w.until("the file is in the direct messages", func() bool {
 		messages := w.slack.Messages(dm, "U0CAROL")
@@ -92,5 +104,126 @@ func TestReportsInSlack(t *testing.T) {
 	})
 	if n := len(w.slack.Messages("C0REPORTS", "U0ALICE")); n != 1 {
 		t.Errorf("%d messages in the reports channel, want 1", n)
+	}
+}
+
+// A report of its own channel: its numbers, what to look at, a chart where Slack takes one, and in its
+// thread the chart as a picture and the file.
+func TestInactiveInSlack(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string][]string{"all blocks": nil, "no charts": {"data_visualization", "data_table"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, newAccounts(3))
+			w.reportsIn()
+			w.faults(workspace.Faults{RefusedBlocks: refused})
+			w.refused = "invalid_blocks"
+			w.command("U0ALICE", requests, "report run idle")
+			w.told("U0ALICE", requests, "comes to <#C0LICENCES>")
+			var told workspace.Message
+			w.until("the result is told", func() bool {
+				for _, m := range w.slack.Messages("C0LICENCES", "U0ALICE") {
+					told = m
+				}
+				return strings.Contains(told.Text, "*3* inactive accounts · *3* billed")
+			})
+			blocks := string(told.Blocks)
+			for what, want := range map[string]bool{
+				"3 people have not been active for 90 days and are billed (about €24 a month, €293 a year).": true,
+				`"data_visualization"`: refused == nil, `"data_table"`: refused == nil, `"table"`: refused != nil, "Draft a request": true, "p2@old.example": true,
+			} {
+				if strings.Contains(blocks, what) != want {
+					t.Errorf("%s: %t, want %t in %s", what, !want, want, blocks)
+				}
+			}
+			var files []string
+			w.until("chart and file are in the thread", func() bool {
+				files = nil
+				for _, m := range w.slack.Thread("C0LICENCES", told.TS, "U0ALICE") {
+					for _, f := range m.Files {
+						_, content, _ := w.slack.File(f.ID)
+						files = append(files, string(content))
+					}
+				}
+				return len(files) == 2
+			})
+			if !strings.HasPrefix(files[0], "\x89PNG") {
+				t.Errorf("the chart is no picture: %.20q", files[0])
+			}
+			if !strings.Contains(files[1], "712020:0002,Person 2,p2@old.example,2020-01-01,") || !strings.Contains(files[1], ",Jira (example.atlassian.net),true,8.15,") {
+				t.Errorf("the file has\n%s", files[1])
+			}
+		})
+	}
+}
+
+// markedOne marks the account of that id.
+type markedOne string
+
+func (m markedOne) Marked(context.Context, []workflow.Account) (map[string]workflow.Mark, error) {
+	return map[string]workflow.Mark{string(m): workflow.MarkProtected}, nil
+}
+
+// Draft a request opens the form filled in with the unmarked accounts, and asks for nothing.
+func TestDraftOfAReport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.reportsIn()
+	w.command("U0ALICE", requests, "report run idle")
+	var told workspace.Message
+	w.until("the result is told", func() bool {
+		for _, m := range w.slack.Messages("C0LICENCES", "U0ALICE") {
+			told = m
+		}
+		return strings.Contains(string(told.Blocks), "1 account is marked; a draft leaves it out.")
+	})
+	w.click("U0ALICE", told, view.ActionDraft)
+	form := w.viewWith("U0ALICE", "p0@old.example\\np2@old.example")
+	if !strings.Contains(viewText(form), "From idle of 20") {
+		t.Errorf("the form does not say what it was made of:\n%s", viewText(form))
+	}
+	if n := w.ours("#1"); n > 0 {
+		t.Error("a draft made a batch")
+	}
+}
+
+// A list sent with the word compare is answered under it, with files and a draft of the leavers, and
+// makes no request.
+func TestCompareInSlack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(6))
+	w.reportsIn()
+	list := "name,email\n"
+	for i := range 5 { // the sixth has left, which is not more than a fifth
+		list += fmt.Sprintf("Person %d,p%d@old.example\n", i, i)
+	}
+	list += "New One,new@old.example\n"
+	first := w.say(requests, "Compare, please", workspace.Upload{Name: "hr.csv", Content: []byte(list)})
+	w.inThread(first.TS, "No night is recorded yet")
+	w.command("U0ALICE", requests, "report run nightly")
+	w.until("the night is there", func() bool { return len(w.slack.Messages("C0REPORTS", "U0ALICE")) > 0 })
+	second := w.say(requests, "compare", workspace.Upload{Name: "hr.csv", Content: []byte(list)})
+	told := w.inThread(second.TS, "Comparison 1: ")
+	for _, want := range []string{"*1* of 6 active accounts on the list's domains not in the list", "*1* in the list and not in the directory", "Draft a request"} {
+		if !strings.Contains(string(told.Blocks), want) {
+			t.Errorf("the comparison lacks %q: %s", want, told.Blocks)
+		}
+	}
+	left := w.fileInThread(second.TS, "compare-1-not-in-list.csv")
+	if !strings.HasSuffix(left, "712020:0005,Person 5,p5@old.example,active,2020-01-01,\r\n") {
+		t.Errorf("not in the list: %q", left)
+	}
+	missing := w.fileInThread(second.TS, "compare-1-not-in-directory.csv")
+	if !strings.HasSuffix(missing, "name,email,line\r\nNew One,new@old.example,7\r\n") {
+		t.Errorf("not in the directory: %q", missing)
+	}
+	if err := w.slack.Click(t.Context(), "U0ALICE", requests, told.TS, view.ActionDraft, ""); err != nil {
+		t.Fatal(err)
+	}
+	if form := w.viewWith("U0ALICE", "p5@old.example"); !strings.Contains(viewText(form), "From comparison 1") {
+		t.Errorf("the form does not say what it was made of:\n%s", viewText(form))
+	}
+	if w.ours("#1") > 0 {
+		t.Error("a comparison made a batch")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,10 +17,13 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/slack-go/slack"
 
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 )
 
-// Addresses that are secrets by themselves: who has them may answer for us, or send the bytes of a file.
+// Addresses that are secrets by themselves: who has them may answer for us, or send the bytes of a
+// file.
 const (
 	leakyTicket   = "wss://wss.slack.test/link/?ticket=a-ticket-that-must-not-show"
 	leakyUpload   = "https://files.slack.test/upload/v1/an-upload-that-must-not-show"
@@ -52,8 +56,8 @@ func sent(r *http.Request) string {
 	return fmt.Sprint(r.URL, r.Header, body)
 }
 
-// However a call to Slack fails, also when what answers sends back what it was sent: neither error nor words nor log hold a
-// token or one of the addresses that are secrets.
+// However a call to Slack fails, also when what answers sends back what it was sent: neither error
+// nor words nor log hold a token or one of the addresses that are secrets.
 func TestTokensDoNotLeak(t *testing.T) {
 	t.Parallel()
 	echo := func(status int, kind, body string) roundTrip {
@@ -81,13 +85,13 @@ func TestTokensDoNotLeak(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &logged{}
-				b := botOver(t, fail, zerolog.New(log))
+				b := botOver(t, fail, slackapi.Pace{}, zerolog.New(log))
 				for method, do := range everyCall(t.Context(), b.api) {
 					err := do()
 					if err == nil {
 						continue
 					}
-					said, _ := words(err, "/countersign")
+					said, _ := view.Words(err, "/countersign")
 					said += b.say(err, method).Text
 					if leaks(err.Error()) || leaks(fmt.Sprintf("%+v %q", err, said)) {
 						t.Errorf("%s: %+v; said %q", method, err, said)
@@ -102,12 +106,17 @@ func TestTokensDoNotLeak(t *testing.T) {
 }
 
 // botOver is a bot that reaches Slack over a transport.
-func botOver(t *testing.T, transport http.RoundTripper, log zerolog.Logger) *Bot {
+func botOver(t *testing.T, transport http.RoundTripper, pace slackapi.Pace, log zerolog.Logger) *Bot {
 	t.Helper()
-	b, err := New(Config{
+	workspace, err := NewSlack(SlackConfig{
 		AppToken: workspace.DefaultAppToken, BotToken: workspace.DefaultBotToken, APIURL: "http://slack.test/api/",
-		Command: "/countersign", Requests: requests, Admins: []string{"U0ALICE"},
-		Engine: idleEngine{}, Store: idleStore{}, Log: log, HTTP: &http.Client{Transport: transport},
+		Admins: []string{"U0ALICE"}, HTTP: &http.Client{Transport: transport}, Pace: pace, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(Config{
+		Slack: workspace, Command: "/countersign", Requests: requests, Engine: idleEngine{}, Store: idleStore{}, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -116,43 +125,46 @@ func botOver(t *testing.T, transport http.RoundTripper, log zerolog.Logger) *Bot
 }
 
 // everyCall are all calls that the bot makes of Slack.
-func everyCall(ctx context.Context, a *api) map[string]func() error {
-	m := said("hello")
+func everyCall(ctx context.Context, a *slackapi.Client) map[string]func() error {
+	m := view.Said("hello")
 	return map[string]func() error{
-		"auth.test":        func() error { _, err := a.client.AuthTestContext(ctx); return fit(err) },
-		"chat.postMessage": func() error { _, err := a.post(ctx, requests, "1.0", "key", m, rankSaid); return err },
-		"chat.update":      func() error { return a.update(ctx, requests, "1.0", "key", m) },
+		"auth.test":        func() error { _, err := a.Self(ctx); return err },
+		"chat.postMessage": func() error { _, err := a.Post(ctx, requests, "1.0", "key", m, slackapi.RankSaid); return err },
+		"chat.update":      func() error { return a.Update(ctx, requests, "1.0", "key", m) },
 		"chat.getPermalink": func() error {
-			if link := a.permalink(ctx, requests, "1.0"); link != "" {
+			if link := a.Permalink(ctx, requests, "1.0"); link != "" {
 				return errors.New(link)
 			}
 			return nil
 		},
 		"answer": func() error {
-			a.private(ctx, where{Person: "U0CAROL", Channel: requests, Response: leakyResponse}, m)
+			a.Private(ctx, slackapi.Recipient{Person: "U0CAROL", Channel: requests, Response: leakyResponse}, m)
 			return nil
 		},
-		"users.info":                 func() error { _, err := a.person(ctx, "U0CAROL"); return err },
-		"usergroups.users.list":      func() error { _, err := a.group(ctx, "S0IT", func() {}); return err },
-		"conversations.info":         func() error { _, err := a.shared(ctx, requests); return err },
-		"conversations.open":         func() error { _, err := a.direct(ctx, "U0CAROL"); return err },
-		"conversations.replies":      func() error { _, _, err := a.replies(ctx, requests, "1.0", "", ""); return err },
-		"conversations.history":      func() error { _, _, err := a.history(ctx, requests, "", ""); return err },
-		"users.conversations":        func() error { _, err := a.directs(ctx); return err },
-		"views.open":                 func() error { return a.openForm(ctx, "trigger", rejectModal(formData{Value: "1:ab"})) },
-		"files.info":                 func() error { _, err := a.file(ctx, "F1"); return err },
-		"files.getUploadURLExternal": func() error { _, _, err := a.startUpload(ctx, "a.csv", 1); return err },
-		"files.completeUploadExternal": func() error {
-			return a.finishUpload(ctx, "F1", leakyUpload, "a.csv", requests, "1.0", []byte("x"))
+		"users.info":            func() error { _, err := a.Person(ctx, "U0CAROL"); return err },
+		"usergroups.users.list": func() error { _, err := a.Group(ctx, "S0IT", func() {}); return err },
+		"conversations.info":    func() error { _, err := a.Shared(ctx, requests); return err },
+		"conversations.open":    func() error { _, err := a.Direct(ctx, "U0CAROL"); return err },
+		"conversations.replies": func() error { _, _, err := a.Replies(ctx, requests, "1.0", "", ""); return err },
+		"conversations.history": func() error { _, _, err := a.History(ctx, requests, "", ""); return err },
+		"users.conversations":   func() error { _, err := a.Directs(ctx); return err },
+		"views.open": func() error {
+			_, err := a.OpenView(ctx, "trigger", view.RejectModal(view.FormData{Value: "1:ab"}))
+			return err
 		},
-		"download": func() error { _, err := a.download(ctx, "http://slack.test/files/a.csv", 100); return err },
+		"files.info":                 func() error { _, err := a.FileInfo(ctx, "F1"); return err },
+		"files.getUploadURLExternal": func() error { _, _, err := a.StartUpload(ctx, "a.csv", 1); return err },
+		"files.completeUploadExternal": func() error {
+			return a.FinishUpload(ctx, "F1", leakyUpload, "a.csv", requests, "1.0", "", slackapi.Bytes([]byte("x")))
+		},
+		"download": func() error { _, err := a.Download(ctx, "http://slack.test/files/a.csv", 100); return err },
 		"apps.connections.open": func() error {
-			_, _, err := a.client.StartSocketModeContext(ctx)
-			return errors.New(plainError(permanentApp(err)))
+			_, _, err := a.Socket().OpenContext(ctx)
+			return errors.New(slackapi.PlainError(permanentApp(err)))
 		},
 		"a socket": func() error {
 			refused := slack.StatusCodeError{Code: http.StatusForbidden, Status: leakyTicket}
-			return errors.New(plainError(fmt.Errorf("dial %s: %w", leakyTicket, refused)))
+			return errors.New(slackapi.PlainError(fmt.Errorf("dial %s: %w", leakyTicket, refused)))
 		},
 	}
 }
@@ -176,8 +188,7 @@ func TestRedirectsTakeNoToken(t *testing.T) {
 				StatusCode: status, Header: http.Header{"Location": {to}}, Body: http.NoBody, Request: r,
 			}, nil
 		})
-		b := botOver(t, leading, zerolog.Nop())
-		b.api.every = time.Millisecond
+		b := botOver(t, leading, slackapi.Pace{Post: time.Millisecond}, zerolog.Nop())
 		for _, do := range everyCall(t.Context(), b.api) {
 			_ = do() // what is said of it is looked at above
 		}
@@ -187,19 +198,39 @@ func TestRedirectsTakeNoToken(t *testing.T) {
 			t.Errorf("another host was sent %s", s)
 		}
 	}
-	client := staying(http.DefaultClient)
-	secure, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://slack.test/api", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	open, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://slack.test/api", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.CheckRedirect(open, []*http.Request{secure}); !errors.Is(err, errLeads) {
-		t.Errorf("from https to http: %v", err)
-	}
-	if err := client.CheckRedirect(secure, []*http.Request{open}); err != nil {
-		t.Errorf("from http to https: %v", err)
-	}
 }
+
+// idleEngine and idleStore are never asked for anything but what changed.
+type idleEngine struct{ Engine }
+
+type idleStore struct{ Store }
+
+func (idleStore) Changed() <-chan struct{} { return nil }
+
+func (idleStore) Revisions(context.Context) (map[int64]int64, error) { return nil, nil }
+
+func (idleStore) LastNumber(context.Context) (int64, error) { return 0, nil }
+
+func (idleStore) Recall(context.Context, string) ([]byte, error) { return nil, nil }
+
+func (idleStore) Remember(context.Context, string, []byte) error { return nil }
+
+// logged is a log that is searched.
+type logged struct {
+	mu  sync.Mutex
+	out strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
+const requests = "C0REQUESTS"

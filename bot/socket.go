@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -14,189 +13,200 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
+
+	"github.com/countersign/countersign/bot/slackapi"
 )
 
 // How the connections are kept (docs.slack.dev/apis/events-api/using-socket-mode).
 const (
-	// connections is how many sockets are open at once: Slack closes each every few hours, and slack-go opens the next only
-	// then; a click in the gap would be lost, as clicks are not delivered again.
-	connections = 2
-	// ackTimeout bounds the hand-over of an acknowledgement. It only ever takes time when the socket is gone.
+	// socketCount is how many sockets are open at once: Slack closes each every few hours, and
+	// slack-go opens the next only then; a click in the gap would be lost, as clicks are not
+	// delivered again.
+	socketCount = 2
+	// ackTimeout bounds the hand-over of an acknowledgement. It only ever takes time when the
+	// socket is gone.
 	ackTimeout = 500 * time.Millisecond
-	// pingSilence is how long a socket may be silent before it counts as dead; Slack pings about every 10 s.
+	// pingSilence is how long a socket may be silent before it counts as dead; Slack pings about
+	// every 10 s.
 	pingSilence = 30 * time.Second
 	// readLimit bounds one message of Slack.
 	readLimit = 8 << 20
-	// A socket that lives shorter than shortLife was not wanted. After shortLives of them in a row Slack does not mean to
-	// let us in; in between we wait shortWait, twice as long each time.
+	// A socket that lives shorter than shortLife was not wanted. Before the next one we wait
+	// shortWait, twice as long each time, shortWaitMax at most. After shortLives of them in a row it
+	// is said what may be behind it.
 	shortLife    = 5 * time.Second
 	shortLives   = 10
 	shortWait    = 100 * time.Millisecond
 	shortWaitMax = 30 * time.Second
-	// againAfter bounds the wait before the next try while Slack cannot be reached: slack-go doubles it up to five minutes,
-	// and what people click after an outage would be lost for as long. Two connections that try so often stay far below what
-	// apps.connections.open allows (50 a minute).
-	againAfter = 10 * time.Second
+	doublings    = 20 // more than it takes to any longest wait, and no overflow
+	// socketRetryMost bounds the wait before the next try while Slack cannot be reached: slack-go
+	// doubles it up to five minutes, and what people click after an outage would be lost for as
+	// long. Two connections that try so often stay far below what apps.connections.open allows (50
+	// a minute).
+	socketRetryMost = 10 * time.Second
 	// readyGrace is how long we may be without any socket and still call ourselves ready.
 	readyGrace = 15 * time.Second
-	// handedAtMost is how many envelopes are remembered that could not be acknowledged at once; more are not under way.
+	// handedAtMost is how many envelopes are remembered that could not be acknowledged at once;
+	// more are not under way.
 	handedAtMost = 100
-	// deafGap is how long we may be without any socket and still rely on Slack to bring events again.
-	deafGap = 5 * time.Second
+	// deafMost is how long we may be without any socket and still rely on Slack to bring events
+	// again.
+	deafMost = 5 * time.Second
 )
 
-// receiver takes what Slack sends. Neither may block.
+// receiver takes what Slack sends. None of its methods may block.
 type receiver interface {
-	// room says whether one more of the kind can be taken.
-	room(kind string) bool
-	// answer is what the acknowledgement of an envelope says, nil for nothing. An envelope with an answer needs no more. It
-	// looks at the payload alone: Slack waits for it.
-	answer(kind string, payload json.RawMessage) any
-	// receive takes an envelope's payload; it has been acknowledged.
-	receive(kind string, payload json.RawMessage)
-	// busy answers an envelope for which there is no room, where that is possible.
-	busy(kind string, payload json.RawMessage)
+	// decode reads what an envelope holds. It looks at the payload alone: Slack waits for what
+	// comes of it.
+	decode(kind string, payload json.RawMessage) envelope
+	// connected is told of each connection that stands.
+	connected()
+	// missed is told of one that stands after a time without any, in which Slack may have had
+	// something to say.
+	catchUp()
 }
 
-// link is one of the connections.
-type link struct {
-	client *socketmode.Client
-	log    zerolog.Logger
-
-	mu     sync.Mutex
-	up     bool
-	opened time.Time // of the latest socket
-	lost   time.Time // when it was last without a socket
-	short  int       // sockets in a row that lived too short
-
-	end   func()        // ends the present run of slack-go
-	tries int           // in a row that reached nobody
-	pause time.Duration // before the next one
+// envelope is what an envelope holds, decoded.
+type envelope interface {
+	// answer is what its acknowledgement says, nil for nothing. An envelope with a final answer needs
+	// no more.
+	answer() (says any, final bool)
+	// room reports whether one more of its kind can be taken.
+	room() bool
+	// receive takes it; it has been acknowledged.
+	receive()
+	// asks reports whether its acknowledgement says what has to be found out first. Then ask takes
+	// it, and calls acknowledge once that is known.
+	asks() bool
+	ask(acknowledge func(says any))
+	// busy has its person told that there is no room, and reports whether that is possible.
+	busy() bool
 }
 
-// sockets are all connections. They share one app token; Slack sends each envelope to any one of them.
+// runEnded is the event by which keep tells the reader that a run of slack-go has ended: what was
+// sent before it is of that run.
+const runEnded socketmode.EventType = "countersign_run_ended"
+
+// sockets are all connections. They share one app token; Slack sends each envelope to any one of
+// them.
 type sockets struct {
-	links []*link
-	to    receiver
-	log   zerolog.Logger
-	fail  func(error) // told of an error after which trying again is of no use
-	ready func()      // called at each hello
-	// missed is called when a connection stands after a time without any, in which Slack may have had something to say.
-	missed func()
-	// again is againAfter; tests have less time.
-	again time.Duration
-	// free waits until Slack lets us open a connection, and held is told that it asks to wait.
-	free func(ctx context.Context) error
-	held func(ctx context.Context, wait time.Duration)
+	connections []*connection
+	slack       *slackapi.Client
+	host        string // that answers when one is opened
+	to          receiver
+	retryMost   time.Duration // the longest wait before the next try while Slack cannot be reached
+	log         zerolog.Logger
 
 	mu     sync.Mutex
 	handed []string // envelopes whose acknowledgements were handed from one connection to another
 }
 
-func newSockets(client *slack.Client, options []socketmode.Option, log zerolog.Logger, to receiver) *sockets {
-	s := &sockets{to: to, log: log, fail: func(error) {}, ready: func() {}, missed: func() {}, again: againAfter}
-	s.free, s.held = func(context.Context) error { return nil }, func(context.Context, time.Duration) {}
-	for i := range connections {
-		opts := append([]socketmode.Option{
-			socketmode.OptionPingInterval(pingSilence), socketmode.OptionReadLimit(readLimit),
-		}, options...)
-		s.links = append(s.links, &link{
-			client: socketmode.New(client, opts...), log: log.With().Int("connection", i+1).Logger(), lost: time.Now(),
+func newSockets(client *slackapi.Client, to receiver, again time.Duration, log zerolog.Logger) *sockets {
+	s := &sockets{slack: client, host: client.Host(), to: to, retryMost: again, log: log}
+	for i := range socketCount {
+		s.connections = append(s.connections, &connection{
+			client: client.Socket(socketmode.OptionPingInterval(pingSilence), socketmode.OptionReadLimit(readLimit)),
+			log:    log.With().Int("connection", i+1).Logger(), lostAt: time.Now(),
 		})
 	}
 	return s
 }
 
-// run keeps the connections until ctx ends.
-func (s *sockets) run(ctx context.Context) {
+// run keeps the connections until ctx ends. fail is told of an error after which trying again is of
+// no use.
+func (s *sockets) run(ctx context.Context, fail func(error)) {
 	var wg sync.WaitGroup
-	for i, l := range s.links {
-		wg.Go(func() { s.keep(ctx, l) })
-		wg.Go(func() { s.read(ctx, l, s.links[(i+1)%len(s.links)]) })
+	for i, l := range s.connections {
+		wg.Go(func() { s.keep(ctx, l, fail) })
+		wg.Go(func() { s.read(ctx, l, s.connections[(i+1)%len(s.connections)], fail) })
 	}
 	wg.Wait()
 }
 
-// keep runs one connection. slack-go connects again by itself, and gives up when that is of no use; should it end for
-// another reason, it is started anew.
-func (s *sockets) keep(ctx context.Context, l *link) {
+// keep runs one connection for as long as ctx lives: whatever ended it, it is opened again, unless
+// Slack names a reason for which it will never open (slackapi.AppTokenRefused).
+func (s *sockets) keep(ctx context.Context, l *connection, fail func(error)) {
 	for {
-		if s.free(ctx) != nil {
+		if s.slack.SocketAllowed(ctx) != nil {
 			return
 		}
 		run, end := context.WithCancel(ctx)
-		l.begin(end)
+		l.setEnd(end)
 		err := permanentApp(l.client.RunContext(run))
-		anew := run.Err() != nil
+		ended := run.Err() != nil
 		end()
 		if ctx.Err() != nil {
 			return
 		}
-		if anew {
-			if sleep(ctx, l.paused()) != nil {
-				return
-			}
-			continue
-		}
-		if errors.As(err, new(*PermanentError)) {
-			s.fail(err)
+		if errors.As(err, new(*slackapi.PermanentError)) {
+			fail(err)
 			return
 		}
-		l.log.Warn().Str("error", plainError(err)).Msg("a connection to Slack ended")
-		if sleep(ctx, shortLife) != nil {
+		select {
+		case l.client.Events <- socketmode.Event{Type: runEnded}:
+		case <-ctx.Done():
+			return
+		}
+		wait := l.paused()
+		if !ended { // slack-go gave up by itself: after a 404, say
+			wait = l.unreachable(s.retryMost)
+			s.notOpened(l, err, wait)
+		}
+		if sleep(ctx, wait) != nil {
 			return
 		}
 	}
 }
 
-// read takes what comes over one connection. It never waits for work: a reader that does loses the connection.
-func (s *sockets) read(ctx context.Context, l, other *link) {
+// notOpened says that a connection could not be opened.
+func (s *sockets) notOpened(l *connection, err error, wait time.Duration) {
+	why := slackapi.PlainError(err)
+	l.setTrouble(why)
+	l.log.Warn().Str("host", s.host).Str("code", slackapi.Code(err)).Str("error", why).Dur("again_in", wait).
+		Msg("connect to Slack")
+}
+
+// read takes what comes over one connection. It never waits for work: a reader that does loses the
+// connection.
+func (s *sockets) read(ctx context.Context, l, other *connection, fail func(error)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case evt := <-l.client.Events:
-			s.take(ctx, l, other, evt)
+			s.handle(ctx, l, other, evt, fail)
 		}
 	}
 }
 
-func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event) {
+func (s *sockets) handle(ctx context.Context, l, other *connection, evt socketmode.Event, fail func(error)) {
 	switch evt.Type {
 	case socketmode.EventTypeHello:
 		deaf := s.deafFor()
-		l.hello()
-		s.ready()
-		if deaf >= deafGap {
-			s.missed()
+		l.setUp()
+		s.slack.SocketOpened()
+		s.to.connected()
+		if deaf >= deafMost {
+			s.to.catchUp()
 		}
+	case runEnded:
+		l.setDown()
 	case socketmode.EventTypeConnecting:
-		if wait := l.down(); wait > 0 {
-			if l.hopeless() && other.hopeless() {
-				s.fail(&PermanentError{Token: "app", Code: codeLinkDisabled})
-			}
-			_ = sleep(ctx, wait) // there is no socket just now that could have to wait; ctx is looked at by the caller
+		if wait := l.setDown(); wait > 0 {
+			l.endRun(wait) // this reader must not wait: the next socket may stand in a moment
+			l.log.Warn().Str("host", s.host).Int("in_a_row", l.shortLived()).Dur("again_in", wait).
+				Msg("Slack closed a connection soon after it stood")
 		}
 	case socketmode.EventTypeConnectionError:
 		if e, ok := evt.Data.(*slack.ConnectionErrorEvent); ok {
-			if err := permanentApp(e.ErrorObj); errors.As(err, new(*PermanentError)) {
-				s.fail(err)
-				return
-			}
-			if wait, throttled := throttle(e.ErrorObj); throttled {
-				s.held(ctx, wait)
-			}
-			wait := e.Backoff
-			if _, throttled := throttle(e.ErrorObj); !throttled && slackCode(e.ErrorObj) == "" {
-				wait = l.unreachable(s.again)
-			}
-			l.log.Warn().Str("error", plainError(e.ErrorObj)).Dur("again_in", wait).Msg("connect to Slack")
+			s.connectionError(ctx, l, e, fail)
 		}
 	case socketmode.EventTypeErrorWriteFailed:
-		// This socket is gone, and slack-go does not try again. The other one is tried once: were that gone, too, the two
-		// would hand the envelope to and fro for as long as nobody has noticed.
+		// This socket is gone, and slack-go does not try again. The other one is tried once: were
+		// that gone, too, the two would hand the envelope to and fro for as long as nobody has
+		// noticed.
 		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok && e.Response != nil && s.handOver(e.Response.EnvelopeID) {
-			s.ack(ctx, other, e.Response.EnvelopeID, e.Response.Payload)
+			s.acknowledge(ctx, other, e.Response.EnvelopeID, e.Response.Payload)
 		}
 	case socketmode.EventTypeErrorBadMessage:
 		if e, ok := evt.Data.(*socketmode.ErrorBadMessage); ok {
@@ -209,28 +219,54 @@ func (s *sockets) take(ctx context.Context, l, other *link, evt socketmode.Event
 	}
 }
 
-// envelope acknowledges first and hands on then. An event for which there is no room is not acknowledged: Slack will
-// bring it again. A click or a command would not come again, so its person is told.
-func (s *sockets) envelope(ctx context.Context, l *link, id, kind string, payload json.RawMessage) {
-	if answer := s.to.answer(kind, payload); answer != nil {
-		s.ack(ctx, l, id, answer)
+// connectionError takes an error of a try to connect. slack-go waits by itself after one that Slack
+// names; else how long is waited is up to us.
+func (s *sockets) connectionError(ctx context.Context, l *connection, e *slack.ConnectionErrorEvent, fail func(error)) {
+	if errors.Is(e.ErrorObj, context.Canceled) { // we ended the run
 		return
 	}
-	if s.to.room(kind) {
-		s.ack(ctx, l, id, nil)
-		s.to.receive(kind, payload)
+	if err := permanentApp(e.ErrorObj); errors.As(err, new(*slackapi.PermanentError)) {
+		fail(err)
+		return
+	}
+	wait := e.Backoff
+	if hold, throttled := slackapi.RetryAfter(e.ErrorObj); throttled {
+		s.slack.SocketThrottled(ctx, hold)
+		wait = s.slack.SocketHeld()
+		l.endRun(0) // the next run waits for as long as Slack asks, and no longer than is sensible
+	} else if slackapi.Code(e.ErrorObj) == "" {
+		wait = l.unreachable(s.retryMost)
+	}
+	s.notOpened(l, e.ErrorObj, wait)
+}
+
+// envelope acknowledges first and hands on then, but for what asks something: Slack takes the answer
+// to that as the acknowledgement alone, within three seconds. An event for which there is no room is not
+// acknowledged: Slack will bring it again. A click or a command would not come again, so its person
+// is told; by Slack, which misses the acknowledgement, where even for that there is no room.
+func (s *sockets) envelope(ctx context.Context, l *connection, id, kind string, payload json.RawMessage) {
+	e := s.to.decode(kind, payload)
+	answer, final := e.answer()
+	switch {
+	case final:
+		s.acknowledge(ctx, l, id, answer)
+		return
+	case e.room() && e.asks():
+		e.ask(func(says any) { s.acknowledge(ctx, l, id, says) })
+		return
+	case e.room():
+		s.acknowledge(ctx, l, id, answer)
+		e.receive()
 		return
 	}
 	s.log.Warn().Str("kind", kind).Msg("too much to do; not taken")
-	if kind == socketmode.RequestTypeEventsAPI {
-		return
+	if kind != socketmode.RequestTypeEventsAPI && e.busy() {
+		s.acknowledge(ctx, l, id, nil)
 	}
-	s.ack(ctx, l, id, nil)
-	s.to.busy(kind, payload)
 }
 
-// handOver says whether an acknowledgement that could not be written may be tried over another connection: once. The ids
-// of the latest are remembered.
+// handOver reports whether an acknowledgement that could not be written may be tried over another
+// connection: once. The ids of the latest are remembered.
 func (s *sockets) handOver(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,8 +280,9 @@ func (s *sockets) handOver(id string) bool {
 	return true
 }
 
-// unread takes an envelope that slack-go could not read: it must be acknowledged all the same, and may be readable to us.
-func (s *sockets) unread(ctx context.Context, l *link, raw json.RawMessage) {
+// unread takes an envelope that slack-go could not read: it must be acknowledged all the same, and
+// may be readable to us.
+func (s *sockets) unread(ctx context.Context, l *connection, raw json.RawMessage) {
 	var e struct {
 		ID      string          `json:"envelope_id"`
 		Type    string          `json:"type"`
@@ -259,7 +296,7 @@ func (s *sockets) unread(ctx context.Context, l *link, raw json.RawMessage) {
 	s.envelope(ctx, l, e.ID, e.Type, e.Payload)
 }
 
-func (s *sockets) ack(ctx context.Context, l *link, id string, answer any) {
+func (s *sockets) acknowledge(ctx context.Context, l *connection, id string, answer any) {
 	ctx, cancel := context.WithTimeoutCause(ctx, ackTimeout, errors.New("the acknowledgement could not be handed over"))
 	defer cancel()
 	if err := l.client.AckCtx(ctx, id, answer); err != nil {
@@ -267,12 +304,13 @@ func (s *sockets) ack(ctx context.Context, l *link, id string, answer any) {
 	}
 }
 
-// deafFor is how long we have been without any connection; 0 while one stands, deafGap at least before the first.
+// deafFor is how long we have been without any connection; 0 while one stands, deafGap at least
+// before the first.
 func (s *sockets) deafFor() time.Duration {
 	longest := time.Duration(math.MaxInt64)
-	for _, l := range s.links {
+	for _, l := range s.connections {
 		l.mu.Lock()
-		up, lost, first := l.up, l.lost, l.opened.IsZero()
+		up, lost, first := l.up, l.lostAt, l.openedAt.IsZero()
 		l.mu.Unlock()
 		switch {
 		case up:
@@ -287,9 +325,10 @@ func (s *sockets) deafFor() time.Duration {
 // readyNow is nil when at least one connection stands, or stood a moment ago.
 func (s *sockets) readyNow() error {
 	var longest time.Duration
-	for i, l := range s.links {
+	var trouble string
+	for i, l := range s.connections {
 		l.mu.Lock()
-		up, lost := l.up, l.lost
+		up, lost, why := l.up, l.lostAt, l.trouble
 		l.mu.Unlock()
 		if up {
 			return nil
@@ -297,86 +336,12 @@ func (s *sockets) readyNow() error {
 		if d := time.Since(lost); i == 0 || d < longest {
 			longest = d
 		}
+		if why != "" {
+			trouble = ": " + why
+		}
 	}
-	if longest < readyGrace && slices.ContainsFunc(s.links, (*link).everUp) {
+	if longest < readyGrace && slices.ContainsFunc(s.connections, (*connection).wasUp) {
 		return nil
 	}
-	return fmt.Errorf("no connection to Slack for %s", longest.Round(time.Second))
-}
-
-func (l *link) everUp() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.opened.IsZero()
-}
-
-// begin notes how to end the run of slack-go that begins now.
-func (l *link) begin(end func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.end = end
-}
-
-// unreachable ends slack-go's own waiting after a try that reached nobody, and gives the wait before the next one: twice as
-// long each time, up to longest.
-func (l *link) unreachable(longest time.Duration) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.pause = min(shortWait<<min(l.tries, 20), longest)
-	l.tries++
-	if !l.up {
-		l.end()
-	}
-	return l.pause
-}
-
-func (l *link) paused() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.pause
-}
-
-func (l *link) hello() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.up, l.opened, l.tries = true, time.Now(), 0
-}
-
-// down notes that the connection is being opened (again), and says how long to wait before: nothing, unless the sockets
-// before it lived too short.
-func (l *link) down() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.up {
-		return 0
-	}
-	l.up, l.lost = false, time.Now()
-	if time.Since(l.opened) >= shortLife {
-		l.short = 0
-		return 0
-	}
-	l.short++
-	return min(shortWait<<(l.short-1), shortWaitMax)
-}
-
-func (l *link) hopeless() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.short >= shortLives
-}
-
-// permanentApp makes a *PermanentError of an answer of apps.connections.open after which trying again is of no use. slack-go
-// gives up by itself only for some of them, and is deaf for ever with the others.
-func permanentApp(err error) error {
-	if err == nil {
-		return errors.New("connect to Slack: the connection ended")
-	}
-	if status, ok := errors.AsType[slack.StatusCodeError](err); ok && status.Code == http.StatusNotFound {
-		return &PermanentError{Token: "app", Code: codeNotFound}
-	}
-	code := slackCode(err)
-	if slices.Contains([]string{"missing_scope", "forbidden_team"}, code) || permanentBot(code) {
-		return &PermanentError{Token: "app", Code: code}
-	}
-	return fmt.Errorf("connect to Slack: %w", err)
+	return fmt.Errorf("no connection to Slack (%s) for %s%s", s.host, longest.Round(time.Second), trouble)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/workflow"
@@ -17,29 +18,13 @@ var (
 	ErrNoRun         = errors.New("the report did not run then")
 )
 
-// Kind is what a report is about.
-type Kind string
-
-// The kinds. Those that this version makes are in supported.
-const (
-	ManagedAccounts Kind = "managed-accounts"
-	Changes         Kind = "changes"
-	Inactive        Kind = "inactive"
-	Summary         Kind = "summary"
-)
-
-// Kinds lists every kind there is, made or not.
-func Kinds() []Kind { return []Kind{ManagedAccounts, Changes, Inactive, Summary} }
-
-// Supported says whether this version makes reports of the kind.
-func (k Kind) Supported() bool { return k == ManagedAccounts }
-
 // RunState is where a run is in its life.
 type RunState string
 
 // The states of a run.
 const (
-	// RunWaiting: to be tried at NextTry. In: it became due, somebody asked for it, or a try failed.
+	// RunWaiting: to be tried at NextTry. In: it became due, somebody asked for it, or a try
+	// failed.
 	RunWaiting RunState = "waiting"
 	// RunRunning: being tried. After a crash it waits again.
 	RunRunning RunState = "running"
@@ -52,14 +37,14 @@ const (
 // RunStates lists all states of a run.
 func RunStates() []RunState { return []RunState{RunWaiting, RunRunning, RunDone, RunFailed} }
 
-// Live says whether the run has not ended; a report has one such run at most.
+// Live reports whether the run has not ended; a report has one such run at most.
 func (s RunState) Live() bool { return s == RunWaiting || s == RunRunning }
 
 // Run is one time that a report was due or asked for.
 type Run struct {
 	ID       int64
 	Report   string
-	Kind     Kind
+	Kind     KindName
 	Due      time.Time // the moment of the schedule; when it was asked for
 	By       string    // the Slack user id of who asked; "" when the schedule did
 	Date     string    // of Due in the schedule's zone, 2006-01-02
@@ -73,27 +58,27 @@ type Run struct {
 	NextTry     time.Time // while it waits
 
 	Snapshot int64  // 0 until there is one, and again once that is dropped
-	Reason   string // why the last try failed, as a clause; "" when it did not
-	Counts
+	Reason   string // why the last try failed, or what is to be said of it, as a clause; "" for nothing
+	Figures  Figures
 }
 
-// Result is a run that ended, as it is told of.
+// Result is a run that ended, as it is reported.
 type Result struct {
 	Run      int64
 	Report   string
-	Kind     Kind
+	Kind     KindName
 	By       string // who asked; "" when the schedule did
 	Date     string
 	FileName string
 	At       time.Time // when it ended
-	Counts             // all 0 when it failed
-	Before   *Counts   // of the run before it that did not fail; nil when there is none
+	Figures  Figures   // nil when it failed
+	Before   Figures   // of the run before it that did not fail; nil when there is none
 	Failed   bool
-	Reason   string // of the failure, as a clause
+	Reason   string // of the failure, or what is to be said of what was read, as a clause
 	Snapshot int64  // 0 when it failed or the snapshot was dropped: there is no file any more
 
-	// Log is where the log of events ended with this run. What is shown of it outside the database is what an audit can hold
-	// the log against (countersign audit verify --head).
+	// Log is where the log of events ended with this run. What is shown of it outside the database
+	// is what an audit can hold the log against (countersign audit verify --head).
 	Log LogHead
 }
 
@@ -103,34 +88,43 @@ type LogHead struct {
 	Hash string
 }
 
-// MessageKey and FileKey are the keys of the posts (workflow.Post) that show the result.
+// MessageKey returns the key of the post (workflow.Post) that is the result's message.
 func (r Result) MessageKey() string { return postKey(r.Report, r.Run, "message") }
 
-// FileKey is the key of the post that is the result's file.
+// ChartKey returns the key of the post that is the result's chart.
+func (r Result) ChartKey() string { return postKey(r.Report, r.Run, "chart") }
+
+// ChartName returns the name of the chart's file.
+func (r Result) ChartName() string { return strings.TrimSuffix(r.FileName, ".csv") + ".png" }
+
+// FileKey returns the key of the post that is the result's file.
 func (r Result) FileKey() string { return postKey(r.Report, r.Run, "file") }
 
 // Runs keeps the runs.
 type Runs interface {
-	// Owed gives the moment after which a schedule's moments have not been run: its latest one that has, or, when there is
-	// none, when this line and zone were first seen for the report, which is now if they are new.
-	Owed(ctx context.Context, report, line, zone string, now time.Time) (time.Time, error)
-	// CreateRun records a run and the events, for that is one thing; ErrBusy when the report has a live one.
+	// CaughtUpTo returns the moment after which a schedule's moments have not been run: its latest
+	// one that has, or, when there is none, when this line and zone were first seen for the report,
+	// which is now if they are new.
+	CaughtUpTo(ctx context.Context, report, line, zone string, now time.Time) (time.Time, error)
+	// CreateRun records a run and the events, for that is one thing; ErrBusy when the report has a
+	// live one.
 	CreateRun(ctx context.Context, run Run, events ...workflow.Event) (Run, error)
-	// UpdateRun loads the run, applies the rule and writes it and the events. An error of the rule leaves everything as it
-	// was. A run that ends leaves an event of its own.
+	// UpdateRun loads the run, applies the rule and writes it and the events. An error of the rule
+	// leaves everything as it was. A run that ends leaves an event of its own.
 	UpdateRun(ctx context.Context, id int64, rule func(*Run) error, events ...workflow.Event) (Run, error)
-	// LiveRun gives the report's waiting or running run; ok is false when there is none.
+	// LiveRun returns the report's waiting or running run; ok is false when there is none.
 	LiveRun(ctx context.Context, report string) (run Run, ok bool, err error)
 }
 
 // Results reads the runs that ended.
 type Results interface {
-	// Result gives one; ErrNoRun when there is no such run or it has not ended.
+	// Result returns one; ErrNoRun when there is no such run or it has not ended.
 	Result(ctx context.Context, run int64) (Result, error)
-	// Results lists those of a report, of one date (all when it is ""), newest first, at most limit.
+	// Results lists those of a report, of one date (all when it is ""), newest first, at most
+	// limit.
 	Results(ctx context.Context, report, date string, limit int) ([]Result, error)
-	// UnpostedResults lists those whose posts are missing or half sent, oldest first: the message (MessageKey) without a
-	// TS, or the file (FileKey) without a File where there is one to post.
+	// UnpostedResults lists those whose posts are missing or half sent, oldest first: the message
+	// (MessageKey) without a TS, or the file (FileKey) without a File where there is one to post.
 	UnpostedResults(ctx context.Context) ([]Result, error)
 }
 
@@ -139,6 +133,7 @@ type Store interface {
 	Snapshots
 	Runs
 	Results
+	Logbook
 }
 
 func postKey(report string, run int64, what string) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 
 // How the runner waits.
 const (
-	// nap is the longest single wait: after a sleep of the machine or a change of its clock the wall clock is looked at
-	// within this time.
+	// nap is the longest single wait: after a sleep of the machine or a change of its clock the
+	// wall clock is looked at within this time.
 	nap = time.Minute
 	// storePause is how long it waits after the store refused something.
 	storePause = time.Minute
@@ -27,16 +28,22 @@ const (
 // defaultKeep is how many nights are kept where nothing is said.
 const defaultKeep = 400
 
-// again is when a failed run is tried again, counted from the end of its first try.
+// again returns the delays after which a failed run is tried again, counted from the end of its
+// first try.
 func again() []time.Duration { return []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour} }
 
 // Definition is a report as the settings name it.
 type Definition struct {
 	Name     string
-	Kind     Kind
+	Kind     KindName
 	Schedule string         // a cron line; "" for a report that runs only when asked for
 	Location *time.Location // of the schedule and of the dates; nil is UTC
 	Keep     int            // nights; 0 is 400
+	Days     int            // without activity after which an account is inactive; 0 is 90
+	Site     string         // name of the site that it is about; "" where it is about none
+	// AlarmOver is how many changes that no batch made are no alarm yet; nil: any number.
+	AlarmOver *int
+	Channel   string // id of the channel in Slack; "" is that of all reports
 }
 
 // Config is what a Runner needs.
@@ -44,14 +51,21 @@ type Config struct {
 	Reports []Definition
 	Members workflow.Members
 	Store   Store
-	// Finished is told of every run that ended, so that somebody may look at Unposted; nil for nobody. It must not block.
+	Prices  Prices
+	Marks   Marks // nil: nobody is marked
+	Past    Past  // nil: nothing is known of batches
+	Sites   workflow.SiteMembers
+	Owners  workflow.Owners // nil: who decides about accounts is not read
+	OrgLog  workflow.Log    // the organisation's own log; nil: it is not asked
+	// Finished is told of every run that ended, so that somebody may look at Unposted; nil for
+	// nobody. It must not block.
 	Finished func()
 	Log      zerolog.Logger
 }
 
 // Runner runs the reports.
 type Runner struct {
-	members  workflow.Members
+	from     Sources
 	store    Store
 	finished func()
 	log      zerolog.Logger
@@ -65,17 +79,23 @@ type entry struct {
 	schedule *Schedule     // nil when it only runs when asked for
 	unlisted bool          // a kind that nobody set up, for people who ask for it
 	wake     chan struct{} // holds a token when there is something new
-	// looked is up to when the schedule has been looked at, should its latest run lie in the future.
+	// looked is up to when the schedule has been looked at, should its latest run lie in the
+	// future.
 	looked time.Time
 }
 
-// New checks the definitions and starts nothing. A report of a kind that is not supported yet is listed and never runs.
+// New checks the definitions and starts nothing. A report of a kind that is not supported yet is
+// listed and never runs.
 func New(cfg Config) (*Runner, error) {
 	if cfg.Members == nil || cfg.Store == nil {
 		return nil, errors.New("make a report runner: members and store are needed")
 	}
 	r := &Runner{
-		members: cfg.Members, store: cfg.Store, finished: cfg.Finished, log: cfg.Log, reading: make(chan struct{}, 1),
+		from: Sources{
+			Members: cfg.Members, Store: cfg.Store, Results: cfg.Store, Prices: cfg.Prices, Marks: cfg.Marks, Past: cfg.Past,
+			Sites: cfg.Sites, Log: cfg.OrgLog, Logbook: cfg.Store, owners: &ownersRead{from: cfg.Owners}, marks: &marksOfRun{},
+		},
+		store: cfg.Store, finished: cfg.Finished, log: cfg.Log, reading: make(chan struct{}, 1),
 	}
 	if r.finished == nil {
 		r.finished = func() {}
@@ -91,9 +111,9 @@ func New(cfg Config) (*Runner, error) {
 		r.reports = append(r.reports, e)
 	}
 	// People may ask for a report by its kind when nothing is set up.
-	for _, k := range Kinds() {
-		if k.Supported() && r.find(string(k)) == nil {
-			e, err := newEntry(Definition{Name: string(k), Kind: k})
+	for _, k := range kinds() {
+		if r.find(string(k.Name)) == nil && k.Name != SiteUsers { // of which site, only the settings say
+			e, err := newEntry(Definition{Name: string(k.Name), Kind: k.Name})
 			if err != nil {
 				return nil, err
 			}
@@ -129,23 +149,24 @@ func (r *Runner) find(name string) *entry {
 	return nil
 }
 
-// Run works until the context ends and then gives back nil. A try that is under way then is put back and made again by
-// the next Run.
+// Run works until the context ends and then returns nil. A try that is under way then is put back
+// and made again by the next Run.
 func (r *Runner) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, e := range r.reports {
-		if e.Kind.Supported() {
-			wg.Go(func() { r.work(ctx, e) })
+		if kind, ok := KindFor(e.Kind); ok {
+			wg.Go(func() { r.work(ctx, e, kind) })
 		}
 	}
 	wg.Wait()
 	return nil
 }
 
-// work is the life of one report. Its runs come one after the other from here, so that they cannot overlap.
-func (r *Runner) work(ctx context.Context, e *entry) {
+// work is the life of one report. Its runs come one after the other from here, so that they cannot
+// overlap.
+func (r *Runner) work(ctx context.Context, e *entry, kind Kind) {
 	for {
-		next, err := r.step(ctx, e)
+		next, err := r.step(ctx, e, kind)
 		if ctx.Err() != nil {
 			return
 		}
@@ -159,8 +180,9 @@ func (r *Runner) work(ctx context.Context, e *entry) {
 	}
 }
 
-// step does what is due and says when to look again; the zero time is when somebody wakes the report.
-func (r *Runner) step(ctx context.Context, e *entry) (time.Time, error) {
+// step does what is due and says when to look again; the zero time is when somebody wakes the
+// report.
+func (r *Runner) step(ctx context.Context, e *entry, kind Kind) (time.Time, error) {
 	run, live, err := r.store.LiveRun(ctx, e.Name)
 	if err != nil {
 		return time.Time{}, err
@@ -171,11 +193,11 @@ func (r *Runner) step(ctx context.Context, e *entry) (time.Time, error) {
 	case live && run.State == RunWaiting && run.NextTry.After(now) && !run.NextTry.After(soon):
 		return run.NextTry, nil
 	case live:
-		return now, r.try(ctx, e, run)
+		return now, r.try(ctx, e, kind, run)
 	case e.schedule == nil:
 		return time.Time{}, nil
 	}
-	owed, err := r.store.Owed(ctx, e.Name, e.Schedule, e.Location.String(), now)
+	owed, err := r.store.CaughtUpTo(ctx, e.Name, e.Schedule, e.Location.String(), now)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -205,124 +227,8 @@ func (e *entry) newRun(due, now time.Time, by string) Run {
 	}
 }
 
-// try makes one try of a run and writes down what came of it.
-func (r *Runner) try(ctx context.Context, e *entry, run Run) error {
-	select {
-	case r.reading <- struct{}{}:
-		defer func() { <-r.reading }()
-	case <-ctx.Done():
-		return nil
-	}
-	log := r.log.With().Str("report", e.Name).Int64("run", run.ID).Logger()
-	run, err := r.store.UpdateRun(ctx, run.ID, begin)
-	if err != nil {
-		return err
-	}
-	if run.State == RunFailed { // every try was cut short by the end of the program
-		r.finished()
-		return nil
-	}
-	snapshot, failure := r.store.TakeSnapshot(ctx, e.Name, time.Now(), r.members.Members(ctx))
-	if failure != nil && ctx.Err() != nil {
-		return r.callOff(ctx, run)
-	}
-	if failure != nil {
-		log.Warn().Err(failure).Int("attempt", run.Attempts).Msg("the report failed")
-	}
-	// The result is known and is written down although the program may be ending just now.
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), putBack, errors.New("write the end of a report run"))
-	defer cancel()
-	run, err = r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
-		run.end(time.Now(), snapshot, failure)
-		return nil
-	})
-	if err != nil || run.State.Live() {
-		return err
-	}
-	r.finished()
-	if run.State == RunDone {
-		log.Info().Int("accounts", run.Accounts).Int64("snapshot", run.Snapshot).Msg("the report is done")
-		if _, err := r.store.KeepSnapshots(ctx, e.Name, e.Keep); err != nil {
-			log.Warn().Err(err).Msg("old snapshots were not dropped") // the next night drops them
-		}
-	}
-	return nil
-}
-
-// begin starts a try. A run that is found running was cut off by the end of the program; that counts as a try, so that a
-// report that brings the program down does not do so for ever.
-func begin(run *Run) error {
-	if !run.State.Live() {
-		return fmt.Errorf("report run %d is %s and cannot be tried", run.ID, run.State)
-	}
-	now := time.Now()
-	if run.Started.IsZero() {
-		run.Started = now
-	}
-	if run.State == RunRunning && run.Attempts > len(again()) {
-		run.State, run.Finished, run.Reason = RunFailed, now, "the program ended in the middle of it, each time"
-		return nil
-	}
-	run.State, run.NextTry = RunRunning, time.Time{}
-	run.Attempts++
-	return nil
-}
-
-// end writes down what came of a try. After a failed one the run waits for the next, or has failed when there is none
-// left.
-func (run *Run) end(now time.Time, snapshot Snapshot, failure error) {
-	run.NextTry = time.Time{}
-	switch later := again(); {
-	case failure == nil:
-		run.State, run.Finished, run.Reason = RunDone, now, ""
-		run.Snapshot, run.Counts = snapshot.ID, snapshot.Counts
-	case run.Attempts > len(later):
-		run.State, run.Finished, run.Reason = RunFailed, now, why(failure)
-	default:
-		if run.FirstFailed.IsZero() {
-			run.FirstFailed = now
-		}
-		run.State, run.Reason = RunWaiting, why(failure)
-		run.NextTry = run.FirstFailed.Add(later[run.Attempts-1])
-		if run.NextTry.Before(now) { // the try itself took longer than that
-			run.NextTry = now
-		}
-	}
-}
-
-// callOff puts back a try that the end of the program cut short; it does not count.
-func (r *Runner) callOff(ctx context.Context, run Run) error {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), putBack, errors.New("put back a report run"))
-	defer cancel()
-	_, err := r.store.UpdateRun(ctx, run.ID, func(run *Run) error {
-		run.State, run.NextTry = RunWaiting, time.Now()
-		run.Attempts--
-		return nil
-	})
-	return err
-}
-
-// why puts an error into a clause for the channel. What it does not know stays in the log.
-func why(err error) string {
-	switch {
-	case errors.Is(err, workflow.ErrKeyRefused):
-		return "Atlassian refused the key; renew it in the settings"
-	case errors.Is(err, workflow.ErrKeyScoped):
-		return "the Atlassian key was made with scopes; make one without"
-	case errors.Is(err, workflow.ErrThrottled):
-		return "Atlassian kept throttling the export"
-	case errors.Is(err, workflow.ErrUnavailable):
-		return "Atlassian could not be reached"
-	case errors.Is(err, workflow.ErrNotFound):
-		return "Atlassian does not know the organisation; check atlassian.org_id"
-	}
-	if refused, ok := errors.AsType[*workflow.Refusal](err); ok {
-		return refused.Reason.Words()
-	}
-	return "something unexpected went wrong; the log of the program says what"
-}
-
-// sleep waits for the moment (for ever when it is zero) or for somebody to wake it, and says whether the context lives.
+// sleep waits for the moment (for ever when it is zero) or for somebody to wake it, and reports
+// whether the context lives.
 func sleep(ctx context.Context, until time.Time, wake <-chan struct{}) bool {
 	for {
 		left := nap
@@ -346,14 +252,17 @@ func sleep(ctx context.Context, until time.Time, wake <-chan struct{}) bool {
 	}
 }
 
-// RunNow runs a report, by name or by its kind, as soon as Run gets to it; by is the Slack user id of who asks. A run that
-// waits for another try is tried at once instead. Errors: ErrUnknownReport, ErrNotSupported, ErrBusy while it runs.
+// RunNow runs a report, by name or by its kind, as soon as Run gets to it; by is the Slack user id
+// of who asks. A run that waits for another try is tried at once instead. Errors: ErrUnknownReport,
+// ErrNotSupported, ErrBusy while it runs.
 func (r *Runner) RunNow(ctx context.Context, name, by string) error {
 	e := r.find(name)
-	if e == nil {
+	switch {
+	case e == nil && slices.Contains(KindNames(), KindName(name)):
+		return fmt.Errorf("report %s: %w", name, ErrNotSupported)
+	case e == nil:
 		return fmt.Errorf("report %s: %w", name, ErrUnknownReport)
-	}
-	if !e.Kind.Supported() {
+	case !e.Kind.Supported():
 		return fmt.Errorf("report %s (%s): %w", name, e.Kind, ErrNotSupported)
 	}
 	if by == "" {

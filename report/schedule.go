@@ -12,10 +12,11 @@ import (
 // everyHour is how the parser marks an hour field of "*" (cron.SpecSchedule, the top bit).
 const everyHour = 1 << 63
 
-// Schedule is a cron line in a time zone. It reads the clock on the wall: a moment that summer time skips is taken where
-// the clock goes on (02:30 becomes 03:00), one that comes twice is taken the first time, so that a line that names its
-// hours fires once for each time it names, on these nights too. A line for every hour ("0 * * * *") follows the hours as
-// they pass, of which such a day has 23 or 25.
+// Schedule is a cron line in a time zone. It reads the clock on the wall: a moment that summer time
+// skips is taken where the clock goes on (02:30 becomes 03:00), one that comes twice is taken the
+// first time, so that a line that names its hours fires once for each time it names, on these
+// nights too. A line for every hour ("0 * * * *") follows the hours as they pass, of which such a
+// day has 23 or 25.
 type Schedule struct {
 	line  string
 	zone  *time.Location
@@ -23,8 +24,8 @@ type Schedule struct {
 	hours *cron.SpecSchedule // in the zone, for lines for every hour
 }
 
-// ParseSchedule reads the five fields of a cron line, or a word like @daily. A time zone in the line is refused, as are
-// @every, which has no moments of its own, and a line that never fires.
+// ParseSchedule reads the five fields of a cron line, or a word like @daily. A time zone in the
+// line is refused, as are @every, which has no moments of its own, and a line that never fires.
 func ParseSchedule(line string, zone *time.Location) (*Schedule, error) {
 	if zone == nil {
 		return nil, errors.New("read a schedule: no time zone")
@@ -49,21 +50,21 @@ func ParseSchedule(line string, zone *time.Location) (*Schedule, error) {
 	return &Schedule{line: line, zone: zone, wall: &wall, hours: &hours}, nil
 }
 
-// String is the line as it was given.
+// String returns the line as it was given.
 func (s *Schedule) String() string { return s.line }
 
-// Zone is the time zone in which the line is read.
+// Zone returns the time zone in which the line is read.
 func (s *Schedule) Zone() *time.Location { return s.zone }
 
-// Next is the first moment after t.
+// Next returns the first moment after t.
 func (s *Schedule) Next(t time.Time) time.Time {
 	if s.wall.Hour&everyHour != 0 {
 		return s.hours.Next(t.In(s.zone))
 	}
 	y, m, d := t.In(s.zone).Date()
 	h, mi, sec := t.In(s.zone).Clock()
-	// The moment of a wall time never lies before that of an earlier one, so that what is not later than t on the wall
-	// need not be looked at.
+	// The moment of a wall time never lies before that of an earlier one, so that what is not later
+	// than t on the wall need not be looked at.
 	for w := time.Date(y, m, d, h, mi, sec, 0, time.UTC); ; {
 		if w = s.wall.Next(w); w.IsZero() {
 			return w
@@ -74,10 +75,10 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	}
 }
 
-// Last is the latest moment after `after` and not after now; ok is false when there is none.
+// Last returns the latest moment after `after` and not after now; ok is false when there is none.
 func (s *Schedule) Last(after, now time.Time) (last time.Time, ok bool) {
-	// Look at the last hour, then at twice as much, and so on: a line that fires each minute is not walked through from
-	// the start of a long absence.
+	// Look at the last hour, then at twice as much, and so on: a line that fires each minute is not
+	// walked through from the start of a long absence.
 	for span := time.Hour; ; span *= 2 {
 		from := now.Add(-span)
 		if !from.After(after) || span < 0 {
@@ -92,8 +93,8 @@ func (s *Schedule) Last(after, now time.Time) (last time.Time, ok bool) {
 	}
 }
 
-// onTheWall is the moment at which the zone's clocks first show w (given as if in UTC); where they never do, the moment
-// at which they are put forward over it.
+// onTheWall returns the moment at which the zone's clocks first show w (given as if in UTC); where
+// they never do, the moment at which they are put forward over it.
 func onTheWall(w time.Time, zone *time.Location) time.Time {
 	at := time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), 0, zone)
 	start, end := at.ZoneBounds()
@@ -113,7 +114,7 @@ func onTheWall(w time.Time, zone *time.Location) time.Time {
 	return at
 }
 
-// showing is what the clock on the wall shows at the moment, as if in UTC.
+// showing returns what the clock on the wall shows at the moment, as if in UTC.
 func showing(at time.Time) time.Time {
 	y, m, d := at.Date()
 	h, mi, sec := at.Clock()

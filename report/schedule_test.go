@@ -83,7 +83,8 @@ func TestScheduleOnTheNightsOfSummerTime(t *testing.T) {
 	}
 }
 
-// A daily line fires once on each date, in any zone, in any year, at the time it names unless the clocks skip that.
+// A daily line fires once on each date, in any zone, in any year, at the time it names unless the
+// clocks skip that.
 func TestScheduleFiresOnceADay(t *testing.T) {
 	zones := []string{
 		"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Sao_Paulo", "America/Havana",

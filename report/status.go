@@ -1,25 +1,27 @@
 package report
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // Status is a report as it stands.
 type Status struct {
 	Name     string
-	Kind     Kind
+	Kind     KindName
 	Schedule string // "" when it runs only when asked for
 	Location *time.Location
 	Next     time.Time // by its schedule; zero without one, or when its kind is not supported yet
-	Live     *Run      // what is waiting or running just now
+	Live     *Run      // what is waiting or running now
 	Last     *Result   // what ended last
 }
 
-// List gives every report of the settings in their order, and those that were asked for by kind and have run.
+// List returns every report of the settings in their order, and those that were asked for by kind
+// and have run.
 func (r *Runner) List(ctx context.Context) ([]Status, error) {
 	var list []Status
 	for _, e := range r.reports {
@@ -48,18 +50,19 @@ func (r *Runner) List(ctx context.Context) ([]Status, error) {
 	return list, nil
 }
 
-// Show gives the last run of a report on a date (2006-01-02; "" for the last of all) that did not fail, and its table; a
-// failed one, without a table, when there is no other. Errors: ErrUnknownReport, ErrNoRun, ErrNoSnapshot.
-func (r *Runner) Show(ctx context.Context, name, date string) (Result, []byte, error) {
+// Show returns the last run of a report on a date (2006-01-02; "" for the last of all) that did not
+// fail, and its file; a failed one, with the zero File, when there is no other. Errors:
+// ErrUnknownReport, ErrNoRun, ErrNoSnapshot.
+func (r *Runner) Show(ctx context.Context, name, date string) (Result, File, error) {
 	if r.find(name) == nil {
-		return Result{}, nil, fmt.Errorf("report %s: %w", name, ErrUnknownReport)
+		return Result{}, File{}, fmt.Errorf("report %s: %w", name, ErrUnknownReport)
 	}
 	results, err := r.store.Results(ctx, name, date, 0)
 	if err != nil {
-		return Result{}, nil, err
+		return Result{}, File{}, err
 	}
 	if len(results) == 0 {
-		return Result{}, nil, fmt.Errorf("report %s: %w", name, ErrNoRun)
+		return Result{}, File{}, fmt.Errorf("report %s: %w", name, ErrNoRun)
 	}
 	shown := results[0]
 	for _, result := range results {
@@ -69,29 +72,70 @@ func (r *Runner) Show(ctx context.Context, name, date string) (Result, []byte, e
 		}
 	}
 	if shown.Failed {
-		return shown, nil, nil
+		return shown, File{}, nil
 	}
-	var table bytes.Buffer
-	if err := r.write(ctx, shown, &table); err != nil {
-		return Result{}, nil, err
-	}
-	return shown, table.Bytes(), nil
-}
-
-// CSV writes the table of a run that did not fail. Errors: ErrNoRun, ErrNoSnapshot.
-func (r *Runner) CSV(ctx context.Context, run int64, w io.Writer) error {
-	result, err := r.store.Result(ctx, run)
+	file, err := r.File(ctx, shown)
 	if err != nil {
-		return err
+		return Result{}, File{}, err
 	}
-	return r.write(ctx, result, w)
+	return shown, file, nil
 }
 
 func (r *Runner) write(ctx context.Context, result Result, w io.Writer) error {
 	if result.Snapshot == 0 {
 		return fmt.Errorf("report %s of %s: %w", result.Report, result.Date, ErrNoSnapshot)
 	}
-	return WriteAccounts(w, r.store.SnapshotMembers(ctx, result.Snapshot))
+	kind, ok := KindFor(result.Kind)
+	if !ok {
+		return fmt.Errorf("report %s of %s (%s): %w", result.Report, result.Date, result.Kind, ErrNotSupported)
+	}
+	return kind.Table(ctx, r.from, r.definition(result), result, w)
+}
+
+// Message returns what a message shows of a result beside its headline; nothing of one that failed,
+// or whose snapshot was dropped.
+func (r *Runner) Message(ctx context.Context, result Result) (Message, error) {
+	kind, ok := KindFor(result.Kind)
+	if !ok || kind.Message == nil || result.Failed || result.Snapshot == 0 {
+		return Message{}, nil
+	}
+	return kind.Message(ctx, r.from, r.definition(result), result)
+}
+
+// Draft returns the result and the accounts of which a draft of a request is offered under it. Errors:
+// ErrNoRun, ErrNoSnapshot, ErrNotSupported where none is offered.
+func (r *Runner) Draft(ctx context.Context, run int64) (Result, []workflow.Account, error) {
+	result, err := r.store.Result(ctx, run)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	kind, ok := KindFor(result.Kind)
+	switch {
+	case !ok || kind.Draft == nil:
+		return result, nil, fmt.Errorf("draft of report %s (%s): %w", result.Report, result.Kind, ErrNotSupported)
+	case result.Snapshot == 0:
+		return result, nil, fmt.Errorf("report %s of %s: %w", result.Report, result.Date, ErrNoSnapshot)
+	}
+	accounts, err := kind.Draft(ctx, r.from, r.definition(result), result)
+	return result, accounts, err
+}
+
+// Channel returns the id of the channel that results of the report are told in, "" where that is the
+// one for all reports.
+func (r *Runner) Channel(name string) string {
+	if e := r.find(name); e != nil {
+		return e.Channel
+	}
+	return ""
+}
+
+// definition is that of the result's report in the settings; of one that is not there any more, what
+// is known of it.
+func (r *Runner) definition(result Result) Definition {
+	if e := r.find(result.Report); e != nil && e.Kind == result.Kind {
+		return e.Definition
+	}
+	return Definition{Name: result.Report, Kind: result.Kind, Location: time.UTC, Keep: defaultKeep}
 }
 
 // Unposted lists the results that still have to be told, oldest first (Results.UnpostedResults).

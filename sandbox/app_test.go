@@ -18,8 +18,8 @@ import (
 	"github.com/countersign/countersign/sandbox"
 )
 
-// app is a small Slack app over the sandbox's public addresses: it answers a file with a card, and the card's button with
-// the renames in the file. It shares no code with the product.
+// app is a small Slack app over the sandbox's public addresses: it answers a file with a card, and
+// the card's button with the renames in the file. It shares no code with the product.
 type app struct {
 	t       *testing.T
 	sandbox *sandbox.Sandbox
@@ -74,9 +74,14 @@ func (a *app) listen(ctx context.Context, up func()) {
 	}
 }
 
-// reply is what goes with the acknowledgement: a form without a new address is sent back.
+// reply returns what goes with the acknowledgement: a form without a new address is sent back.
 func (a *app) reply(event socketmode.Event) any {
 	submitted, ok := event.Data.(slack.InteractionCallback)
+	if ok && submitted.Type == slack.InteractionTypeBlockSuggestion {
+		return slack.OptionsResponse{Options: []*slack.OptionBlockObject{
+			option("712020:1", "Ada "+submitted.Value), option("712020:2", "Ben "+submitted.Value),
+		}}
+	}
 	if !ok || submitted.Type != slack.InteractionTypeViewSubmission {
 		return nil
 	}
@@ -87,7 +92,7 @@ func (a *app) reply(event socketmode.Event) any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.submitted = fmt.Sprint(values["action"]["action"].SelectedOption.Value, " ", values["address"]["address"].Value, " ",
-		len(values["file"]["file"].Files))
+		len(values["file"]["file"].Files), " ", values["person"]["person"].SelectedOption.Value)
 	return nil
 }
 
@@ -100,6 +105,9 @@ func (a *app) handle(ctx context.Context, event socketmode.Event) {
 	}()
 	switch data := event.Data.(type) {
 	case slackevents.EventsAPIEvent:
+		if opened, ok := data.InnerEvent.Data.(*slackevents.AppHomeOpenedEvent); ok && opened.Tab == "home" {
+			err = a.publish(ctx, opened.User, "nothing")
+		}
 		message, ok := data.InnerEvent.Data.(*slackevents.MessageEvent)
 		if ok && message.BotID == "" && message.Message != nil && len(message.Message.Files) > 0 {
 			err = a.plan(ctx, message)
@@ -117,10 +125,20 @@ func (a *app) handle(ctx context.Context, event socketmode.Event) {
 		_, err = a.client.PostEphemeralContext(ctx, data.ChannelID, data.UserID, slack.MsgOptionText(
 			"*What I can do*\n• `rename <user> <new-email>` changes an address\n• `deactivate <user>` blocks login", false))
 	case slack.InteractionCallback:
-		if data.Type == slack.InteractionTypeBlockActions {
+		switch {
+		case data.Type == slack.InteractionTypeShortcut || data.Type == slack.InteractionTypeMessageAction:
+			_, err = a.client.OpenViewContext(ctx, data.TriggerID, form())
+		case data.Type == slack.InteractionTypeBlockActions && data.View.Type == slack.VTHomeTab:
+			err = a.publish(ctx, data.User.ID, data.ActionCallback.BlockActions[0].Value)
+		case data.Type == slack.InteractionTypeBlockActions:
 			err = a.decide(ctx, data)
 		}
 	}
+}
+
+func (a *app) publish(ctx context.Context, person, pressed string) error {
+	_, err := a.client.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: person, View: home(pressed)})
+	return err
 }
 
 // plan reads the file and posts the card.

@@ -10,11 +10,14 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/countersign/countersign/sandbox"
+	"github.com/countersign/countersign/sandbox/workspace"
 )
 
-// browser opens the page in a real browser. Where there is none the test is skipped, but never in CI.
+// browser opens the page in a real browser. Where there is none the test is skipped, but never in
+// CI.
 func browser(t *testing.T, url string, width, height int64) context.Context {
 	t.Helper()
 	program := ""
@@ -59,7 +62,7 @@ func testid(id string) chromedp.CSS { return chromedp.CSS(fmt.Sprintf(`[data-tes
 
 func run(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // t first
 	t.Helper()
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	if err := chromedp.Do(limited, actions...); err != nil {
 		t.Fatal(err)
@@ -102,7 +105,7 @@ func TestTwoPeopleAtThePage(t *testing.T) {
 	run(t, ctx, chromedp.Click(testid("confirm-ok")), chromedp.WaitVisible(testid("thread-open")),
 		chromedp.WaitNotPresent(testid("button-approve")), chromedp.Click(testid("thread-open")),
 		chromedp.WaitVisible(testid("thread")+" "+testid("file-batch-1-results.csv")+" td"))
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	_, err := chromedp.Run(limited, chromedp.Poll[bool](`document.querySelectorAll('.account.changed').length === 40`))
 	if err != nil {
@@ -140,10 +143,13 @@ func TestFormsAndMenusAtThePage(t *testing.T) {
 	run(t, ctx, chromedp.Evaluate[chromedp.Void](
 		`document.querySelector('[data-testid=input-action]').dispatchEvent(new Event('change', {bubbles: true}))`),
 		chromedp.Click(testid("modal-submit")), chromedp.WaitVisible(chromedp.CSS(".input-error")),
+		chromedp.SendKeys(testid("input-person"), "lang"), chromedp.WaitVisible(testid("option")))
+	picture(t, ctx, "search")
+	run(t, ctx, chromedp.SendKeys(testid("input-person"), kb.ArrowDown+"\r"), chromedp.WaitVisible(testid("clear-person")),
 		chromedp.SendKeys(testid("input-address"), "@northwind.example"), chromedp.Click(testid("modal-submit")),
 		chromedp.WaitNotPresent(testid("modal")))
 	program.mu.Lock()
-	if want := "deactivate nowhere@northwind.example 1"; program.submitted != want {
+	if want := "deactivate nowhere@northwind.example 1 712020:2"; program.submitted != want {
 		t.Errorf("submitted %q, want %q", program.submitted, want)
 	}
 	program.mu.Unlock()
@@ -159,10 +165,50 @@ func TestFormsAndMenusAtThePage(t *testing.T) {
 		chromedp.Click(testid("overflow-more")), chromedp.WaitVisible(chromedp.CSS(".menu button")),
 		chromedp.WaitNotPresent(chromedp.CSS(".unknown")))
 	picture(t, ctx, "gallery")
-	run(t, ctx, chromedp.Click(chromedp.CSS(".menu button")), chromedp.WaitVisible(chromedp.CSS(".message.ephemeral")),
+	run(t, ctx, chromedp.Click(testid("table-on")), chromedp.Click(testid("table-on")),
+		chromedp.WaitNotPresent(testid("data-table")+" tbody tr:nth-child(3)"), // two of twelve rows are left for the third page
+		chromedp.Click(testid("overflow-more")), chromedp.WaitVisible(chromedp.CSS(".menu button")),
+		chromedp.Click(chromedp.CSS(".menu button")), chromedp.WaitVisible(chromedp.CSS(".message.ephemeral")),
 		chromedp.SendKeys(testid("composer"), "/other\r"), chromedp.WaitVisible(testid("toast")),
 		chromedp.Click(testid("channel-C0GENERAL")), chromedp.Click(chromedp.CSS(".faults summary")))
 	picture(t, ctx, "toast-and-faults")
+	if found := box.Workspace.Violations(); len(found) > 0 {
+		t.Errorf("violations: %v", found)
+	}
+}
+
+// Home and Messages are tabs of the app; a shortcut of a message and one of the + open forms, which Escape closes; the address
+// says who acts.
+func TestHomeAndShortcutsAtThePage(t *testing.T) {
+	t.Parallel()
+	box := start(t, sandbox.Config{Seed: 1, Shortcuts: []workspace.Shortcut{
+		{Name: "New request", CallbackID: "new"}, {Name: "Use this CSV", CallbackID: "use", Message: true},
+	}})
+	startApp(t, box)
+	if _, err := box.Workspace.Say(t.Context(), sandbox.Bob, sandbox.General, "", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	ctx := browser(t, box.URL+"/?as=bob&in="+sandbox.General, 1100, 800)
+	pressed := testid("home") + " .section-text"
+	run(t, ctx, chromedp.WaitVisible(testid("person-U0BOB")+".on"),
+		chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-testid=message-more]').click()`),
+		chromedp.WaitVisible(testid("shortcut-use")), chromedp.Click(testid("shortcut-use")), chromedp.WaitVisible(testid("modal")),
+		chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(testid("modal")),
+		chromedp.Click(testid("plus")), chromedp.WaitVisible(testid("shortcut-new")), chromedp.KeyEvent(kb.Escape),
+		chromedp.WaitNotPresent(testid("shortcut-new")), chromedp.Click(testid("plus")), chromedp.Click(testid("shortcut-new")),
+		chromedp.WaitVisible(testid("modal")), chromedp.Click(testid("modal-close")), chromedp.WaitNotPresent(testid("modal")))
+	direct := box.Workspace.OpenDM(sandbox.Bob)
+	run(t, ctx, chromedp.Click(testid("channel-"+direct)), chromedp.WaitVisible(pressed), chromedp.Click(testid("table-on")),
+		chromedp.Click(testid("home")+" tbody tr:last-child "+testid("button-review")))
+	picture(t, ctx, "home")
+	limited, cancel := context.WithTimeout(ctx, longestWait)
+	defer cancel()
+	_, err := chromedp.Run(limited, chromedp.Poll[bool](
+		`document.querySelector('[data-testid=home] .section-text').textContent === 'pressed: 8'`))
+	if err != nil {
+		t.Fatalf("wait for the button of the last row: %v", err)
+	}
+	run(t, ctx, chromedp.Click(testid("tab-messages")), chromedp.WaitNotPresent(testid("home")))
 	if found := box.Workspace.Violations(); len(found) > 0 {
 		t.Errorf("violations: %v", found)
 	}

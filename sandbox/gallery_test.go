@@ -1,6 +1,10 @@
 package sandbox_test
 
-import "github.com/slack-go/slack"
+import (
+	"fmt"
+
+	"github.com/slack-go/slack"
+)
 
 func plain(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject("plain_text", text, false, false)
@@ -19,6 +23,12 @@ func form() slack.ModalViewRequest {
 	action := slack.NewOptionsSelectBlockElement("static_select", plain("Choose"), "action",
 		option("rename", "Change an address"), option("deactivate", "Deactivate"))
 	file := slack.NewFileInputBlockElement("file").WithFileTypes("csv").WithMaxFiles(1)
+	search := slack.NewOptionsSelectBlockElement("external_select", plain("Type a name"), "person")
+	search.MinQueryLength = new(1)
+	person := slack.NewInputBlock("person", plain("Account"), nil, search)
+	person.Optional = true
+	when := slack.NewInputBlock("when", plain("When"), nil, slack.NewDateTimePickerBlockElement("when"))
+	when.Optional = true
 	list := slack.NewInputBlock("file", plain("List"), plain("A CSV with the accounts"), file)
 	list.Optional = true
 	return slack.ModalViewRequest{
@@ -28,7 +38,7 @@ func form() slack.ModalViewRequest {
 			slack.NewInputBlock("action", plain("Action"), nil, action),
 			slack.NewInputBlock("address", plain("New address"), nil,
 				slack.NewPlainTextInputBlockElement(plain("name@northwind-group.example"), "address")),
-			list,
+			list, person, when,
 		}},
 	}
 }
@@ -54,5 +64,36 @@ func gallery() []slack.Block {
 		slack.NewMarkdownBlock("md", "## Markdown\n\n1. first **bold**\n2. second\n\n| name | count |\n|---|---|\n| a | 1 |\n"),
 		slack.NewContextBlock("", words(":hourglass_flowing_sand: checking *1,200* of 5,000")),
 		slack.NewActionBlock("", menu),
+		dataTable(12),
+		slack.NewDataVisualizationBlock("Billable accounts", slack.NewDataVisualizationLineChart(
+			slack.NewDataVisualizationAxisConfig("Fri", "Sat", "Sun"), slack.NewDataVisualizationDataSeries("billable",
+				slack.NewDataVisualizationDataPoint("Fri", 212), slack.NewDataVisualizationDataPoint("Sat", 212),
+				slack.NewDataVisualizationDataPoint("Sun", 211)))),
+		slack.NewDataVisualizationBlock("By domain", slack.NewDataVisualizationPieChart(
+			slack.NewDataVisualizationSegment("northwind", 192), slack.NewDataVisualizationSegment("group", 45))),
+		slack.NewContainerBlock(slack.NewSectionBlock(words("inside"), nil, nil)).WithTitle(plain("Why 2 are blocked")).
+			WithCollapsible(true, false),
+		slack.NewLayoutBlock("Numbers", slack.NewLayoutRow(slack.NewLayoutItem(slack.NewSectionBlock(words("*39* ready"), nil, nil)),
+			slack.NewLayoutItem(slack.NewSectionBlock(words("*1* blocked"), nil, nil)))),
 	}
+}
+
+func dataTable(rows int) *slack.DataTableBlock {
+	table := &slack.DataTableBlock{Type: slack.MBTDataTable, Caption: "Rows of #8", Rows: [][]slack.DataTableCell{{
+		slack.NewDataTableRawTextCell("line"), slack.NewDataTableRawTextCell("person"), slack.NewDataTableRawTextCell("open"),
+	}}}
+	for i := range rows {
+		table.Rows = append(table.Rows, []slack.DataTableCell{
+			slack.NewDataTableRawNumberCell(float64(i + 2)), slack.NewDataTableRawTextCell(fmt.Sprintf("Person %d", i)),
+			slack.NewDataTableActionCell(slack.NewButtonBlockElement("review", fmt.Sprint(i+2), plain("Review"))),
+		})
+	}
+	return table
+}
+
+// home is what the Home tab shows.
+func home(pressed string) slack.HomeTabViewRequest {
+	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: []slack.Block{
+		slack.NewHeaderBlock(plain("Waiting for you")), slack.NewSectionBlock(words("pressed: "+pressed), nil, nil), dataTable(7),
+	}}}
 }

@@ -2,8 +2,9 @@ package sandbox
 
 import "github.com/countersign/countersign/sandbox/workspace"
 
-// The people of the workspace and where they meet. Two may approve, one may ask, two may do nothing: a guest, and an
-// administrator whose Slack account was switched off while the user group still lists her.
+// The people of the workspace and where they meet. Two may approve, one may ask, two may do
+// nothing: a guest, and an administrator whose Slack account was switched off while the user group
+// still lists her.
 const (
 	Alice = "U0ALICE"
 	Bob   = "U0BOB"
@@ -19,7 +20,8 @@ const (
 	General  = "C0GENERAL"
 )
 
-// populate fills the workspace. Each person's direct messages with the app are open, as they are once somebody looked.
+// populate fills the workspace. Each person's direct messages with the app are open, as they are
+// once somebody looked.
 func populate(w *workspace.Workspace) {
 	for _, person := range []workspace.Person{
 		{ID: Alice, Name: "alice", RealName: "Alice Ahlgren", Email: "alice.ahlgren@" + oldDomain, IsAdmin: true},

@@ -3,13 +3,15 @@ package sandbox
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/countersign/countersign/sandbox/organisation"
 )
 
-// The company. Two of its domains are verified; the third came with an acquisition, and nobody proved it yet.
+// The company. Two of its domains are verified; the third came with an acquisition, and nobody
+// proved it yet.
 const (
 	companyName   = "Northwind"
 	oldDomain     = "northwind.example"
@@ -17,7 +19,14 @@ const (
 	foreignDomain = "contoso-labs.example"
 )
 
-// How many accounts there are of each sort; with the seven of the cast and the two holders of other people's names, 250.
+// How many accounts an organisation of the sandbox has at least, and at most.
+const (
+	FewestAccounts = 250
+	MostAccounts   = 50_000
+)
+
+// How many accounts there are of each sort; with the seven of the cast and the two holders of other
+// people's names, FewestAccounts. What is more is ordinary.
 const (
 	onNewDomain     = 43
 	onForeignDomain = 12
@@ -27,10 +36,12 @@ const (
 	ordinary        = 155
 )
 
-// callsPerMinute is the pace that the organisation allows at each endpoint; Atlassian publishes none for these calls.
+// callsPerMinute is the pace that the organisation allows at each endpoint; Atlassian publishes
+// none for these calls.
 const callsPerMinute = 600
 
-// The reason keys that GET /users/{id}/manage gives for what an identity provider owns (admin-user-management).
+// The reason keys that GET /users/{id}/manage gives for what an identity provider owns
+// (admin-user-management).
 const (
 	scimReason   = "externalDirectory.scim"
 	googleReason = "externalDirectory.google"
@@ -44,6 +55,7 @@ type company struct {
 
 	cast     []organisation.Account // with a part to play in person
 	free     []organisation.Account // active, managed, on the old domain, nothing in the way
+	more     []organisation.Account // the same, over FewestAccounts
 	scim     []organisation.Account
 	google   []organisation.Account
 	inactive []organisation.Account
@@ -53,7 +65,11 @@ type company struct {
 	hidden   organisation.Account   // holds the name of the last but one of free, and no search shows it
 }
 
-func newCompany(seed uint64, now time.Time) *company {
+// newCompany hires that many people, of whom the first FewestAccounts are the same for every number.
+func newCompany(seed uint64, accounts int, now time.Time) (*company, error) {
+	if accounts < FewestAccounts || accounts > MostAccounts {
+		return nil, fmt.Errorf("make a company of %d accounts: it has %d to %d", accounts, FewestAccounts, MostAccounts)
+	}
 	c := &company{
 		random: rand.New(rand.NewPCG(seed, 3)), // a repeatable company, nothing secret
 		now:    now.UTC().Truncate(24 * time.Hour),
@@ -95,10 +111,14 @@ func newCompany(seed uint64, now time.Time) *company {
 	c.hidden.Name = c.free[len(c.free)-2].Name
 	c.hidden.Email = onDomain(c.free[len(c.free)-2].Email, newDomain)
 	c.hidden.Hidden, c.hidden.Managed, c.hidden.Products, c.hidden.Billable = true, false, nil, false
-	return c
+	for range accounts - FewestAccounts {
+		c.more = append(c.more, c.hire(oldDomain))
+	}
+	return c, nil
 }
 
-// assignParts makes the accounts that are somebody in particular: those of the people in Slack, and the odd ones.
+// assignParts makes the accounts that are somebody in particular: those of the people in Slack, and
+// the odd ones.
 func (c *company) assignParts() {
 	for _, name := range []string{"Alice Ahlgren", "Bob Brennan", "Hana Kovar"} {
 		c.cast = append(c.cast, c.employ(name, oldDomain))
@@ -119,10 +139,10 @@ func (c *company) assignParts() {
 	c.cast = append(c.cast, dora, ingrid, automation, partner)
 }
 
-// accounts are all of them, in an order that mixes the sorts as a real directory does.
+// accounts returns all of them, in an order that mixes the sorts as a real directory does.
 func (c *company) accounts() []organisation.Account {
 	all := append([]organisation.Account{c.namesake, c.hidden}, c.cast...)
-	for _, sort := range [][]organisation.Account{c.free, c.scim, c.google, c.inactive, c.moved, c.foreign} {
+	for _, sort := range [][]organisation.Account{c.free, c.more, c.scim, c.google, c.inactive, c.moved, c.foreign} {
 		all = append(all, sort...)
 	}
 	// A source of its own: asking twice gives the same order.
@@ -138,18 +158,36 @@ func (c *company) move(into *organisation.Organisation) error {
 	} {
 		into.AddDomain(domain)
 	}
+	first := into.Directories()[0].ID
+	into.AddDirectory(organisation.Directory{ID: partnersID, Name: companyName + " partners"})
+	inBitbucket := 0
+	for _, account := range c.accounts() {
+		if slices.Contains(c.groupsOf(account), bitbucketUsers) {
+			inBitbucket++
+		}
+	}
+	for _, each := range workspaces(inBitbucket) {
+		if err := into.AddWorkspace(each); err != nil {
+			return fmt.Errorf("seed the organisation: %w", err)
+		}
+	}
 	ids := make(map[string]string)
-	for _, group := range groups {
+	for _, group := range allGroups() {
 		added, err := into.AddGroup(group)
 		if err != nil {
 			return fmt.Errorf("seed the organisation: %w", err)
 		}
-		ids[group.Name] = added.ID
+		if added.DirectoryID == first {
+			ids[group.Name] = added.ID
+		}
 	}
+	random := rand.New(rand.NewPCG(uint64(len(ids)), 5)) // of its own, so that the accounts stay as they were
 	for _, account := range c.accounts() {
 		for _, name := range c.groupsOf(account) {
 			account.Groups = append(account.Groups, ids[name])
 		}
+		account.Memberships = c.directoriesOf(account, first)
+		account.Tokens = c.tokensOf(account, random)
 		if err := into.Put(account); err != nil {
 			return fmt.Errorf("seed the organisation: %w", err)
 		}
@@ -164,13 +202,7 @@ const (
 	finance    = "finance"
 )
 
-var groups = []organisation.Group{
-	{Name: breakGlass, Description: "Emergency access; nobody touches these accounts"},
-	{Name: jiraUsers, Description: "Everybody with Jira"},
-	{Name: finance},
-}
-
-// groupsOf are the names of the groups that an account is in.
+// groupsOf returns the names of the groups that an account is in.
 func (c *company) groupsOf(account organisation.Account) []string {
 	var in []string
 	if account.ID == c.moved[1].ID || account.ID == c.moved[2].ID {
@@ -182,13 +214,32 @@ func (c *company) groupsOf(account organisation.Account) []string {
 	if account.Profile.Department == "Finance" && account.Managed && !account.Hidden {
 		in = append(in, finance)
 	}
+	if len(account.Products) > 1 {
+		in = append(in, confluenceUsers)
+	}
+	if account.Profile.Department == "Engineering" && account.Status == "" && account.Managed && !account.Hidden {
+		in = append(in, bitbucketUsers)
+	}
+	if account.Profile.Department == "Design" && account.Managed && !account.Hidden {
+		in = append(in, contractors)
+	}
+	if account.Status == "" && account.Managed && !account.Hidden {
+		in = append(in, allStaff)
+	}
+	if account.OrgAdmin {
+		in = append(in, orgAdmins)
+	}
 	return in
 }
 
-// hire makes an ordinary, managed account for somebody whose name nobody has yet.
+// hire makes an ordinary, managed account for somebody whose name nobody has yet. Where most names
+// are taken people have two family names.
 func (c *company) hire(domain string) organisation.Account {
-	for {
+	for try := 0; ; try++ {
 		name := pick(c.random, firstNames) + " " + pick(c.random, lastNames)
+		if try >= 10 {
+			name += "-" + pick(c.random, lastNames)
+		}
 		if !c.taken[name] {
 			return c.employ(name, domain)
 		}
@@ -208,7 +259,8 @@ func (c *company) employ(name, domain string) organisation.Account {
 	if !account.Billable {
 		return account
 	}
-	// Most were here this month, some have not been seen for long: the report on inactive accounts has something to say.
+	// Most were here this month, some have not been seen for long: the report on inactive accounts
+	// has something to say.
 	away := c.random.IntN(25)
 	if c.random.IntN(8) == 0 {
 		away = 60 + c.random.IntN(240)
@@ -253,7 +305,7 @@ var plainLetters = strings.NewReplacer(
 
 func localPart(name string) string { return plainLetters.Replace(strings.ToLower(name)) }
 
-// onDomain is the same local part at another domain.
+// onDomain returns the same local part at another domain.
 func onDomain(address, domain string) string {
 	local, _, _ := strings.Cut(address, "@")
 	return local + "@" + domain

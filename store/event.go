@@ -2,12 +2,9 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -15,10 +12,23 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// entry is an event as it stands in the log. The hash covers everything but itself, and by Prev all that came before.
-type entry struct {
+// MomentForm is how a moment is spelled where it is text, in UTC. It has a fixed width, so that
+// moments sort as text.
+const MomentForm = "2006-01-02T15:04:05.000000000Z"
+
+// Moment spells a moment; "" for the zero time.
+func Moment(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(MomentForm)
+}
+
+// Entry is an event as it stands in the log. The hash covers everything but itself, and by Prev all
+// that came before.
+type Entry struct {
 	Seq   int64
-	At    string // momentForm
+	At    string // MomentForm
 	Batch int64
 	Row   int64
 	Actor string
@@ -28,24 +38,24 @@ type entry struct {
 	Hash  string
 }
 
-const entryColumns = "seq, at, batch, row, actor, kind, data, prev, hash"
+// Text returns what is hashed: the entry without its hash as JSON with its keys sorted and no white
+// space. The facts stand in it as they are stored, to the letter, so that nothing about them can be
+// changed.
+func (e *Entry) Text() []byte { return e.appendText(make([]byte, 0, 280+len(e.Data))) }
 
-// text is what is hashed: the entry without its hash as JSON with its keys sorted and no white space. The facts stand in
-// it as they are stored, to the letter, so that nothing about them can be changed.
-func (e entry) text() []byte {
-	out := make([]byte, 0, 160+len(e.Data))
+func (e *Entry) appendText(out []byte) []byte {
 	out = append(out, `{"actor":`...)
-	out = append(out, quote(e.Actor)...)
+	out = AppendText(out, e.Actor)
 	out = append(out, `,"at":`...)
-	out = append(out, quote(e.At)...)
+	out = AppendText(out, e.At)
 	out = append(out, `,"batch":`...)
 	out = strconv.AppendInt(out, e.Batch, 10)
 	out = append(out, `,"data":`...)
 	out = append(out, e.Data...)
 	out = append(out, `,"kind":`...)
-	out = append(out, quote(e.Kind)...)
+	out = AppendText(out, e.Kind)
 	out = append(out, `,"prev":`...)
-	out = append(out, quote(e.Prev)...)
+	out = AppendText(out, e.Prev)
 	out = append(out, `,"row":`...)
 	out = strconv.AppendInt(out, e.Row, 10)
 	out = append(out, `,"seq":`...)
@@ -53,19 +63,24 @@ func (e entry) text() []byte {
 	return append(out, '}')
 }
 
-// sum is the SHA-256, in hex, of the text.
-func (e entry) sum() string { return hexSum(e.text()) }
+// Sum returns the SHA-256, in hex, of the text.
+func (e *Entry) Sum() string { return HexSum(e.Text()) }
 
-func hexSum(raw []byte) string {
+// Line returns the entry as Log.Events gives it.
+func (e *Entry) Line() []byte {
+	line := e.Text()
+	return append(AppendText(append(line[:len(line)-1], `,"hash":`...), e.Hash), "}\n"...)
+}
+
+// HexSum returns the SHA-256, in hex.
+func HexSum(raw []byte) string {
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:])
 }
 
-func quote(s string) string { return text(s) }
-
-// canonical spells a value in one way: keys sorted, no white space, numbers as they were, nothing escaped that need not be
-// but U+2028 and U+2029 (encoding/json).
-func canonical(v any) (string, error) {
+// Canonical spells a value in one way: keys sorted, no white space, numbers as they were, nothing
+// escaped that need not be but U+2028 and U+2029 (encoding/json).
+func Canonical(v any) (string, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -75,8 +90,19 @@ func canonical(v any) (string, error) {
 	return string(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), nil
 }
 
-// facts is the canonical form of an event's facts, with what the event proves of the tables where there is such.
-func facts(e workflow.Event, p *proof) (string, error) {
+// Text spells a value as JSON, with & and < as they are, for people who read it in the database.
+// The types are ours and of strings, numbers and times, which always encode.
+func Text(v any) string {
+	spelled, err := Canonical(v)
+	if err != nil {
+		panic(fmt.Sprintf("store: encode %T: %v", v, err)) // a fault of this program, not of any input
+	}
+	return spelled
+}
+
+// Facts returns the canonical form of an event's facts, with what the event proves of the tables
+// where there is such.
+func Facts(e workflow.Event, c *Checksum) (string, error) {
 	object := map[string]any{}
 	if len(e.Data) > 0 {
 		dec := json.NewDecoder(bytes.NewReader(e.Data))
@@ -85,81 +111,8 @@ func facts(e workflow.Event, p *proof) (string, error) {
 			return "", err
 		}
 	}
-	if !p.empty() {
-		object[proofMember] = p
+	if !c.Empty() {
+		object[checksumMember] = c
 	}
-	return canonical(object)
-}
-
-// Head is where the log of events ended at some moment. Somebody who keeps one elsewhere can prove later that the log
-// still has all that it had then.
-type Head struct {
-	Seq  int64
-	Hash string
-}
-
-// LogEvent writes down what belongs to no change of a batch: a refused click, a start of the program.
-func (db *DB) LogEvent(ctx context.Context, e workflow.Event) error {
-	return db.write(ctx, "log an event", func(tx *sql.Tx) error {
-		_, err := addEvents(ctx, tx, []workflow.Event{e}, nil)
-		return err
-	})
-}
-
-// addEvents appends to the chain, and gives its new head. The last of the events carries the proof. The transaction is
-// immediate, so that nobody else can take the next number.
-func addEvents(ctx context.Context, tx *sql.Tx, events []workflow.Event, p *proof) (Head, error) {
-	head, err := lastHead(ctx, tx)
-	if err != nil || len(events) == 0 {
-		return head, err
-	}
-	insert, err := tx.PrepareContext(ctx, "INSERT INTO event ("+entryColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-	if err != nil {
-		return head, err
-	}
-	defer func() { _ = insert.Close() }() // ends with the transaction anyway
-	for i, e := range events {
-		if e.At.IsZero() {
-			e.At = time.Now()
-		}
-		var proved *proof
-		if i == len(events)-1 {
-			proved = p
-		}
-		told, err := facts(e, proved)
-		if err != nil {
-			return head, fmt.Errorf("encode the facts of event %s: %w", e.Kind, err)
-		}
-		line := entry{
-			Seq: head.Seq + 1, At: e.At.UTC().Format(momentForm), Batch: e.Batch, Row: int64(e.Row), Actor: e.Actor,
-			Kind: e.Kind, Data: told, Prev: head.Hash,
-		}
-		head = Head{Seq: line.Seq, Hash: line.sum()}
-		_, err = insert.ExecContext(ctx, line.Seq, line.At, line.Batch, line.Row, line.Actor, line.Kind, line.Data,
-			line.Prev, head.Hash)
-		if err != nil {
-			return head, err
-		}
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO event_head (one, seq, hash) VALUES (1, ?, ?)
-		ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, hash = excluded.hash`, head.Seq, head.Hash)
-	return head, err
-}
-
-// lastHead is the end of the log. Where the log was cut off behind our back the head that is kept apart from it counts:
-// the next event then leaves the gap in the log for ever.
-func lastHead(ctx context.Context, tx *sql.Tx) (head Head, err error) {
-	err = tx.QueryRowContext(ctx, `
-		SELECT seq, hash FROM (SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1)
-		UNION ALL SELECT seq, hash FROM event_head
-		ORDER BY seq DESC LIMIT 1`).Scan(&head.Seq, &head.Hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
-	return head, err
-}
-
-func scanEntry(row scanner) (e entry, err error) {
-	err = row.Scan(&e.Seq, &e.At, &e.Batch, &e.Row, &e.Actor, &e.Kind, &e.Data, &e.Prev, &e.Hash)
-	return e, err
+	return Canonical(object)
 }

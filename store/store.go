@@ -1,176 +1,158 @@
-// Package store keeps countersign's truth in one SQLite file: batches with their changes, decisions and holds, the log
-// of events, what was posted, what is known of limits, snapshots and the runs of reports. All SQL of the program is here.
+// Package store is the contract between the program and its database: what a driver keeps for the
+// engine, the bot, the reports and the audit, and with which errors it answers. Drivers are in the
+// folders below it, one for each database; storetest holds every one of them to the contract.
 //
-// What it promises:
+// What a driver promises:
 //
-//   - Each exported method is one transaction. When it returns nil everything is on disk (synchronous=FULL), otherwise
-//     nothing is; TakeSnapshot alone writes in several, of which only the last one counts.
-//   - There is one writer. A writing transaction takes the lock when it begins, so that a rule sees what no other
-//     transaction can change before it commits: compare-and-set is a look at the state that was loaded.
-//   - Events are written in the transaction of what they tell of, and are never changed. Neither are plans and decisions;
-//     triggers refuse it to everybody. The events are a chain of hashes that says what the tables hold: Audit finds where
-//     they are not what was written.
-//   - The files can be read by their owner only.
-//   - Moments come from the caller or from time.Now, never from SQLite's own clock, so that tests can set them.
+//   - Each method is one transaction. When it returns nil everything is on disk, otherwise nothing
+//     is; snapshots alone are taken and dropped in several, of which one makes the difference to who
+//     reads.
+//   - A writing transaction sees what no other transaction can change before it commits, so that a
+//     rule that looks at what was loaded decides about what is stored: compare-and-set.
+//   - Events are written in the transaction of the change that they record, and are never changed.
+//     Neither are plans and decisions. The events are a chain of hashes that says what the tables
+//     hold: Audit finds where they are not what was written.
+//   - Moments come from the caller or from time.Now, never from the database's own clock, so that
+//     tests can set them.
 package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/rs/zerolog"
-	_ "modernc.org/sqlite" // the driver
+	"github.com/countersign/countersign/report"
+	"github.com/countersign/countersign/workflow"
 )
 
-// applicationID marks a file as ours ("csgn"), so that no other program's database is taken for one.
-const applicationID = 0x6373676e
+// Driver is an open database. It may be used by any number of goroutines. What failed in the
+// database itself comes back as an *Error.
+type Driver interface {
+	workflow.Store
+	report.Store
+	workflow.Nights
+	Posts
+	Memory
+	Numbers
+	Past
+	Log
 
-// How long a statement waits for another program (a backup, sqlite3) that holds the lock.
-const busyTimeout = 5 * time.Second
-
-// How often a file is tried again that is busy in a way that SQLite does not wait for.
-const busyPause = 20 * time.Millisecond
-
-// Pages that each connection keeps, in KiB: the files are small and the operating system caches them too.
-const (
-	writerCache = 4096
-	readerCache = 1024
-	readers     = 3
-)
-
-// Config says which file, and where to tell of what is worth telling.
-type Config struct {
-	Path string
-	Log  zerolog.Logger
+	// PruneOriginals deletes the bytes of the requests of batches that ended before the moment, and
+	// returns of how many. Their hashes and plans stay.
+	PruneOriginals(ctx context.Context, before time.Time) (n int, err error)
+	// Close ends every transaction and closes the database.
+	Close() error
 }
 
-// errReadOnly is the answer to writing what was opened for reading.
-var errReadOnly = errors.New("the database is open for reading only")
-
-// DB is the open database. It may be used by any number of goroutines.
-type DB struct {
-	writer *sql.DB // one connection
-	reader *sql.DB // refuses to write
-	log    zerolog.Logger
-
-	taking sync.Mutex // held while a snapshot is being read
+// Posts remembers what is in Slack, and what came from there.
+type Posts interface {
+	// Post loads what is known of one thing in Slack; ok is false when it was never sent.
+	Post(ctx context.Context, key string) (p workflow.Post, ok bool, err error)
+	// SavePost writes a post, in the place of what was known under its key.
+	SavePost(ctx context.Context, p workflow.Post) error
+	// Posts lists the posts of a batch by key; those that belong to none for 0.
+	Posts(ctx context.Context, batch int64) ([]workflow.Post, error)
+	// DeletePost forgets a post; one that is not known is no error.
+	DeletePost(ctx context.Context, key string) error
+	// Seen remembers a delivery; first is false when it was there before. It is forgotten after two
+	// days.
+	Seen(ctx context.Context, id string, at time.Time) (first bool, err error)
+	// WasSeen reports whether a delivery is remembered.
+	WasSeen(ctx context.Context, id string) (bool, error)
+	// Revisions gives number and revision of every batch whose posts may be behind: all that are
+	// open, those that ended and have no post yet, and those that ended and have a post that is
+	// being sent or shows an older revision.
+	Revisions(ctx context.Context) (map[int64]int64, error)
 }
 
-// Open opens the file or makes it, and brings its schema up to date. Errors: *NewerError when a newer program wrote it,
-// ErrNotOurs when it is another program's or no database at all, *Error for what SQLite says.
-func Open(ctx context.Context, cfg Config) (*DB, error) {
-	if cfg.Path == "" {
-		return nil, errors.New("open the database: no path")
-	}
-	if err := closeToOthers(cfg.Path); err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	db := &DB{log: cfg.Log}
-	var err error
-	if db.writer, err = sql.Open("sqlite", dsn(cfg.Path, "immediate", writerCache, false)); err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	db.writer.SetMaxOpenConns(1)
-	if err := db.migrateInTurn(ctx); err != nil {
-		return nil, errors.Join(storeError(ctx, "open the database "+cfg.Path, err), db.writer.Close())
-	}
-	if db.reader, err = sql.Open("sqlite", dsn(cfg.Path, "deferred", readerCache, true)); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the database: %w", err), db.writer.Close())
-	}
-	db.reader.SetMaxOpenConns(readers)
-	return db, nil
+// Memory keeps a little over a restart, by name. Losing it costs some speed and nothing else.
+type Memory interface {
+	// Remember keeps a value under a name, in the place of what was there. Secrets must not be in
+	// it.
+	Remember(ctx context.Context, name string, value []byte) error
+	// Recall returns what was remembered last under a name; nil when there is nothing.
+	Recall(ctx context.Context, name string) ([]byte, error)
+	// RecordGroup writes down who is in a user group, with an event, when it is not who was in it
+	// when it was last read.
+	RecordGroup(ctx context.Context, group string, members []string) error
+	// RecordedGroup gives who was in a user group when that was last recorded, in the order of
+	// their ids; nil when it never was.
+	RecordedGroup(ctx context.Context, group string) ([]string, error)
 }
 
-// Close ends every transaction and closes the file.
-func (db *DB) Close() error {
-	if db.writer == nil { // OpenReadOnly
-		return db.reader.Close()
-	}
-	return errors.Join(db.reader.Close(), db.writer.Close())
+// Numbers are those that batches were given, which are never given again, also where Slack
+// remembers more of them than a database that was put back.
+type Numbers interface {
+	// LastNumber is the highest number that a batch was given or that was skipped; 0 before the
+	// first.
+	LastNumber(ctx context.Context) (int64, error)
+	// SkipNumbers sees to it that the next batch gets a number above to, with an event of kind
+	// EventSkipped by the actor and at the moment of e. skipped is false, and nothing is written,
+	// where it would get one anyway.
+	SkipNumbers(ctx context.Context, to int64, e workflow.Event) (skipped bool, err error)
+	// HasEvent reports whether the log has the event of that number with a hash that begins so, and
+	// returns the number of its last event.
+	HasEvent(ctx context.Context, seq int64, hash string) (has bool, last int64, err error)
 }
 
-// closeToOthers makes the file before SQLite does, with a mode that the umask cannot widen, and narrows one that is too
-// wide. SQLite gives its -wal and -shm files the mode of the database.
-func closeToOthers(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
-		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if info.Mode().Perm()&0o077 == 0 {
-			continue
-		}
-		if err := os.Chmod(name, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
+// Past is what the database knows of one account.
+type Past interface {
+	// Sightings returns how an account looked in the snapshots that are kept, oldest first. Of
+	// snapshots that follow each other and in which it looked the same there is one sighting.
+	Sightings(ctx context.Context, account string) ([]workflow.Sighting, error)
+	// MadeOf returns the changes of an account that batches have run, oldest first, with what became
+	// of each step; of very many the latest.
+	MadeOf(ctx context.Context, account string) ([]workflow.Made, error)
+	// KnownAs returns the ids of the accounts that have or had the address, compared by AddressKey,
+	// by what snapshots and changes tell, sorted.
+	KnownAs(ctx context.Context, address string) ([]string, error)
+	// KnownOn returns the ids of the accounts that had an address on the domain and got another one,
+	// by what snapshots and changes tell, sorted.
+	KnownOn(ctx context.Context, domain string) ([]string, error)
+	// TrailOf returns what is known of what was done to the account, by batches and by Atlassian's log,
+	// which may name one of its addresses alone.
+	TrailOf(ctx context.Context, account string, addresses []string) (workflow.Trail, error)
+	// NightsKept returns how many snapshots are kept, and when the oldest of them was taken; the
+	// zero time where there is none.
+	NightsKept(ctx context.Context) (n int, since time.Time, err error)
 }
 
-// dsn spells the settings of a connection. busy_timeout stands first, for the pragmas after it may have to wait.
-func dsn(path, lock string, cache int, readOnly bool) string {
-	pragmas := []string{
-		"busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")",
-		"journal_mode(WAL)",
-		"synchronous(FULL)", // an intent must be on disk before the call it announces, even when the power fails
-		"foreign_keys(1)",
-		"cache_size(-" + strconv.Itoa(cache) + ")",
-		"journal_size_limit(16777216)", // a snapshot's large log is given back to the disk
-	}
-	if readOnly {
-		pragmas = append(pragmas, "query_only(1)")
-	}
-	query := url.Values{"_txlock": {lock}, "_pragma": pragmas}
-	return (&url.URL{Scheme: "file", Opaque: escapePath(path), RawQuery: query.Encode()}).String()
+// Log is the append-only log of events, and what it proves.
+type Log interface {
+	// LogEvent writes down what belongs to no change of a batch: a refused click, a start of the
+	// program.
+	LogEvent(ctx context.Context, e workflow.Event) error
+	// Events calls fn with every event in order, as a line of JSON: what is hashed, with the hash
+	// as its last member.
+	Events(ctx context.Context, fn func(line []byte) error) error
+	// LogHead is the head of the log as it is now.
+	LogHead(ctx context.Context) (Head, error)
+	// VerifyEvents reads the whole log and returns how many events it has and the hash of the last,
+	// or, by a *ChainError, where one was changed, put in or taken out.
+	VerifyEvents(ctx context.Context) (count int64, head string, err error)
+	// Audit reads everything that the log can prove, as of one moment, and finds what does not
+	// hold. anchors are heads of the log that were kept outside: it must still have each of them.
+	Audit(ctx context.Context, anchors ...Head) (Audited, error)
+	// Evidence calls fn with all that is known of a batch, from one state of the database;
+	// workflow.ErrNoBatch when there is none of that number.
+	Evidence(ctx context.Context, number int64, fn func(Evidence) error) error
 }
 
-// escapePath makes a path safe for SQLite's file: names, where ?, # and % mean something.
-func escapePath(path string) string {
-	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
+// Evidence is all that is known of one batch, as of one moment.
+type Evidence struct {
+	Batch       *workflow.Batch
+	RequestHash string // SHA-256 of the bytes of the request, hex
+	Request     []byte
+	Kept        bool // the bytes are still there (store.keep_files)
+	Changes     []workflow.Change
+	Head        Head // of the log
+
+	// Events calls fn with every event of the batch, as Log.Events does.
+	Events func(fn func(line []byte) error) error
 }
 
-// write runs fn in a transaction that no other writer can come between. What fn gives back is given back as it is, but
-// for SQLite's own errors, which become *Error.
-func (db *DB) write(ctx context.Context, op string, fn func(*sql.Tx) error) error {
-	if db.writer == nil {
-		return fmt.Errorf("%s: %w", op, errReadOnly)
-	}
-	return transact(ctx, db.writer, op, fn)
-}
-
-// read runs fn in a transaction that sees one state of the database throughout.
-func (db *DB) read(ctx context.Context, op string, fn func(*sql.Tx) error) error {
-	return transact(ctx, db.reader, op, fn)
-}
-
-func transact(ctx context.Context, pool *sql.DB, op string, fn func(*sql.Tx) error) (err error) {
-	tx, err := pool.BeginTx(ctx, nil)
-	if err != nil {
-		return storeError(ctx, op, err)
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing; its own failure adds nothing to the first
-	if err := fn(tx); err != nil {
-		return storeError(ctx, op, err)
-	}
-	return storeError(ctx, op, tx.Commit())
+// Head is where the log of events ended at some moment. Somebody who keeps one elsewhere can prove
+// later that the log still has all that it had then.
+type Head struct {
+	Seq  int64
+	Hash string
 }

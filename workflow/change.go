@@ -1,15 +1,13 @@
 package workflow
 
 import (
-	"strings"
+	"cmp"
+	"slices"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/text/cases"
 )
 
-// Change is one row of a batch: one action on one account. Row is the line of the sent file where the record starts, or
-// 1, 2, … for a command; it identifies the change within its batch.
+// Change is one row of a batch: one action on one account. Row is the line of the sent file where
+// the record starts, or 1, 2, … for a command; it identifies the change within its batch.
 type Change struct {
 	Batch  int64
 	Row    int
@@ -17,67 +15,113 @@ type Change struct {
 
 	AccountID string
 	Name      string // the account's display name when planned
-	OldEmail  string // the account's address when planned; before that, what the row says
-	NewEmail  string // as sent
-	Message   string
-	Group     string
+	Expect    Values // what the account showed when planned; before that, what the row says
+	Set       Values // what is asked for, as sent
 
-	// Steps are in running order; empty when the change will not run. Step is how many of them have been proved.
-	Steps []Step
-	Step  int
+	// Steps are in running order; empty when the change will not run. Outcomes say what became of
+	// each, in the same order; shorter, or nil, where nothing has yet.
+	Steps    []Step
+	Outcomes []StepOutcome
 
 	State    ChangeState
 	Reason   Reason // why it is in this state; the zero Reason when there is nothing to say
-	Effect   Effect
+	Effects  []Effect
 	Attempts int // calls that may have gone out
-	Tried    int // of these, the calls for the step that is next
-	// Back says that the exchange of addresses which the change belongs to cannot be finished: its proved steps are taken
-	// back, the last one first.
+	// Back says that the bundle of steps which the change belongs to cannot be finished: its proved
+	// steps are taken back, the last one first.
 	Back     bool
 	Called   time.Time // when the intent of the latest call was written down
 	Finished time.Time
 
-	// Cells are the row as it was sent, for the file of bad rows; nil for commands.
-	Cells []string
+	Asked Row // as it was asked for; it does not change
 }
 
-// Next is the step that is to be made, ok false when all are proved. On the way back it is the inverse of the last one
-// that was proved.
-func (c *Change) Next() (Step, bool) {
+// StepOutcome is what became of one step of a change.
+type StepOutcome struct {
+	// State is how the step ended: ChangeDone, ChangeUnchanged, ChangeFailed or ChangeSkipped; ""
+	// for one that has not. Of those the first is the current one, and the change's state tells of
+	// it.
+	State    ChangeState `json:"state,omitempty"`
+	Reason   Reason      `json:"reason,omitzero"`
+	Attempts int         `json:"attempts,omitempty"` // calls that may have gone out since it was last put in line
+	Finished time.Time   `json:"finished,omitzero"`
+	Told     Values      `json:"told,omitempty"` // what the vendor answered, such as the id of what was made
+}
+
+// Outcome returns what became of the step at that place in Steps.
+func (c *Change) Outcome(i int) StepOutcome {
+	if i < 0 || i >= len(c.Outcomes) {
+		return StepOutcome{}
+	}
+	return c.Outcomes[i]
+}
+
+// SetOutcome records what became of the step at that place in Steps.
+func (c *Change) SetOutcome(i int, o StepOutcome) {
+	outcomes := make([]StepOutcome, max(len(c.Outcomes), i+1)) // a copy: others may hold the old one
+	copy(outcomes, c.Outcomes)
+	outcomes[i] = o
+	c.Outcomes = outcomes
+}
+
+// Proved returns how many steps have been made and proved.
+func (c *Change) Proved() int {
+	n := 0
+	for _, o := range c.Outcomes {
+		if o.State == ChangeDone {
+			n++
+		}
+	}
+	return n
+}
+
+// Current returns the place in Steps of the step that is next or under way: on the way back the
+// last one that was proved, else the first one that has not ended; -1 when there is none.
+func (c *Change) Current() int {
 	if c.Back {
-		if c.Step == 0 {
-			return Step{}, false
+		for i, o := range slices.Backward(c.Outcomes) {
+			if o.State == ChangeDone {
+				return i
+			}
 		}
-		last := c.Steps[c.Step-1]
-		action, built := ActionFor(last.Action)
-		if !built {
-			return Step{}, false
+		return -1
+	}
+	for i := range c.Steps {
+		switch c.Outcome(i).State {
+		case ChangeDone, ChangeUnchanged, ChangeFailed, ChangeSkipped:
+		default:
+			return i
 		}
-		return action.Undo(last)
 	}
-	if c.Step >= len(c.Steps) {
-		return Step{}, false
-	}
-	return c.Steps[c.Step], true
+	return -1
 }
 
-// asBefore says whether the account shows an address that it had before one of the steps that are proved, and not the one
-// from which the next step starts. That is an old reading, or somebody else brought the account back.
-func (c *Change) asBefore(a Account, next Step) bool {
-	for _, s := range c.Steps[:min(c.Step, len(c.Steps))] {
-		if s.Action == Rename && SameAddress(a.Email, s.From) && !SameAddress(a.Email, next.From) {
-			return true
+// AsBefore reports whether what was read is what the account showed before one of the steps that
+// are proved, and not what the next step starts from. That is an old reading, or somebody else
+// brought the account back.
+func (c *Change) AsBefore(now Values, next Step) bool {
+	for i := range c.Steps {
+		if c.Outcome(i).State != ChangeDone {
+			continue
+		}
+		s := &c.Steps[i]
+		for field := range s.Set.All() {
+			before, expects := s.Expect.Lookup(field)
+			from, needs := next.Expect.Lookup(field)
+			if expects && needs && SameField(field, now.Get(field), before) && !SameField(field, now.Get(field), from) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// Via is the parking address on the way, "" when there is none.
+// Via returns the parking address on the way, "" when there is none.
 func (c *Change) Via() string {
 	if len(c.Steps) < 2 {
 		return ""
 	}
-	return c.Steps[0].To
+	return c.Steps[0].Set.Get(FieldEmail)
 }
 
 // Move puts the change into its next state, or says that the machine has no such edge.
@@ -89,52 +133,97 @@ func (c *Change) Move(to ChangeState) error {
 	return nil
 }
 
-// Step is one call that changes something, and the condition under which it may be made: the account must show the
-// address From and have ExpectedStatus. The hash of a step, over these fields without Seq and After, is
-// what people approve.
-type Step struct {
-	Seq            int           `json:"seq"`             // running order within the batch, from 1
-	After          int           `json:"after,omitempty"` // the step that must be proved first; 0 = none
-	Row            int           `json:"row"`
-	Action         ActionName    `json:"action"`
-	AccountID      string        `json:"account_id"`
-	Directory      string        `json:"directory,omitempty"`
-	Group          string        `json:"group,omitempty"`
-	ExpectedStatus AccountStatus `json:"expected_status"`
-	From           string        `json:"from"`         // the address that the account must show
-	To             string        `json:"to,omitempty"` // a rename's new address, as sent
-	Message        string        `json:"message,omitempty"`
-}
+// OldEmail returns the account's address when planned; before that, what the row says.
+func (c *Change) OldEmail() string { return c.Expect.Get(FieldEmail) }
 
-func foldAddress(s string) string {
-	s = strings.TrimSpace(s)
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return cases.Fold().String(s)
-		}
-	}
-	return strings.ToLower(s) // the same for ASCII, without the cost of a Caser
-}
+// NewEmail returns the address that the account is to have, as sent; "" where the change gives
+// none.
+func (c *Change) NewEmail() string { return c.Set.Get(FieldEmail) }
 
-// SameAddress compares two addresses as Atlassian does: with case folded.
-func SameAddress(a, b string) bool { return a == b || foldAddress(a) == foldAddress(b) }
+// Touches returns whom the change touches: the account's id, or the address of somebody who has no
+// account yet.
+func (c *Change) Touches() string { return cmp.Or(c.AccountID, c.NewEmail()) }
 
-// AddressKey is the form of an address under which it is looked up and held.
-func AddressKey(address string) string { return foldAddress(address) }
-
-// Domain is the part of an address behind the last @, folded; "" when there is none.
-func Domain(address string) string {
-	_, domain, ok := lastCut(foldAddress(address), "@")
-	if !ok {
+// At returns when the change is made at the earliest, as its steps spell it; "" for at once.
+func (c *Change) At() string {
+	if len(c.Steps) == 0 {
 		return ""
 	}
-	return domain
+	return c.Steps[0].At
 }
 
-func lastCut(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
+// Until returns when the change is taken back, as its steps spell it; "" for never.
+func (c *Change) Until() string {
+	if len(c.Steps) == 0 {
+		return ""
 	}
-	return s[:i], s[i+len(sep):], true
+	return c.Steps[0].Until
+}
+
+// Message returns what the person is shown, "" for nothing.
+func (c *Change) Message() string { return c.Set.Get(FieldMessage) }
+
+// Group returns the group that the row names, as sent; "" where it names none.
+func (c *Change) Group() string { return c.Set.Get(FieldGroups) }
+
+// CountCalls counts the calls of the current step.
+func (c *Change) CountCalls(n int) {
+	at := c.Current()
+	o := c.Outcome(at)
+	o.Attempts += n
+	c.SetOutcome(at, o)
+}
+
+// Tried returns how many calls may have gone out for the current step.
+func (c *Change) Tried() int { return c.Outcome(c.Current()).Attempts }
+
+// Conclude records how a step ended.
+func (c *Change) Conclude(at int, to ChangeState, reason Reason) {
+	o := c.Outcome(at)
+	o.State, o.Reason, o.Finished = to, reason, time.Now().UTC()
+	c.SetOutcome(at, o)
+}
+
+// Sum returns what the outcomes of several steps come to: done when each is, unchanged when there
+// was nothing to do, else failed with each step named that was not made, in part where another one was.
+func (c *Change) Sum() (ChangeState, Reason) {
+	counts := map[ChangeState]int{}
+	var words []string
+	for i, s := range c.Steps {
+		o := c.Outcome(i)
+		counts[o.State]++
+		if o.State == ChangeFailed || o.State == ChangeSkipped || o.State == "" {
+			words = append(words, string(s.Action)+": "+o.Reason.Words())
+		}
+	}
+	switch {
+	case counts[ChangeUnchanged] == len(c.Steps):
+		return ChangeUnchanged, c.Outcome(0).Reason
+	case counts[ChangeSkipped] == len(c.Steps):
+		return ChangeSkipped, c.Outcome(0).Reason
+	case len(words) == 0:
+		return ChangeDone, Reason{}
+	case counts[ChangeDone] > 0:
+		return ChangeFailed, NewReason(ReasonPartly, slices.Clip(words)...)
+	}
+	return ChangeFailed, NewReason(ReasonSteps, slices.Clip(words)...)
+}
+
+// Refused reports whether a step of the change failed for that reason.
+func (c *Change) Refused(code ReasonCode) bool {
+	return slices.ContainsFunc(c.Outcomes, func(o StepOutcome) bool { return o.State == ChangeFailed && o.Reason.Code == code })
+}
+
+// LineUp puts a change in line again: all of its steps, or those alone that were not made.
+func (c *Change) LineUp(onlyOpen bool) {
+	outcomes := c.Outcomes
+	c.Reason, c.Finished, c.Back, c.Outcomes = Reason{}, time.Time{}, false, nil
+	if !onlyOpen {
+		return
+	}
+	for i, o := range outcomes {
+		if o.State == ChangeDone || o.State == ChangeUnchanged {
+			c.SetOutcome(i, o)
+		}
+	}
 }

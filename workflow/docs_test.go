@@ -3,7 +3,6 @@ package workflow_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"flag"
 	"os"
 	"regexp"
 	"strconv"
@@ -13,11 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/workflowtest"
 )
 
-var update = flag.Bool("update", false, "write the documents that are made from the code")
-
-// drawing is docs/states.md, made from the transition tables.
+// drawing returns the text of docs/states.md, made from the transition tables.
 func drawing() string {
 	var b strings.Builder
 	b.WriteString("# The life of a batch and of a change\n\nMade from `workflow/state.go` by `go test ./workflow -run TestStates -update`.\n")
@@ -35,7 +33,7 @@ func drawing() string {
 
 func TestStatesAreDrawnAsTheyAre(t *testing.T) {
 	const path = "../docs/states.md"
-	if *update {
+	if *workflowtest.Updates {
 		if err := os.WriteFile(path, []byte(drawing()), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -75,15 +73,20 @@ func TestEveryStateIsReachable(t *testing.T) {
 	}
 }
 
-// The worked example of docs/digest.md is what the code computes, and what anybody can compute from the page.
+// The worked example of docs/digest.md is what the code computes, and what anybody can compute from
+// the page.
 func TestTheDigestIsAsDocumented(t *testing.T) {
 	step := workflow.Step{
-		Seq: 1, Row: 2, Action: workflow.Rename, AccountID: "712020:ada", ExpectedStatus: workflow.StatusActive,
-		From: "ada@old.example", To: "ada@new.example",
+		Seq: 1, Row: 2, Action: workflow.Rename, AccountID: "712020:ada", Place: workflow.PlaceAccount,
+		Expect: workflow.Of(workflow.FieldEmail, "ada@old.example").
+			With(workflow.FieldStatus, string(workflow.StatusActive)),
+		Set: workflow.Of(workflow.FieldEmail, "ada@new.example"),
 	}
 	batch := &workflow.Batch{
-		Number: 42, OrgID: "11111111-2222-3333-4444-555555555555", Reason: "new name",
-		Requester: workflow.Person{ID: "U0HANA"}, Author: workflow.Person{ID: "U0HANA"},
+		Number: 42, OrgID: "11111111-2222-3333-4444-555555555555",
+		BatchRequest: workflow.BatchRequest{
+			Reason: "new name", Requester: workflow.Person{ID: "U0HANA"}, Author: workflow.Person{ID: "U0HANA"},
+		},
 	}
 	page, err := os.ReadFile("../docs/digest.md")
 	if err != nil {
@@ -129,17 +132,28 @@ func atoi(t *testing.T, digits string) int {
 
 // Whatever of a step people approve is in its hash, and whatever of a batch is in the digest.
 func TestTheDigestTellsPlansApart(t *testing.T) {
-	base := workflow.Step{Row: 2, Action: workflow.Rename, AccountID: "a", From: "x@old.example", To: "x@new.example"}
+	base := workflow.Step{
+		Row: 2, Action: workflow.Rename, AccountID: "a",
+		Expect: workflow.Of(workflow.FieldEmail, "x@old.example"),
+		Set:    workflow.Of(workflow.FieldEmail, "x@new.example"),
+	}
 	seen := map[string]string{base.Hash(): "the step itself"}
 	for name, change := range map[string]func(*workflow.Step){
 		"row":     func(s *workflow.Step) { s.Row = 3 },
 		"action":  func(s *workflow.Step) { s.Action = workflow.Deactivate },
 		"account": func(s *workflow.Step) { s.AccountID = "b" },
-		"status":  func(s *workflow.Step) { s.ExpectedStatus = workflow.StatusInactive },
-		"from":    func(s *workflow.Step) { s.From = "y@old.example" },
-		"to":      func(s *workflow.Step) { s.To = "X@new.example" },
-		"message": func(s *workflow.Step) { s.Message = "bye" },
-		"group":   func(s *workflow.Step) { s.Group = "g" },
+		"status": func(s *workflow.Step) {
+			s.Expect = s.Expect.With(workflow.FieldStatus, string(workflow.StatusInactive))
+		},
+		"from":    func(s *workflow.Step) { s.Expect = s.Expect.With(workflow.FieldEmail, "y@old.example") },
+		"to":      func(s *workflow.Step) { s.Set = s.Set.With(workflow.FieldEmail, "X@new.example") },
+		"message": func(s *workflow.Step) { s.Set = s.Set.With(workflow.FieldMessage, "bye") },
+		"group":   func(s *workflow.Step) { s.Set = s.Set.With(workflow.GroupField("g"), "in") },
+		"place":   func(s *workflow.Step) { s.Place = workflow.PlaceSite },
+		"site":    func(s *workflow.Step) { s.Site = "main" },
+		"dir":     func(s *workflow.Step) { s.Directory = "d" },
+		"at":      func(s *workflow.Step) { s.At = "2026-12-01T18:00:00Z" },
+		"until":   func(s *workflow.Step) { s.Until = "+3600" },
 	} {
 		s := base
 		change(&s)
@@ -149,7 +163,7 @@ func TestTheDigestTellsPlansApart(t *testing.T) {
 		seen[s.Hash()] = name
 	}
 	digest := func(change func(*workflow.Batch), steps ...workflow.Step) string {
-		b := &workflow.Batch{Number: 1, OrgID: "o", Reason: "r"}
+		b := &workflow.Batch{Number: 1, OrgID: "o", BatchRequest: workflow.BatchRequest{Reason: "r"}}
 		change(b)
 		return workflow.PlanDigest(b, steps)
 	}
@@ -159,6 +173,7 @@ func TestTheDigestTellsPlansApart(t *testing.T) {
 		"org":       digest(func(b *workflow.Batch) { b.OrgID = "p" }, base),
 		"reason":    digest(func(b *workflow.Batch) { b.Reason = "s" }, base),
 		"requester": digest(func(b *workflow.Batch) { b.Requester.ID = "U1" }, base),
+		"agent":     digest(func(b *workflow.Batch) { b.Agent = "helper" }, base),
 		"author":    digest(func(b *workflow.Batch) { b.Author.ID = "U1" }, base),
 		"steps":     digest(func(*workflow.Batch) {}, base, base),
 	} {

@@ -3,10 +3,12 @@ package workflow
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// Kinds of what the directory answers. An implementation of Reader and Writer wraps them, or returns a *Refusal.
+// Kinds of what the directory answers. An implementation of Reader and Caller wraps them, or
+// returns a *Refusal.
 var (
 	ErrNotFound       = errors.New("no such managed account")
 	ErrKeyRefused     = errors.New("the Atlassian key was refused")
@@ -24,6 +26,10 @@ type RetryAfter interface{ RetryAfter() time.Duration }
 type Refusal struct {
 	Reason Reason
 	Err    error // what the client saw, for the log
+
+	// MayBeSo says that the answer would be the same where things are as wanted already: whoever
+	// made the call has to look.
+	MayBeSo bool
 }
 
 func (r *Refusal) Error() string { return "refused: " + r.Reason.Words() }
@@ -50,11 +56,17 @@ var (
 	ErrOtherOrg      = errors.New("the batch was planned for another organisation")
 	ErrBeingChecked  = errors.New("there is an open batch made of this one in the same way")
 	ErrUndone        = errors.New("the batch was undone")
+	ErrNotWaiting    = errors.New("the batch waits for no time")
+	ErrNoReturn      = errors.New("nothing of the batch is to be taken back")
+	ErrReturnWaits   = errors.New("the batch is a return that waits for its moment")
+	ErrTimePassed    = errors.New("the time that was asked for has passed")
+	ErrTimeOver      = errors.New("the time of the batch is over")
 	ErrNothingToUndo = errors.New("nothing in the batch can be undone")
 
 	// ErrGroupUnreadable is a user group that Slack does not show us, whoever is in it.
 	ErrGroupUnreadable = errors.New("the user group cannot be read")
-	// ErrOthersUnknown goes with an error of People: it is not the person who clicked that cannot be checked.
+	// ErrOthersUnknown goes with an error of People: it is not the person who clicked that cannot
+	// be checked.
 	ErrOthersUnknown = errors.New("who asked or approved cannot be checked")
 	// ErrRequesterLost refuses an approval: who asked may not ask any more.
 	ErrRequesterLost = errors.New("the requester has no role any more")
@@ -63,8 +75,8 @@ var (
 	ErrTaken          = errors.New("the request was taken before")
 )
 
-// StateError says that a batch or a change is not in a state from which the wanted one can be reached. Somebody else
-// was faster, or the card is old: Batch says who did what.
+// StateError refuses an act on a batch or a change whose state does not lead to the wanted one.
+// Somebody else was faster, or the card is old: Batch tells who did what.
 type StateError struct {
 	Number int64
 	Row    int // 0 for the batch itself
@@ -80,15 +92,21 @@ func (e *StateError) Error() string {
 	return fmt.Sprintf("batch %d is %s and cannot become %s", e.Number, e.State, e.Wanted)
 }
 
-// LimitError says that a request has more rows than limits.max_changes.
+// NewStateError returns the error of an act on the batch that its state does not allow.
+func NewStateError(b *Batch, wanted State) error {
+	return &StateError{Number: b.Number, State: b.State, Wanted: wanted, Batch: b}
+}
+
+// LimitError refuses a request with more rows than limits.max_changes.
 type LimitError struct{ Rows, Limit int }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%d rows are more than the limit of %d", e.Rows, e.Limit)
+	return Number(e.Rows) + " rows are more than the limit of " + Number(e.Limit)
 }
 
-// GuardError refuses a decision on a plan that the settings of today, or what happened since, speak against. Code is one of
-// ReasonProtected, ReasonOrgAdmin, ReasonOwnAlone, ReasonDayLimit and ReasonStalePolicy.
+// GuardError refuses a decision on a plan that the settings of today, or what happened since, speak
+// against. Code is one of ReasonProtected, ReasonOrgAdmin, ReasonOwnAlone, ReasonDayLimit and
+// ReasonStalePolicy.
 type GuardError struct {
 	Code  ReasonCode
 	Rows  []int    // the first that it is about, at most guardRows; nil when it is about all
@@ -99,7 +117,8 @@ func (e *GuardError) Error() string {
 	return fmt.Sprintf("the plan may not run: %s %v %v", e.Code, e.Facts, e.Rows)
 }
 
-// NeedsMoreError refuses to go on with a batch for which the rules now ask for more approvals than it has.
+// NeedsMoreError refuses to go on with a batch for which the rules now ask for more approvals than
+// it has.
 type NeedsMoreError struct {
 	Has, Need int
 	Why       []string
@@ -110,9 +129,42 @@ func (e *NeedsMoreError) Error() string {
 	return fmt.Sprintf("the rules ask for %d approvals and the batch has %d", e.Need, e.Has)
 }
 
-// HeldError says that keys of a plan are held by other open batches.
+// HeldError refuses a plan of which other open batches hold some of the keys.
 type HeldError struct{ Holds map[string]Hold }
 
 func (e *HeldError) Error() string {
 	return fmt.Sprintf("%d accounts or addresses are held by other batches", len(e.Holds))
+}
+
+// NeedsActionError is ErrNeedsAction with the columns that were not understood: one of them may
+// have been meant to say it.
+type NeedsActionError struct{ Unknown []UnknownColumn }
+
+func (e *NeedsActionError) Error() string { return ErrNeedsAction.Error() + e.Words() }
+
+// Unwrap makes it match ErrNeedsAction.
+func (e *NeedsActionError) Unwrap() error { return ErrNeedsAction }
+
+// Words names the columns, each with the known one that was probably meant, as a sentence without a
+// full stop to stand behind another one; "" when all are known.
+func (e *NeedsActionError) Words() string {
+	if len(e.Unknown) == 0 {
+		return ""
+	}
+	names := make([]string, len(e.Unknown))
+	for i, c := range e.Unknown {
+		names[i] = QuoteCell(c.Name)
+		if c.Nearest != "" {
+			names[i] += fmt.Sprintf(" (did you mean %s?)", c.Nearest)
+		}
+	}
+	return ". Not understood: " + strings.Join(names, ", ")
+}
+
+// TotalError says that a list announces another number of entries than it gave, also when it was
+// read again.
+type TotalError struct{ Listed, Announced int }
+
+func (e *TotalError) Error() string {
+	return fmt.Sprintf("the list announces %d entries and gave %d", e.Announced, e.Listed)
 }

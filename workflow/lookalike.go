@@ -6,12 +6,12 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
 )
 
-// alike are letters that are drawn like one of ASCII, or like two (Unicode Technical Standard 39, confusables.txt, revision
-// for Unicode 16: the letters that addresses can have; what differs by an accent alone is taken apart by normalisation).
+// alike are letters that are drawn like one of ASCII, or like two (Unicode Technical Standard 39,
+// confusables.txt, revision for Unicode 16: the letters that addresses can have; what differs by an
+// accent alone is taken apart by normalisation).
 var alike = map[rune]string{
 	// Cyrillic
 	'а': "a", 'в': "b", 'с': "c", 'ԁ': "d", 'е': "e", 'ғ': "f", 'һ': "h", 'н': "h", 'і': "i", 'ј': "j", 'к': "k", 'ӏ': "l",
@@ -32,10 +32,10 @@ var alike = map[rune]string{
 // pairs are letters of ASCII that are taken for others.
 var pairs = strings.NewReplacer("rn", "m", "vv", "w", "cl", "d", "0", "o", "1", "l", "i", "l", "5", "s", "3", "e")
 
-// skeleton is what a name looks like: names that look alike have the same.
+// skeleton returns what a name looks like: names that look alike have the same.
 func skeleton(name string) string {
 	var out strings.Builder
-	for _, r := range norm.NFKD.String(foldAddress(name)) {
+	for _, r := range norm.NFKD.String(foldLetters(name)) {
 		switch like, known := alike[r]; {
 		case unicode.In(r, unicode.Mn, unicode.Me):
 		case known:
@@ -47,110 +47,174 @@ func skeleton(name string) string {
 	return pairs.Replace(out.String())
 }
 
-// inLetters is a domain with its labels as people see them, whatever they are sent as ("xn--…").
-func inLetters(domain string) string {
-	letters, err := idna.Punycode.ToUnicode(domain)
-	if err != nil {
-		return domain // no letters stand behind it
-	}
-	return letters
-}
-
-// inASCII is a domain as it is sent.
-func inASCII(domain string) string {
-	ascii, err := idna.Punycode.ToASCII(domain)
-	if err != nil {
-		return domain
-	}
-	return ascii
-}
-
-// looks holds new addresses against the verified domains of the organisation.
+// looks holds new addresses against the verified domains of the organisation. What a domain looks
+// like is computed once, however many rows and however many verified domains there are.
 type looks struct {
-	verified []string
-	likes    map[string]string // domain → what lookalike said
-	domains  map[string]string // domain → what is odd about it
+	verified []look
+	alike    map[string][]int // skeleton → the verified domains that have it, by their place
+	keys     map[string]bool  // DomainKey of the verified ones
+	seen     map[string]*look // domain → what is known of it
+
+	skeleton func(string) string // a test counts
 }
 
-func newLooks(verified []string) *looks {
-	return &looks{verified: verified, likes: map[string]string{}, domains: map[string]string{}}
+// look is what a domain looks like.
+type look struct {
+	domain, key string
+	letters     []rune // of the key, as people see it
+	skeleton    string
+	odd, like   *string // what odd and like said, nil before they were asked
 }
 
-// like is lookalike for many rows of few domains.
-func (l *looks) like(domain string) string {
-	other, known := l.likes[domain]
-	if !known {
-		other = lookalike(domain, l.verified)
-		l.likes[domain] = other
+// VerifiedDomains are the organisation's domains that are verified, and what is easily taken for
+// one of them.
+type VerifiedDomains struct {
+	verified map[string]bool
+	looks    *looks
+}
+
+// NewVerifiedDomains returns the verified ones of the organisation's domains.
+func NewVerifiedDomains(claims []DomainClaim) *VerifiedDomains {
+	d := &VerifiedDomains{verified: map[string]bool{}}
+	var names []string
+	for _, c := range claims {
+		if c.Verified {
+			d.verified[DomainKey(c.Name)] = true
+			names = append(names, c.Name)
+		}
 	}
-	return other
+	d.looks = newLooks(names)
+	return d
 }
 
-// odd is oddAddress for many rows of few domains.
+// Verified reports whether the domain, folded, is a verified one.
+func (d *VerifiedDomains) Verified(domain string) bool { return d.verified[domain] }
+
+// Like returns the verified domain that the one given is easily taken for, "" when there is none.
+func (d *VerifiedDomains) Like(domain string) string { return d.looks.like(domain) }
+
+// Odd returns what is odd about an address, "" when nothing is.
+func (d *VerifiedDomains) Odd(address string) string { return d.looks.odd(address) }
+
+func newLooks(verified []string) *looks { return newLooksBy(skeleton, verified) }
+
+func newLooksBy(draw func(string) string, verified []string) *looks {
+	l := &looks{alike: map[string][]int{}, keys: map[string]bool{}, seen: map[string]*look{}, skeleton: draw}
+	for i, domain := range verified {
+		known := l.look(domain)
+		l.verified = append(l.verified, *known)
+		l.keys[known.key] = true
+		l.alike[known.skeleton] = append(l.alike[known.skeleton], i)
+	}
+	return l
+}
+
+// look returns what the domain looks like.
+func (l *looks) look(domain string) *look {
+	known := l.seen[domain]
+	if known == nil {
+		key := DomainKey(domain)
+		letters := inLetters(key)
+		known = &look{domain: domain, key: key, letters: []rune(letters), skeleton: l.skeleton(letters)}
+		l.seen[domain] = known
+	}
+	return known
+}
+
+// like returns the verified domain that the one given is easily taken for, "" when there is none or
+// it is one of them itself.
+func (l *looks) like(domain string) string {
+	known := l.look(domain)
+	if known.like == nil {
+		known.like = new(l.easilyTakenFor(known))
+	}
+	return *known.like
+}
+
+func (l *looks) easilyTakenFor(name *look) string {
+	if l.keys[name.key] {
+		return ""
+	}
+	first := len(l.verified)
+	if same := l.alike[name.skeleton]; len(same) > 0 {
+		first = same[0]
+	}
+	if near := slices.IndexFunc(l.verified[:first], name.near); near >= 0 {
+		first = near
+	}
+	if first == len(l.verified) {
+		return ""
+	}
+	return l.verified[first].domain
+}
+
+// odd returns what is odd about an address, "" when nothing is.
 func (l *looks) odd(address string) string {
-	local, domain, _ := lastCut(address, "@")
+	local, domain, _ := cutAtSign(address)
 	if what := oddWord(local); what != "" {
 		return what
 	}
-	what, known := l.domains[domain]
-	if !known {
-		what = oddDomain(domain, l.verified)
-		l.domains[domain] = what
+	known := l.look(domain)
+	if known.odd == nil {
+		known.odd = new(l.oddDomain(known))
 	}
-	return what
+	return *known.odd
 }
 
-// lookalike gives the domain among the given ones that the name is easily taken for, "" when there is none or it is one
-// of them itself.
-func lookalike(domain string, ours []string) string {
-	name := inLetters(foldAddress(domain))
-	looks := skeleton(name)
-	for _, our := range ours {
-		if known := inLetters(our); known == name {
-			return ""
+func (l *looks) oddDomain(d *look) string {
+	for label := range strings.SplitSeq(inLetters(strings.ToLower(d.domain)), ".") {
+		if what := oddWord(label); what != "" {
+			return what + " in the domain " + DisplayDomain(d.domain)
 		}
 	}
-	for _, our := range ours {
-		if known := inLetters(our); skeleton(known) == looks || near(name, known) {
-			return our
+	for _, i := range l.alike[d.skeleton] {
+		if other := l.verified[i]; other.key != d.key {
+			return fmt.Sprintf("the domain %s looks like %s", DisplayDomain(d.domain), DisplayDomain(other.domain))
 		}
 	}
 	return ""
 }
 
-// near says whether two domains differ by one slip of the hand in more than a short name.
-func near(a, b string) bool {
+// near reports whether two domains differ by one slip of the hand, and the other one is no short name.
+func (d *look) near(other look) bool {
 	const shortest = 8
-	return len(b) >= shortest && editDistance(a, b) == 1
+	return len(other.domain) >= shortest && oneSlip(d.letters, other.letters)
 }
 
-// spelled is a domain for a sentence: as it is seen, and as it is sent where that differs.
-func spelled(domain string) string {
+// oneSlip reports whether the texts differ by one letter more, less or other, or by two neighbours
+// that changed places.
+func oneSlip(a, b []rune) bool {
+	if len(a)-len(b) > 1 || len(b)-len(a) > 1 {
+		return false
+	}
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	switch {
+	case len(a) == 2 && len(b) == 2:
+		return a[0] == b[1] && a[1] == b[0]
+	default:
+		return max(len(a), len(b)) == 1
+	}
+}
+
+// DisplayDomain returns a domain as people read it, followed by its ASCII form in brackets where
+// the two differ.
+func DisplayDomain(domain string) string {
 	letters, ascii := inLetters(domain), inASCII(domain)
 	if letters == ascii {
 		return domain
 	}
-	return fmt.Sprintf("%s (%s)", Visible(letters), ascii)
+	return fmt.Sprintf("%s (%s)", EscapeInvisible(letters), ascii)
 }
 
-// oddAddress says in a few words what makes an address look like another one, "" when nothing does: letters of several
-// alphabets in one word, letters of another alphabet that all look like ours, or a domain that looks like another of ours.
-func oddAddress(address string, verified []string) string { return newLooks(verified).odd(address) }
-
-func oddDomain(domain string, verified []string) string {
-	for label := range strings.SplitSeq(inLetters(foldAddress(domain)), ".") {
-		if what := oddWord(label); what != "" {
-			return what + " in the domain " + spelled(domain)
-		}
-	}
-	others := slices.DeleteFunc(slices.Clone(verified), func(d string) bool { return SameAddress(d, domain) })
-	for _, other := range others {
-		if skeleton(inLetters(other)) == skeleton(inLetters(domain)) {
-			return fmt.Sprintf("the domain %s looks like %s", spelled(domain), spelled(other))
-		}
-	}
-	return ""
-}
+// OddAddress returns in a few words what makes an address look like another one, "" when nothing
+// does: letters of several alphabets in one word, letters of another alphabet that all look like
+// ours, or a domain that looks like another of ours.
+func OddAddress(address string, verified []string) string { return newLooks(verified).odd(address) }
 
 // oddWord looks at one word of an address.
 func oddWord(word string) string {
@@ -193,7 +257,7 @@ func oddWord(word string) string {
 		return fmt.Sprintf("%s letters that look like Latin ones (%s)", order[0], codePoints(scripts[order[0]]))
 	}
 	if wide := norm.NFKC.String(word); wide != norm.NFC.String(word) {
-		return "letters of another shape for " + Visible(wide)
+		return "letters of another shape for " + EscapeInvisible(wide)
 	}
 	return ""
 }
@@ -229,7 +293,8 @@ var frequentScripts = []string{
 	latin, "Cyrillic", "Greek", "Armenian", "Arabic", "Hebrew", "Han", "Hiragana", "Katakana", "Hangul",
 }
 
-// oneWriting says whether the scripts are used together in one language: Japanese, Korean, Chinese.
+// oneWriting reports whether the scripts are used together in one language: Japanese, Korean,
+// Chinese.
 func oneWriting(scripts []string) bool {
 	return !slices.ContainsFunc(scripts, func(s string) bool {
 		return !slices.Contains([]string{latin, "Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"}, s)

@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// words are those of the list as it lies in the tree.
+// words returns those of the list as it lies in the tree.
 func words(t *testing.T) []string {
 	t.Helper()
 	raw, err := os.ReadFile("seal.txt")
@@ -24,7 +24,8 @@ func words(t *testing.T) []string {
 	return strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n")
 }
 
-// sealOf is written again from docs/digest.md: the first 15 hex digits as one number, six digits of it to the base 1,024.
+// sealOf is Seal, written again from docs/digest.md: the first 15 hex digits as one number, six
+// digits of it to the base 1,024.
 func sealOf(t *testing.T, digest string) string {
 	t.Helper()
 	list := words(t)
@@ -73,7 +74,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// The list never changes: two people who compare may run different versions, and old cards are read years later.
+// The list never changes: two people who compare may run different versions, and old cards are read
+// years later.
 func TestSealWordsStay(t *testing.T) {
 	raw, err := os.ReadFile("seal.txt")
 	if err != nil {
@@ -114,8 +116,8 @@ func TestSealWordsAreApart(t *testing.T) {
 	}
 }
 
-// sound is roughly what is left of a word on a bad line: its consonants, those that are taken for each other as one, and
-// the number of its syllables.
+// sound is roughly what is left of a word on a bad line: its consonants, those that are taken for
+// each other as one, and the number of its syllables.
 func sound(word string) string {
 	vowels := regexp.MustCompile(`[aeiouy]+`)
 	s := word
@@ -154,7 +156,8 @@ func sound(word string) string {
 	return fmt.Sprintf("%s%d", out.String(), len(vowels.FindAllString(strings.TrimSuffix(word, "e"), -1)))
 }
 
-// letters is how many letters have to be put in, taken out or exchanged to make one word of the other.
+// letters returns how many letters have to be put in, taken out or exchanged to make one word of
+// the other.
 func letters(a, b string) int {
 	before := make([]int, len(b)+1)
 	for i := range before {

@@ -7,13 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// marksInARow is how many combining marks one letter may carry: real writing needs fewer, and more of them climb over the
-// lines above.
+// marksInARow is how many combining marks one letter may carry: real writing needs fewer, and more
+// of them climb over the lines above.
 const marksInARow = 4
 
-// Visible is text from people as it may be shown: what cannot be seen, what turns the order of reading about and what
-// climbs over other lines is spelled out, as [U+202E]. Line breaks stay.
-func Visible(s string) string {
+// EscapeInvisible returns text from people as it may be shown: what cannot be seen, what turns the
+// order of reading about and what climbs over other lines is spelled out, as [U+202E]. Line breaks
+// stay.
+func EscapeInvisible(s string) string {
 	if plainASCII(s) {
 		return s
 	}
@@ -51,8 +52,9 @@ func plainASCII(s string) bool {
 	return true
 }
 
-// hidden says whether a character shows nothing by itself or changes how others are shown: controls, format characters
-// with those that reverse the direction, and letters that are drawn as nothing.
+// hidden reports whether a character shows nothing by itself or changes how others are shown:
+// controls, format characters with those that reverse the direction, and letters that are drawn as
+// nothing.
 func hidden(r rune) bool {
 	switch {
 	case r == '\n', r == '\r', r == '\t':
@@ -64,8 +66,15 @@ func hidden(r rune) bool {
 	return r == 0x2800 // a pattern of Braille without a dot
 }
 
-// joins says whether a character that shows nothing does its proper work between two others: the joiners of Arabic,
-// Persian and the scripts of India, and those within emoji.
+// Invisible reports whether a letter shows nothing and is no control letter: marks of the encoding
+// and of the direction of writing, joiners, fillers.
+func Invisible(r rune) bool {
+	return r >= 0x7F && (r == 0x2800 || unicode.In(r, unicode.Cf, unicode.Variation_Selector,
+		unicode.Other_Default_Ignorable_Code_Point))
+}
+
+// joins reports whether a character that shows nothing does its proper work between two others: the
+// joiners of Arabic, Persian and the scripts of India, and those within emoji.
 func joins(before, r, next rune) bool {
 	const nonJoiner, joiner, emojiStyle = '\u200c', '\u200d', '\ufe0f'
 	switch r {
@@ -88,8 +97,8 @@ func emoji(r rune) bool {
 	return unicode.Is(unicode.So, r) || r == '\ufe0f' || r >= 0x1f3fb && r <= 0x1f3ff // the tones of skin
 }
 
-// cutAt cuts a text after so many characters, visibly.
-func cutAt(s string, most int) string {
+// CutAt cuts a text after so many characters, visibly.
+func CutAt(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

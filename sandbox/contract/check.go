@@ -8,15 +8,16 @@ import (
 	"strings"
 )
 
-// undocumented are answers that any call may get though few list them: the media type is checked before the call is
-// looked at, and limits and outages are the gateway's.
+// undocumented are answers that any call may get though few list them: the media type is checked
+// before the call is looked at, and limits and outages are the gateway's.
 var undocumented = []int{
 	http.StatusUnsupportedMediaType, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 	http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 }
 
-// Check compares one exchange with the documents and returns what does not fit, or nothing. sent is the request's body,
-// which is not read from the request. A status of 0 means that there was no answer; then only the request is checked.
+// Check compares one exchange with the documents and returns what does not fit, or nothing. sent is
+// the request's body, which is not read from the request. A status of 0 means that there was no
+// answer; then only the request is checked.
 func (s *Spec) Check(r *http.Request, sent []byte, status int, header http.Header, body []byte) []string {
 	call := r.Method + " " + r.URL.EscapedPath()
 	found, values, known := s.find(r.Method, r.URL.EscapedPath())
@@ -27,7 +28,7 @@ func (s *Spec) Check(r *http.Request, sent []byte, status int, header http.Heade
 	if found.deprecated {
 		c.report("call", "is deprecated")
 	}
-	c.checkParameters(found, values, r)
+	c.checkParameters(found, values, r, s.scheme)
 	c.checkRequest(found, r.Header, sent)
 	if status != 0 {
 		c.checkAnswer(found, status, header, body)
@@ -43,7 +44,8 @@ func (s *Spec) CheckRequest(r *http.Request, sent []byte) []string {
 	return s.Check(r, sent, 0, nil, nil)
 }
 
-// CheckAnswer is Check for the answer alone, for answers to requests that break the rules on purpose.
+// CheckAnswer is Check for the answer alone, for answers to requests that break the rules on
+// purpose.
 func (s *Spec) CheckAnswer(r *http.Request, status int, header http.Header, body []byte) []string {
 	found, _, known := s.find(r.Method, r.URL.EscapedPath())
 	if !known {
@@ -57,9 +59,9 @@ func (s *Spec) CheckAnswer(r *http.Request, status int, header http.Header, body
 	return c.problems
 }
 
-func (c *checker) checkParameters(found operation, values map[string]string, r *http.Request) {
-	if scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " "); scheme != "Bearer" || key == "" {
-		c.report("header Authorization", "is no Bearer key")
+func (c *checker) checkParameters(found operation, values map[string]string, r *http.Request, wanted string) {
+	if scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " "); scheme != wanted || key == "" {
+		c.report("header Authorization", "is no %s key", wanted)
 	}
 	query := r.URL.Query()
 	for _, each := range found.parameters {
@@ -79,7 +81,8 @@ func (c *checker) checkParameters(found operation, values map[string]string, r *
 	}
 }
 
-// checkQuery compares the values of one parameter with its schema; lists repeat the parameter (style form, explode).
+// checkQuery compares the values of one parameter with its schema; lists repeat the parameter
+// (style form, explode).
 func (c *checker) checkQuery(declared parameter, given []string, at string) {
 	schema, err := c.resolve(declared.schema)
 	if err != nil {
@@ -156,5 +159,5 @@ func (c *checker) checkAnswer(found operation, status int, header http.Header, b
 
 func isJSON(header http.Header) bool {
 	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-	return strings.TrimSpace(kind) == "application/json"
+	return slices.Contains([]string{"application/json", "application/scim+json"}, strings.TrimSpace(kind))
 }

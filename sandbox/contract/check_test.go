@@ -23,7 +23,7 @@ func load(t *testing.T) *contract.Spec {
 	return spec
 }
 
-// ask is a well-formed request.
+// ask returns a well-formed request.
 func ask(t *testing.T, method, path, body string) *http.Request {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, "http://x.example"+path, strings.NewReader(body))

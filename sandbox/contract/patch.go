@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -43,6 +44,19 @@ func mendOrganization(d *document) error {
 		delete(paths, wrong)
 		paths[right] = user
 	}
+	// The bounds of an invitation's addresses stand at a list as those of a number.
+	components, _ := d.root["components"].(object)
+	named, _ := components["schemas"].(object)
+	if invite, there := named["MultidirectoryInviteApiRequest"].(object); there {
+		properties, _ := invite["properties"].(object)
+		emails, _ := properties["emails"].(object)
+		if emails["maximum"] == nil {
+			return errors.New("the addresses of an invitation have no maximum")
+		}
+		emails["maxItems"] = emails["maximum"]
+		delete(emails, "maximum")
+		delete(emails, "minimum")
+	}
 	// The gateway in front of v2 answers 401, 403 and 429 in its own forms, which v1 documents.
 	for path, methods := range paths {
 		if !strings.HasPrefix(path, "/v2/") {
@@ -74,7 +88,8 @@ func mendUserManagement(d *document) error {
 		}
 		return declared, responses, nil
 	}
-	// What a PUT of a taken address answers is documented nowhere; 409 is one of the two candidates.
+	// What a PUT of a taken address answers is documented nowhere; 409 is one of the two
+	// candidates.
 	_, responses, err := operation("put", "/users/{account_id}/manage/email")
 	if err != nil {
 		return err
@@ -82,7 +97,8 @@ func mendUserManagement(d *document) error {
 	responses["409"] = answered(object{
 		"type": "object", "required": []any{"key"}, "properties": object{"key": object{"type": "string"}},
 	})
-	// A body that cannot be read is not listed for the lifecycle calls, though disable requires one.
+	// A body that cannot be read is not listed for the lifecycle calls, though disable requires
+	// one.
 	for _, call := range []string{"disable", "enable"} {
 		_, responses, err := operation("post", "/users/{account_id}/manage/lifecycle/"+call)
 		if err != nil {
@@ -90,7 +106,8 @@ func mendUserManagement(d *document) error {
 		}
 		responses["400"] = object{"$ref": "#/components/responses/BadRequest.Body"}
 	}
-	// The request of PATCH is described by the whole profile; the text says that any subset will do.
+	// The request of PATCH is described by the whole profile; the text says that any subset will
+	// do.
 	declared, _, err := operation("patch", "/users/{account_id}/manage/profile")
 	if err != nil {
 		return err
@@ -126,13 +143,39 @@ func mendUserManagement(d *document) error {
 	return nil
 }
 
+// mendProvisioning removes the faults of the user-provisioning file, which is the oldest.
+func mendProvisioning(d *document) error {
+	components, _ := d.root["components"].(object)
+	named, _ := components["schemas"].(object)
+	// The schema says operations; the prose, the example and every client say Operations.
+	payload, _ := named["RequestPayloadToPatch"].(object)
+	fields, _ := payload["properties"].(object)
+	if operations, there := fields["operations"]; there {
+		delete(fields, "operations")
+		fields["Operations"] = operations
+	}
+	// A value of an operation is any JSON value; the schema describes the class that reads it.
+	if operation, there := named["OperationForAScimPatch"].(object); there {
+		fields, _ := operation["properties"].(object)
+		fields["value"] = object{}
+	}
+	// The bodies are declared read-only as a whole, extensions included; the current version of the
+	// external one is 1.1.
+	if user, there := named["ScimUser"].(object); there {
+		fields, _ := user["properties"].(object)
+		const extension = "urn:scim:schemas:extension:atlassian-external:"
+		fields[extension+"1.1"] = fields[extension+"1.0"]
+	}
+	return nil
+}
+
 func reference(name string) object { return object{"$ref": "#/components/schemas/" + name} }
 
 func answered(schema object) object {
 	return object{"content": object{"application/json": object{"schema": schema}}}
 }
 
-// entries are the values of an object that are objects themselves.
+// entries returns the values of an object that are objects themselves.
 func entries(value any) map[string]object {
 	all := make(map[string]object)
 	fields, _ := value.(object)

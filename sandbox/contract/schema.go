@@ -46,8 +46,8 @@ func (c *checker) report(at, format string, arguments ...any) {
 	c.problems = append(c.problems, at+": "+fmt.Sprintf(format, arguments...))
 }
 
-// check compares a decoded value with a schema. closed says that names which the schema does not declare are problems;
-// the parts of an allOf are not closed, as each knows only its own names.
+// check compares a decoded value with a schema. closed says that names which the schema does not
+// declare are problems; the parts of an allOf are not closed, as each knows only its own names.
 func (c *checker) check(declared any, value any, at string, closed bool) {
 	schema, err := c.resolve(declared)
 	if err != nil {
@@ -114,7 +114,8 @@ func (c *checker) kind(schema object, value any, at string) bool {
 	return true
 }
 
-// branch finds the branch of a oneOf or anyOf that fits: the one that the discriminator names, or any.
+// branch finds the branch of a oneOf or anyOf that fits: the one that the discriminator names, or
+// any.
 func (c *checker) branch(schema object, branches []any, value any, at string, closed bool) {
 	if discriminator, given := schema["discriminator"].(object); given {
 		fields, _ := value.(object)
@@ -169,8 +170,8 @@ func (c *checker) object(schema, value object, at string, closed bool) {
 	}
 }
 
-// names are all property names that a schema and its parts declare. open: any others are welcome, which is so where none
-// are declared at all.
+// names returns all property names that a schema and its parts declare. open: any others are
+// welcome, which is so where none are declared at all.
 func (c *checker) names(declared any) (names []string, open bool) {
 	schema, err := c.resolve(declared)
 	if err != nil {
@@ -243,7 +244,8 @@ func (c *checker) number(schema object, value json.Number, at string) {
 	}
 }
 
-// bound compares a size with minItems and maxItems, minLength and maxLength, minProperties and maxProperties.
+// bound compares a size with minItems and maxItems, minLength and maxLength, minProperties and
+// maxProperties.
 func (c *checker) bound(schema object, what string, size int, at string) {
 	for _, side := range []string{"min", "max"} {
 		number, limited := schema[side+what].(json.Number)

@@ -15,16 +15,26 @@ import (
 // object is a decoded JSON object.
 type object = map[string]any
 
-// The files that Load reads, each in its newest dated version.
+// The files that are read, each in its newest dated version.
 const (
 	organizationFiles   = "admin-organization_*.json"
 	userManagementFiles = "admin-user-management_*.json"
+	provisioningFiles   = "admin-user-provisioning_*.json"
+	jiraFiles           = "jira-platform-v3_*.json"
 )
 
-// Spec is the two documents, mended. It is not changed after Load and may be used by many at once.
+// Spec is one or more documents, mended. It is not changed after Load and may be used by many at
+// once.
 type Spec struct {
 	operations []operation
 	prefix     string
+	scheme     string // of Authorization
+}
+
+// source is a file and what is mended in it.
+type source struct {
+	files string // glob
+	mend  func(*document) error
 }
 
 // operation is one call that a document declares.
@@ -55,17 +65,26 @@ type document struct {
 	name string
 }
 
-// Load reads the organizations and the user-management file from a folder. Where there are several dated versions of one
-// it takes the last.
+// Load reads the organizations and the user-management file from a folder. Where there are several
+// dated versions of one it takes the last.
 func Load(folder string) (*Spec, error) {
-	spec := new(Spec)
-	for _, each := range []struct {
-		files string
-		mend  func(*document) error
-	}{
-		{organizationFiles, mendOrganization},
-		{userManagementFiles, mendUserManagement},
-	} {
+	return load(folder, "Bearer", source{organizationFiles, mendOrganization},
+		source{userManagementFiles, mendUserManagement})
+}
+
+// LoadProvisioning reads the file of the SCIM directories likewise.
+func LoadProvisioning(folder string) (*Spec, error) {
+	return load(folder, "Bearer", source{provisioningFiles, mendProvisioning})
+}
+
+// LoadJira reads the file of the Jira platform likewise; calls come with Basic credentials.
+func LoadJira(folder string) (*Spec, error) {
+	return load(folder, "Basic", source{jiraFiles, func(*document) error { return nil }})
+}
+
+func load(folder, scheme string, sources ...source) (*Spec, error) {
+	spec := &Spec{scheme: scheme}
+	for _, each := range sources {
 		found, err := filepath.Glob(filepath.Join(folder, each.files))
 		if err != nil {
 			return nil, fmt.Errorf("load contract: %w", err)
@@ -90,7 +109,7 @@ func Load(folder string) (*Spec, error) {
 
 // Under returns the same contract for a server that answers below a path, such as /atlassian.
 func (s *Spec) Under(prefix string) *Spec {
-	return &Spec{operations: s.operations, prefix: strings.TrimRight(prefix, "/")}
+	return &Spec{operations: s.operations, prefix: strings.TrimRight(prefix, "/"), scheme: s.scheme}
 }
 
 func read(file string) (*document, error) {
@@ -196,7 +215,7 @@ func (d *document) operation(declared object) (operation, error) {
 	return read, nil
 }
 
-// content is the schema of the JSON content of a body or a response, or nil.
+// content returns the schema of the JSON content of a body or a response, or nil.
 func content(body object) object {
 	kinds, _ := body["content"].(object)
 	kind, _ := kinds["application/json"].(object)
@@ -204,14 +223,14 @@ func content(body object) object {
 	return schema
 }
 
-// text is a value that ought to be a string, else "".
+// text returns a value that ought to be a string, else "".
 func text(value any) string {
 	s, _ := value.(string)
 	return s
 }
 
-// find returns the operation for a call, and its path parameters by name, unescaped. More literal segments win:
-// users/search over users/{userId}.
+// find returns the operation for a call, and its path parameters by name, unescaped. More literal
+// segments win: users/search over users/{userId}.
 func (s *Spec) find(method, path string) (operation, map[string]string, bool) {
 	below, under := strings.CutPrefix(path, s.prefix)
 	if !under {

@@ -6,10 +6,12 @@ import (
 	"net/http"
 )
 
-// Transport checks each exchange that passes through it and reports what does not fit. Requests and answers pass
-// unchanged; a call without an answer is checked for its request. report may be called from several goroutines.
+// Transport checks each exchange that passes through it and reports what does not fit. Requests and
+// answers pass unchanged; a call without an answer is checked for its request. report may be called
+// from several goroutines.
 //
-// A body that can be sent again stays so, and one that cannot does not become so: GetBody is left alone.
+// A body that can be sent again stays so, and one that cannot does not become so: GetBody is left
+// alone.
 func Transport(base http.RoundTripper, spec *Spec, report func(string)) http.RoundTripper {
 	return &transport{base: base, spec: spec, report: report}
 }
@@ -51,8 +53,8 @@ func (t *transport) tell(problems []string) {
 	}
 }
 
-// Wrap checks each exchange of a handler and reports what does not fit. A handler that aborts is checked for its
-// request.
+// Wrap checks each exchange of a handler and reports what does not fit. A handler that aborts is
+// checked for its request.
 func (s *Spec) Wrap(handler http.Handler, report func(string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent, err := drain(r.Body)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Account is one Atlassian account, as a test or the demo sets it up. The zero values are healthy: type atlassian,
-// status active, unmanaged, visible, no locks.
+// Account is one Atlassian account, as a test or the demo sets it up. The zero values are healthy:
+// type atlassian, status active, unmanaged, visible, no locks.
 type Account struct {
 	ID       string // [a-zA-Z0-9_|:-]{1,128}; real ones look like 712020:…, not like a UUID
 	Name     string
@@ -21,13 +21,23 @@ type Account struct {
 	Type     string // atlassian (default), app or customer; the v2 directory shows only the first
 	Status   string // active (default), inactive or closed
 
-	Managed    bool // claimed by the organisation; user management answers 404 for the others
+	Managed bool // claimed by the organisation; user management answers 404 for the others
+	// DeleteOn is when the account is closed for good; until then it looks deactivated, holds its
+	// address, and the deletion can be cancelled. Zero: no deletion is scheduled.
+	DeleteOn time.Time
+
 	Hidden     bool // holds its address, but no list, search or read shows it (an unclaimed or foreign account)
 	Unverified bool // has not verified its address: user management answers 403 forbidden.targetUnverified
 	OrgAdmin   bool // has the platform role atlassian/org-admin
 	Billable   bool
 	Membership string   // active (default), suspended or no_membership; see "status" of v2 users/search
 	Groups     []string // ids of the groups that it is in; they have to be there, see AddGroup
+
+	// Memberships is Membership for single directories, by id; Membership stands for all others.
+	Memberships map[string]string
+	Roles       []Grant    // that it has directly, besides those that its groups give
+	Tokens      []Token    // API tokens of its own
+	SCIM        []SCIMLink // records in SCIM directories; see LinkSCIM
 
 	LastActive string // as v1 users writes it (RFC 3339); empty: never, and the field is absent
 	AddedToOrg string // RFC 3339; empty: absent
@@ -36,13 +46,15 @@ type Account struct {
 	TimeZone   string // zoneinfo, such as Europe/Berlin
 	Locale     string // BCP 47
 
-	// Locks refuses privileges: privilege → reason key, such as "email.set": "externalDirectory.scim". Privileges are
-	// email.set, lifecycle.enablement, lifecycle.delete, apiToken.read, apiToken.delete, profile.read, profile.write for
-	// every field, and "profile.write/name" for one.
+	// Locks refuses privileges: privilege → reason key, such as "email.set":
+	// "externalDirectory.scim". Privileges are email.set, lifecycle.enablement, lifecycle.delete,
+	// apiToken.read, apiToken.delete, profile.read, profile.write for every field, and
+	// "profile.write/name" for one.
 	Locks map[string]string
-	// LifecycleErrors make deactivation answer 409 conflict.lifecycleErrors.
+	// LifecycleErrors make deactivation and deletion answer 409 conflict.lifecycleErrors.
 	LifecycleErrors []LifecycleError
-	// BlockMessage is what the person is shown when deactivated; empty unless the last deactivation gave one.
+	// BlockMessage is what the person is shown when deactivated; empty unless the last deactivation
+	// gave one.
 	BlockMessage string
 }
 
@@ -54,7 +66,8 @@ type Product struct {
 	LastActive string // RFC 3339; empty: absent
 }
 
-// ExtendedProfile is the extended_profile of user management; v2 users/search shows the same values.
+// ExtendedProfile is the extended_profile of user management; v2 users/search shows the same
+// values.
 type ExtendedProfile struct {
 	JobTitle     string
 	Organization string
@@ -62,14 +75,17 @@ type ExtendedProfile struct {
 	Location     string
 }
 
-// LifecycleError is one entry of errorCodes in 409 conflict.lifecycleErrors. Atlassian documents no code values.
+// LifecycleError is one entry of errorCodes in 409 conflict.lifecycleErrors. Atlassian documents no
+// code values.
 type LifecycleError struct {
 	Code    string
-	Message string // empty: absent
-	Link    string // empty: absent
+	Message string   // empty: absent
+	Link    string   // empty: absent
+	Calls   []string // that it stands in the way of: disable, enable, delete; empty: disable and delete
 }
 
-// accountID is the form of account ids in both OpenAPI files (there with a stray line feed, and as prose).
+// accountID is the form of account ids in both OpenAPI files (there with a stray line feed, and as
+// prose).
 var accountID = regexp.MustCompile(`^[a-zA-Z0-9_|:-]{1,128}$`)
 
 // record is an account with what the organisation remembers about it.
@@ -86,16 +102,22 @@ type version struct {
 	account Account
 }
 
-// maxVersions bounds what is remembered for late reads; more changes of one account within a lag are not expected.
+// maxVersions bounds what is remembered for late reads; more changes of one account within a lag
+// are not expected.
 const maxVersions = 16
 
-// Put adds an account, or replaces the one with the same id: what somebody else did in the meantime. An account that
-// cannot exist (bad id, unknown status, an address that another holds) is refused, with an error and a violation, so
-// that a mistake in a test's people is seen even where the error is not looked at.
+// Put adds an account, or replaces the one with the same id: what somebody else did in the
+// meantime. An account that cannot exist (bad id, unknown status, an address that another holds) is
+// refused, with an error and a violation, so that a mistake in a test's people is seen even where
+// the error is not looked at.
 func (o *Organisation) Put(account Account) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.expire()
 	account = account.clone()
+	if !account.DeleteOn.IsZero() {
+		account.Status = "inactive"
+	}
 	account.Type = cmp.Or(account.Type, "atlassian")
 	account.Status = cmp.Or(account.Status, "active")
 	account.Membership = cmp.Or(account.Membership, "active")
@@ -115,6 +137,9 @@ func (o *Organisation) Put(account Account) error {
 	}
 	o.accounts[account.ID] = added
 	o.order = append(o.order, added)
+	if !account.DeleteOn.IsZero() {
+		o.planDeletions()
+	}
 	if account.Email != "" {
 		o.holders[addressKey(account.Email)] = account.ID
 	}
@@ -122,7 +147,7 @@ func (o *Organisation) Put(account Account) error {
 	return nil
 }
 
-// possible says why there can be no such account. The caller holds o.mu.
+// possible returns an error when there can be no such account. The caller holds o.mu.
 func (o *Organisation) possible(account Account) error {
 	if !accountID.MatchString(account.ID) {
 		return fmt.Errorf("id %q is not of the form %s", account.ID, accountID)
@@ -137,6 +162,11 @@ func (o *Organisation) possible(account Account) error {
 	} {
 		if !slices.Contains(field.known, field.value) {
 			return fmt.Errorf("%s %q is none of %s", field.name, field.value, strings.Join(field.known, ", "))
+		}
+	}
+	for id, status := range account.Memberships {
+		if id == "-" || !o.directory(id) || !slices.Contains(membershipStatuses, status) {
+			return fmt.Errorf("membership %q in directory %s cannot be", status, id)
 		}
 	}
 	for _, id := range account.Groups {
@@ -157,6 +187,7 @@ func (o *Organisation) possible(account Account) error {
 func (o *Organisation) Account(id string) (Account, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.expire()
 	found, ok := o.accounts[id]
 	if !ok {
 		return Account{}, false
@@ -168,6 +199,7 @@ func (o *Organisation) Account(id string) (Account, bool) {
 func (o *Organisation) Accounts() []Account {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.expire()
 	all := make([]Account, 0, len(o.order))
 	for _, each := range o.order {
 		all = append(all, each.clone())
@@ -175,7 +207,8 @@ func (o *Organisation) Accounts() []Account {
 	return all
 }
 
-// Remove takes an account away as if it had never been; its address is free. Removing nobody does nothing.
+// Remove takes an account away as if it had never been; its address is free. Removing nobody does
+// nothing.
 func (o *Organisation) Remove(id string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -189,8 +222,8 @@ func (o *Organisation) Remove(id string) {
 	o.pulse()
 }
 
-// change is the only way in which an account that exists changes: the old version is kept for late reads and the holder
-// of the address moves in the same step. The caller holds o.mu.
+// change is the only way in which an account that exists changes: the old version is kept for late
+// reads and the holder of the address moves in the same step. The caller holds o.mu.
 func (o *Organisation) change(which *record, edit func(*Account)) {
 	moment := now()
 	which.earlier = append(which.earlier, version{until: moment, account: which.Account})
@@ -203,14 +236,18 @@ func (o *Organisation) change(which *record, edit func(*Account)) {
 		which.deactivatedOn = moment
 	}
 	delete(o.holders, addressKey(which.Email))
+	rescheduled := !next.DeleteOn.Equal(which.DeleteOn)
 	which.Account = next
+	if rescheduled {
+		o.planDeletions()
+	}
 	if next.Email != "" {
 		o.holders[addressKey(next.Email)] = next.ID
 	}
 	o.pulse()
 }
 
-// seen is the account as a read shows it that lags behind by this much.
+// seen returns the account as a read shows it that lags behind by this much.
 func (r *record) seen(lag time.Duration) Account {
 	if lag > 0 {
 		moment := now().Add(-lag)
@@ -223,18 +260,28 @@ func (r *record) seen(lag time.Duration) Account {
 	return r.Account
 }
 
+// changedWithin reports whether the account has changed that recently.
+func (r *record) changedWithin(duration time.Duration) bool {
+	last := len(r.earlier) - 1
+	return last >= 0 && now().Sub(r.earlier[last].until) < duration
+}
+
 func (a Account) clone() Account {
 	a.Products = slices.Clone(a.Products)
 	a.Groups = slices.Clone(a.Groups)
+	a.Memberships = maps.Clone(a.Memberships)
+	a.Roles = slices.Clone(a.Roles)
+	a.Tokens = slices.Clone(a.Tokens)
+	a.SCIM = slices.Clone(a.SCIM)
 	a.Locks = maps.Clone(a.Locks)
 	a.LifecycleErrors = slices.Clone(a.LifecycleErrors)
 	return a
 }
 
-// addressKey is what two spellings of one address have in common.
+// addressKey returns what two spellings of one address have in common.
 func addressKey(address string) string { return strings.ToLower(address) }
 
-// domainOf is the part behind the last @, in lower case.
+// domainOf returns the part behind the last @, in lower case.
 func domainOf(address string) string {
 	return strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
 }

@@ -56,15 +56,15 @@ func proxyError(status int, message string) answer {
 	return answer{status: status, body: proxyJSON{Code: status, Message: message}}
 }
 
-// adminErrors is an error of the organizations API with one entry. The caller holds o.mu.
+// adminErrors returns an error of the organizations API with one entry. The caller holds o.mu.
 func (o *Organisation) adminErrors(status int, code, title, detail string) answer {
 	return answer{status: status, body: errorsJSON{Errors: []errorJSON{{
 		ID: o.newID(), Code: code, Status: strconv.Itoa(status), Title: title, Detail: detail,
 	}}}}
 }
 
-// throttled is 429. The organizations API documents {code,message} for v1 and allows it for v2; user management
-// documents the status for its tokens alone, and no body.
+// throttled is 429. The organizations API documents {code,message} for v1 and allows it for v2;
+// user management documents the status for its tokens alone, and no body.
 func throttled(path string) answer {
 	if strings.HasPrefix(path, "/admin/") {
 		return proxyError(http.StatusTooManyRequests, "Rate limit exceeded")
@@ -72,8 +72,8 @@ func throttled(path string) answer {
 	return answer{status: http.StatusTooManyRequests}
 }
 
-// insufficientScope is what user management says to a key with scopes (measured by jira.js; the exact context is not
-// published).
+// insufficientScope returns the error of user management for a key with scopes (measured by
+// jira.js; the exact context is not published).
 func insufficientScope() keyError {
 	return keyError{
 		Key:     "forbidden.insufficientScope",
@@ -98,7 +98,8 @@ func encode(w http.ResponseWriter, given answer) []byte {
 
 var errNotObject = errors.New("body is not one JSON object")
 
-// object reads a body that must be one JSON object. Names are compared exactly, unlike encoding/json does with structs.
+// object reads a body that must be one JSON object. Names are compared exactly, unlike
+// encoding/json does with structs.
 func object(body []byte) (map[string]json.RawMessage, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var fields map[string]json.RawMessage

@@ -4,6 +4,7 @@ package organisation_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,8 +15,8 @@ import (
 	"github.com/countersign/countersign/sandbox/organisation"
 )
 
-// TestContract drives every call of the organisation, refusals included, and compares requests and answers with
-// Atlassian's OpenAPI files. COUNTERSIGN_OPENAPI names the folder that holds them.
+// TestContract drives every call of the organisation, refusals included, and compares requests and
+// answers with Atlassian's OpenAPI files. COUNTERSIGN_OPENAPI names the folder that holds them.
 func TestContract(t *testing.T) {
 	folder := os.Getenv("COUNTERSIGN_OPENAPI")
 	if folder == "" {
@@ -34,10 +35,18 @@ func TestContract(t *testing.T) {
 	}
 	full.Profile = organisation.ExtendedProfile{JobTitle: "Lead", Organization: "Talent", Department: "HR", Location: "Bonn"}
 	full.TimeZone, full.Locale = "Europe/Berlin", "en-GB"
+	full.Tokens = []organisation.Token{
+		{
+			ID: "t-1", Label: "laptop", CreatedAt: "2026-01-01T00:00:00Z", LastAccess: "2026-11-01T00:00:00Z",
+			Expiry: "2027-01-01T00:00:00Z",
+		},
+		{ID: "t-2", Label: "ci", CreatedAt: "2026-02-01T00:00:00Z"},
+	}
 	locked := person(2)
 	locked.Locks = map[string]string{
 		"email.set": "externalDirectory.scim", "lifecycle.enablement": "externalDirectory.google",
 		"profile.write/name": "authPolicy.saml", "profile.read": "managedAccount",
+		"apiToken.read": "managedAccount", "apiToken.delete": "managedAccount",
 	}
 	billing := person(3)
 	billing.LifecycleErrors = []organisation.LifecycleError{
@@ -52,10 +61,16 @@ func TestContract(t *testing.T) {
 	w := start(t, func(c *organisation.Config) { c.PageSize = 3 }, full, locked, billing, unverified, gone, outside,
 		person(6), person(7))
 	w.AddDirectory(organisation.Directory{ID: "dir-2", Name: "Second"})
+	if err := w.AddWorkspace(organisation.Workspace{
+		ID: jira, Name: "Jira", Type: "Jira", TypeKey: "jira-software", URL: "https://one.example", Seats: 5,
+	}); err != nil {
+		t.Fatal(err)
+	}
 	finance := w.group(organisation.Group{Name: "finance", Description: "Money"}, full.ID, locked.ID)
-	w.group(organisation.Group{Name: "sales", Synced: true, DirectoryID: "dir-2"}, full.ID)
+	sales := w.group(organisation.Group{Name: "sales", Synced: true, DirectoryID: "dir-2"}, full.ID)
 
-	// good checks the whole exchange, bad the answer alone: its request breaks the rules on purpose.
+	// good checks the whole exchange, bad the answer alone: its request breaks the rules on
+	// purpose.
 	problems := func(bad bool) http.RoundTripper {
 		if !bad {
 			return contract.Transport(http.DefaultTransport, spec, func(problem string) { w.t.Error(problem) })
@@ -113,6 +128,18 @@ func TestContract(t *testing.T) {
 		good(http.StatusForbidden, "POST", manage(locked, "/lifecycle/disable"), `{}`)
 		good(http.StatusForbidden, "POST", manage(gone, "/lifecycle/enable"), nil)
 		good(http.StatusNotFound, "POST", manage(outside, "/lifecycle/disable"), `{}`)
+		good(http.StatusOK, "POST", manage(full, "/lifecycle/delete"), nil)
+		good(http.StatusForbidden, "POST", manage(full, "/lifecycle/enable"), nil)
+		good(http.StatusForbidden, "POST", manage(full, "/lifecycle/delete"), `{}`)
+		good(http.StatusOK, "POST", manage(full, "/lifecycle/cancel-delete"), nil)
+		good(http.StatusNotFound, "POST", manage(full, "/lifecycle/cancel-delete"), `{}`)
+		good(http.StatusConflict, "POST", manage(billing, "/lifecycle/delete"), nil)
+		good(http.StatusOK, "GET", manage(full, "/api-tokens"), nil)
+		good(http.StatusForbidden, "GET", manage(locked, "/api-tokens"), nil)
+		good(http.StatusNotFound, "GET", manage(outside, "/api-tokens"), nil)
+		good(http.StatusNoContent, "DELETE", manage(full, "/api-tokens/t-1"), nil)
+		good(http.StatusNotFound, "DELETE", manage(full, "/api-tokens/t-1"), nil)
+		good(http.StatusForbidden, "DELETE", manage(locked, "/api-tokens/t-1"), nil)
 		bad(http.StatusBadRequest, "POST", manage(full, "/lifecycle/disable"), `"no"`)
 		bad(http.StatusUnsupportedMediaType, "POST", manage(full, "/lifecycle/disable"), nil)
 	})
@@ -129,6 +156,20 @@ func TestContract(t *testing.T) {
 			good(http.StatusBadRequest, "GET", admin("v1", list+"?cursor=x"), nil)
 		}
 		good(http.StatusNotFound, "GET", "/admin/v1/orgs/other/users", nil)
+		listed := good(http.StatusOK, "GET", admin("v1", "/domains"), nil)
+		good(http.StatusOK, "GET", get(t, listed.body, "data", 0, "links", "self").(string), nil)
+		good(http.StatusNotFound, "GET", admin("v1", "/domains/none"), nil)
+		for i, who := range []organisation.Actor{{ID: "712020:boss", Name: "Boss"}, organisation.Provider("Okta"), {ID: "712020:key", TokenID: "t-9", TokenLabel: "bot"}} {
+			if err := w.EditBy(who, full.ID, func(a *organisation.Account) { a.Name = fmt.Sprint("Name ", i) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		good(http.StatusOK, "GET", admin("v1", "/events-stream?sortOrder=desc"), nil)
+		stream := good(http.StatusOK, "GET", admin("v1", "/events-stream?limit=1&sortOrder=asc"), nil)
+		good(http.StatusOK, "GET", admin("v1", "/events-stream?cursor="+get(t, stream.body, "meta", "next").(string)), nil)
+		good(http.StatusBadRequest, "GET", admin("v1", "/events-stream?from=x"), nil)
+		good(http.StatusOK, "GET", admin("v1", "/event-actions"), nil)
+		good(http.StatusNotFound, "GET", "/admin/v1/orgs/other/event-actions", nil)
 		good(http.StatusForbidden, "GET", "/admin/v1/orgs/other/domains", nil)
 	})
 
@@ -171,6 +212,56 @@ func TestContract(t *testing.T) {
 		good(http.StatusBadRequest, "POST", groups, map[string]any{"groupNames": []string{"a"}, "searchTerm": "a"})
 		good(http.StatusBadRequest, "POST", groups, map[string]any{"cursor": "x"})
 		good(http.StatusNotFound, "POST", admin("v2", "/directories/nowhere/groups/search"), `{}`)
+
+		members := admin("v2", "/directories/"+finance.DirectoryID+"/groups/"+finance.ID+"/memberships")
+		account := func(a organisation.Account) map[string]any { return map[string]any{"accountId": a.ID} }
+		good(http.StatusNoContent, "POST", members, account(billing))
+		good(http.StatusConflict, "POST", members, account(billing))
+		good(http.StatusNoContent, "DELETE", members+"/"+billing.ID, nil)
+		good(http.StatusNotFound, "DELETE", members+"/"+billing.ID, nil)
+		good(http.StatusNotFound, "POST", members, map[string]any{"accountId": "nobody"})
+		good(http.StatusForbidden, "POST", admin("v2", "/directories/dir-2/groups/"+sales.ID+"/memberships"), account(billing))
+		bad(http.StatusBadRequest, "POST", members, `{}`)
+		inDir := admin("v2", "/directories/"+finance.DirectoryID)
+		role := map[string]any{"resourceId": jira, "roleId": "atlassian/user"}
+		good(http.StatusOK, "GET", inDir+"/groups/"+finance.ID, nil)
+		good(http.StatusNotFound, "GET", inDir+"/groups/none", nil)
+		good(http.StatusOK, "POST", inDir+"/groups/"+finance.ID+"/role-assignments/assign", role)
+		good(http.StatusOK, "GET", inDir+"/groups/"+finance.ID+"/role-assignments?limit=1&roleIds=atlassian/user", nil)
+		good(http.StatusOK, "GET", inDir+"/users/"+full.ID+"/role-assignments?limit=1", nil)
+		good(http.StatusNotFound, "GET", inDir+"/users/nobody/role-assignments", nil)
+		good(http.StatusNoContent, "POST", inDir+"/groups/"+finance.ID+"/role-assignments/revoke", role)
+		good(http.StatusOK, "POST", admin("v2", "/workspaces"), map[string]any{"limit": 1})
+		bad(http.StatusBadRequest, "POST", admin("v2", "/workspaces"), map[string]any{"limit": 0})
+		invited := func(address string) map[string]any {
+			return map[string]any{
+				"emails": []string{address}, "additionalGroups": []string{finance.ID}, "sendNotification": true,
+				"permissionRules": []map[string]string{{"resource": jira, "role": "atlassian/user"}}, "notificationText": "Hi",
+			}
+		}
+		good(http.StatusOK, "POST", admin("v2", "/users/invite"), invited("invited@example.com"))
+		good(http.StatusPartialContent, "POST", admin("v2", "/users/invite"), invited("no address"))
+		good(http.StatusBadRequest, "POST", admin("v2", "/users/invite"), map[string]any{"emails": []string{}})
+		w.SetFree(true)
+		good(http.StatusPaymentRequired, "POST", admin("v2", "/users/invite"), invited("new3@example.com"))
+		w.SetFree(false)
+		for _, call := range []string{"assign", "revoke"} {
+			roles := admin("v1", "/users/"+full.ID+"/roles/"+call)
+			good(http.StatusNoContent, "POST", roles, map[string]any{"role": "atlassian/user", "resource": jira})
+			good(http.StatusNotFound, "POST", roles, map[string]any{"role": "atlassian/user", "resource": "ari:none"})
+			bad(http.StatusBadRequest, "POST", roles, `{}`)
+			platform := admin("v1", "/users/"+billing.ID+"/role-assignments/"+call)
+			good(http.StatusNoContent, "POST", platform, map[string]any{"role": "atlassian/org-admin"})
+		}
+		one := admin("v2", "/directories/dir-2/users/"+billing.ID)
+		good(http.StatusNoContent, "POST", one+"/suspend", `{}`)
+		good(http.StatusNoContent, "POST", one+"/restore", `{}`)
+		good(http.StatusForbidden, "POST", admin("v2", "/directories/dir-2/users/"+full.ID+"/suspend"), `{}`)
+		bad(http.StatusUnsupportedMediaType, "POST", one+"/suspend", nil)
+		good(http.StatusNoContent, "DELETE", one, nil)
+		good(http.StatusNotFound, "DELETE", one, nil)
+		good(http.StatusNotFound, "POST", one+"/restore", `{}`)
+		bad(http.StatusUnsupportedMediaType, "POST", members, nil)
 		bad(http.StatusBadRequest, "POST", groups, map[string]any{"limit": 0})
 		bad(http.StatusUnsupportedMediaType, "POST", groups, nil)
 		bad(http.StatusUnsupportedMediaType, "POST", search, nil)

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// seal makes an opaque page cursor of a kind ("users", "search", …) that carries its own position, so that nothing is
-// kept for a page that nobody fetches. It is signed: a cursor that a client makes up, or takes from another list, is
-// refused as the platform refuses it.
-func (o *Organisation) seal(kind string, position any) string {
+// makeCursor returns an opaque page cursor of a kind ("users", "search", …) that carries its own
+// position, so that nothing is kept for a page that nobody fetches. It is signed: a cursor that a
+// client makes up, or takes from another list, is refused as the platform refuses it.
+func (o *Organisation) makeCursor(kind string, position any) string {
 	text, err := json.Marshal(position)
 	if err != nil {
 		return "" // positions are plain structs of this package
@@ -19,8 +19,8 @@ func (o *Organisation) seal(kind string, position any) string {
 	return base64.RawURLEncoding.EncodeToString(text) + "." + o.sign(kind, text)
 }
 
-// open reads a cursor of this kind into position, and says whether it is one.
-func (o *Organisation) open(kind, cursor string, position any) bool {
+// readCursor reads a cursor of this kind into position, and reports whether it is one.
+func (o *Organisation) readCursor(kind, cursor string, position any) bool {
 	encoded, signature, _ := strings.Cut(cursor, ".")
 	text, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil || !hmac.Equal([]byte(signature), []byte(o.sign(kind, text))) {

@@ -3,7 +3,6 @@ package organisation
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -25,13 +24,15 @@ type directoryJSON struct {
 	Icon string `json:"icon"`
 }
 
-// directoriesRequest is the parameters of GET /v2/orgs/{orgId}/directories, and with From the position of its cursor.
+// directoriesRequest is the parameters of GET /v2/orgs/{orgId}/directories, and with From the
+// position of its cursor.
 type directoriesRequest struct {
 	AccountID  string   `json:"a,omitempty"`
 	IDs        []string `json:"d,omitempty"`
 	SearchTerm string   `json:"s,omitempty"`
 	Limit      int      `json:"l"`
 	From       int      `json:"f"`
+	Turn       int      `json:"t,omitempty"` // of endless pages
 }
 
 // getDirectories is GET /admin/v2/orgs/{orgId}/directories.
@@ -43,20 +44,17 @@ func (o *Organisation) getDirectories(x *exchange) answer {
 		AccountID:  x.query.Get("accountId"),
 		IDs:        x.query["directoryIds"],
 		SearchTerm: x.query.Get("searchTerm"),
-		Limit:      defaultLimit,
 	}
-	if text := x.query.Get("limit"); text != "" {
-		limit, err := strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > maxLimit {
-			return o.badRequest("limit must be a number from 1 to 100")
-		}
-		request.Limit = limit
+	limit, problem := limitOf(x.query)
+	if problem != "" {
+		return o.badRequest(problem)
 	}
+	request.Limit = limit
 	if len(request.IDs) > maxFilter {
 		return o.badRequest("directoryIds must have 1 to 10 entries")
 	}
 	// "If present, all other parameters are discarded when searching."
-	if cursor := x.query.Get("cursor"); cursor != "" && !o.open("directories", cursor, &request) {
+	if cursor := x.query.Get("cursor"); cursor != "" && !o.readCursor("directories", cursor, &request) {
 		return o.badCursor()
 	}
 	var matching []Directory
@@ -68,7 +66,12 @@ func (o *Organisation) getDirectories(x *exchange) answer {
 	page := struct {
 		Data  []directoryJSON `json:"data"`
 		Links linksJSON       `json:"links"`
-	}{Data: []directoryJSON{}, Links: linksJSON{Self: o.seal("directories", request)}}
+	}{Data: []directoryJSON{}, Links: linksJSON{Self: o.makeCursor("directories", request)}}
+	if o.endless(x) {
+		request.Turn++
+		page.Links.Next = o.makeCursor("directories", request)
+		return success(page)
+	}
 	end := min(request.From+request.Limit, len(matching))
 	for _, each := range matching[min(request.From, end):end] {
 		page.Data = append(page.Data, directoryJSON{
@@ -77,7 +80,7 @@ func (o *Organisation) getDirectories(x *exchange) answer {
 	}
 	if end < len(matching) {
 		request.From = end
-		page.Links.Next = o.seal("directories", request)
+		page.Links.Next = o.makeCursor("directories", request)
 	}
 	return success(page)
 }
@@ -85,7 +88,7 @@ func (o *Organisation) getDirectories(x *exchange) answer {
 func (o *Organisation) inDirectory(request directoriesRequest, directory Directory) bool {
 	if request.AccountID != "" {
 		member, known := o.accounts[request.AccountID]
-		if !known || !member.shown() || member.Membership == "no_membership" {
+		if !known || !member.shown() || member.membershipIn(directory.ID) == "no_membership" {
 			return false
 		}
 	}
@@ -95,7 +98,7 @@ func (o *Organisation) inDirectory(request directoriesRequest, directory Directo
 	return strings.Contains(strings.ToLower(directory.Name), strings.ToLower(request.SearchTerm))
 }
 
-// directory says whether a path's directory is one of ours; "-" is all of them, for reads.
+// directory reports whether a path's directory is one of ours; "-" is all of them, for reads.
 func (o *Organisation) directory(id string) bool {
 	return id == "-" || slices.ContainsFunc(o.directories, func(each Directory) bool { return each.ID == id })
 }

@@ -6,8 +6,9 @@ import "slices"
 type Domain struct {
 	Name     string
 	Verified bool
-	// Status is the status of the claim: verified, unverified, deleted, superseded or missing_token. Empty: verified or
-	// unverified, by Verified; else it decides, and Verified follows.
+	// Status is the status of the claim: verified, unverified, deleted, superseded or
+	// missing_token. Empty: verified or unverified, by Verified; else it decides, and Verified
+	// follows.
 	Status string
 }
 
@@ -16,7 +17,8 @@ type domain struct {
 	id string
 }
 
-// Directory is one user directory. An organisation has one unless it uses the original user management with several.
+// Directory is one user directory. An organisation has one unless it uses the original user
+// management with several.
 type Directory struct {
 	ID   string
 	Name string
@@ -54,8 +56,8 @@ func (o *Organisation) Domains() []Domain {
 	return all
 }
 
-// AddDirectory adds a directory beside the first, which New makes; one with the same id is replaced. All accounts are in
-// all directories.
+// AddDirectory adds a directory beside the first, which New makes; one with the same id is
+// replaced. All accounts are in all directories.
 func (o *Organisation) AddDirectory(added Directory) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -76,7 +78,8 @@ func (o *Organisation) Directories() []Directory {
 	return slices.Clone(o.directories)
 }
 
-// verified says whether addresses on this domain may be set. A sub-domain is a domain of its own. The caller holds o.mu.
+// verified reports whether addresses on this domain may be set. A sub-domain is a domain of its
+// own. The caller holds o.mu.
 func (o *Organisation) verified(name string) bool {
 	return slices.ContainsFunc(o.domains, func(each domain) bool {
 		return each.Verified && addressKey(each.Name) == addressKey(name)

@@ -10,12 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxAddressPart is the most letters of the user part and of any sub-domain, from the description of Email in the
-// user-management file.
+// maxAddressPart is the most letters of the user part and of any sub-domain, from the description
+// of Email in the user-management file.
 const maxAddressPart = 255
 
-// putEmail is PUT /users/{account_id}/manage/email: 204, no verification mail, every session of the account is ended.
-// The order of the checks is not documented: the body, the account, its lock, the domain, the holder.
+// putEmail is PUT /users/{account_id}/manage/email: 204, no verification mail, every session of the
+// account is ended. The order of the checks is not documented: the body, the account, its lock, the
+// domain, the holder.
 func (o *Organisation) putEmail(x *exchange) answer {
 	fields, err := object(x.body)
 	if err != nil {
@@ -56,8 +57,8 @@ func (o *Organisation) putEmail(x *exchange) answer {
 	return noContent()
 }
 
-// brokenAddress is the key of the constraint that an address breaks, or nothing. The documents name only control
-// characters; what is no address at all is refused under the same key.
+// brokenAddress returns the key of the constraint that an address breaks, or nothing. The documents
+// name only control characters; what is no address at all is refused under the same key.
 func brokenAddress(address string) string {
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 {

@@ -2,45 +2,57 @@ package organisation
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/countersign/countersign/sandbox/wire"
 )
 
-// Faults are what goes wrong, asked for each request. The zero value is a healthy organisation. The functions are called
-// without the organisation's lock, possibly at the same time, with a copy of the request whose body is unread.
+// Faults are what goes wrong, asked for each request. The zero value is a healthy organisation. The
+// functions are called without the organisation's lock, possibly at the same time, with a copy of
+// the request whose body is unread.
 type Faults struct {
-	// Latency is how long a request is on its way. A client that leaves in the meantime has not been heard: the call has
-	// no effect.
+	// Latency is how long a request is on its way. A client that leaves in the meantime has not
+	// been heard: the call has no effect.
 	Latency func(*http.Request) time.Duration
-	// Before comes between the client and the effect: its fault replaces the call, which has no effect.
+	// Before comes between the client and the effect: its fault replaces the call, which has no
+	// effect.
 	Before func(*http.Request) *Fault
-	// After comes between the effect and the client: the call has been carried out, or refused, and its answer is replaced.
-	// It is not asked where Before gave an answer.
+	// After comes between the effect and the client: the call has been carried out, or refused, and
+	// its answer is replaced. It is not asked where Before gave an answer.
 	After func(*http.Request) *Fault
-	// ReadLag is how long a profile read (GET /users/{id}/manage/profile) goes on showing what an account was before.
+	// ReadLag is how long a profile read (GET /users/{id}/manage/profile) goes on showing what an
+	// account was before.
 	ReadLag func(accountID string) time.Duration
+
+	// The functions below are called with the organisation's lock held: they may not call it.
+
+	// Missing is how long after a change of an account its profile reads answer 404.
+	Missing func(accountID string) time.Duration
+	// SearchLag is how long searches of the v2 directory go on showing what an account was before;
+	// a function whose answers differ makes them jump to and fro.
+	SearchLag func(accountID string) time.Duration
+	// Omit takes an account out of the answers of users/search, as if it were not there.
+	Omit func(accountID string) bool
+	// PageShift is how many entries a list has moved since the page before: so many are skipped, or
+	// below 0 shown again. It is asked for each page but the first of v1 users and of users/search.
+	PageShift func(*http.Request) int
+	// Total is what a list announces in meta.total instead of its length.
+	Total func(length int) int
+	// Endless empties the pages of lists, and gives each a new cursor to go on with.
+	Endless func(*http.Request) bool
+	// EventLag is how long after an effect its event shows in the log.
+	EventLag func(action string) time.Duration
+	// InviteError is why an address cannot be invited, or "" for one that can.
+	InviteError func(address string) string
 }
 
-// Fault is one thing that goes wrong. It waits for Delay; then Drop cuts the connection, or a Status is answered.
-// With none of these, the call goes on as if nothing had been: it was only late.
-type Fault struct {
-	Status int
-	Header http.Header
-	Body   string // usually JSON; empty: as the platform writes this status at this path
-	Drop   bool
-	// Half sends the first half of the answer's body before the connection is cut; after the effect only. An answer
-	// without a body is dropped.
-	Half  bool
-	Delay time.Duration
-	// Deaf lets Delay pass in full although the client has left, as a request does that is already past the gateway.
-	// Before the effect: the effect comes after the client gave up.
-	Deaf bool
-}
+// Fault is one thing that goes wrong with a request.
+type Fault = wire.Fault
 
 // SetFaults replaces the faults, for the requests that arrive from now on.
 func (o *Organisation) SetFaults(faults Faults) {
@@ -49,7 +61,7 @@ func (o *Organisation) SetFaults(faults Faults) {
 	o.faults = faults
 }
 
-// Throttled is 429 with Retry-After in whole seconds.
+// Throttled returns a fault that answers 429 with Retry-After in whole seconds.
 func Throttled(retryAfter time.Duration) Fault {
 	seconds := int((retryAfter + time.Second - 1) / time.Second)
 	return Fault{
@@ -58,19 +70,26 @@ func Throttled(retryAfter time.Duration) Fault {
 	}
 }
 
-// ThrottledUntil is 429 without Retry-After and with the X-RateLimit headers of the organizations API; the reset is
-// written with or without seconds, as both have been seen.
+// ThrottledUntil returns a fault that answers 429 without Retry-After and with the X-RateLimit
+// headers of the organizations API; the reset is written with or without seconds, as both have been
+// seen.
 func ThrottledUntil(limit int, reset time.Time, seconds bool) Fault {
 	return Fault{Status: http.StatusTooManyRequests, Header: limitHeader(limit, 0, reset, seconds)}
 }
 
-// ThrottledBare is 429 with no header that says for how long.
+// ThrottledFor returns a fault that answers 429 with Retry-After as it is written: a date, a number
+// beyond all reason, nonsense.
+func ThrottledFor(retryAfter string) Fault {
+	return Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {retryAfter}}}
+}
+
+// ThrottledBare returns a fault that answers 429 with no header that says for how long.
 func ThrottledBare() Fault { return Fault{Status: http.StatusTooManyRequests} }
 
-// Broken is a server error, such as 500, 502, 503 or 504.
+// Broken returns a server error, such as 500, 502, 503 or 504.
 func Broken(status int) Fault { return Fault{Status: status} }
 
-// Unauthorized is 401, as for a key that is refused just now.
+// Unauthorized returns a fault that answers 401, as for a key that was revoked.
 func Unauthorized() Fault { return Fault{Status: http.StatusUnauthorized} }
 
 // Drop cuts the connection without an answer.
@@ -85,8 +104,8 @@ func Hang(duration time.Duration) Fault { return Fault{Drop: true, Delay: durati
 // Late lets the call through after a time, even if the client has left by then.
 func Late(duration time.Duration) Fault { return Fault{Delay: duration, Deaf: true} }
 
-// On gives the fault to the first times requests with this method whose path ends like this; method "" is any, times 0
-// is always.
+// On returns a function that gives the fault to the first times requests with this method whose
+// path ends like this; method "" is any, times 0 is always.
 func On(method, pathEnd string, times int, fault Fault) func(*http.Request) *Fault {
 	var (
 		mu   sync.Mutex
@@ -105,7 +124,50 @@ func On(method, pathEnd string, times int, fault Fault) func(*http.Request) *Fau
 	}
 }
 
-// First asks one function after the other and returns the first fault.
+// WithoutList returns the answers of status 200 that have no list in them, as gateways give them in
+// front of a list that failed.
+func WithoutList() []Fault {
+	var all []Fault
+	for _, body := range []string{
+		`{"code":500,"message":"Internal server error"}`, `{}`, `{"data":null}`,
+		`{"errors":[{"id":"0","code":"ADMIN-500-1","status":"500","title":"Internal error"}]}`,
+	} {
+		all = append(all, Fault{Status: http.StatusOK, Body: body})
+	}
+	return all
+}
+
+// lists are the calls that answer with a list.
+var lists = []struct{ method, path string }{
+	{http.MethodGet, "/users/{}/manage/api-tokens"},
+	{http.MethodGet, "/admin/v1/orgs"},
+	{http.MethodGet, "/admin/v1/orgs/{}/users"},
+	{http.MethodGet, "/admin/v1/orgs/{}/domains"},
+	{http.MethodGet, "/admin/v1/orgs/{}/events-stream"},
+	{http.MethodGet, "/admin/v1/orgs/{}/event-actions"},
+	{http.MethodGet, "/admin/v2/orgs/{}/directories"},
+	{http.MethodPost, "/admin/v2/orgs/{}/workspaces"},
+	{http.MethodPost, "/admin/v2/orgs/{}/directories/{}/users/search"},
+	{http.MethodPost, "/admin/v2/orgs/{}/directories/{}/groups/search"},
+	{http.MethodGet, "/admin/v2/orgs/{}/directories/{}/users/{}/role-assignments"},
+	{http.MethodGet, "/admin/v2/orgs/{}/directories/{}/groups/{}/role-assignments"},
+}
+
+// OnLists returns a function that gives the fault to the first times calls that answer with a list;
+// times 0 is always.
+func OnLists(times int, fault Fault) func(*http.Request) *Fault {
+	counted := On("", "", times, fault)
+	return func(r *http.Request) *Fault {
+		for _, each := range lists {
+			if _, fits := match(each.path, r.URL.EscapedPath()); fits && each.method == r.Method {
+				return counted(r)
+			}
+		}
+		return nil
+	}
+}
+
+// First returns a function that asks one after the other and returns the first fault.
 func First(functions ...func(*http.Request) *Fault) func(*http.Request) *Fault {
 	return func(r *http.Request) *Fault {
 		for _, each := range functions {
@@ -117,15 +179,7 @@ func First(functions ...func(*http.Request) *Fault) func(*http.Request) *Fault {
 	}
 }
 
-// wait passes the fault's delay; it says whether there is still somebody to answer, or nobody to ask.
-func (f *Fault) wait(ctx context.Context) bool {
-	if f.Deaf {
-		return wait(context.WithoutCancel(ctx), f.Delay)
-	}
-	return wait(ctx, f.Delay)
-}
-
-// faulty is the answer that a fault gives.
+// faulty returns the answer that a fault gives.
 func (o *Organisation) faulty(x *exchange, fault *Fault) answer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -137,7 +191,8 @@ func (o *Organisation) faulty(x *exchange, fault *Fault) answer {
 	return given
 }
 
-// failure is how the platform writes a status that any call can end in. The caller holds o.mu.
+// failure returns the platform's own answer with a status that any call can end in. The caller
+// holds o.mu.
 func (o *Organisation) failure(path string, status int) answer {
 	admin := strings.HasPrefix(path, "/admin/")
 	switch {

@@ -115,7 +115,7 @@ func TestFaultsSeeTheBody(t *testing.T) {
 	w.call(http.StatusBadGateway, http.MethodPut, manage(person(2), "/email"), to("b@example.com"))
 }
 
-// inBubble is a client without sockets, for fake time.
+// inBubble returns a client without sockets, for fake time.
 func inBubble(t *testing.T, accounts ...organisation.Account) (*organisation.Organisation, *http.Client) {
 	t.Helper()
 	o, err := organisation.New(organisation.Config{OrgID: orgID, APIKey: key, BaseURL: "http://organisation.test"})

@@ -16,10 +16,16 @@ type Group struct {
 	Description string
 	DirectoryID string // default: the organisation's first directory
 	Synced      bool   // an identity provider owns it
+
+	Unmodifiable bool // no members may be added or removed
+	OrgAdmins    bool // its members are organisation admins; it takes none by this API
+	Default      bool // new accounts join it; it cannot be deleted
+	Grants       []Grant
 }
 
-// AddGroup adds a group without members, and returns it with its id. A group without a name, of a directory that is not
-// there, or with the id or name of another is refused, with an error and a violation.
+// AddGroup adds a group without members, and returns it with its id. A group without a name, of a
+// directory that is not there, or with the id or name of another is refused, with an error and a
+// violation.
 func (o *Organisation) AddGroup(added Group) (Group, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -36,7 +42,7 @@ func (o *Organisation) AddGroup(added Group) (Group, error) {
 	return added, nil
 }
 
-// possibleGroup says why there can be no such group. The caller holds o.mu.
+// possibleGroup returns an error when there can be no such group. The caller holds o.mu.
 func (o *Organisation) possibleGroup(added Group) error {
 	if strings.TrimSpace(added.Name) == "" {
 		return errors.New("it has no name")
@@ -55,15 +61,17 @@ func (o *Organisation) possibleGroup(added Group) error {
 	return nil
 }
 
-// Groups returns the groups in the order in which they were added. Who is in one stands in the accounts.
+// Groups returns the groups in the order in which they were added. Who is in one stands in the
+// accounts.
 func (o *Organisation) Groups() []Group {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.groups)
 }
 
-// Join puts accounts into a group: what somebody else did in the meantime. Who is in it already stays. A group or an
-// account that is not there is refused, with an error and a violation, and nobody joins.
+// Join puts accounts into a group: what somebody else did in the meantime. Who is in it already
+// stays. A group or an account that is not there is refused, with an error and a violation, and
+// nobody joins.
 func (o *Organisation) Join(groupID string, accountIDs ...string) error {
 	return o.regroup("join", groupID, accountIDs, func(groups []string) []string { return append(groups, groupID) })
 }
@@ -100,16 +108,16 @@ func (o *Organisation) regroup(verb, groupID string, accountIDs []string, then f
 	return nil
 }
 
-// knows says whether there is a group with this id. The caller holds o.mu.
+// knows reports whether there is a group with this id. The caller holds o.mu.
 func (o *Organisation) knows(groupID string) bool {
 	return slices.ContainsFunc(o.groups, func(each Group) bool { return each.ID == groupID })
 }
 
-// groupARI is what stands before a group's id where an account shows its groups; the groups' own calls leave it away. So
-// say the examples of the documents. Filters take either here.
+// groupARI is what stands before a group's id where an account shows its groups; the groups' own
+// calls leave it away. So say the examples of the documents. Filters take either here.
 const groupARI = "ari:cloud:identity::group/"
 
-// in says whether the account is in the group with this id.
+// in reports whether the account is in the group with this id.
 func (r *record) in(groupID string) bool {
 	return slices.Contains(r.Groups, strings.TrimPrefix(groupID, groupARI))
 }
@@ -121,7 +129,8 @@ type userGroupJSON struct {
 	Description *string `json:"description"`
 }
 
-// memberships are the groups of an account "within the requested directory"; "-" is all of them. The caller holds o.mu.
+// memberships returns the groups of an account "within the requested directory"; "-" is all of
+// them. The caller holds o.mu.
 func (o *Organisation) memberships(r *record, directory string) []userGroupJSON {
 	shown := []userGroupJSON{}
 	for _, each := range o.groups {
@@ -188,12 +197,13 @@ var (
 	groupExpansions = []string{"counts.resources", "counts.users"}
 )
 
-// groupsPosition is what a cursor of groups/search carries: the whole request, as the others are ignored beside a cursor,
-// and where to go on. No group ever goes away, so counting is enough.
+// groupsPosition is what a cursor of groups/search carries: the whole request, as the others are
+// ignored beside a cursor, and where to go on. No group ever goes away, so counting is enough.
 type groupsPosition struct {
 	Request   groupsRequest `json:"r"`
 	Directory string        `json:"d"`
-	From      int           `json:"f"` // how many were shown
+	Turn      int           `json:"t,omitempty"` // of endless pages
+	From      int           `json:"f"`           // how many were shown
 }
 
 // searchGroups is POST /admin/v2/orgs/{orgId}/directories/{directoryId}/groups/search.
@@ -215,7 +225,7 @@ func (o *Organisation) searchGroups(x *exchange) answer {
 	at := groupsPosition{Request: request, Directory: x.path[1]}
 	if request.Cursor != "" {
 		at = groupsPosition{} // nothing of what stands beside the cursor counts
-		if !o.open("groups", request.Cursor, &at) || at.Directory != x.path[1] {
+		if !o.readCursor("groups", request.Cursor, &at) || at.Directory != x.path[1] {
 			return o.badCursor()
 		}
 		request = at.Request
@@ -228,19 +238,36 @@ func (o *Organisation) searchGroups(x *exchange) answer {
 	page := struct {
 		Data  []groupJSON `json:"data"`
 		Links linksJSON   `json:"links"`
-	}{Data: []groupJSON{}, Links: linksJSON{Self: o.seal("groups", at)}}
+	}{Data: []groupJSON{}, Links: linksJSON{Self: o.makeCursor("groups", at)}}
+	if o.endless(x) {
+		at.Turn++
+		page.Links.Next = o.makeCursor("groups", at)
+		return success(page)
+	}
 	end := min(at.From+limit, len(found))
 	for _, each := range found[min(at.From, end):end] {
 		page.Data = append(page.Data, o.groupShown(each, request.Expand))
 	}
 	if end < len(found) {
 		at.From = end
-		page.Links.Next = o.seal("groups", at)
+		page.Links.Next = o.makeCursor("groups", at)
 	}
 	return success(page)
 }
 
-// problem is what breaks the schema's bounds, or nothing.
+// getGroup is GET /admin/v2/orgs/{orgId}/directories/{directoryId}/groups/{groupId}.
+func (o *Organisation) getGroup(x *exchange) answer {
+	if x.path[0] != o.orgID {
+		return o.noOrg()
+	}
+	group := o.findGroup(x.path[1], x.path[2])
+	if group == nil {
+		return o.noGroup()
+	}
+	return success(map[string]groupJSON{"data": o.groupShown(*group, groupExpansions)})
+}
+
+// problem returns what breaks the schema's bounds, or nothing.
 func (g *groupsRequest) problem() string {
 	if g.GroupNames != nil && (g.SearchTerm != "" || g.GroupIDs != nil) {
 		return "groupNames is mutually exclusive with searchTerm and groupIds"
@@ -273,8 +300,8 @@ func (g *groupsRequest) problem() string {
 	return ""
 }
 
-// matchingGroups are the groups of a directory that fit, in order. No group has a role or a resource here. The caller
-// holds o.mu.
+// matchingGroups returns the groups of a directory that fit, in order. No group has a role or a
+// resource here. The caller holds o.mu.
 func (o *Organisation) matchingGroups(request groupsRequest, directory string) []Group {
 	var found []Group
 	for _, each := range o.groups {
@@ -308,13 +335,17 @@ func (o *Organisation) groupMatches(request groupsRequest, group Group) bool {
 		strings.Contains(strings.ToLower(group.Name), strings.ToLower(request.SearchTerm))
 }
 
-// groupShown is a group as the v2 directory shows it.
+// groupShown returns a group as the v2 directory shows it.
 func (o *Organisation) groupShown(group Group, expand []string) groupJSON {
 	shown := groupJSON{
 		ID: group.ID, Name: group.Name, Description: group.Description, DirectoryID: group.DirectoryID,
 		ExternalSynced: group.Synced, ManagedBy: "admins",
-		ManagementAccess: accessJSON{Deletable: !group.Synced, Modifiable: !group.Synced, Readable: true},
-		Links:            selfJSON{Self: o.seal("group", group.ID)},
+		ManagementAccess: accessJSON{
+			Deletable:  !group.Synced && !group.Unmodifiable && !group.OrgAdmins && !group.Default,
+			Modifiable: !group.Synced && !group.Unmodifiable && !group.OrgAdmins,
+			Readable:   true,
+		},
+		Links: selfJSON{Self: o.makeCursor("group", group.ID)},
 	}
 	if group.Synced {
 		shown.ManagedBy = "external"

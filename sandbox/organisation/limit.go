@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// RateLimit is how many calls a key may make of one endpoint (method and path pattern). Atlassian counts per client and
-// per endpoint and publishes no figures for the calls that countersign uses. The zero value does not limit.
+// RateLimit is how many calls a key may make of one endpoint (method and path pattern). Atlassian
+// counts per client and per endpoint and publishes no figures for the calls that countersign uses.
+// The zero value does not limit.
 type RateLimit struct {
 	PerMinute int // in each minute of the clock; 0: no limit
 	Burst     int // in each second of the clock; 0: no limit
@@ -31,12 +32,15 @@ type window struct {
 	inMinute, inSecond int
 }
 
-// count counts a call and says whether it is within the limit, and what the headers say about it. A refused call does
-// not count. The caller holds o.mu.
+// count counts a call and reports whether it is within the limit, with the headers that tell of it.
+// A refused call does not count. The caller holds o.mu.
 func (o *Organisation) count(found route, key string) (http.Header, bool) {
 	limit := o.limit
 	if limit.PerMinute == 0 && limit.Burst == 0 {
 		return nil, true
+	}
+	if found.perMinute > 0 && limit.PerMinute > found.perMinute {
+		limit.PerMinute = found.perMinute
 	}
 	endpoint := found.method + " " + found.path + " " + key
 	if limit.Shared {
@@ -76,7 +80,8 @@ func (o *Organisation) count(found route, key string) (http.Header, bool) {
 	return header, free
 }
 
-// limitHeader is the headers as the organizations API documents them: "ISO 8601 - Date and time in UTC".
+// limitHeader returns the headers as the organizations API documents them: "ISO 8601 - Date and
+// time in UTC".
 func limitHeader(limit, remaining int, reset time.Time, seconds bool) http.Header {
 	layout := "2006-01-02T15:04Z"
 	if seconds {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// profileFields are the fields of profile.write, as the OpenAPI file's example of ObjectMutability names them.
+// profileFields are the fields of profile.write, as the OpenAPI file's example of ObjectMutability
+// names them.
 var profileFields = []string{
 	"name", "nickname", "zoneinfo", "locale",
 	"extended_profile.job_title", "extended_profile.organization",
@@ -18,8 +19,9 @@ var simplePrivileges = []string{
 	"profile.read", "email.set", "lifecycle.enablement", "lifecycle.delete", "apiToken.read", "apiToken.delete",
 }
 
-// target is the account that a user-management call is about, or the answer that refuses. Accounts that the organisation
-// does not manage are answered like ones that do not exist. The caller holds o.mu.
+// target returns the account that a user-management call is about, or the answer that refuses.
+// Accounts that the organisation does not manage are answered like ones that do not exist. The
+// caller holds o.mu.
 func (o *Organisation) target(x *exchange) (*record, answer) {
 	found, known := o.accounts[x.path[0]]
 	if !known || !found.Managed || found.Hidden {
@@ -63,18 +65,23 @@ func (o *Organisation) getManage(x *exchange) answer {
 	return success(rules)
 }
 
-// rule says whether a privilege is given. Nothing can be done with a closed account.
+// rule reports whether a privilege is given. Nothing can be done with a closed account.
 func (a *Account) rule(privilege string) ruleJSON {
 	if reason, locked := a.Locks[privilege]; locked {
 		return ruleJSON{Reason: &reasonJSON{Key: reason}}
 	}
-	if a.Status == "closed" && !strings.HasSuffix(privilege, ".read") {
+	if (a.Status == "closed" || a.deleting(privilege)) && !strings.HasSuffix(privilege, ".read") {
 		return ruleJSON{Reason: &reasonJSON{Key: "administrative"}}
 	}
 	return ruleJSON{Allowed: true}
 }
 
-// fieldRule is the rule of one field of profile.write.
+// deleting reports whether a scheduled deletion stands in the way: only cancel-delete ends it.
+func (a *Account) deleting(privilege string) bool {
+	return !a.DeleteOn.IsZero() && strings.HasPrefix(privilege, "lifecycle.")
+}
+
+// fieldRule returns the rule of one field of profile.write.
 func (a *Account) fieldRule(field string) ruleJSON {
 	if reason, locked := a.Locks["profile.write/"+field]; locked {
 		return ruleJSON{Reason: &reasonJSON{Key: reason}}
@@ -82,7 +89,7 @@ func (a *Account) fieldRule(field string) ruleJSON {
 	return a.rule("profile.write")
 }
 
-// mayNot is 403 forbidden.action, when the privilege is not given.
+// mayNot answers 403 forbidden.action, when the privilege is not given.
 func (a *Account) mayNot(privilege string) (answer, bool) {
 	rule := a.rule(privilege)
 	if rule.Allowed {

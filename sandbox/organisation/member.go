@@ -55,7 +55,7 @@ func (o *Organisation) getDirectoryUser(x *exchange) answer {
 		return o.adminErrors(http.StatusNotFound, "ADMIN-404-1", "Unknown resource", "directory not found")
 	}
 	found, known := o.accounts[x.path[2]]
-	if !known || !found.shown() {
+	if !known || !found.shown() || !o.listedIn(found, x.path[1]) {
 		return o.adminErrors(http.StatusNotFound, "ADMIN-404-8", "User not found", "")
 	}
 	shown := o.member(found, x.path[1], []string{"platformRoles", "counts.resources"})
@@ -66,14 +66,14 @@ func (o *Organisation) getDirectoryUser(x *exchange) answer {
 	return success(map[string]memberJSON{"data": shown})
 }
 
-// member is an account as the v2 directory shows it.
+// member returns an account as the v2 directory shows it.
 func (o *Organisation) member(r *record, directory string, expand []string) memberJSON {
 	shown := memberJSON{
 		AccountID:        r.ID,
 		AccountType:      r.Type,
 		AccountStatus:    r.Status,
-		MembershipStatus: r.Membership,
-		Status:           r.composite(),
+		MembershipStatus: o.membership(&r.Account),
+		Status:           o.composite(&r.Account),
 		ClaimStatus:      r.claim(),
 		Email:            r.Email,
 		EmailVerified:    !r.Unverified,
@@ -87,7 +87,7 @@ func (o *Organisation) member(r *record, directory string, expand []string) memb
 		Organization:     r.Profile.Organization,
 		Location:         r.Profile.Location,
 		TimeZone:         r.TimeZone,
-		Links:            &selfJSON{Self: o.seal("member", r.ID)},
+		Links:            &selfJSON{Self: o.makeCursor("member", r.ID)},
 	}
 	if r.Managed { // unmanaged accounts: "could not be determined"
 		source := "invited"
@@ -122,14 +122,17 @@ func (o *Organisation) member(r *record, directory string, expand []string) memb
 	return shown
 }
 
-// composite is the status that the v2 directory makes of account status and membership.
-func (a *Account) composite() string {
+// composite returns the status that the v2 directory makes of account status and membership.
+func (o *Organisation) composite(a *Account) string {
+	membership := o.membership(a)
 	switch {
+	case !a.DeleteOn.IsZero():
+		return "for_deletion"
 	case a.Status == "inactive", a.Status == "closed":
 		return "deactivated"
-	case a.Membership == "suspended":
+	case membership == "suspended":
 		return "suspended"
-	case a.Membership == "no_membership":
+	case membership == "no_membership":
 		return "not_invited"
 	}
 	return "active"

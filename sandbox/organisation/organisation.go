@@ -1,6 +1,7 @@
 package organisation
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,36 +11,42 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/countersign/countersign/sandbox/wire"
 )
 
-// DefaultPageSize is how many accounts a page of GET /admin/v1/orgs/{o}/users holds. Atlassian documents no figure;
-// 50 is what published scripts have seen.
+// DefaultPageSize is how many accounts a page of GET /admin/v1/orgs/{o}/users holds. Atlassian
+// documents no figure; 50 is what published scripts have seen.
 const DefaultPageSize = 50
 
 // Config is what an organisation is made from. OrgID and APIKey are required.
 type Config struct {
 	OrgID string // as in the paths under /admin
-	Name  string // shown by GET /admin/v1/orgs/{o}; default "Example"
+	// FirstDirectory is the id of the directory that New makes; default: a random one.
+	FirstDirectory string
+	Name           string // shown by GET /admin/v1/orgs/{o}; default "Example"
 
 	// APIKey is an organisation API key made without scopes: it works everywhere.
 	APIKey string
-	// ScopedKeys were made with scopes: they work under /admin, list no organisation, and are refused with 403
-	// forbidden.insufficientScope on every /users/{id}/manage call (measured by jira.js, not documented).
+	// ScopedKeys were made with scopes: they work under /admin, list no organisation, and are
+	// refused with 403 forbidden.insufficientScope on every /users/{id}/manage call (measured by
+	// jira.js, not documented).
 	ScopedKeys []string
 
-	// BaseURL is where clients reach the organisation, without a trailing slash; the absolute links of the v1 pages are
-	// built from it. Empty: taken from each request's Host.
+	// BaseURL is where clients reach the organisation, without a trailing slash; the absolute links
+	// of the v1 pages are built from it. Empty: taken from each request's Host.
 	BaseURL string
 
-	// Rand makes the ids of errors and domains and the secret of the page cursors; it is the organisation's alone from now
-	// on. Default: the same numbers each time.
+	// Rand makes the ids of errors and domains and the secret of the page cursors; it is the
+	// organisation's alone from now on. Default: the same numbers each time.
 	Rand     *rand.Rand
 	PageSize int       // of the v1 lists; default DefaultPageSize
 	Limit    RateLimit // default: none
 }
 
-// Collision is the answer to PUT email when another account holds the address. Atlassian documents neither status nor
-// key, so a client must not depend on either; the zero value answers 400 with a key of our invention.
+// Collision is the answer to PUT email when another account holds the address. Atlassian documents
+// neither status nor key, so a client must not depend on either; the zero value answers 400 with a
+// key of our invention.
 type Collision struct {
 	Status int    // default 400
 	Key    string // default "emailAlreadyInUse"
@@ -64,13 +71,21 @@ type Organisation struct {
 	collision Collision
 	faults    Faults
 
-	sequence    int
-	accounts    map[string]*record
-	order       []*record         // by sequence, so that pages are stable while accounts come and go
-	holders     map[string]string // address key → account id; hidden accounts included
-	domains     []domain
-	directories []Directory
-	groups      []Group // in the order in which they were added, so that pages are stable
+	sequence     int
+	nextDeletion time.Time // when expire has something to do; zero: never
+	accounts     map[string]*record
+	order        []*record         // by sequence, so that pages are stable while accounts come and go
+	holders      map[string]string // address key → account id; hidden accounts included
+	domains      []domain
+	directories  []Directory
+	workspaces   []Workspace
+	free         bool // no paid subscription
+
+	unlogged      bool    // the plan has no log of events
+	events        []Event // by when they were processed
+	eventSequence int
+
+	groups []Group // in the order in which they were added, so that pages are stable
 
 	calls      []*Call
 	effects    []Effect
@@ -78,7 +93,7 @@ type Organisation struct {
 	pulses     map[chan struct{}]bool
 }
 
-// New makes an organisation with one directory and no accounts. It starts nothing.
+// New returns an organisation with one directory and no accounts. It starts nothing.
 func New(config Config) (*Organisation, error) {
 	if config.OrgID == "" {
 		return nil, errors.New("make organisation: no organisation id")
@@ -122,24 +137,28 @@ func New(config Config) (*Organisation, error) {
 		o.secret = append(o.secret, byte(random.UintN(256)))
 	}
 	o.SetBaseURL(config.BaseURL)
-	o.directories = []Directory{{ID: o.newID(), Name: o.name}}
+	o.directories = []Directory{{ID: cmp.Or(config.FirstDirectory, o.newID()), Name: o.name}}
 	o.routes = o.table()
 	return o, nil
 }
 
-// Handler answers the calls. Paths begin with /users/ and /admin/, as on api.atlassian.com; whoever serves it under a
-// prefix strips that first and names it in the base URL. A dropped connection is a panic with http.ErrAbortHandler,
-// which net/http understands.
+// Handler returns the handler of all calls. Paths begin with /users/ and /admin/, as on
+// api.atlassian.com; whoever serves it under a prefix strips that first and names it in the base
+// URL. A dropped connection is a panic with http.ErrAbortHandler, which net/http understands.
 func (o *Organisation) Handler() http.Handler { return http.HandlerFunc(o.serve) }
 
-// SetBaseURL says where clients reach the organisation, once the port is known.
+// Transport reaches the handler without a socket; see [wire.Transport].
+func (o *Organisation) Transport() http.RoundTripper { return wire.Transport(o.Handler()) }
+
+// SetBaseURL sets the address of the organisation, once the port is known.
 func (o *Organisation) SetBaseURL(base string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.baseURL = strings.TrimRight(base, "/")
 }
 
-// SetKey replaces the unscoped API key. The old one is refused with 401 from the next call on, as a revoked key is.
+// SetKey replaces the unscoped API key. The old one is refused with 401 from the next call on, as a
+// revoked key is.
 func (o *Organisation) SetKey(key string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -154,8 +173,9 @@ func (o *Organisation) SetLimit(limit RateLimit) {
 	clear(o.windows)
 }
 
-// SetClock says how far this side's clock is ahead of ours (or behind, below 0): it stands in Date and in the times of the
-// limits' headers, and the limits' windows are its own. Times in accounts are not moved.
+// SetClock sets how far this side's clock is ahead of ours (or behind, below 0): it stands in Date
+// and in the times of the limits' headers, and the limits' windows are its own. Times in accounts
+// are not moved.
 func (o *Organisation) SetClock(ahead time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -163,17 +183,18 @@ func (o *Organisation) SetClock(ahead time.Duration) {
 	clear(o.windows)
 }
 
-// SetCollision says how PUT email answers when the address is taken.
+// SetCollision sets the answer of PUT email when the address is taken.
 func (o *Organisation) SetCollision(collision Collision) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.collision = collision
 }
 
-// OrgID is the organisation's id.
+// OrgID returns the organisation's id.
 func (o *Organisation) OrgID() string { return o.orgID }
 
-// link is an absolute URL of this organisation, as the v1 answers hold them. The caller holds o.mu.
+// link returns an absolute URL of this organisation, as the v1 answers hold them. The caller holds
+// o.mu.
 func (o *Organisation) link(r *http.Request, path string, query url.Values) string {
 	base := o.baseURL
 	if base == "" {
@@ -185,15 +206,16 @@ func (o *Organisation) link(r *http.Request, path string, query url.Values) stri
 	return base + path
 }
 
-// newID is a random id in the form of a UUID. The caller holds o.mu, or is New.
+// newID returns a random id in the form of a UUID. The caller holds o.mu, or is New.
 func (o *Organisation) newID() string {
 	high, low := o.rand.Uint64(), o.rand.Uint64()
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x",
 		high>>32, high>>16&0xffff, high&0xfff, low>>48&0x3fff|0x8000, low&0xffff_ffff_ffff)
 }
 
-// Subscribe returns a channel that has something to read after the organisation changed or answered a call. Pulses that
-// nobody has read are one. The function ends the subscription; it does not close the channel.
+// Subscribe returns a channel that has something to read after the organisation changed or answered
+// a call. Pulses that nobody has read are one. The function ends the subscription; it does not
+// close the channel.
 func (o *Organisation) Subscribe() (pulse <-chan struct{}, stop func()) {
 	channel := make(chan struct{}, 1)
 	o.mu.Lock()
@@ -216,5 +238,5 @@ func (o *Organisation) pulse() {
 	}
 }
 
-// now is the time as the API writes it: UTC, to the millisecond.
+// now returns the time as the API writes it: UTC, to the millisecond.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

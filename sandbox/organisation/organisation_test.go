@@ -28,7 +28,8 @@ type world struct {
 	key    string
 }
 
-// start makes a world with a verified domain example.com, an unverified one, and the given accounts.
+// start makes a world with a verified domain example.com, an unverified one, and the given
+// accounts.
 func start(t *testing.T, configure func(*organisation.Config), accounts ...organisation.Account) *world {
 	t.Helper()
 	config := organisation.Config{OrgID: orgID, APIKey: key, ScopedKeys: []string{scopedKey}}
@@ -52,7 +53,7 @@ func start(t *testing.T, configure func(*organisation.Config), accounts ...organ
 	return &world{Organisation: o, t: t, url: server.URL, client: server.Client(), key: key}
 }
 
-// person is a managed account.
+// person returns a managed account.
 func person(number int) organisation.Account {
 	return organisation.Account{
 		ID:      fmt.Sprintf("712020:person-%04d", number),
@@ -76,6 +77,7 @@ type reply struct {
 	header http.Header
 	text   string
 	body   map[string]any
+	list   []any // of a body that is an array
 }
 
 // try makes a call; body nil sends none. The error is the connection's.
@@ -114,8 +116,12 @@ func (w *world) try(method, path string, body any) (reply, error) {
 		return reply{}, err
 	}
 	got := reply{status: response.StatusCode, header: response.Header, text: string(text)}
-	if len(bytes.TrimSpace(text)) > 0 {
-		if err := json.Unmarshal(text, &got.body); err != nil {
+	if text := bytes.TrimSpace(text); len(text) > 0 {
+		var into any = &got.body
+		if text[0] == '[' {
+			into = &got.list
+		}
+		if err := json.Unmarshal(text, into); err != nil {
 			w.t.Fatalf("%s %s: %v in %q", method, path, err, text)
 		}
 	}
@@ -161,7 +167,7 @@ func manage(account organisation.Account, rest string) string {
 // fields is a JSON object to send.
 type fields = map[string]any
 
-// to is the body of PUT email.
+// to returns the body of PUT email.
 func to(address string) fields { return fields{"email": address} }
 
 func admin(version, rest string) string { return "/admin/" + version + "/orgs/" + orgID + rest }

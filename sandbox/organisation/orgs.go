@@ -87,6 +87,7 @@ type forbiddenJSON struct {
 // after is the position of a v1 cursor: behind this sequence or index.
 type after struct {
 	Position int `json:"p"`
+	Turn     int `json:"t,omitempty"` // of endless pages, so that each has a cursor of its own
 }
 
 // getOrgs is GET /admin/v1/orgs. A key with scopes sees no organisation (measured by jira.js).
@@ -137,28 +138,35 @@ func (o *Organisation) getUsers(x *exchange) answer {
 		} `json:"meta"`
 		Links linksJSON `json:"links"`
 	}{Data: []userJSON{}}
+	var listed []*record
 	for _, each := range o.order {
 		if each.listed() {
-			page.Meta.Total++
+			listed = append(listed, each)
 		}
 	}
-	last, more := start, false
-	first := sort.Search(len(o.order), func(i int) bool { return o.order[i].sequence > start })
-	for _, each := range o.order[first:] {
-		if !each.listed() {
-			continue
-		}
-		if more = len(page.Data) == o.pageSize; more {
-			break
-		}
+	if page.Meta.Total = len(listed); o.faults.Total != nil {
+		page.Meta.Total = o.faults.Total(page.Meta.Total)
+	}
+	first := sort.Search(len(listed), func(i int) bool { return listed[i].sequence > start.Position })
+	if start != (after{}) {
+		first = min(max(first+o.pageShift(x), 0), len(listed))
+	}
+	last := start.Position
+	end := min(first+o.pageSize, len(listed))
+	for _, each := range listed[first:end] {
 		page.Data = append(page.Data, o.user(x, each.Account))
 		last = each.sequence
 	}
-	page.Links = o.pageLinks(x, "users", last, more)
+	more := end < len(listed)
+	page.Links = o.pageLinks(x, "users", after{Position: last}, more)
+	if o.endless(x) {
+		page.Data = page.Data[:0]
+		page.Links = o.pageLinks(x, "users", after{start.Position, start.Turn + 1}, true)
+	}
 	return success(page)
 }
 
-// listed says whether GET /admin/v1/orgs/{orgId}/users shows the account.
+// listed reports whether GET /admin/v1/orgs/{orgId}/users shows the account.
 func (r *record) listed() bool { return r.Managed && !r.Hidden }
 
 func (o *Organisation) user(x *exchange, a Account) userJSON {
@@ -180,50 +188,91 @@ func (o *Organisation) user(x *exchange, a Account) userJSON {
 	}
 }
 
-// getDomains is GET /admin/v1/orgs/{orgId}/domains. The documents know no 404 here: another organisation is 403.
+// domain returns a domain as both of its calls show it.
+func (o *Organisation) domain(x *exchange, each domain) domainJSON {
+	shown := domainJSON{ID: each.id, Type: "domains"}
+	shown.Attributes.Name = each.Name
+	shown.Attributes.Claim = claimJSON{Type: "dns", Status: each.Status}
+	shown.Links.Self = o.link(x.request, "/admin/v1/orgs/"+o.orgID+"/domains/"+each.id, nil)
+	return shown
+}
+
+// getDomain is GET /admin/v1/orgs/{orgId}/domains/{domainId}, where links.self of the list leads.
+func (o *Organisation) getDomain(x *exchange) answer {
+	if x.path[0] != o.orgID {
+		return o.notManaged(x)
+	}
+	for _, each := range o.domains {
+		if each.id == x.path[1] {
+			return success(map[string]domainJSON{"data": o.domain(x, each)})
+		}
+	}
+	return o.adminErrors(http.StatusNotFound, "ADMIN-404-3", "Domain not found", "")
+}
+
+// notManaged is 403 for another organisation, where the documents know no 404 for it.
+func (o *Organisation) notManaged(x *exchange) answer {
+	return answer{status: http.StatusForbidden, body: forbiddenJSON{
+		Timestamp: now().Format("2006-01-02T15:04:05.000Z"),
+		Path:      x.call.Path,
+		Status:    http.StatusForbidden,
+		Error:     "Forbidden",
+		Message:   "Not allowed to manage the org",
+		RequestID: o.newID(),
+	}}
+}
+
+// getDomains is GET /admin/v1/orgs/{orgId}/domains. The documents know no 404 here: another
+// organisation is 403.
 func (o *Organisation) getDomains(x *exchange) answer {
 	if x.path[0] != o.orgID {
-		return answer{status: http.StatusForbidden, body: forbiddenJSON{
-			Timestamp: now().Format("2006-01-02T15:04:05.000Z"),
-			Path:      x.call.Path,
-			Status:    http.StatusForbidden,
-			Error:     "Forbidden",
-			Message:   "Not allowed to manage the org",
-			RequestID: o.newID(),
-		}}
+		return o.notManaged(x)
 	}
 	start, valid := o.position(x, "domains")
-	if !valid || start > len(o.domains) {
+	if !valid || start.Position > len(o.domains) {
 		return o.badCursor()
 	}
-	end := min(start+o.pageSize, len(o.domains))
+	end := min(start.Position+o.pageSize, len(o.domains))
 	page := struct {
 		Data  []domainJSON `json:"data"`
 		Links linksJSON    `json:"links"`
-	}{Data: []domainJSON{}, Links: o.pageLinks(x, "domains", end, end < len(o.domains))}
-	for _, each := range slices.Clone(o.domains[start:end]) {
-		shown := domainJSON{ID: each.id, Type: "domains"}
-		shown.Attributes.Name = each.Name
-		shown.Attributes.Claim = claimJSON{Type: "dns", Status: each.Status}
-		shown.Links.Self = o.link(x.request, "/admin/v1/orgs/"+o.orgID+"/domains/"+each.id, nil)
-		page.Data = append(page.Data, shown)
+	}{Data: []domainJSON{}, Links: o.pageLinks(x, "domains", after{Position: end}, end < len(o.domains))}
+	for _, each := range slices.Clone(o.domains[start.Position:end]) {
+		page.Data = append(page.Data, o.domain(x, each))
+	}
+	if o.endless(x) {
+		page.Data = page.Data[:0]
+		page.Links = o.pageLinks(x, "domains", after{start.Position, start.Turn + 1}, true)
 	}
 	return success(page)
 }
 
-// position is where a v1 page starts, and whether its cursor is one of ours.
-func (o *Organisation) position(x *exchange, kind string) (int, bool) {
+// position returns where a v1 page starts, and whether its cursor is one of ours.
+func (o *Organisation) position(x *exchange, kind string) (after, bool) {
 	cursor := x.query.Get("cursor")
 	if cursor == "" {
-		return 0, true
+		return after{}, true
 	}
 	var start after
-	valid := o.open(kind, cursor, &start)
-	return start.Position, valid
+	valid := o.readCursor(kind, cursor, &start)
+	return start, valid
 }
 
-// pageLinks are the links of a v1 page. Unlike those of v2 they are absolute URLs.
-func (o *Organisation) pageLinks(x *exchange, kind string, last int, more bool) linksJSON {
+// endless reports whether the page is to be empty, with another after it.
+func (o *Organisation) endless(x *exchange) bool {
+	return o.faults.Endless != nil && o.faults.Endless(x.copy())
+}
+
+// pageShift returns how far the list has moved since the page before.
+func (o *Organisation) pageShift(x *exchange) int {
+	if o.faults.PageShift == nil {
+		return 0
+	}
+	return o.faults.PageShift(x.copy())
+}
+
+// pageLinks returns the links of a v1 page. Unlike those of v2 they are absolute URLs.
+func (o *Organisation) pageLinks(x *exchange, kind string, next after, more bool) linksJSON {
 	path := "/admin/v1/orgs/" + o.orgID + "/" + kind
 	own := url.Values{}
 	if cursor := x.query.Get("cursor"); cursor != "" {
@@ -231,7 +280,7 @@ func (o *Organisation) pageLinks(x *exchange, kind string, last int, more bool) 
 	}
 	links := linksJSON{Self: o.link(x.request, path, own)}
 	if more {
-		links.Next = o.link(x.request, path, url.Values{"cursor": {o.seal(kind, after{last})}})
+		links.Next = o.link(x.request, path, url.Values{"cursor": {o.makeCursor(kind, next)}})
 	}
 	return links
 }

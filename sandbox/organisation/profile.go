@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Constraints of the profile, from the descriptions of Name and Nickname in the user-management file.
+// Constraints of the profile, from the descriptions of Name and Nickname in the user-management
+// file.
 const (
 	maxName     = 100
 	maxNickname = 30
@@ -61,13 +62,17 @@ func (o *Organisation) getProfile(x *exchange) answer {
 	if found == nil {
 		return refused
 	}
+	if missing := o.faults.Missing; missing != nil && found.changedWithin(missing(found.ID)) {
+		return keyed(http.StatusNotFound, "accountNotFound")
+	}
 	if !found.rule("profile.read").Allowed {
 		return keyed(http.StatusForbidden, "forbidden")
 	}
 	return profileOf(found.seen(x.lag))
 }
 
-// patchProfile is PATCH /users/{account_id}/manage/profile. What null means is not documented: it is refused.
+// patchProfile is PATCH /users/{account_id}/manage/profile. What null means is not documented: it
+// is refused.
 func (o *Organisation) patchProfile(x *exchange) answer {
 	found, refused := o.target(x)
 	if found == nil {
@@ -119,7 +124,8 @@ func (o *Organisation) patchProfile(x *exchange) answer {
 	return profileOf(next)
 }
 
-// flatten reads the body of a profile change; the fields of extended_profile come under their dotted names.
+// flatten reads the body of a profile change; the fields of extended_profile come under their
+// dotted names.
 func flatten(body []byte) (map[string]json.RawMessage, error) {
 	fields, err := object(body)
 	if err != nil {
@@ -138,7 +144,7 @@ func flatten(body []byte) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
-// field is where the account keeps a field of profile.write.
+// field returns the account's own field of that name in profile.write, or nil.
 func (a *Account) field(name string) *string {
 	return map[string]*string{
 		"name":                          &a.Name,
@@ -152,7 +158,7 @@ func (a *Account) field(name string) *string {
 	}[name]
 }
 
-// brokenRule is the key of the constraint that a value breaks, or nothing.
+// brokenRule returns the key of the constraint that a value breaks, or nothing.
 func brokenRule(field, value string) string {
 	most := map[string]int{"name": maxName, "nickname": maxNickname}[field]
 	switch {

@@ -18,14 +18,21 @@ type Call struct {
 	Dropped bool   // the connection was cut instead of an answer
 }
 
-// Effect is one write that the organisation carried out. There is one for each write that it accepted, also when that
-// changed nothing (From and To alike), so that two effects are always two calls.
+// Effect is one write that the organisation carried out. There is one for each write that it
+// accepted, also when that changed nothing (From and To alike), so that two effects are always two
+// calls.
 type Effect struct {
 	At        time.Time
 	AccountID string
-	Kind      string // "email", "name", "profile", "disable" or "enable"
-	From, To  string // addresses, names, or account statuses; empty for "profile"
-	Message   string // of "disable"
+	// Kind is "email", "name", "profile", "disable", "enable", "delete", "cancel-delete", "token",
+	// "group-add", "group-remove", "suspend", "restore", "remove", "invite", "role-add" or
+	// "role-remove".
+	Kind      string
+	Directory string // of "suspend", "restore" and "remove"
+	// From and To are addresses, names, statuses, or ids of tokens and groups; empty for "profile".
+	From, To string
+	Message  string // of "disable", and of the mail of "invite"
+	Mailed   bool   // "invite" sent a mail
 }
 
 // What is kept of a long demo. A test that makes more calls than this reads them in between.
@@ -59,16 +66,17 @@ func (o *Organisation) ResetCalls() {
 	o.calls, o.effects = nil, nil
 }
 
-// Violations returns what no client may do, in the order in which it happened: calls that are switched off or end soon,
-// wrong content types, parameters and fields that the documents do not know. A test ends by asking for none.
+// Violations returns what no client may do, in the order in which it happened: calls that are
+// switched off or end soon, wrong content types, parameters and fields that the documents do not
+// know. A test ends by asking for none.
 func (o *Organisation) Violations() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.violations)
 }
 
-// WaitFor returns when the condition holds; it is asked at once and then after each change and each answered call. It
-// ends with its context.
+// WaitFor returns when the condition holds; it is asked at once and then after each change and each
+// answered call. It ends with its context.
 func (o *Organisation) WaitFor(ctx context.Context, holds func() bool) error {
 	pulse, stop := o.Subscribe()
 	defer stop()
@@ -93,4 +101,9 @@ func (o *Organisation) violate(format string, arguments ...any) {
 func (o *Organisation) effect(done Effect) {
 	done.At = now()
 	o.effects = append(o.effects, done)
+	event := Event{Action: actions[done.Kind].id, Actor: keyActor, AccountID: done.AccountID}
+	if done.Kind == "group-add" || done.Kind == "group-remove" {
+		event.GroupID = done.From + done.To
+	}
+	o.happened(event)
 }

@@ -13,6 +13,11 @@ type route struct {
 	query  []string // the parameters that the documents declare
 	body   bodyKind
 	serve  func(*exchange) answer // called with o.mu held
+
+	// unscoped is set where the documents list no scope, on a write: a key with scopes gets 401.
+	unscoped bool
+	// perMinute is a published limit, where calls are limited at all; 0: none is published.
+	perMinute int
 }
 
 // bodyKind is what a call does with its body.
@@ -23,36 +28,94 @@ const (
 	jsonBody                 // without Content-Type: application/json the answer is 415
 )
 
-// table is the calls of the two APIs that are answered here. What Atlassian has beyond these is not in this
-// organisation, and calling it is a violation.
+// table returns the calls of the two APIs that are answered here. What Atlassian has beyond these
+// is not in this organisation, and calling it is a violation.
 func (o *Organisation) table() []route {
-	get, post, put, patch := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch
-	return []route{
-		{get, "/users/{}/manage", []string{"privileges"}, noBody, o.getManage},
-		{get, "/users/{}/manage/profile", nil, noBody, o.getProfile},
-		{patch, "/users/{}/manage/profile", nil, jsonBody, o.patchProfile},
-		{put, "/users/{}/manage/email", nil, jsonBody, o.putEmail},
-		{post, "/users/{}/manage/lifecycle/disable", nil, jsonBody, o.disable},
-		{post, "/users/{}/manage/lifecycle/enable", nil, noBody, o.enable},
+	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+	return append([]route{
+		{method: get, path: "/users/{}/manage", query: []string{"privileges"}, serve: o.getManage},
+		{method: get, path: "/users/{}/manage/profile", serve: o.getProfile},
+		{method: patch, path: "/users/{}/manage/profile", body: jsonBody, serve: o.patchProfile},
+		{method: put, path: "/users/{}/manage/email", body: jsonBody, serve: o.putEmail},
+		{method: post, path: "/users/{}/manage/lifecycle/disable", body: jsonBody, serve: o.disable},
+		{method: post, path: "/users/{}/manage/lifecycle/enable", serve: o.enable},
+		{method: post, path: "/users/{}/manage/lifecycle/delete", serve: o.scheduleDeletion},
+		{method: post, path: "/users/{}/manage/lifecycle/cancel-delete", serve: o.cancelDeletion},
+		{method: get, path: "/users/{}/manage/api-tokens", serve: o.getTokens},
+		{method: del, path: "/users/{}/manage/api-tokens/{}", serve: o.deleteToken},
 
-		{get, "/admin/v1/orgs", []string{"cursor"}, noBody, o.getOrgs},
-		{get, "/admin/v1/orgs/{}", nil, noBody, o.getOrg},
-		{get, "/admin/v1/orgs/{}/users", []string{"cursor"}, noBody, o.getUsers},
-		{get, "/admin/v1/orgs/{}/domains", []string{"cursor"}, noBody, o.getDomains},
+		{method: get, path: "/admin/v1/orgs", query: []string{"cursor"}, serve: o.getOrgs},
+		{method: get, path: "/admin/v1/orgs/{}", serve: o.getOrg},
+		{method: get, path: "/admin/v1/orgs/{}/users", query: []string{"cursor"}, serve: o.getUsers},
+		{method: get, path: "/admin/v1/orgs/{}/domains", query: []string{"cursor"}, serve: o.getDomains},
 
 		{
-			get, "/admin/v2/orgs/{}/directories",
-			[]string{"accountId", "directoryIds", "searchTerm", "cursor", "limit"},
-			noBody, o.getDirectories,
+			method: get, path: "/admin/v2/orgs/{}/directories",
+			query: []string{"accountId", "directoryIds", "searchTerm", "cursor", "limit"},
+			serve: o.getDirectories,
 		},
-		{post, "/admin/v2/orgs/{}/directories/{}/users/search", nil, jsonBody, o.searchUsers},
-		{get, "/admin/v2/orgs/{}/directories/{}/users/{}", nil, noBody, o.getDirectoryUser},
-		{post, "/admin/v2/orgs/{}/directories/{}/groups/search", nil, jsonBody, o.searchGroups},
-	}
+		{method: post, path: "/admin/v2/orgs/{}/directories/{}/users/search", body: jsonBody, serve: o.searchUsers},
+		{method: get, path: "/admin/v2/orgs/{}/directories/{}/users/{}", serve: o.getDirectoryUser},
+		{method: post, path: "/admin/v2/orgs/{}/directories/{}/groups/search", body: jsonBody, serve: o.searchGroups},
+		{method: get, path: "/admin/v1/orgs/{}/domains/{}", serve: o.getDomain},
+		{method: get, path: "/admin/v2/orgs/{}/directories/{}/groups/{}", serve: o.getGroup},
+		{
+			method: get, path: "/admin/v2/orgs/{}/directories/{}/users/{}/role-assignments",
+			query: rolesParameters, serve: o.getUserRoles,
+		},
+		{
+			method: get, path: "/admin/v2/orgs/{}/directories/{}/groups/{}/role-assignments",
+			query: rolesParameters, serve: o.getGroupRoles,
+		},
+		{method: post, path: "/admin/v2/orgs/{}/workspaces", body: jsonBody, serve: o.searchWorkspaces},
+		{
+			method: get, path: "/admin/v1/orgs/{}/events-stream", query: []string{"cursor", "from", "to", "limit", "sortOrder"},
+			serve: o.getEventsStream, perMinute: eventsMinute,
+		},
+		{method: get, path: "/admin/v1/orgs/{}/event-actions", serve: o.getEventActions},
+		{
+			method: get, path: "/admin/user-provisioning/v1/org/{}/user/{}/get-scim-links", serve: o.getSCIMLinks,
+		},
+		{
+			method: post, path: "/admin/user-provisioning/v1/org/{}/get-scim-links-for-email", body: jsonBody,
+			serve: o.findSCIMLinks,
+		},
+	}, o.writes()...)
 }
 
-// dead is what Atlassian has switched off (v1, 2026-06-30) or will (the v2 lists, 2027-06-30; this organisation behaves
-// as after that day).
+// writes returns the calls of the organizations API that change something.
+func (o *Organisation) writes() []route {
+	post, del := http.MethodPost, http.MethodDelete
+	const user = "/admin/v2/orgs/{}/directories/{}/users/{}"
+	const group = "/admin/v2/orgs/{}/directories/{}/groups/{}"
+	all := []route{
+		{method: post, path: group + "/memberships", body: jsonBody, serve: o.addMembership},
+		{method: del, path: group + "/memberships/{}", serve: o.removeMembership},
+		{method: post, path: user + "/suspend", body: jsonBody, serve: o.suspendUser},
+		{method: post, path: user + "/restore", body: jsonBody, serve: o.restoreUser},
+		{method: del, path: user, serve: o.removeUser},
+		{method: post, path: "/admin/v2/orgs/{}/users/invite", body: jsonBody, serve: o.invite},
+		{method: post, path: group + "/role-assignments/assign", body: jsonBody, serve: o.assignGroupRole},
+		{method: post, path: group + "/role-assignments/revoke", body: jsonBody, serve: o.revokeGroupRole},
+		{method: post, path: "/admin/v1/orgs/{}/users/{}/roles/assign", body: jsonBody, serve: o.assignRole},
+		{method: post, path: "/admin/v1/orgs/{}/users/{}/roles/revoke", body: jsonBody, serve: o.revokeRole},
+		{
+			method: post, path: "/admin/v1/orgs/{}/users/{}/role-assignments/assign", body: jsonBody,
+			serve: o.assignPlatformRole,
+		},
+		{
+			method: post, path: "/admin/v1/orgs/{}/users/{}/role-assignments/revoke", body: jsonBody,
+			serve: o.revokePlatformRole,
+		},
+	}
+	for i := range all {
+		all[i].unscoped = true
+	}
+	return all
+}
+
+// dead is what Atlassian has switched off (v1, 2026-06-30) or will (the v2 lists, 2027-06-30; this
+// organisation behaves as after that day).
 var dead = []struct{ method, path string }{
 	{http.MethodPost, "/admin/v1/orgs/{}/directory/users/{}/suspend-access"},
 	{http.MethodPost, "/admin/v1/orgs/{}/directory/users/{}/restore-access"},
@@ -70,7 +133,8 @@ var dead = []struct{ method, path string }{
 	{http.MethodGet, "/admin/v2/orgs/{}/directories/{}/groups"},
 }
 
-// find looks the route up and fills in the path's parameters. More literal segments win: users/search over users/{}.
+// find looks the route up and fills in the path's parameters. More literal segments win:
+// users/search over users/{}.
 func (o *Organisation) find(x *exchange) (route, bool) {
 	best, most := route{path: "unknown"}, -1
 	for _, each := range o.routes {

@@ -55,12 +55,13 @@ var searchFields = []string{
 	"limit", "membershipStatus", "mfaEnabled", "resourceIds", "roleIds", "searchTerm", "sortBy", "status",
 }
 
-// searchPosition is what a cursor of users/search carries: the whole request, as the others are ignored beside a cursor,
-// and where to go on.
+// searchPosition is what a cursor of users/search carries: the whole request, as the others are
+// ignored beside a cursor, and where to go on.
 type searchPosition struct {
 	Request   searchRequest `json:"r"`
 	Directory string        `json:"d"`
-	From      int           `json:"f"` // sequence of the last account shown, or with sortBy how many were shown
+	Turn      int           `json:"t,omitempty"` // of endless pages
+	From      int           `json:"f"`           // sequence of the last account shown, or with sortBy how many were shown
 }
 
 // searchUsers is POST /admin/v2/orgs/{orgId}/directories/{directoryId}/users/search.
@@ -82,7 +83,7 @@ func (o *Organisation) searchUsers(x *exchange) answer {
 	at := searchPosition{Request: request, Directory: x.path[1]}
 	if request.Cursor != "" {
 		at = searchPosition{} // nothing of what stands beside the cursor counts
-		if !o.open("search", request.Cursor, &at) || at.Directory != x.path[1] {
+		if !o.readCursor("search", request.Cursor, &at) || at.Directory != x.path[1] {
 			return o.badCursor()
 		}
 		request = at.Request
@@ -94,8 +95,17 @@ func (o *Organisation) searchUsers(x *exchange) answer {
 	page := struct {
 		Data  []memberJSON `json:"data"`
 		Links linksJSON    `json:"links"`
-	}{Data: []memberJSON{}, Links: linksJSON{Self: o.seal("search", at)}}
-	found, more := o.search(request, at.From, limit)
+	}{Data: []memberJSON{}, Links: linksJSON{Self: o.makeCursor("search", at)}}
+	shift := 0
+	if at.From > 0 {
+		shift = o.pageShift(x)
+	}
+	found, more := o.search(request, at.Directory, at.From, limit, shift)
+	if o.endless(x) {
+		found, more = nil, false
+		at.Turn++
+		page.Links.Next = o.makeCursor("search", at)
+	}
 	for _, each := range found {
 		page.Data = append(page.Data, o.member(each, at.Directory, request.Expand))
 	}
@@ -103,13 +113,13 @@ func (o *Organisation) searchUsers(x *exchange) answer {
 		if at.From += limit; len(request.SortBy) == 0 {
 			at.From = found[len(found)-1].sequence
 		}
-		page.Links.Next = o.seal("search", at)
+		page.Links.Next = o.makeCursor("search", at)
 	}
 	return success(page)
 }
 
-// readSearch reads the body of a search into request; the result says what is wrong with it, or nothing. Fields that the
-// schema does not declare are violations. No body asks for everything.
+// readSearch reads the body of a search into request; the result says what is wrong with it, or
+// nothing. Fields that the schema does not declare are violations. No body asks for everything.
 func (o *Organisation) readSearch(x *exchange, declared []string, request any) string {
 	if len(bytes.TrimSpace(x.body)) == 0 {
 		return ""
@@ -134,7 +144,7 @@ func (o *Organisation) readSearch(x *exchange, declared []string, request any) s
 	return ""
 }
 
-// problem is what breaks the schema's bounds, or nothing.
+// problem returns what breaks the schema's bounds, or nothing.
 func (s *searchRequest) problem() string {
 	if s.Emails != nil && s.SearchTerm != "" {
 		return "emails and searchTerm are mutually exclusive"
@@ -177,7 +187,7 @@ type bounds struct {
 	known  []string // nil: any value
 }
 
-// outOfBounds is the first of the lists that breaks its bounds, in words, or nothing.
+// outOfBounds returns the first of the lists that breaks its bounds, in words, or nothing.
 func outOfBounds(lists []bounds) string {
 	for _, list := range lists {
 		if list.values != nil && (len(list.values) == 0 || len(list.values) > list.most) {
@@ -199,10 +209,18 @@ func distinct(values []string) bool {
 	return len(slices.Compact(sorted)) == len(values)
 }
 
-// search returns up to limit matching accounts behind from, and whether there are more.
-func (o *Organisation) search(request searchRequest, from, limit int) ([]*record, bool) {
+// search returns up to limit matching accounts behind from, moved by shift, and whether there are
+// more.
+func (o *Organisation) search(
+	request searchRequest, directory string, from, limit, shift int,
+) ([]*record, bool) {
 	candidates := o.candidates(request)
-	wanted := func(each *record) bool { return each.shown() && request.matches(each) }
+	wanted := func(each *record) bool {
+		if o.faults.Omit != nil && o.faults.Omit(each.ID) {
+			return false
+		}
+		return each.shown() && o.listedIn(each, directory) && o.matches(&request, each)
+	}
 	var found []*record
 	if len(request.SortBy) > 0 {
 		for _, each := range candidates {
@@ -216,12 +234,21 @@ func (o *Organisation) search(request searchRequest, from, limit int) ([]*record
 			}
 			return strings.Compare(strings.ToLower(a.Nickname), strings.ToLower(b.Nickname))
 		})
-		found = found[min(from, len(found)):]
+		found = found[min(max(from+shift, 0), len(found)):]
 		return found[:min(limit, len(found))], len(found) > limit
 	}
 	first := sort.Search(len(candidates), func(i int) bool { return candidates[i].sequence > from })
+	for ; shift < 0 && first > 0; first-- {
+		if wanted(candidates[first-1]) {
+			shift++
+		}
+	}
 	for _, each := range candidates[first:] {
 		if !wanted(each) {
+			continue
+		}
+		if shift > 0 {
+			shift--
 			continue
 		}
 		if len(found) == limit {
@@ -232,13 +259,24 @@ func (o *Organisation) search(request searchRequest, from, limit int) ([]*record
 	return found, false
 }
 
-// candidates are the accounts in question, by sequence: the holders of the addresses asked for, else everybody. Addresses
-// match exactly, in any case.
+// candidates returns the accounts in question, by sequence: the holders of the addresses asked for,
+// else everybody. Addresses match exactly, in any case.
 func (o *Organisation) candidates(request searchRequest) []*record {
+	var found []*record
+	if lag := o.faults.SearchLag; lag != nil {
+		for _, each := range o.order {
+			seen := &record{Account: each.seen(lag(each.ID)), sequence: each.sequence}
+			if request.Emails == nil || slices.ContainsFunc(request.Emails, func(address string) bool {
+				return seen.Email != "" && addressKey(address) == addressKey(seen.Email)
+			}) {
+				found = append(found, seen)
+			}
+		}
+		return found
+	}
 	if request.Emails == nil {
 		return o.order
 	}
-	var found []*record
 	for _, each := range request.Emails {
 		if holder, taken := o.holders[addressKey(each)]; taken {
 			found = append(found, o.accounts[holder])
@@ -248,19 +286,27 @@ func (o *Organisation) candidates(request searchRequest) []*record {
 	return slices.Compact(found) // one address in two cases is one holder
 }
 
-// shown says whether the v2 directory shows the account; its schema knows the type atlassian alone.
+// shown reports whether the v2 directory shows the account; its schema knows the type atlassian
+// alone.
 func (r *record) shown() bool { return !r.Hidden && r.Type == "atlassian" }
 
-// matches compares an account with every filter but emails. There are no resources in this organisation, and nobody has
-// two-step verification.
-func (s *searchRequest) matches(each *record) bool {
+// listedIn reports whether a search in the directory ("-" for all) finds the account: whoever is in
+// it, and every managed account that is in no directory at all. The caller holds o.mu.
+func (o *Organisation) listedIn(r *record, directory string) bool {
+	return directory == "-" || r.membershipIn(directory) != "no_membership" || o.membership(&r.Account) == "no_membership"
+}
+
+// matches compares an account with every filter but emails. There are no resources in this
+// organisation, and nobody has two-step verification.
+func (o *Organisation) matches(s *searchRequest, each *record) bool {
 	among := func(values []string, value string) bool { return len(values) == 0 || slices.Contains(values, value) }
 	term := strings.ToLower(s.SearchTerm)
 	switch {
 	case !among(s.AccountIDs, each.ID),
 		!among(s.AccountStatus, each.Status),
-		!among(s.MembershipStatus, each.Membership),
-		!among(s.Status, each.composite()),
+		!among(s.MembershipStatus, o.membership(&each.Account)),
+		!among(s.Status, o.composite(&each.Account)),
+		len(s.DirectoryIDs) > 0 && !slices.ContainsFunc(s.DirectoryIDs, func(id string) bool { return o.listedIn(each, id) }),
 		s.ClaimStatus != "" && s.ClaimStatus != each.claim(),
 		len(s.GroupIDs) > 0 && !slices.ContainsFunc(s.GroupIDs, each.in),
 		len(s.ResourceIDs) > 0,

@@ -2,7 +2,6 @@ package organisation
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"maps"
 	"net/http"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/sandbox/wire"
 )
 
 // maxBody bounds what is read of a request; the largest honest one, 100 addresses, is under 10 kB.
@@ -36,8 +37,8 @@ type answer struct {
 	body   any // nil: no body
 }
 
-// serve takes a request through the stages of a real call: it arrives, may get lost on the way, takes effect, and its
-// answer may get lost on the way back.
+// serve takes a request through the stages of a real call: it arrives, may get lost on the way,
+// takes effect, and its answer may get lost on the way back.
 func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
 	// The body first: until it is read, net/http does not notice that a client has left.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -49,11 +50,11 @@ func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
 	if x.route, x.known = o.find(x); x.known && faults.ReadLag != nil && strings.HasPrefix(x.call.Path, "/users/") {
 		x.lag = faults.ReadLag(x.path[0])
 	}
-	if faults.Latency != nil && !wait(r.Context(), faults.Latency(x.copy())) {
+	if faults.Latency != nil && !wire.Wait(r.Context(), faults.Latency(x.copy())) {
 		o.lost(x)
 	}
 	if before := apply(faults.Before, x); before != nil {
-		if !before.wait(r.Context()) || before.Drop {
+		if !before.Wait(r.Context()) || before.Drop {
 			o.lost(x)
 		}
 		if before.Status != 0 {
@@ -63,7 +64,7 @@ func (o *Organisation) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	given := o.answer(x)
 	if after := apply(faults.After, x); after != nil {
-		if !after.wait(r.Context()) || after.Drop {
+		if !after.Wait(r.Context()) || after.Drop {
 			o.lost(x)
 		}
 		if after.Half {
@@ -129,13 +130,14 @@ func (o *Organisation) half(x *exchange, w http.ResponseWriter, given answer) {
 	o.lost(x)
 }
 
-// answer does what the call asks for. The whole call is one step: what it checks still holds when it takes effect.
+// answer does what the call asks for. The whole call is one step: what it checks still holds when
+// it takes effect.
 func (o *Organisation) answer(x *exchange) answer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	admin := strings.HasPrefix(x.call.Path, "/admin/")
+	o.expire()
 	if !x.call.KeyOK {
-		if admin {
+		if x.admin() {
 			return proxyError(http.StatusUnauthorized, "Unauthorized")
 		}
 		return keyed(http.StatusUnauthorized, "unauthorized")
@@ -160,12 +162,14 @@ func (o *Organisation) answer(x *exchange) answer {
 	return given
 }
 
-// allowed refuses what no operation has to look at: the wrong kind of key and the wrong kind of body. A zero answer
-// means that the call may go on.
+// allowed refuses what no operation has to look at: the wrong kind of key and the wrong kind of
+// body. A zero answer means that the call may go on.
 func (o *Organisation) allowed(x *exchange) answer {
-	admin := strings.HasPrefix(x.call.Path, "/admin/")
-	if x.scoped && !admin {
+	if x.scoped && !x.admin() {
 		return answer{status: http.StatusForbidden, body: insufficientScope()}
+	}
+	if x.scoped && x.route.unscoped {
+		return o.adminErrors(http.StatusUnauthorized, "ADMIN-401-2", "Unauthorized", "the key lacks a scope for this call")
 	}
 	if x.route.body == noBody && len(x.body) == 0 {
 		return answer{}
@@ -173,7 +177,7 @@ func (o *Organisation) allowed(x *exchange) answer {
 	if !isJSON(x.request) && (x.route.body == jsonBody || len(x.body) > 0) {
 		o.violate("%s %s: content type %q instead of application/json", x.call.Method, x.call.Path,
 			x.request.Header.Get("Content-Type"))
-		if admin {
+		if x.admin() {
 			return o.adminErrors(http.StatusUnsupportedMediaType, "ADMIN-UAM-415-1", "Unsupported media type", "")
 		}
 		return keyed(http.StatusUnsupportedMediaType, "unsupportedMediaType")
@@ -190,7 +194,10 @@ func (o *Organisation) checkQuery(x *exchange) {
 	}
 }
 
-// copy is the request with its body unread, for a fault to look at.
+// admin reports whether the call is one of the organizations API.
+func (x *exchange) admin() bool { return strings.HasPrefix(x.call.Path, "/admin/") }
+
+// copy returns the request with its body unread, for a fault to look at.
 func (x *exchange) copy() *http.Request {
 	r := x.request.Clone(x.request.Context())
 	r.Body = io.NopCloser(bytes.NewReader(x.body))
@@ -204,22 +211,7 @@ func apply(fault func(*http.Request) *Fault, x *exchange) *Fault {
 	return fault(x.copy())
 }
 
-// wait passes the time unless the client leaves first; it says whether the client is still there.
-func wait(ctx context.Context, duration time.Duration) bool {
-	if duration <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(duration)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// bearer is the key that the request carries, or nothing.
+// bearer returns the key that the request carries, or nothing.
 func bearer(r *http.Request) string {
 	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

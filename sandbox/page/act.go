@@ -5,7 +5,6 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"strings"
 
 	"github.com/countersign/countersign/sandbox/workspace"
 )
@@ -13,7 +12,8 @@ import (
 // maxRequest bounds a JSON request; files come by another way.
 const maxRequest = 1 << 20
 
-// outcomeJSON is what came of an act: nothing, the error that the person sees, or sentences under a form's inputs.
+// outcomeJSON is what came of an act: nothing, the error that the person sees, or sentences under a
+// form's inputs.
 type outcomeJSON struct {
 	Error  string            `json:"error,omitempty"`
 	Errors map[string]string `json:"errors,omitempty"` // block_id → sentence
@@ -61,15 +61,24 @@ func (p *Page) postClick(w http.ResponseWriter, r *http.Request) {
 		View    string `json:"view"`
 		Action  string `json:"action"`
 		Block   string `json:"block"`
-		Value   string `json:"value"` // of a menu
+		Value   string `json:"value"` // of a menu, or of a button that others resemble
+
+		Values map[string]string `json:"values"` // what the fields of the view hold: block_id → value
+		Blocks json.RawMessage   `json:"blocks"` // of the message, as the page shows it
 	}](w, r)
 	if !ok {
 		return
 	}
 	var err error
-	if act.View != "" {
-		err = p.workspace.ClickView(r.Context(), act.Person, act.View, act.Action, act.Value)
-	} else {
+	switch {
+	case act.View != "":
+		if err = p.workspace.FillView(act.Person, act.View, act.Values); err == nil {
+			err = p.workspace.ClickViewIn(r.Context(), act.Person, act.View, act.Block, act.Action, act.Value)
+		}
+	case len(act.Blocks) > 0:
+		err = p.workspace.ClickShown(
+			r.Context(), act.Person, act.Channel, act.TS, act.Blocks, act.Action, act.Block, act.Value)
+	default:
 		err = p.workspace.ClickValue(r.Context(), act.Person, act.Channel, act.TS, act.Action, act.Block, act.Value)
 	}
 	answer(w, outcome(err))
@@ -77,36 +86,14 @@ func (p *Page) postClick(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) postSubmit(w http.ResponseWriter, r *http.Request) {
 	act, ok := read[struct {
-		Person string              `json:"person"`
-		View   string              `json:"view"`
-		Values map[string]string   `json:"values"` // block_id → what was typed or chosen
-		Files  map[string][]string `json:"files"`  // block_id → ids of uploads
+		Person string            `json:"person"`
+		View   string            `json:"view"`
+		Values map[string]string `json:"values"` // block_id → what was typed or chosen
 	}](w, r)
 	if !ok {
 		return
 	}
-	if act.Values == nil {
-		act.Values = make(map[string]string)
-	}
-	var sent []string
-	for block, ids := range act.Files {
-		files, err := p.uploads.get(ids)
-		if err != nil {
-			answer(w, outcome(err))
-			return
-		}
-		var stored []string
-		for _, file := range files {
-			stored = append(stored, p.workspace.AddFile(act.Person, file))
-		}
-		act.Values[block] = strings.Join(stored, ",")
-		sent = append(sent, ids...)
-	}
-	err := p.workspace.SubmitView(r.Context(), act.Person, act.View, act.Values)
-	if err == nil {
-		p.uploads.remove(sent)
-	}
-	answer(w, outcome(err))
+	answer(w, outcome(p.workspace.SubmitView(r.Context(), act.Person, act.View, act.Values)))
 }
 
 func (p *Page) postClose(w http.ResponseWriter, r *http.Request) {
@@ -130,8 +117,8 @@ func outcome(err error) outcomeJSON {
 	return outcomeJSON{}
 }
 
-// read decodes a request's JSON, strictly: a misspelt field would be an act that silently does less. Only the JSON type is
-// taken, which no other site's page can send without asking first.
+// read decodes a request's JSON, strictly: a misspelt field would be an act that silently does
+// less. Only the JSON type is taken, which no other site's page can send without asking first.
 func read[T any](w http.ResponseWriter, r *http.Request) (T, bool) {
 	var body T
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {

@@ -14,8 +14,8 @@ const (
 	heartbeat = 15 * time.Second
 )
 
-// getEvents is a stream of server-sent events without data: "workspace" and "organisation" each say that the page should
-// read that half again. Changes within pulseGap share one event.
+// getEvents is a stream of server-sent events without data: "workspace" and "organisation" each say
+// that the page should read that half again. Changes within pulseGap share one event.
 func (p *Page) getEvents(w http.ResponseWriter, r *http.Request) {
 	workspacePulse, stopWorkspace := p.workspace.Subscribe()
 	defer stopWorkspace()

@@ -30,9 +30,11 @@ type faultJSON struct {
 	Errors      bool `json:"errors"`
 	Cut         bool `json:"cut"`
 	SlackOutage bool `json:"slack_outage"`
+	OldBlocks   bool `json:"old_blocks"` // Slack takes none of the newer blocks
 }
 
-// faults counts calls instead of drawing lots: what a switch does is then easy to see, and the same each time.
+// faults counts calls instead of drawing lots: what a switch does is then easy to see, and the same
+// each time.
 type faults struct {
 	workspace    *workspace.Workspace
 	organisation *organisation.Organisation
@@ -56,17 +58,20 @@ func (f *faults) set(wanted faultJSON) {
 	f.mu.Unlock()
 
 	f.organisation.SetFaults(organisation.Faults{Latency: f.latency, Before: f.before, After: f.after})
-	if before.SlackOutage == wanted.SlackOutage {
+	if before.SlackOutage == wanted.SlackOutage && before.OldBlocks == wanted.OldBlocks {
 		return
 	}
-	if !wanted.SlackOutage {
-		f.workspace.SetFaults(workspace.Faults{})
-		return
+	var broken workspace.Faults
+	if wanted.OldBlocks {
+		broken.RefusedBlocks = workspace.NewBlocks()
 	}
-	f.workspace.SetFaults(workspace.Faults{BeforeCall: func(string, url.Values) *workspace.Reply {
-		return &workspace.Reply{Status: outageResponse}
-	}})
-	f.workspace.CutSockets()
+	if wanted.SlackOutage {
+		broken.BeforeCall = func(string, url.Values) *workspace.Reply { return &workspace.Reply{Status: outageResponse} }
+	}
+	f.workspace.SetFaults(broken)
+	if wanted.SlackOutage && !before.SlackOutage {
+		f.workspace.CutSockets()
+	}
 }
 
 func (f *faults) latency(*http.Request) time.Duration {
@@ -92,7 +97,8 @@ func (f *faults) before(*http.Request) *organisation.Fault {
 	return nil
 }
 
-// after cuts answers to calls that change something: the effect is there and the caller cannot know.
+// after cuts answers to calls that change something: the effect is there and the caller cannot
+// know.
 func (f *faults) after(r *http.Request) *organisation.Fault {
 	if r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/search") {
 		return nil

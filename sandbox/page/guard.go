@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 )
 
-// Guard lets through only requests that name this machine as their host. A web site can point a name of its own at
-// 127.0.0.1 and so reach a loopback listener from the visitor's browser; the Host header then still bears that name.
+// Guard lets through only requests that name this machine as their host. A web site can point a
+// name of its own at 127.0.0.1 and so reach a loopback listener from the visitor's browser; the
+// Host header then still bears that name.
 func Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopbackHost(r.Host) {
@@ -19,11 +21,12 @@ func Guard(next http.Handler) http.Handler {
 	})
 }
 
-// sameOrigin lets through only what the page itself, or no browser page at all, has sent: every browser says where a
-// cross-site request comes from.
-func sameOrigin(next http.Handler) http.Handler {
+// SameOrigin lets through only what the page itself, or no browser page at all, has sent: every
+// browser tells where a cross-site request comes from. The origins named besides are let through,
+// too.
+func SameOrigin(next http.Handler, besides ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !fromHere(r) {
+		if !fromHere(r, besides) {
 			http.Error(w, "only the sandbox's own page may ask", http.StatusForbidden)
 			return
 		}
@@ -31,14 +34,14 @@ func sameOrigin(next http.Handler) http.Handler {
 	})
 }
 
-func fromHere(r *http.Request) bool {
+func fromHere(r *http.Request, besides []string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 	default:
 		return false
 	}
 	origin := r.Header.Get("Origin")
-	if origin == "" {
+	if origin == "" || slices.Contains(besides, origin) {
 		return true
 	}
 	from, err := url.Parse(origin)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,8 +26,8 @@ func newPage(t *testing.T) (*workspace.Workspace, *organisation.Organisation, *h
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, person := range []string{"U1", "U2"} {
-		slack.AddPerson(workspace.Person{ID: person, Name: person, RealName: "Person " + person})
+	for i, person := range []string{"U1", "U2"} {
+		slack.AddPerson(workspace.Person{ID: person, Name: []string{"ada", "ben"}[i], RealName: "Person " + person})
 		slack.OpenDM(person)
 	}
 	slack.AddChannel(workspace.Channel{ID: "C1", Name: "open", BotMember: true, Members: []string{"U1", "U2"}})
@@ -90,6 +91,7 @@ func TestStateFallsBackToWhatThePersonSees(t *testing.T) {
 	for asked, want := range map[string]place{
 		"":                        {"U1", "C1"},
 		"person=U2&channel=C1":    {"U2", "C1"},
+		"person=ben&channel=C1":   {"U2", "C1"}, // by the handle, as in the page's address
 		"person=U1&channel=C2":    {"U1", "C2"},
 		"person=U2&channel=C2":    {"U2", "C1"}, // not a member
 		"person=U2&channel=D1":    {"U2", "D2"}, // somebody else's direct messages
@@ -143,6 +145,11 @@ func TestRefusalsReachThePerson(t *testing.T) {
 		"/page/click":  `{"person":"U1","channel":"C1","ts":"1.2","action":"approve"}`,
 		"/page/submit": `{"person":"U1","view":"V1","values":{}}`,
 		"/page/close":  `{"person":"U1","view":"V1"}`,
+
+		"/page/tab":      `{"person":"U9","tab":"home"}`,
+		"/page/shortcut": `{"person":"U1","callback":"new"}`, // no app is there
+		"/page/suggest":  `{"person":"U1","view":"V1","action":"a","query":"x"}`,
+		"/page/kill":     `{}`,
 	} {
 		status, answer := post(t, server.URL+path, "application/json", body)
 		var outcome struct{ Error string }
@@ -182,13 +189,26 @@ func TestUploadsThatWereNotSentCanBeSentAgain(t *testing.T) {
 func TestOrganisationIsShownAsItIs(t *testing.T) {
 	_, atlassian, server := newPage(t)
 	atlassian.AddDomain(organisation.Domain{Name: "one.example", Verified: true})
-	if _, err := atlassian.AddGroup(organisation.Group{ID: "g1", Name: "finance"}); err != nil {
-		t.Fatal(err)
+	for _, group := range []organisation.Group{
+		{ID: "g1", Name: "finance"}, {ID: "g2", Name: "okta", Synced: true, Unmodifiable: true, Description: "all"},
+	} {
+		if _, err := atlassian.AddGroup(group); err != nil {
+			t.Fatal(err)
+		}
 	}
+	first := atlassian.Directories()[0].Name
+	atlassian.AddDirectory(organisation.Directory{ID: "d2", Name: "Partners"})
+	in := func(name, status string) any { return map[string]any{"name": name, "status": status} }
 	for _, account := range []organisation.Account{
 		{ID: "a1", Name: "Ada", Email: "ada@ONE.example", Managed: true, Groups: []string{"g1"}, Locks: map[string]string{
 			"email.set": "externalDirectory.scim",
 		}},
+		{
+			ID: "a3", Name: "Cem", Email: "cem@two.example", Managed: true, Memberships: map[string]string{"d2": "suspended"},
+			DeleteOn: time.Date(2999, 12, 14, 9, 0, 0, 0, time.UTC),
+			Tokens:   []organisation.Token{{ID: "t1", Label: "laptop"}, {ID: "t2", Label: "build"}},
+		},
+		{ID: "a4", Name: "Dot", Email: "dot@two.example", Managed: true, Membership: "no_membership"},
 		{ID: "a2", Name: "Ben", Email: "ben@two.example", Status: "inactive", LifecycleErrors: []organisation.LifecycleError{
 			{Code: "billing", Message: "last billing contact"},
 		}},
@@ -208,18 +228,60 @@ func TestOrganisationIsShownAsItIs(t *testing.T) {
 		"accounts": []any{
 			map[string]any{
 				"id": "a1", "name": "Ada", "email": "ada@ONE.example", "type": "atlassian", "status": "active", "managed": true,
-				"groups": []any{"finance"},
-				"locks":  []any{map[string]any{"privilege": "email.set", "reason": "owned by the identity provider (SCIM)"}},
+				"groups": []any{"finance"}, "tokens": []any{},
+				"directories": []any{in(first, "active"), in("Partners", "active")},
+				"locks":       []any{map[string]any{"privilege": "email.set", "reason": "owned by the identity provider (SCIM)"}},
+			},
+			map[string]any{
+				"id": "a3", "name": "Cem", "email": "cem@two.example", "type": "atlassian", "status": "inactive", "managed": true,
+				"groups": []any{}, "tokens": []any{"laptop", "build"}, "locks": []any{}, "deletion": "2999-12-14",
+				"directories": []any{in(first, "active"), in("Partners", "suspended")},
+			},
+			map[string]any{
+				"id": "a4", "name": "Dot", "email": "dot@two.example", "type": "atlassian", "status": "active", "managed": true,
+				"groups": []any{}, "tokens": []any{}, "locks": []any{}, "directories": []any{},
 			},
 			map[string]any{
 				"id": "a2", "name": "Ben", "email": "ben@two.example", "type": "atlassian", "status": "inactive", "managed": false,
-				"groups": []any{},
-				"locks":  []any{map[string]any{"privilege": "deactivation", "reason": "last billing contact"}},
+				"groups": []any{}, "tokens": []any{},
+				"directories": []any{in(first, "active"), in("Partners", "active")},
+				"locks":       []any{map[string]any{"privilege": "deactivation", "reason": "last billing contact"}},
 			},
 		},
 		"effects": []any{},
+		"groups": []any{
+			map[string]any{"id": "g1", "name": "finance", "directory": first, "marks": []any{}, "members": 1.0},
+			map[string]any{
+				"id": "g2", "name": "okta", "directory": first, "description": "all", "members": 0.0,
+				"marks": []any{"identity provider", "not modifiable"},
+			},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("organisation (-want +got):\n%s", diff)
+	}
+}
+
+// The page sends the blocks that it shows, so that a click on a card that is being edited is
+// delivered.
+func TestClickGoesByWhatIsShown(t *testing.T) {
+	_, _, server := newPage(t)
+	const shown = `[{"type":"actions","block_id":"b","elements":[{"type":"button","action_id":"approve",
+		"text":{"type":"plain_text","text":"Approve"}}]}]`
+	click := func(blocks string) string {
+		t.Helper()
+		_, answer := post(t, server.URL+"/page/click", "application/json",
+			`{"person":"U1","channel":"C1","ts":"1.2","action":"approve","block":"b"`+blocks+`}`)
+		var outcome struct{ Error string }
+		if err := json.Unmarshal([]byte(answer), &outcome); err != nil {
+			t.Fatal(err)
+		}
+		return outcome.Error
+	}
+	if got := click(""); !strings.Contains(got, workspace.ErrNotFound.Error()) {
+		t.Errorf("a click without blocks on a message that is gone: %q", got)
+	}
+	if got := click(`,"blocks":` + shown); got == "" || strings.Contains(got, workspace.ErrNotFound.Error()) {
+		t.Errorf("a click on what was shown: %q, want that no app answers", got)
 	}
 }

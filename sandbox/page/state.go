@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/countersign/countersign/sandbox/workspace"
 )
 
-// stateJSON is what one person sees at one moment. The page draws nothing that is not in here or in organisationJSON.
+// stateJSON is what one person sees at one moment. The page draws nothing that is not in here or in
+// organisationJSON.
 type stateJSON struct {
 	Workspace   string           `json:"workspace"`
 	Command     string           `json:"command"`
@@ -25,10 +25,19 @@ type stateJSON struct {
 	Thread      []messageJSON    `json:"thread"`
 	Views       []workspace.View `json:"views"` // open modals, the top one last
 	Suggestions []suggestionJSON `json:"suggestions"`
+
+	Shortcuts []workspace.Shortcut `json:"shortcuts"`
+	HasHome   bool                 `json:"has_home"`       // the app has a Home tab
+	Home      *workspace.View      `json:"home,omitempty"` // when the person looks at it, and the app published one
+	Sockets   int                  `json:"sockets"`        // connections of the app: without any nobody answers
+	CanKill   bool                 `json:"can_kill,omitempty"`
+	Guide     []Step               `json:"guide"`
+	GuideEnd  string               `json:"guide_end,omitempty"`
 }
 
 type personJSON struct {
 	ID      string `json:"id"`
+	Handle  string `json:"handle"` // as in the page's address: ?as=bob
 	Name    string `json:"name"`
 	Email   string `json:"email,omitempty"`
 	Badge   string `json:"badge,omitempty"` // what the person is here: a group, a guest, deactivated
@@ -47,7 +56,8 @@ type channelJSON struct {
 	Private bool     `json:"private,omitempty"`
 	IM      bool     `json:"im,omitempty"`
 	Members []string `json:"members"`
-	Latest  string   `json:"latest,omitempty"` // ts of the newest message, for the unread mark
+	Latest  string   `json:"latest,omitempty"`     // ts of the newest message, for the unread mark
+	Heard   bool     `json:"latest_app,omitempty"` // the app has written here
 }
 
 type messageJSON struct {
@@ -82,11 +92,18 @@ type suggestionJSON struct {
 	Note  string `json:"note"`
 }
 
-// getState answers what person sees in channel, and in the thread there when one is named. An unknown person or a channel
-// that the person cannot see falls back to the first one, so that the page's first question can be empty.
+// getState answers what person sees in channel, and in the thread there when one is named. An
+// unknown person or a channel that the person cannot see falls back to the first one, so that the
+// page's first question can be empty.
 func (p *Page) getState(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	answer(w, p.state(query.Get("person"), query.Get("channel"), query.Get("thread")))
+	shown := p.state(query.Get("person"), query.Get("channel"), query.Get("thread"))
+	if query.Get("tab") == "home" {
+		if home, published := p.workspace.Home(shown.Person); published {
+			shown.Home = &home
+		}
+	}
+	answer(w, shown)
 }
 
 func (p *Page) state(person, channel, thread string) stateJSON {
@@ -96,9 +113,14 @@ func (p *Page) state(person, channel, thread string) stateJSON {
 		Groups: []groupJSON{}, Channels: []channelJSON{}, Messages: []messageJSON{}, Thread: []messageJSON{},
 		Views: []workspace.View{}, Suggestions: []suggestionJSON{},
 	}
-	known := func(each personJSON) bool { return each.ID == person && !each.Bot }
-	if !slices.ContainsFunc(people, known) {
-		person = ""
+	state.Shortcuts, state.HasHome = append([]workspace.Shortcut{}, p.workspace.Shortcuts()...), p.workspace.HasHome()
+	state.Guide, state.GuideEnd = append([]Step{}, p.guide...), p.guideEnd
+	state.Sockets, state.CanKill = p.workspace.Connections(), p.killer() != nil
+	known := func(each personJSON) bool { return (each.ID == person || each.Handle == person) && !each.Bot }
+	if at := slices.IndexFunc(people, known); person != "" && at >= 0 {
+		person = people[at].ID
+	} else {
+		person = p.start
 	}
 	for _, each := range people {
 		if each.Bot && state.App.ID == "" {
@@ -146,7 +168,7 @@ func (p *Page) people() []personJSON {
 	people := []personJSON{}
 	for _, person := range p.workspace.People() {
 		shown := personJSON{
-			ID: person.ID, Name: cmp.Or(person.RealName, person.Name), Email: person.Email,
+			ID: person.ID, Handle: person.Name, Name: cmp.Or(person.RealName, person.Name), Email: person.Email,
 			Bot: person.IsBot, Deleted: person.Deleted,
 		}
 		switch {
@@ -169,7 +191,8 @@ func (p *Page) people() []personJSON {
 	return people
 }
 
-// channels are those that the person can see, channels before direct messages. Guests see only what they are in.
+// channels returns those that the person can see, channels before direct messages. Guests see only
+// what they are in.
 func (p *Page) channels(person string) []channelJSON {
 	guest := slices.ContainsFunc(p.workspace.People(), func(each workspace.Person) bool {
 		return each.ID == person && (each.IsRestricted || each.IsUltraRestricted || each.IsStranger)
@@ -188,6 +211,7 @@ func (p *Page) channels(person string) []channelJSON {
 		}
 		if messages := p.workspace.Messages(channel.ID, person); len(messages) > 0 {
 			shown.Latest = messages[len(messages)-1].TS
+			shown.Heard = slices.ContainsFunc(messages, func(m workspace.Message) bool { return m.BotID != "" && !m.Ephemeral })
 		}
 		channels = append(channels, shown)
 	}
@@ -231,109 +255,18 @@ func (p *Page) message(message workspace.Message, person string) messageJSON {
 	return shown
 }
 
-// organisationJSON is the right panel.
-type organisationJSON struct {
-	Name     string        `json:"name"`
-	Domains  []domainJSON  `json:"domains"`
-	Accounts []accountJSON `json:"accounts"`
-	Effects  []effectJSON  `json:"effects"` // in the order in which they took effect
-}
-
-type domainJSON struct {
-	Name     string `json:"name"`
-	Verified bool   `json:"verified"`
-	Accounts int    `json:"accounts"`
-}
-
-type accountJSON struct {
-	ID      string     `json:"id"`
-	Name    string     `json:"name"`
-	Email   string     `json:"email"`
-	Type    string     `json:"type"`
-	Status  string     `json:"status"`
-	Managed bool       `json:"managed"`
-	Hidden  bool       `json:"hidden,omitempty"`
-	Admin   bool       `json:"admin,omitempty"`
-	Groups  []string   `json:"groups"` // their names
-	Locks   []lockJSON `json:"locks"`
-}
-
-type lockJSON struct {
-	Privilege string `json:"privilege"`
-	Reason    string `json:"reason"`
-}
-
-type effectJSON struct {
-	Account string `json:"account"`
-	Kind    string `json:"kind"`
-	From    string `json:"from"`
-	To      string `json:"to"`
-	At      string `json:"at"` // RFC 3339 in UTC with a fixed width, so that text order is time order
-}
-
-// effectTime is RFC 3339 with nine digits, always: RFC3339Nano drops trailing zeros.
-const effectTime = "2006-01-02T15:04:05.000000000Z"
-
-func (p *Page) getOrganisation(w http.ResponseWriter, _ *http.Request) {
-	shown := organisationJSON{Name: p.name, Domains: []domainJSON{}, Accounts: []accountJSON{}, Effects: []effectJSON{}}
-	counts := make(map[string]int)
-	groups := p.organisation.Groups()
-	for _, account := range p.organisation.Accounts() {
-		listed := accountJSON{
-			ID: account.ID, Name: account.Name, Email: account.Email, Type: account.Type, Status: account.Status,
-			Managed: account.Managed, Hidden: account.Hidden, Admin: account.OrgAdmin, Groups: []string{},
-			Locks: []lockJSON{},
-		}
-		for _, group := range groups {
-			if slices.Contains(account.Groups, group.ID) {
-				listed.Groups = append(listed.Groups, group.Name)
-			}
-		}
-		for privilege, reason := range account.Locks {
-			listed.Locks = append(listed.Locks, lockJSON{Privilege: privilege, Reason: plainReason(reason)})
-		}
-		for _, problem := range account.LifecycleErrors {
-			listed.Locks = append(listed.Locks, lockJSON{Privilege: "deactivation", Reason: cmp.Or(problem.Message, problem.Code)})
-		}
-		slices.SortFunc(listed.Locks, func(a, b lockJSON) int { return strings.Compare(a.Privilege, b.Privilege) })
-		shown.Accounts = append(shown.Accounts, listed)
-		if _, name, found := strings.Cut(account.Email, "@"); found {
-			counts[strings.ToLower(name)]++
-		}
-	}
-	for _, domain := range p.organisation.Domains() {
-		shown.Domains = append(shown.Domains, domainJSON{
-			Name: domain.Name, Verified: domain.Verified, Accounts: counts[strings.ToLower(domain.Name)],
-		})
-	}
-	for _, effect := range p.organisation.Effects() {
-		shown.Effects = append(shown.Effects, effectJSON{
-			Account: effect.AccountID, Kind: effect.Kind, From: effect.From, To: effect.To, At: effect.At.UTC().Format(effectTime),
-		})
-	}
-	answer(w, shown)
-}
-
-// plainReason words a reason key of GET /users/{id}/manage.
-func plainReason(key string) string {
-	switch key {
-	case "externalDirectory.scim":
-		return "owned by the identity provider (SCIM)"
-	case "externalDirectory.google":
-		return "owned by Google Workspace"
-	}
-	return key
-}
-
 func (p *Page) getSamples(w http.ResponseWriter, _ *http.Request) {
 	type sampleJSON struct {
 		Name    string `json:"name"`
 		Note    string `json:"note"`
 		Content string `json:"content"`
+		Text    string `json:"text,omitempty"`
 	}
 	listed := []sampleJSON{}
 	for _, sample := range p.samples {
-		listed = append(listed, sampleJSON{Name: sample.Name, Note: sample.Note, Content: string(sample.Content)})
+		listed = append(listed, sampleJSON{
+			Name: sample.Name, Note: sample.Note, Content: string(sample.Content), Text: sample.Text,
+		})
 	}
 	answer(w, listed)
 }

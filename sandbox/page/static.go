@@ -40,8 +40,8 @@ func newAssets() (*assets, error) {
 	return &assets{files: files, index: index, policy: contentPolicy(hash)}, nil
 }
 
-// contentPolicy allows this origin alone. The import map is the one inline script, allowed by its hash: browsers take
-// import maps only inline.
+// contentPolicy allows this origin alone. The import map is the one inline script, allowed by its
+// hash: browsers take import maps only inline.
 func contentPolicy(importMap string) string {
 	return strings.Join([]string{
 		"default-src 'none'",
@@ -56,7 +56,8 @@ func contentPolicy(importMap string) string {
 	}, "; ")
 }
 
-// importMapHash returns the import map's hash as Content-Security-Policy spells it: over the exact bytes between the tags.
+// importMapHash returns the import map's hash as Content-Security-Policy spells it: over the exact
+// bytes between the tags.
 func importMapHash(index []byte) (string, error) {
 	_, rest, found := bytes.Cut(index, []byte(`<script type="importmap">`))
 	if !found {
@@ -102,7 +103,8 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// contentType does not ask the operating system's table first: module scripts are refused by browsers under any other type.
+// contentType does not ask the operating system's table first: module scripts are refused by
+// browsers under any other type.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".js":

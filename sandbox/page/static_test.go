@@ -35,13 +35,16 @@ func TestGuardRefusesOtherHosts(t *testing.T) {
 }
 
 func TestSameOriginRefusesOtherSites(t *testing.T) {
-	answered := sameOrigin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	answered := SameOrigin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
-	}))
+	}), "https://api.slack.com")
 	for _, test := range []struct {
 		origin, site string
 		want         int
 	}{
+		{"https://api.slack.com", "", http.StatusNoContent},
+		{"https://api.slack.com", "cross-site", http.StatusForbidden},
+		{"https://api.slack.com.elsewhere.example", "", http.StatusForbidden},
 		{"", "", http.StatusNoContent},
 		{"http://127.0.0.1:8780", "same-origin", http.StatusNoContent},
 		{"", "none", http.StatusNoContent},
@@ -104,7 +107,8 @@ func TestAssetsAreServedWithTheirTypesAndPolicy(t *testing.T) {
 	}
 }
 
-// Every address in the page's files must stay on this machine; the XML namespaces are names and are not fetched.
+// Every address in the page's files must stay on this machine; the XML namespaces are names and are
+// not fetched.
 func TestAssetsNameNoOtherSite(t *testing.T) {
 	address := regexp.MustCompile(`(?:https?:)?//[a-zA-Z0-9-]+\.[a-zA-Z0-9./-]+`)
 	imports := regexp.MustCompile(`(?:from\s*|import\s*\(?)["']([^"']+)["']`)

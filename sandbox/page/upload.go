@@ -16,11 +16,13 @@ import (
 const (
 	// maxUpload is a little over countersign's own limit of 10 MB, so that its refusal can be seen.
 	maxUpload = 12 << 20
-	// maxPending is how many files that were picked and never sent are kept; older ones are dropped.
+	// maxPending is how many files that were picked and never sent are kept; older ones are
+	// dropped.
 	maxPending = 16
 )
 
-// uploads are files picked in the browser and not yet sent with a message or a form. The zero value is empty.
+// uploads are files picked in the browser and not yet sent with a message or a form. The zero value
+// is empty.
 type uploads struct {
 	mu    sync.Mutex
 	last  int
@@ -45,7 +47,8 @@ func (u *uploads) add(file workspace.Upload) string {
 	return id
 }
 
-// get returns the files with these ids; they stay until remove, so that what could not be sent can be sent again.
+// get returns the files with these ids; they stay until remove, so that what could not be sent can
+// be sent again.
 func (u *uploads) get(ids []string) ([]workspace.Upload, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -69,7 +72,9 @@ func (u *uploads) remove(ids []string) {
 	u.order = slices.DeleteFunc(u.order, func(id string) bool { return slices.Contains(ids, id) })
 }
 
-// postUpload takes one file as the request's body, named by ?name=, and answers the id under which to send it.
+// postUpload takes one file as the request's body, named by ?name=, and answers the id under which
+// to send it. With ?for= a person it is put into the workspace at once, as the file input of a form
+// does.
 func (p *Page) postUpload(w http.ResponseWriter, r *http.Request) {
 	// A form on another site cannot send this type without asking first.
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/octet-stream" {
@@ -85,11 +90,16 @@ func (p *Page) postUpload(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the file could not be read to its end", http.StatusBadRequest)
 		return
 	}
-	name := cmp.Or(r.URL.Query().Get("name"), "file")
-	answer(w, map[string]string{"id": p.uploads.add(workspace.Upload{Name: name, Content: content})})
+	file := workspace.Upload{Name: cmp.Or(r.URL.Query().Get("name"), "file"), Content: content}
+	if person := r.URL.Query().Get("for"); person != "" {
+		answer(w, map[string]string{"id": p.workspace.AddFile(person, file)})
+		return
+	}
+	answer(w, map[string]string{"id": p.uploads.add(file)})
 }
 
-// getFile answers a file that was posted in the workspace. It is always a download: its content is anybody's.
+// getFile answers a file that was posted in the workspace. It is always a download: its content is
+// anybody's.
 func (p *Page) getFile(w http.ResponseWriter, r *http.Request) {
 	file, content, found := p.workspace.File(r.PathValue("id"))
 	if !found {

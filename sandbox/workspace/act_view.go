@@ -9,26 +9,31 @@ import (
 	"slices"
 )
 
-// ClickView uses an element of an open modal or of the Home tab; see [Workspace.ClickValue].
+// ClickView uses an element of an open modal or of the Home tab; see [Workspace.ClickValue]. Of
+// several buttons with one action_id, as in the rows of a table, it presses the one with the value.
 func (w *Workspace) ClickView(ctx context.Context, person, viewID, actionID, value string) error {
+	return w.ClickViewIn(ctx, person, viewID, "", actionID, value)
+}
+
+// ClickViewIn is ClickView in one block of the view; an empty blockID fits every block.
+func (w *Workspace) ClickViewIn(ctx context.Context, person, viewID, blockID, actionID, value string) error {
 	w.mu.Lock()
 	v := w.viewBy(viewID, "")
 	if v == nil || v.For != person {
 		w.mu.Unlock()
 		return fmt.Errorf("click in view %s: %w", viewID, errNoView)
 	}
-	element, block := findElement(v.Blocks, actionID, "")
+	element, block := findElement(v.Blocks, actionID, blockID, value)
 	if element == nil {
 		w.mu.Unlock()
 		return fmt.Errorf("click: no element %s in view %s: %w", actionID, viewID, ErrNotFound)
 	}
-	action, err := w.choose(element, block, value)
-	if err != nil {
-		w.mu.Unlock()
-		return err
+	f := field{block: block, element: element}
+	action, err := w.choose(person, element, block, value)
+	if err == nil {
+		w.hold(v, f, action)
 	}
-	if block["type"] == "input" && block["dispatch_action"] != true {
-		err = w.fillIn(v, map[string]string{actionID: value})
+	if err != nil || !f.dispatches() {
 		w.mu.Unlock()
 		return err
 	}
@@ -42,9 +47,21 @@ func (w *Workspace) ClickView(ctx context.Context, person, viewID, actionID, val
 	return err
 }
 
-// SubmitView fills in the top modal and submits it. values go by block_id or action_id; a file input takes ids of
-// [Workspace.AddFile] and a menu of several the values with commas between. A required field that is empty, and what the app
-// answers with response_action errors, come back as [ViewErrors].
+// hold puts what was chosen into the state of a view. The caller holds w.mu.
+func (w *Workspace) hold(v *View, f field, action map[string]any) {
+	for _, each := range v.fields() {
+		if each.blockID() == f.blockID() && each.actionID() == f.actionID() {
+			value := stateOf(action)[f.blockID()].(map[string]any)
+			put(v.state, f, value[f.actionID()])
+			w.changed()
+		}
+	}
+}
+
+// SubmitView fills in the top modal and submits it. values go by block_id or action_id; a file
+// input takes ids of [Workspace.AddFile] and a menu of several the values with commas between. A
+// required field that is empty, and what the app answers with response_action errors, come back as
+// [ViewErrors].
 func (w *Workspace) SubmitView(ctx context.Context, person, viewID string, values map[string]string) error {
 	w.mu.Lock()
 	v, err := w.top(person, viewID)
@@ -134,7 +151,8 @@ func (w *Workspace) submissionErrors(v *View, sentences map[string]string) error
 	return &found
 }
 
-// CloseView closes the top modal as the person's X does; view_closed is sent when the view asked for it.
+// CloseView closes the top modal as the person's X does; view_closed is sent when the view asked
+// for it.
 func (w *Workspace) CloseView(ctx context.Context, person, viewID string) error {
 	w.mu.Lock()
 	v, err := w.top(person, viewID)
@@ -167,13 +185,30 @@ func (w *Workspace) CloseView(ctx context.Context, person, viewID string) error 
 
 // OpenHome is a person's click on the app's name: app_home_opened is sent.
 func (w *Workspace) OpenHome(ctx context.Context, person string) error {
+	return w.openTab(ctx, person, "home")
+}
+
+// OpenMessages is a person's click on the Messages tab of the app: app_home_opened is sent for that
+// tab, too.
+func (w *Workspace) OpenMessages(ctx context.Context, person string) error {
+	return w.openTab(ctx, person, "messages")
+}
+
+func (w *Workspace) openTab(ctx context.Context, person, tab string) error {
 	w.mu.Lock()
-	if w.person(person) == nil {
-		w.mu.Unlock()
-		return fmt.Errorf("open home: person %s: %w", person, ErrNotFound)
+	var err error
+	switch {
+	case w.person(person) == nil:
+		err = fmt.Errorf("open the app's %s tab: person %s: %w", tab, person, ErrNotFound)
+	case w.cfg.NoHome && tab == "home":
+		err = errors.New("open the app's home tab: it is off")
 	}
-	event := map[string]any{"type": "app_home_opened", "user": person, "channel": w.openDM(person).ID, "tab": "home"}
-	if v := w.homes[person]; v != nil {
+	if err != nil {
+		w.mu.Unlock()
+		return err
+	}
+	event := map[string]any{"type": "app_home_opened", "user": person, "channel": w.openDM(person).ID, "tab": tab}
+	if v := w.homes[person]; v != nil && tab == "home" {
 		event["view"] = w.viewWire(v)
 	}
 	heard := w.emit(nil, event)
@@ -186,7 +221,7 @@ func (w *Workspace) OpenHome(ctx context.Context, person string) error {
 	}
 }
 
-// top is the person's open view on top of the stack, if it is this one. The caller holds w.mu.
+// top returns the person's open view on top of the stack, if it is this one. The caller holds w.mu.
 func (w *Workspace) top(person, viewID string) (*View, error) {
 	stack := w.views[person]
 	if len(stack) == 0 || stack[len(stack)-1].ID != viewID {
@@ -195,7 +230,7 @@ func (w *Workspace) top(person, viewID string) (*View, error) {
 	return stack[len(stack)-1], nil
 }
 
-// inputs are the input blocks of a view by block_id.
+// inputs returns the input blocks of a view by block_id.
 func (v *View) inputs() map[string]map[string]any {
 	found := make(map[string]map[string]any)
 	blocks, err := decodeList(string(v.Blocks))
@@ -208,90 +243,4 @@ func (v *View) inputs() map[string]map[string]any {
 		}
 	}
 	return found
-}
-
-// fillIn puts values into the state of a view, over what the fields began with. The caller holds w.mu.
-func (w *Workspace) fillIn(v *View, values map[string]string) error {
-	left := maps.Clone(values)
-	state := make(map[string]map[string]any)
-	for id, block := range v.inputs() {
-		element, _ := block["element"].(map[string]any)
-		action := asText(element["action_id"])
-		value, given := left[id]
-		if !given {
-			value, given = left[action]
-		}
-		delete(left, id)
-		delete(left, action)
-		old := v.state[id][action]
-		if !given && old != nil {
-			state[id] = map[string]any{action: old}
-			continue
-		}
-		filled, err := w.fill(element, value)
-		if err != nil {
-			return fmt.Errorf("fill in %s: %w", id, err)
-		}
-		if !given {
-			begin(element, filled)
-		}
-		state[id] = map[string]any{action: filled}
-	}
-	for id := range left {
-		return fmt.Errorf("fill in %s: %w", id, ErrNotFound)
-	}
-	v.state = state
-	w.changed()
-	return nil
-}
-
-// begin puts what an element begins with into its value object.
-func begin(element, filled map[string]any) {
-	for from, to := range map[string]string{
-		"initial_value": "value", "initial_option": "selected_option", "initial_options": "selected_options",
-		"initial_user": "selected_user", "initial_users": "selected_users", "initial_channel": "selected_channel",
-		"initial_conversation": "selected_conversation", "initial_date": "selected_date", "initial_time": "selected_time",
-	} {
-		if element[from] != nil {
-			filled[to] = element[from]
-		}
-	}
-}
-
-// missing gives the client's own refusal of required fields that are empty.
-func (v *View) missing() error {
-	found := ViewErrors{}
-	for id, block := range v.inputs() {
-		if block["optional"] == true {
-			continue
-		}
-		for _, filled := range v.state[id] {
-			if object, is := filled.(map[string]any); is && empty(object) {
-				found[id] = "Please complete this required field."
-			}
-		}
-	}
-	if len(found) == 0 {
-		return nil
-	}
-	return &found
-}
-
-// empty reports whether a value object holds nothing but its type.
-func empty(filled map[string]any) bool {
-	for key, value := range filled {
-		if key == "type" || value == nil {
-			continue
-		}
-		switch list := value.(type) {
-		case []any:
-			return len(list) == 0
-		case []string:
-			return len(list) == 0
-		case []map[string]any:
-			return len(list) == 0
-		}
-		return false
-	}
-	return true
 }

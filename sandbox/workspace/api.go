@@ -49,7 +49,7 @@ func (c *call) number(name string, otherwise int) int {
 	return n
 }
 
-// list is a comma-separated argument, or a JSON list of strings.
+// list returns a comma-separated argument, or a JSON list of strings.
 func (c *call) list(name string) []string {
 	text := c.arg(name)
 	var words []string
@@ -64,7 +64,8 @@ func (c *call) list(name string) []string {
 	return words
 }
 
-// need refuses the call when one of the arguments is empty. Slack answers invalid_arguments with the names.
+// need refuses the call when one of the arguments is empty. Slack answers invalid_arguments with
+// the names.
 func (c *call) need(names ...string) error {
 	var messages []string
 	for _, name := range names {
@@ -85,6 +86,7 @@ type refusal struct {
 	needed, provided string   // of missing_scope
 	status           int      // HTTP status, 200 when 0
 	retryAfter       time.Duration
+	blameless        bool // a fault's doing, not the app's
 }
 
 func (r *refusal) Error() string {
@@ -215,6 +217,9 @@ func (w *Workspace) answer(r *http.Request, c *call) (map[string]any, error) {
 		}
 	}
 	reply, err := w.run(c, at)
+	if err == nil {
+		w.deletePosted(c.name, reply, faults.DeletePosted)
+	}
 	if err == nil && faults.AfterEffect != nil && faults.AfterEffect(c.name) {
 		return nil, http.ErrAbortHandler
 	}
@@ -270,14 +275,15 @@ func (w *Workspace) checkToken(c *call, m method) error {
 	return refuse("invalid_auth")
 }
 
-// allScopes is what a Config without scopes has: all but chat:write.public, with which no public channel is closed.
+// allScopes is what a Config without scopes has: all but chat:write.public, with which no public
+// channel is closed.
 var allScopes = []string{
 	"app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:read", "files:write",
 	"groups:history", "groups:read", "im:history", "im:read", "im:write", "mpim:read", "reactions:read",
 	"reactions:write", "team:read", "usergroups:read", "users:read", "users:read.email",
 }
 
-// Scopes are the scopes of the bot token, as the x-oauth-scopes header gives them.
+// Scopes returns the scopes of the bot token, as the x-oauth-scopes header gives them.
 func (w *Workspace) Scopes() []string { return slices.Clone(w.cfg.Scopes) }
 
 func (w *Workspace) has(scope string) bool { return slices.Contains(w.cfg.Scopes, scope) }
@@ -292,7 +298,8 @@ func (w *Workspace) need(scopes ...string) error {
 	return nil
 }
 
-// page cuts a list by the arguments limit and cursor and gives the next cursor, empty on the last page.
+// page cuts a list by the arguments limit and cursor and gives the next cursor, empty on the last
+// page.
 func page[T any](c *call, all []T, limit int) (part []T, metadata map[string]any) {
 	from := 0
 	if cursor, found := strings.CutPrefix(c.arg("cursor"), "at:"); found {

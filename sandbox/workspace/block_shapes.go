@@ -6,18 +6,18 @@ import (
 	"unicode/utf8"
 )
 
-// surfaces are where a block may stand, for blocks that may not stand everywhere (docs: the page of each block).
-var surfaces = map[string][]surface{
-	"markdown":           {inMessage},
-	"table":              {inMessage},
-	"context_actions":    {inMessage},
-	"data_visualization": {inMessage},
-	"alert":              {inModal},
+// surfaces are where a block may stand, for blocks that may not stand everywhere (docs: the page of
+// each block).
+var surfaces = map[string][]Surface{
+	"markdown":        {InMessage},
+	"table":           {InMessage},
+	"context_actions": {InMessage},
+	"alert":           {InModal},
 }
 
-// blockShapes are the blocks that Slack takes, with their limits (docs: Block Kit blocks).
+// blockShapes returns the blocks that Slack takes, with their limits (docs: Block Kit blocks).
 func blockShapes() map[string]shape {
-	return map[string]shape{
+	shapes := map[string]shape{
 		"header":  {need: fields{"text": text(150, plain)}, may: fields{"level": number(1, 4)}},
 		"divider": {},
 		"section": {
@@ -63,12 +63,13 @@ func blockShapes() map[string]shape {
 			may:  fields{"column_settings": list(0, 20, column)},
 			also: func(c *checker, _ string, _ any) { c.tables++ },
 		},
-		"data_visualization": {need: fields{"title": shown(1, 50), "chart": chart}},
 		"alert": {
 			need: fields{"text": text(200, plain, mrkdwn)},
 			may:  fields{"level": oneOf("default", "info", "warning", "error", "success")},
 		},
 	}
+	maps.Copy(shapes, richShapes())
+	return shapes
 }
 
 // uniqueActions refuses two elements of one block with the same action_id.
@@ -103,7 +104,7 @@ func confirm(c *checker, at string, v any) {
 	}.check(c, at, v)
 }
 
-// option is an option object; kinds are the kinds of text that its element takes.
+// option returns a rule for an option object; kinds are the kinds of text that its element takes.
 func option(kinds ...string) rule {
 	object := shape{
 		need: fields{"text": text(75, kinds...), "value": letters(1, 150)},
@@ -124,7 +125,7 @@ func eitherOptions(c *checker, at string, v any) {
 	}
 }
 
-// element is a rule for the elements of these kinds only.
+// element returns a rule for the elements of these kinds only.
 func element(kinds ...string) rule {
 	all := elementShapes()
 	shapes := make(map[string]shape, len(kinds))
@@ -151,14 +152,14 @@ func inputElement(c *checker, at string, v any) {
 		"channels_select", "multi_channels_select", "external_select", "multi_external_select", "datepicker", "timepicker",
 		"datetimepicker", "checkboxes", "radio_buttons",
 	}
-	if c.where == inModal {
+	if c.where == InModal {
 		kinds = append(kinds, "file_input")
 	}
 	element(kinds...)(c, at, v)
 }
 
-// elementShapes are the block elements with their limits (docs: Block Kit elements). All but text and images also take an
-// action_id.
+// elementShapes returns the block elements with their limits (docs: Block Kit elements). All but
+// text and images also take an action_id.
 func elementShapes() map[string]shape {
 	focus := fields{"focus_on_load": flag, "placeholder": text(150, plain)}
 	with := func(more fields) fields {

@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"encoding/json"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -53,7 +54,8 @@ func inline(c *checker, at string, v any) {
 	})(c, at, v)
 }
 
-// cell is a table cell. Its letters count for the cells and for the message; an empty text is refused, as it was by Slack.
+// cell is a table cell. Its letters count for the cells and for the message; an empty text is
+// refused, as it was by Slack.
 func cell(c *checker, at string, v any) {
 	if v == nil {
 		return // an empty cell
@@ -78,7 +80,8 @@ func column(c *checker, at string, v any) {
 	}
 }
 
-// chart is what a data_visualization block draws (limits of slack-go's Validate; the docs were not read).
+// chart is what a data_visualization block draws (limits of slack-go's Validate; the docs were not
+// read).
 func chart(c *checker, at string, v any) {
 	point := shape{need: fields{"label": shown(1, 20), "value": float}}
 	positive := point
@@ -93,8 +96,38 @@ func chart(c *checker, at string, v any) {
 		need: fields{"categories": list(1, 20, shown(1, 20))},
 		may:  fields{"x_label": shown(0, 50), "y_label": shown(0, 50)},
 	}
-	lines := shape{need: fields{"series": list(1, 6, series.check), "axis_config": axis.check}}
+	lines := shape{need: fields{"series": list(1, 6, series.check), "axis_config": axis.check}, also: pointPerCategory}
 	typed("chart", nil, map[string]shape{
 		"pie": {need: fields{"segments": list(1, 6, positive.check)}}, "bar": lines, "line": lines, "area": lines,
 	})(c, at, v)
+}
+
+// pointPerCategory refuses a series that has a point too many or too few (docs: data visualization
+// block), and two series of one name.
+func pointPerCategory(c *checker, at string, v any) {
+	object := v.(map[string]any) // shape.check gives objects only
+	axis, _ := object["axis_config"].(map[string]any)
+	categories, _ := axis["categories"].([]any)
+	series, _ := object["series"].([]any)
+	names := make(map[any]bool)
+	for i, one := range series {
+		one, _ := one.(map[string]any)
+		data, _ := one["data"].([]any)
+		seen := make(map[any]bool)
+		for _, point := range data {
+			point, _ := point.(map[string]any)
+			seen[point["label"]] = true
+		}
+		fits := len(data) == len(categories)
+		for _, category := range categories {
+			fits = fits && seen[category]
+		}
+		if !fits {
+			c.fail(at+"/series/"+strconv.Itoa(i)+"/data", "must have one point for each category")
+		}
+		if names[one["name"]] {
+			c.fail(at+"/series/"+strconv.Itoa(i)+"/name", "must be unique: %v", one["name"])
+		}
+		names[one["name"]] = true
+	}
 }

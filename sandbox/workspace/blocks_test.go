@@ -11,7 +11,7 @@ import (
 
 func letters(n int) string { return strings.Repeat("x", n) }
 
-// times is a JSON list of n items, each made by item.
+// times returns a JSON list of n items, each made by item.
 func times(n int, item func(i int) string) string {
 	items := make([]string, n)
 	for i := range items {
@@ -47,6 +47,30 @@ func tableBlock(rows, columns, cell int) string {
 	return `{"type":"table","rows":` + times(rows, func(int) string {
 		return times(columns, func(int) string { return fmt.Sprintf(`{"type":"raw_text","text":%q}`, letters(cell)) })
 	}) + `}`
+}
+
+func dataRows(rows ...string) string {
+	return `{"type":"data_table","caption":"Rows","rows":[` + strings.Join(rows, ",") + `]}`
+}
+
+func dataTable(rows, columns, cell int, more string) string {
+	return `{"type":"data_table","caption":"Rows","rows":` + times(rows, func(int) string {
+		return times(columns, func(int) string { return fmt.Sprintf(`{"type":"raw_text","text":%q}`, letters(cell)) })
+	}) + more + `}`
+}
+
+func chartBlock(points string) string {
+	return fmt.Sprintf(`{"type":"data_visualization","title":"a","chart":{"type":"line",`+
+		`"axis_config":{"categories":["Nov"]},"series":[{"name":"x","data":[%s]}]}}`, points)
+}
+
+func containerOf(children string) string {
+	return `{"type":"container","title":` + plainJSON(3) + `,"is_collapsible":true,"default_collapsed":true,"child_blocks":` +
+		children + `}`
+}
+
+func layoutOf(items string) string {
+	return `{"type":"layout","label":"a","rows":[{"items":` + items + `}]}`
 }
 
 func TestBlockLimits(t *testing.T) {
@@ -203,6 +227,72 @@ func TestBlockLimits(t *testing.T) {
 			`{"type":"data_visualization","title":"a","chart":{"type":"pie","segments":[{"label":"x","value":1}]}}`,
 			`{"type":"data_visualization","title":"a","chart":{"type":"pie","segments":[{"label":"x","value":0}]}}`,
 			"invalid_blocks: [ERROR] must be more than 0 [json-pointer:/blocks/0/chart/segments/0/value]",
+		},
+		"chart points": {
+			chartBlock(`{"label":"Nov","value":-2}`),
+			chartBlock(`{"label":"Nov","value":1},{"label":"Dec","value":1}`),
+			"invalid_blocks: [ERROR] must have one point for each category [json-pointer:/blocks/0/chart/series/0/data]",
+		},
+		"charts in a message": {
+			strings.Trim(times(2, func(int) string { return chartBlock(`{"label":"Nov","value":1}`) }), "[]"),
+			strings.Trim(times(3, func(int) string { return chartBlock(`{"label":"Nov","value":1}`) }), "[]"),
+			"invalid_blocks: [ERROR] no more than 2 data_visualization blocks allowed",
+		},
+		"data table rows": {
+			dataTable(101, 2, 3, ""), dataTable(102, 2, 3, ""),
+			"invalid_blocks: [ERROR] no more than 101 items allowed [json-pointer:/blocks/0/rows]",
+		},
+		"data table columns": {
+			dataTable(2, 20, 3, ""), dataTable(2, 21, 3, ""),
+			"invalid_blocks: [ERROR] no more than 20 items allowed [json-pointer:/blocks/0/rows/0]",
+		},
+		"data table of a header": {
+			"", dataTable(1, 2, 3, ""), "invalid_blocks: [ERROR] no less than 2 items allowed [json-pointer:/blocks/0/rows]",
+		},
+		"data table page": {
+			dataTable(2, 1, 1, `,"page_size":100,"row_header_column_index":0`), dataTable(2, 1, 1, `,"page_size":101`),
+			"invalid_blocks: [ERROR] must be between 1 and 100 [json-pointer:/blocks/0/page_size]",
+		},
+		"data table caption": {
+			"", `{"type":"data_table","rows":[[{"type":"raw_text","text":"a"}],[{"type":"raw_text","text":"b"}]]}`,
+			"invalid_blocks: [ERROR] missing required field: caption [json-pointer:/blocks/0]",
+		},
+		"data table letters": {
+			dataTable(10, 10, 100, ""), dataTable(10, 10, 101, ""),
+			"invalid_blocks: [ERROR] the cells of a table must have less than 10001 characters",
+		},
+		"data table cells": {
+			dataRows(`[{"type":"raw_text","text":"a"},{"type":"raw_text","text":"b"}]`,
+				`[{"type":"raw_number","value":1},{"type":"action_cell","element":`+button("")+`,"fallback":{"type":"raw_text","text":"x"}}]`),
+			dataRows(`[{"type":"raw_number","value":1}]`, `[{"type":"raw_text","text":"a"}]`),
+			"invalid_blocks: [ERROR] must be one of raw_text [json-pointer:/blocks/0/rows/0/0/type]",
+		},
+		"data table lengths": {
+			"", dataRows(`[{"type":"raw_text","text":"a"}]`, `[{"type":"raw_text","text":"a"},{"type":"raw_text","text":"b"}]`),
+			"invalid_blocks: [ERROR] must have 1 items as the other rows [json-pointer:/blocks/0/rows/1]",
+		},
+		"data table and table": {
+			"", dataTable(2, 1, 1, "") + "," + tableBlock(1, 1, 1), "invalid_attachments: [ERROR] only_one_table_allowed",
+		},
+		"container": {
+			containerOf(times(10, func(int) string { return `{"type":"divider"}` })),
+			containerOf(times(11, func(int) string { return `{"type":"divider"}` })),
+			"invalid_blocks: [ERROR] no more than 10 items allowed [json-pointer:/blocks/0/child_blocks]",
+		},
+		"data table in a container": {
+			containerOf("[" + tableBlock(1, 1, 1) + "]"), containerOf("[" + dataTable(2, 1, 1, "") + "]"),
+			"invalid_blocks: [ERROR] unsupported type: data_table in a container [json-pointer:/blocks/0/child_blocks/0/type]",
+		},
+		"layout": {
+			layoutOf(times(3, func(int) string { return `{"block":` + section(3) + `,"width":"wide"}` })),
+			layoutOf(times(4, func(int) string { return `{"block":` + section(3) + `}` })),
+			"invalid_blocks: [ERROR] no more than 3 items allowed [json-pointer:/blocks/0/rows/0/items]",
+		},
+		"three levels": {
+			layoutOf(`[{"block":` + containerOf(`[{"type":"divider"}]`) + `}]`),
+			layoutOf(`[{"block":` + containerOf("["+layoutOf(`[{"block":{"type":"divider"}}]`)+"]") + `}]`),
+			"invalid_blocks: [ERROR] unsupported type: layout in a container " +
+				"[json-pointer:/blocks/0/rows/0/items/0/block/child_blocks/0/type]",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

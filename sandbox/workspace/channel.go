@@ -34,7 +34,8 @@ func (w *Workspace) AddChannel(c Channel) {
 	w.channels = append(w.channels, &c)
 }
 
-// UpdateChannel changes a channel. Who is new in it, the bot included, is told to the app by member_joined_channel.
+// UpdateChannel changes a channel. Who is new in it, the bot included, is told to the app by
+// member_joined_channel.
 func (w *Workspace) UpdateChannel(id string, change func(*Channel)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +61,7 @@ func (w *Workspace) UpdateChannel(id string, change func(*Channel)) error {
 	return nil
 }
 
-// Channels are all channels and direct messages.
+// Channels returns all channels and direct messages.
 func (w *Workspace) Channels() []Channel {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,7 +74,7 @@ func (w *Workspace) Channels() []Channel {
 	return channels
 }
 
-// OpenDM gives the id of the direct messages of a person with the app, made when there are none.
+// OpenDM returns the id of the direct messages of a person with the app, made when there are none.
 func (w *Workspace) OpenDM(person string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,7 +101,7 @@ func (w *Workspace) channel(id string) *Channel {
 	return nil
 }
 
-// kind is the channel_type of events and the word of scopes: channel, group or im.
+// kind returns the channel_type of events and the word of scopes: channel, group or im.
 func (c *Channel) kind() string {
 	switch {
 	case c.IM:
@@ -111,7 +112,8 @@ func (c *Channel) kind() string {
 	return "channel"
 }
 
-// scope is the scope for a channel of this kind: scope("history") is channels:history, groups:history or im:history.
+// scope returns the scope for a channel of this kind: scope("history") is channels:history,
+// groups:history or im:history.
 func (c *Channel) scope(right string) string {
 	if c.IM {
 		return "im:" + right
@@ -124,7 +126,8 @@ func (c *Channel) has(person string) bool {
 	return slices.Contains(c.Members, person) || person == BotUserID && c.BotMember
 }
 
-// commandName is the channel_name of a slash command, which hides the names of private places (docs: slash commands).
+// commandName returns the channel_name of a slash command, which hides the names of private places
+// (docs: slash commands).
 func (c *Channel) commandName() string {
 	switch c.kind() {
 	case "im":
@@ -135,7 +138,7 @@ func (c *Channel) commandName() string {
 	return c.Name
 }
 
-// channelWire is the object of conversations.info. The caller holds w.mu.
+// channelWire returns the object of conversations.info. The caller holds w.mu.
 func (w *Workspace) channelWire(c *Channel) map[string]any {
 	if c.IM {
 		return map[string]any{

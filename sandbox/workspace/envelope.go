@@ -36,8 +36,8 @@ type delivery struct {
 	late    bool
 }
 
-// dispatch sends an envelope to one connection, picked without a pattern. It gives nil when there is none. The caller
-// holds w.mu.
+// dispatch sends an envelope to one connection, picked without a pattern. It gives nil when there
+// is none. The caller holds w.mu.
 func (w *Workspace) dispatch(e envelope) *delivery {
 	e.ID = fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", w.rand.Uint32(), w.rand.IntN(1<<16), w.rand.IntN(1<<12),
 		w.rand.IntN(1<<12), w.rand.Int64N(1<<48))
@@ -83,7 +83,8 @@ func (w *Workspace) await(ctx context.Context, d *delivery) (json.RawMessage, er
 	return nil, ErrTimeout
 }
 
-// acknowledged takes an acknowledgement. One from another connection than the envelope's counts too (not documented).
+// acknowledged takes an acknowledgement. One from another connection than the envelope's counts too
+// (not documented).
 func (w *Workspace) acknowledged(data []byte) {
 	var ack struct {
 		ID      string          `json:"envelope_id"`
@@ -120,8 +121,9 @@ func (w *Workspace) acknowledged(data []byte) {
 	d.answer <- ack.Payload
 }
 
-// emit sends an event and, as long as it is not acknowledged, sends it again. A nil channel is for events that belong to
-// none. The result is closed when the first attempt was acknowledged or missed. The caller holds w.mu.
+// emit sends an event and, as long as it is not acknowledged, sends it again. A nil channel is for
+// events that belong to none. The result is closed when the first attempt was acknowledged or
+// missed. The caller holds w.mu.
 func (w *Workspace) emit(c *Channel, inner map[string]any) <-chan struct{} {
 	if inner["event_ts"] == nil {
 		inner["event_ts"] = w.nextTS()
@@ -175,7 +177,8 @@ func (w *Workspace) dispatchEvent(payload []byte, attempt int) *delivery {
 	return w.dispatch(envelope{Type: "events_api", Payload: fields, RetryAttempt: &attempt, RetryReason: &reason})
 }
 
-// acked waits until the delivery is acknowledged; nil, when nobody was connected, is missed at once.
+// acked waits until the delivery is acknowledged; nil, when nobody was connected, is missed at
+// once.
 func (w *Workspace) acked(d *delivery) bool {
 	if d == nil {
 		return false
@@ -184,8 +187,8 @@ func (w *Workspace) acked(d *delivery) bool {
 	return err == nil
 }
 
-// request sends a command or an interaction and waits for its acknowledgement. missed is what the person sees when it
-// does not come. It is called without the lock.
+// request sends a command or an interaction and waits for its acknowledgement. missed is what the
+// person sees when it does not come. It is called without the lock.
 func (w *Workspace) request(ctx context.Context, d *delivery, missed error) (json.RawMessage, error) {
 	if d == nil {
 		return nil, ErrDispatchFailed

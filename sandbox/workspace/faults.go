@@ -9,15 +9,26 @@ import (
 	"time"
 )
 
-// Faults are the ways in which the workspace misbehaves. The zero value is a healthy one. The functions are called
-// without a lock held and from several goroutines.
+// Faults are the ways in which the workspace misbehaves. The zero value is a healthy one. The
+// functions are called without a lock held and from several goroutines.
 type Faults struct {
-	// BeforeCall may answer in the method's place, before anything happened. A nil Reply lets the call go on. Requests
-	// that are no method have the names "upload", "download" and "response_url" and no arguments.
+	// BeforeCall may answer in the method's place, before anything happened. A nil Reply lets the
+	// call go on. Requests that are no method have the names "upload", "download" and
+	// "response_url" and no arguments.
 	BeforeCall func(method string, args url.Values) *Reply
 
 	// AfterEffect is asked after a call took effect; true drops the connection without an answer.
 	AfterEffect func(method string) bool
+
+	// DeletePosted is asked after each chat.postMessage; true deletes the message before the answer
+	// is sent, as a person can in that moment.
+	DeletePosted func(channel, ts string) bool
+
+	RefusedBlocks []string       // types that are answered with invalid_blocks, such as those of NewBlocks
+	Refused       []RefusedBlock // the same, each on one surface alone
+
+	CutHellos     int           // so many sockets are cut soon after their hello
+	CutHelloAfter time.Duration // how soon
 
 	LostShare  bool          // files.completeUploadExternal answers ok, and the message never comes (slackapi/bolt-js#2115)
 	ShareDelay time.Duration // from files.completeUploadExternal to its message; DefaultShareDelay when 0
@@ -29,10 +40,18 @@ type Faults struct {
 	RedeliveryDelays []time.Duration
 }
 
+// RefusedBlock is a block type that a workspace does not take on a surface.
+type RefusedBlock struct {
+	Type string
+	On   Surface // everywhere when empty
+	Code string  // Slack's; "invalid_blocks" when empty. Views were also seen with "invalid_arguments"
+}
+
 // DefaultShareDelay is how long after files.completeUploadExternal the message appears.
 const DefaultShareDelay = 200 * time.Millisecond
 
-// DefaultRedeliveryDelays are Slack's own: almost at once, after a minute, after five (docs: Events API, retries).
+// DefaultRedeliveryDelays returns Slack's own: almost at once, after a minute, after five (docs:
+// Events API, retries).
 func DefaultRedeliveryDelays() []time.Duration {
 	return []time.Duration{0, time.Minute, 5 * time.Minute}
 }
@@ -67,18 +86,19 @@ func (r *Reply) err() error {
 func (w *Workspace) SetFaults(f Faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.faults = f
+	w.faults, w.cutHellos = f, 0
 	w.changed()
 }
 
-// CurrentFaults are the faults that are set.
+// CurrentFaults returns the faults that are set.
 func (w *Workspace) CurrentFaults() Faults {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.faults
 }
 
-// planned does what BeforeCall wants of a request that is no method of the Web API; it reports whether that was an answer.
+// planned does what BeforeCall wants of a request that is no method of the Web API; it reports
+// whether that was an answer.
 func (w *Workspace) planned(rw http.ResponseWriter, r *http.Request, name string) bool {
 	before := w.CurrentFaults().BeforeCall
 	if before == nil {
@@ -99,8 +119,8 @@ func (w *Workspace) planned(rw http.ResponseWriter, r *http.Request, name string
 	return is
 }
 
-// Outage makes every request, apps.connections.open included, answer with an HTTP status, 503 say, until SetFaults. Open
-// sockets stay.
+// Outage makes every request, apps.connections.open included, answer with an HTTP status, 503 say,
+// until SetFaults. Open sockets stay.
 func (w *Workspace) Outage(status int) {
 	w.SetFaults(Faults{BeforeCall: func(string, url.Values) *Reply { return &Reply{Status: status} }})
 }
@@ -127,7 +147,7 @@ func (w *Workspace) CutSocketsMidFrame() {
 	}
 }
 
-// Connections is the number of open sockets.
+// Connections returns the number of open sockets.
 func (w *Workspace) Connections() int { return len(w.sockets()) }
 
 func (w *Workspace) sockets() []*conn {
@@ -136,8 +156,9 @@ func (w *Workspace) sockets() []*conn {
 	return slices.Clone(w.conns)
 }
 
-// Disconnect tells every connection that it will end, as Slack does: "warning" (10 s before the refresh, during which
-// envelopes still come), "refresh_requested", "link_disabled" or "too_many_websockets".
+// Disconnect tells every connection that it will end, as Slack does: "warning" (10 s before the
+// refresh, during which envelopes still come), "refresh_requested", "link_disabled" or
+// "too_many_websockets".
 func (w *Workspace) Disconnect(reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -146,7 +167,8 @@ func (w *Workspace) Disconnect(reason string) {
 	}
 }
 
-// DisconnectOne does the same to the oldest connection only, as Slack refreshes each by its own age.
+// DisconnectOne does the same to the oldest connection only, as Slack refreshes each by its own
+// age.
 func (w *Workspace) DisconnectOne(reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -155,8 +177,8 @@ func (w *Workspace) DisconnectOne(reason string) {
 	}
 }
 
-// SendRaw sends a text frame as it is to one connection. With an envelope_id in it, it returns when the app acknowledged
-// or [ErrTimeout]; else at once.
+// SendRaw sends a text frame as it is to one connection. With an envelope_id in it, it returns when
+// the app acknowledged or [ErrTimeout]; else at once.
 func (w *Workspace) SendRaw(raw []byte) error {
 	var head struct {
 		ID string `json:"envelope_id"`

@@ -64,14 +64,15 @@ type upload struct {
 // maxUpload bounds an uploaded file.
 const maxUpload = 64 << 20
 
-// AddFile puts a person's file into the workspace without sharing it, as a file input of a modal does; it gives its id.
+// AddFile puts a person's file into the workspace without sharing it, as a file input of a modal
+// does; it gives its id.
 func (w *Workspace) AddFile(person string, u Upload) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.store(w.newID("F", 9), person, u.Name, u.Name, u.Content).ID
 }
 
-// File gives a file with its bytes.
+// File returns a file with its bytes.
 func (w *Workspace) File(id string) (File, []byte, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,7 +83,8 @@ func (w *Workspace) File(id string) (File, []byte, bool) {
 	return w.readFile(f), slices.Clone(f.content), true
 }
 
-// UpdateFile changes a file and its bytes: made external, replaced between preview and run. A content of nil stays as it is.
+// UpdateFile changes a file and its bytes: made external, replaced between preview and run. A
+// content of nil stays as it is.
 func (w *Workspace) UpdateFile(id string, content []byte, change func(*File)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -155,7 +157,7 @@ func (w *Workspace) readFile(f *storedFile) File {
 	return out
 }
 
-// fileWire is the file object of files.info and of messages. The caller holds w.mu.
+// fileWire returns the file object of files.info and of messages. The caller holds w.mu.
 func (w *Workspace) fileWire(f *storedFile) map[string]any {
 	if f.Mode == "tombstone" || f.Mode == "hidden_by_limit" {
 		return map[string]any{"id": f.ID, "mode": f.Mode}
@@ -175,7 +177,8 @@ func (w *Workspace) fileWire(f *storedFile) map[string]any {
 	return wire
 }
 
-// filesWire are the files of a message; in a channel shared with others a pushed event has stubs only (docs: Slack Connect).
+// filesWire returns the files of a message; in a channel shared with others a pushed event has
+// stubs only (docs: Slack Connect).
 func (w *Workspace) filesWire(ids []string, in *Channel) []map[string]any {
 	list := []map[string]any{}
 	for _, id := range ids {
@@ -191,7 +194,8 @@ func (w *Workspace) filesWire(ids []string, in *Channel) []map[string]any {
 	return list
 }
 
-// mayRead reports whether the app may read a file: its own, or one shared in a channel that it is in. The caller holds w.mu.
+// mayRead reports whether the app may read a file: its own, or one shared in a channel that it is
+// in. The caller holds w.mu.
 func (w *Workspace) mayRead(f *storedFile) bool {
 	if f.User == BotUserID || len(f.Shares) == 0 {
 		return true // a file input's file is shared with nobody else
@@ -248,7 +252,8 @@ func (w *Workspace) serveUpload(rw http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(rw, "OK - %d", len(content)) // nobody is left to tell
 }
 
-// serveDownload gives the bytes of a file to a token that may read it, and sends anybody else to the sign-in page.
+// serveDownload gives the bytes of a file to a token that may read it, and sends anybody else to
+// the sign-in page.
 func (w *Workspace) serveDownload(rw http.ResponseWriter, r *http.Request) {
 	if w.planned(rw, r, "download") {
 		return

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// tier is how often a method may be called (docs: rate limits). Slack publishes only the rate a minute; the bursts are
-// not documented and set low here, so that an app which does not pace itself is found out.
+// tier is how often a method may be called (docs: rate limits). Slack publishes only the rate a
+// minute; the bursts are not documented and set low here, so that an app which does not pace itself
+// is found out.
 type tier struct {
 	name  string
 	rate  float64 // calls a minute

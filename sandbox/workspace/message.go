@@ -45,15 +45,16 @@ type post struct {
 // reply reports whether the message stands in a thread under another one.
 func (p *post) reply() bool { return p.ThreadTS != "" && p.ThreadTS != p.TS }
 
-// Messages are the messages of a channel as a person sees them, oldest first, without the replies in threads. An empty
-// person sees everything but ephemeral messages. A place that the person cannot see has none.
+// Messages returns the messages of a channel as a person sees them, oldest first, without the
+// replies in threads. An empty person sees everything but ephemeral messages. A place that the
+// person cannot see has none.
 func (w *Workspace) Messages(channel, as string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.visible(channel, as, func(p *post) bool { return !p.reply() })
+	return w.visible(channel, as, func(p *post) bool { return !p.reply() || p.Subtype == "thread_broadcast" })
 }
 
-// Thread is a parent message and the replies under it as a person sees them, oldest first.
+// Thread returns a parent message and the replies under it as a person sees them, oldest first.
 func (w *Workspace) Thread(channel, ts, as string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,7 +105,7 @@ func (w *Workspace) add(p *post) *post {
 	return p
 }
 
-// root is the parent of the thread that a reply to p belongs to.
+// root returns the parent of the thread that a reply to p belongs to.
 func (p *post) root() string {
 	if p.reply() {
 		return p.ThreadTS
@@ -112,7 +113,7 @@ func (p *post) root() string {
 	return p.TS
 }
 
-// find gives the message with this ts, nil when there is none. The caller holds w.mu.
+// find returns the message with this ts, nil when there is none. The caller holds w.mu.
 func (w *Workspace) find(channel, ts string) *post {
 	posts := w.posts[channel]
 	at, found := slices.BinarySearchFunc(posts, ts, func(p *post, ts string) int { return strings.Compare(p.TS, ts) })
@@ -122,7 +123,8 @@ func (w *Workspace) find(channel, ts string) *post {
 	return posts[at]
 }
 
-// remove takes a message away: a parent with replies leaves a tombstone, as in Slack. The caller holds w.mu.
+// remove takes a message away: a parent with replies leaves a tombstone, as in Slack. The caller
+// holds w.mu.
 func (w *Workspace) remove(p *post) {
 	defer w.changed()
 	if p.ReplyCount > 0 && !p.Ephemeral {
@@ -170,7 +172,8 @@ func (w *Workspace) Edit(person, channel, ts, text string) error {
 	return nil
 }
 
-// messageWire is the message object of history, events and interactions. The caller holds w.mu.
+// messageWire returns the message object of history, events and interactions. The caller holds
+// w.mu.
 func (w *Workspace) messageWire(p *post, metadata bool) map[string]any {
 	m := map[string]any{"type": "message", "text": p.Text, "ts": p.TS, "team": w.cfg.TeamID}
 	for key, value := range map[string]string{

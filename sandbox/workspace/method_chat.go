@@ -37,7 +37,7 @@ func (w *Workspace) readContent(c *call) (content, error) {
 		got.text = markdown
 	}
 	var err error
-	if got.blocks, err = w.readBlocks(c.arg("blocks"), inMessage); err != nil {
+	if got.blocks, err = w.readBlocks(c.arg("blocks"), InMessage); err != nil {
 		return got, err
 	}
 	if got.attachments, err = w.readAttachments(c.arg("attachments"), got.blocks); err != nil {
@@ -78,7 +78,8 @@ func readMetadata(text string) (json.RawMessage, error) {
 	return json.RawMessage(text), nil
 }
 
-// target is the channel that a message goes to: a channel id, or a person's id for direct messages.
+// target returns the channel that a message goes to: a channel id, or a person's id for direct
+// messages.
 func (w *Workspace) target(id string) (*Channel, error) {
 	if p := w.person(id); p != nil {
 		if p.Deleted {
@@ -98,8 +99,8 @@ func (w *Workspace) target(id string) (*Channel, error) {
 	return c, nil
 }
 
-// threadIn is the thread that a reply goes to: none when its parent is gone, as Slack then posts to the channel without a
-// word (slack-go#1571).
+// threadIn returns the thread that a reply goes to: none when its parent is gone, as Slack then
+// posts to the channel without a word (slack-go#1571).
 func (w *Workspace) threadIn(to *Channel, thread string) string {
 	if thread == "" || w.find(to.ID, thread) != nil {
 		return thread
@@ -161,7 +162,7 @@ func chatPostEphemeral(w *Workspace, c *call) (map[string]any, error) {
 	return map[string]any{"message_ts": p.TS}, nil
 }
 
-// owned is a message that the app may change; code is the refusal for somebody else's.
+// owned returns a message that the app may change; code is the refusal for somebody else's.
 func (w *Workspace) owned(c *call, code string) (*Channel, *post, error) {
 	if err := c.need("channel", "ts"); err != nil {
 		return nil, nil, err
@@ -201,7 +202,8 @@ func chatUpdate(w *Workspace, c *call) (map[string]any, error) {
 	if got.text != "" {
 		p.Text = got.text
 	}
-	// Blocks and attachments that are not in the call stay as they are; an empty list takes them away (docs: chat.update).
+	// Blocks and attachments that are not in the call stay as they are; an empty list takes them
+	// away (docs: chat.update).
 	if got.blocks != nil {
 		p.Blocks = got.blocks
 	}

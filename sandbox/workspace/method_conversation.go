@@ -11,7 +11,7 @@ const (
 	maxPage        = 1000 // of messages and channels (docs: conversations.history, conversations.list)
 )
 
-// seen is a channel that the app may ask about, with the scope for its kind.
+// seen returns a channel that the app may ask about, with the scope for its kind.
 func (w *Workspace) seen(c *call, right string) (*Channel, error) {
 	if err := c.need("channel"); err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func conversationsHistory(w *Workspace, c *call) (map[string]any, error) {
 	}
 	var posts []*post
 	for _, p := range slices.Backward(w.posts[in.ID]) {
-		if !p.Ephemeral && !p.reply() && within(c, p.TS) {
+		if !p.Ephemeral && (!p.reply() || p.Subtype == "thread_broadcast") && within(c, p.TS) {
 			posts = append(posts, p)
 		}
 	}
@@ -183,7 +183,8 @@ func conversationsReplies(w *Workspace, c *call) (map[string]any, error) {
 	return w.historyPage(c, posts)
 }
 
-// within reports whether a ts lies between the arguments oldest and latest; the bounds count only with inclusive.
+// within reports whether a ts lies between the arguments oldest and latest; the bounds count only
+// with inclusive.
 func within(c *call, ts string) bool {
 	oldest, latest := c.arg("oldest"), c.arg("latest")
 	if c.flag("inclusive") && (ts == oldest || ts == latest) {

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -40,7 +41,7 @@ func filesCompleteUpload(w *Workspace, c *call) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	blocks, err := w.readBlocks(c.arg("blocks"), inMessage)
+	blocks, err := w.readBlocks(c.arg("blocks"), InMessage)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func filesCompleteUpload(w *Workspace, c *call) (map[string]any, error) {
 	return map[string]any{"files": list}, nil
 }
 
-// shareTarget is a channel that the app may share a file to: an id, never a name or a person.
+// shareTarget returns a channel that the app may share a file to: an id, never a name or a person.
 func (w *Workspace) shareTarget(id string) (*Channel, error) {
 	in := w.channel(id)
 	switch {
@@ -88,7 +89,8 @@ func (w *Workspace) uploadOf(file string) (secret string, u *upload) {
 	return "", nil
 }
 
-// shareLater posts the files' message a moment after the answer, as Slack does: the answer has no ts.
+// shareLater posts the files' message a moment after the answer, as Slack does: the answer has no
+// ts.
 func (w *Workspace) shareLater(to, files []string, got content, thread string) {
 	delay := w.faults.ShareDelay
 	if delay == 0 {
@@ -110,7 +112,7 @@ func (w *Workspace) shareLater(to, files []string, got content, thread string) {
 
 // share posts a message with files and tells the app. The caller holds w.mu.
 func (w *Workspace) share(in *Channel, p *post, files []string) <-chan struct{} {
-	p.Subtype, p.fileIDs = "file_share", files
+	p.Subtype, p.fileIDs = cmp.Or(p.Subtype, "file_share"), files
 	w.add(p)
 	for _, id := range files {
 		f := w.files[id]

@@ -21,7 +21,7 @@ func teamInfo(w *Workspace, _ *call) (map[string]any, error) {
 	}}, nil
 }
 
-// domain is the workspace's part of slack.com.
+// domain returns the workspace's part of slack.com.
 func (w *Workspace) domain() string {
 	return strings.ReplaceAll(strings.ToLower(w.cfg.TeamName), " ", "-")
 }

@@ -1,6 +1,7 @@
 package workspace
 
-// methods is the Web API: docs.slack.dev/reference/methods gives each method's tier and scopes.
+// methods returns the methods of the Web API by name: docs.slack.dev/reference/methods gives each
+// method's tier and scopes.
 func methods() map[string]method {
 	return map[string]method{
 		"apps.connections.open": {tier: tier3, app: true, run: connectionsOpen},

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Person is somebody with an account in the workspace, or in another one that shares a channel with it. The flags are
-// those of users.info; what a zero value means is a plain, active member.
+// Person is somebody with an account in the workspace, or in another one that shares a channel with
+// it. The flags are those of users.info; what a zero value means is a plain, active member.
 type Person struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`      // handle, without @
@@ -45,7 +45,8 @@ type Group struct {
 	updated time.Time
 }
 
-// ErrNotFound is what the Go API answers for a person, channel, message, view or file that the workspace does not have.
+// ErrNotFound is what the Go API answers for a person, channel, message, view or file that the
+// workspace does not have.
 var ErrNotFound = errors.New("not found")
 
 // AddPerson adds or replaces a person, without an event.
@@ -115,7 +116,7 @@ func (w *Workspace) SetGroupMembers(id string, users []string) error {
 	return nil
 }
 
-// without is what of list is not in other.
+// without returns what of list is not in other.
 func without(list, other []string) []string {
 	left := []string{}
 	for _, s := range list {
@@ -126,7 +127,7 @@ func without(list, other []string) []string {
 	return left
 }
 
-// People are all people, the app's bot user included, in the order in which they were added.
+// People returns all people, the app's bot user included, in the order in which they were added.
 func (w *Workspace) People() []Person {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,7 +138,7 @@ func (w *Workspace) People() []Person {
 	return people
 }
 
-// Groups are all user groups.
+// Groups returns all user groups.
 func (w *Workspace) Groups() []Group {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,7 +169,8 @@ func (w *Workspace) group(id string) *Group {
 	return nil
 }
 
-// personWire is the user object of users.info, the address only with its scope. The caller holds w.mu.
+// personWire returns the user object of users.info, the address only with its scope. The caller
+// holds w.mu.
 func (w *Workspace) personWire(p *Person) map[string]any {
 	zone := p.TZ
 	if zone == "" {

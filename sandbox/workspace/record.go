@@ -20,7 +20,8 @@ type Call struct {
 	Error  string     `json:"error,omitempty"` // Slack's code
 }
 
-// Violation is something the app did that Slack refuses as the app's own mistake, or takes but advises against.
+// Violation is something the app did that Slack refuses as the app's own mistake, or takes but
+// advises against.
 type Violation struct {
 	At     time.Time `json:"at"`
 	Where  string    `json:"where"`  // a method, "socket" or "response_url"
@@ -28,14 +29,14 @@ type Violation struct {
 	Detail string    `json:"detail"` // for people; never a token
 }
 
-// Calls are the calls so far, oldest first.
+// Calls returns the calls so far, oldest first.
 func (w *Workspace) Calls() []Call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.calls)
 }
 
-// Violations are the violations so far, oldest first. A clean run has none.
+// Violations returns the violations so far, oldest first. A clean run has none.
 func (w *Workspace) Violations() []Violation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -48,8 +49,9 @@ func (w *Workspace) record(c *call, at time.Time, err error) {
 	w.recordLocked(c, at, err)
 }
 
-// blame are the error codes that only a mistake of the app brings about. Codes that a change in the workspace can bring
-// about as well (message_not_found, is_archived, not_in_channel, ratelimited…) are not the app's fault.
+// blame are the error codes that only a mistake of the app brings about. Codes that a change in the
+// workspace can bring about as well (message_not_found, is_archived, not_in_channel, ratelimited…)
+// are not the app's fault.
 var blame = map[string]bool{
 	"invalid_arguments": true, "invalid_blocks": true, "invalid_blocks_format": true, "msg_blocks_too_long": true,
 	"invalid_attachments": true, "too_many_attachments": true, "msg_too_long": true, "no_text": true, "missing_scope": true,
@@ -63,7 +65,7 @@ func (w *Workspace) recordLocked(c *call, at time.Time, err error) {
 	done := Call{Method: c.name, At: at, Args: maps.Clone(c.args), OK: err == nil}
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		done.Error = refused.code
-		if blame[refused.code] {
+		if blame[refused.code] && !refused.blameless {
 			w.violate(c.name, refused.code, refused.Error())
 		}
 	} else if err != nil {
@@ -74,7 +76,7 @@ func (w *Workspace) recordLocked(c *call, at time.Time, err error) {
 	w.changed()
 }
 
-// violate notes a violation. The caller holds w.mu.
+// violate records a violation. The caller holds w.mu.
 func (w *Workspace) violate(where, rule, detail string) {
 	w.violations = keep(w.violations, Violation{At: time.Now(), Where: where, Rule: rule, Detail: detail})
 	w.cfg.Log("violation: %s: %s: %s", where, rule, detail)

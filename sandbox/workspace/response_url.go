@@ -15,7 +15,8 @@ const (
 	responseCount = 5
 )
 
-// responseURL is a response_url that was given out: to answer a command, or to change the message that was clicked.
+// responseURL is a response_url that was given out: to answer a command, or to change the message
+// that was clicked.
 type responseURL struct {
 	secret  string
 	person  string

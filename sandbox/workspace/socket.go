@@ -38,6 +38,7 @@ type conn struct {
 // frame is something to send.
 type frame struct {
 	text []byte
+	cut  bool // break the connection
 	half bool // send the beginning of a frame and break the connection
 	last bool // close the connection after it
 }
@@ -141,6 +142,13 @@ func (w *Workspace) join(c *conn) {
 			"host": "applink-sandbox", "build_number": 1, "approximate_connection_time": connectionLife,
 		},
 	})})
+	if w.cutsHello() {
+		after := w.faults.CutHelloAfter
+		w.spawn(func() {
+			_ = w.sleep(w.ctx, after)
+			c.push(frame{cut: true})
+		})
+	}
 	w.cfg.Log("socket opened, %d in all", len(w.conns))
 	w.changed()
 }
@@ -153,7 +161,8 @@ func (w *Workspace) leave(c *conn) {
 	w.changed()
 }
 
-// write sends what is queued, and pings at once and then every ten seconds: slack-go gives up when none comes within 30 s.
+// write sends what is queued, and pings at once and then every ten seconds: slack-go gives up when
+// none comes within 30 s.
 func (w *Workspace) write(c *conn) {
 	defer c.cut()
 	ticker := time.NewTicker(pingEvery)
@@ -177,6 +186,9 @@ func (w *Workspace) write(c *conn) {
 }
 
 func (c *conn) send(f frame) bool {
+	if f.cut {
+		return false
+	}
 	if f.half {
 		// Final text frame of 4096 bytes, of which one comes.
 		_, _ = c.ws.NetConn().Write([]byte{0x81, 0x7e, 0x10, 0x00, '{'})
@@ -193,7 +205,8 @@ func (c *conn) send(f frame) bool {
 	return !f.last
 }
 
-// linger leaves the peer time to read a goodbye: closing at once could reset the connection before it did.
+// linger leaves the peer time to read a goodbye: closing at once could reset the connection before
+// it did.
 func (c *conn) linger(f frame) {
 	if !f.last {
 		return

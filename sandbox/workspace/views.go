@@ -42,14 +42,14 @@ type trigger struct {
 	used   bool
 }
 
-// newTrigger gives a trigger_id for something that the person did just now. The caller holds w.mu.
+// newTrigger returns a trigger_id for something that the person has done. The caller holds w.mu.
 func (w *Workspace) newTrigger(person string) string {
 	id := fmt.Sprintf("%d.%d.%s", time.Now().UnixMilli(), w.rand.Int64N(1e12), strings.ToLower(w.newID("", 16)))
 	w.triggers[id] = &trigger{person: person, until: time.Now().Add(triggerLife)}
 	return id
 }
 
-// useTrigger gives the person of a trigger_id, once.
+// useTrigger returns the person of a trigger_id, once.
 func (w *Workspace) useTrigger(c *call) (string, error) {
 	t := w.triggers[c.arg("trigger_id")]
 	switch {
@@ -73,9 +73,15 @@ func (w *Workspace) readView(raw, kind string) (*View, error) {
 	if err != nil || len(parts) != 1 {
 		return nil, refuse("invalid_arguments", "[ERROR] missing required field: view")
 	}
-	c := newChecker(inModal)
+	c := newChecker(InModal)
 	if kind == "home" {
-		c.where = inHome
+		c.where = InHome
+	}
+	if sent, is := parts[0].(map[string]any); is {
+		sent, _ := sent["blocks"].([]any)
+		if err := w.refusedBlocks(sent, c.where, "/view/blocks"); err != nil {
+			return nil, err
+		}
 	}
 	may := fields{
 		"private_metadata": letters(0, maxPrivate), "callback_id": letters(0, maxID), "external_id": letters(0, maxID),
@@ -122,7 +128,7 @@ func (w *Workspace) newHash() string {
 	return fmt.Sprintf("%d.%s", time.Now().Unix(), strings.ToLower(w.newID("", 8)))
 }
 
-// viewWire is the view object of answers and payloads. The caller holds w.mu.
+// viewWire returns the view object of answers and payloads. The caller holds w.mu.
 func (w *Workspace) viewWire(v *View) map[string]any {
 	wire := map[string]any{
 		"id": v.ID, "team_id": w.cfg.TeamID, "type": v.Type, "blocks": v.Blocks, "private_metadata": v.PrivateMetadata,
@@ -142,7 +148,7 @@ func (w *Workspace) viewWire(v *View) map[string]any {
 	return wire
 }
 
-// values is the state of a view; nil becomes an empty object.
+// values returns the state of a view; nil becomes an empty object.
 func (v *View) values() map[string]map[string]any {
 	if v.state == nil {
 		return map[string]map[string]any{}
@@ -158,6 +164,7 @@ func (w *Workspace) show(person string, v *View) {
 		v.RootViewID, v.PreviousViewID = stack[0].ID, stack[len(stack)-1].ID
 	}
 	w.views[person] = append(w.views[person], v)
+	w.settle(v)
 	w.changed()
 }
 
@@ -253,9 +260,11 @@ func viewsUpdate(w *Workspace, c *call) (map[string]any, error) {
 	return map[string]any{"view": w.viewWire(old)}, nil
 }
 
-// replace gives an open view new contents; its place in the stack stays, and so does what was typed under the same ids.
+// replace gives an open view new contents; its place in the stack stays, and so does what was typed
+// under the same ids.
 func (w *Workspace) replace(old, v *View) {
 	v.ID, v.For, v.RootViewID, v.PreviousViewID, v.state = old.ID, old.For, old.RootViewID, old.PreviousViewID, old.state
+	w.settle(v)
 	*old = *v
 	w.changed()
 }
@@ -283,12 +292,13 @@ func viewsPublish(w *Workspace, c *call) (map[string]any, error) {
 		v.ID, v.state = old.ID, old.state
 	}
 	v.RootViewID = v.ID
+	w.settle(v)
 	w.homes[person] = v
 	w.changed()
 	return map[string]any{"view": w.viewWire(v)}, nil
 }
 
-// Views are a person's open modals, the top one last.
+// Views returns a person's open modals, the top one last.
 func (w *Workspace) Views(person string) []View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -299,7 +309,10 @@ func (w *Workspace) Views(person string) []View {
 	return views
 }
 
-// Home is the Home tab that the app published for a person.
+// HasHome reports whether the app has a Home tab.
+func (w *Workspace) HasHome() bool { return !w.cfg.NoHome }
+
+// Home returns the Home tab that the app published for a person.
 func (w *Workspace) Home(person string) (View, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

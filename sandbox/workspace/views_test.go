@@ -24,7 +24,8 @@ func modal() slack.ModalViewRequest {
 	}
 }
 
-// opened runs an app that opens the modal on a command and answers its submission, and gives the open view.
+// opened runs an app that opens the modal on a command and answers its submission, and gives the
+// open view.
 func opened(
 	t *testing.T, w *workspace.Workspace, answer func(slack.InteractionCallback) *slack.ViewSubmissionResponse,
 ) string {

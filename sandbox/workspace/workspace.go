@@ -26,7 +26,7 @@ const (
 	DefaultBotToken = "xoxb-sandbox"
 )
 
-// Config says what the workspace is. The zero value works.
+// Config is what a workspace is made from. The zero value works.
 type Config struct {
 	TeamID   string // "T0NORTHWIND" when empty
 	TeamName string // "Northwind" when empty
@@ -35,8 +35,8 @@ type Config struct {
 	AppToken string // xapp-…, for apps.connections.open
 	BotToken string // xoxb-…, for every other method
 
-	// BaseURL is scheme and host under which Handler is reached, without a slash at the end. All addresses that are given
-	// out begin with it. See SetBaseURL.
+	// BaseURL is scheme and host under which Handler is reached, without a slash at the end. All
+	// addresses that are given out begin with it. See SetBaseURL.
 	BaseURL string
 
 	Rand    *rand.Rand // picks ids and the connection of each envelope; fixed when nil
@@ -44,8 +44,10 @@ type Config struct {
 	Scopes  []string   // the bot token's scopes; all but chat:write.public when empty
 	NoHome  bool       // the Home tab is off: views.publish answers not_enabled
 
-	// EscapeCommands is the manifest's should_escape: people and channels in a command's text arrive as <@U…> and <#C…>,
-	// addresses as <mailto:…>.
+	Shortcuts []Shortcut // of the app; without any, every callback_id is one
+
+	// EscapeCommands is the manifest's should_escape: people and channels in a command's text
+	// arrive as <@U…> and <#C…>, addresses as <mailto:…>.
 	EscapeCommands bool
 
 	// Log gets one line per call and envelope; none when nil. It must not call the workspace.
@@ -79,6 +81,7 @@ type Workspace struct {
 	responses map[string]*responseURL
 	views     map[string][]*View // open modals of each person, the top one last
 	homes     map[string]*View
+	offered   map[string]map[string]any // "person action_id" → value → option, of external selects
 
 	tickets   map[string]time.Time
 	conns     []*conn
@@ -86,13 +89,14 @@ type Workspace struct {
 
 	botRevoked bool
 	faults     Faults
+	cutHellos  int // sockets that were cut after their hello since the faults were set
 	buckets    map[string]*bucket
 	held       map[string]time.Time // bucket → when its Retry-After ends
 	calls      []Call
 	violations []Violation
 }
 
-// New makes a workspace with the app's bot user in it and no channel. It starts nothing.
+// New returns a workspace with the app's bot user in it and no channel. It starts nothing.
 func New(cfg Config) (*Workspace, error) {
 	setDefault(&cfg.TeamID, "T0NORTHWIND")
 	setDefault(&cfg.TeamName, "Northwind")
@@ -107,6 +111,9 @@ func New(cfg Config) (*Workspace, error) {
 		return nil, errors.New("make workspace: the bot token does not begin with xoxb-")
 	case !strings.HasPrefix(cfg.Command, "/"):
 		return nil, fmt.Errorf("make workspace: the command %q does not begin with a slash", cfg.Command)
+	}
+	if err := checkShortcuts(cfg.Shortcuts); err != nil {
+		return nil, err
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.New(rand.NewPCG(1, 2)) // a repeatable sandbox, nothing secret
@@ -129,6 +136,7 @@ func New(cfg Config) (*Workspace, error) {
 		responses: make(map[string]*responseURL),
 		views:     make(map[string][]*View),
 		homes:     make(map[string]*View),
+		offered:   make(map[string]map[string]any),
 		tickets:   make(map[string]time.Time),
 		envelopes: make(map[string]*delivery),
 		buckets:   make(map[string]*bucket),
@@ -155,36 +163,38 @@ func setDefault(field *string, value string) {
 	}
 }
 
-// Handler serves everything that the app reaches: /api/, /link/, /files-up/, /files-pri/ and /commands/.
+// Handler serves everything that the app reaches: /api/, /link/, /files-up/, /files-pri/ and
+// /commands/.
 func (w *Workspace) Handler() http.Handler { return w.mux }
 
-// SetBaseURL sets scheme and host of all addresses given out from now on, for a server whose port is known only after start.
+// SetBaseURL sets scheme and host of all addresses given out from now on, for a server whose port
+// is known only after start.
 func (w *Workspace) SetBaseURL(base string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.baseURL = strings.TrimSuffix(base, "/")
 }
 
-// BaseURL is scheme and host of the addresses given out.
+// BaseURL returns scheme and host of the addresses given out.
 func (w *Workspace) BaseURL() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.baseURL
 }
 
-// AppToken is the xapp- token that opens sockets.
+// AppToken returns the xapp- token that opens sockets.
 func (w *Workspace) AppToken() string { return w.cfg.AppToken }
 
-// BotToken is the xoxb- token of every other method.
+// BotToken returns the xoxb- token of every other method.
 func (w *Workspace) BotToken() string { return w.cfg.BotToken }
 
-// CommandName is the app's slash command with its slash.
+// CommandName returns the app's slash command with its slash.
 func (w *Workspace) CommandName() string { return w.cfg.Command }
 
-// TeamID is the workspace's id.
+// TeamID returns the workspace's id.
 func (w *Workspace) TeamID() string { return w.cfg.TeamID }
 
-// TeamName is the workspace's name.
+// TeamName returns the workspace's name.
 func (w *Workspace) TeamName() string { return w.cfg.TeamName }
 
 // Close ends all sockets and goroutines and waits for them. Redeliveries that were due are dropped.
@@ -200,8 +210,8 @@ func (w *Workspace) Close() {
 	w.work.Wait()
 }
 
-// spawn runs f in a goroutine that Close waits for; f must end with w.ctx. The caller holds w.mu. It reports false when
-// the workspace is closed.
+// spawn runs f in a goroutine that Close waits for; f must end with w.ctx. The caller holds w.mu.
+// It reports false when the workspace is closed.
 func (w *Workspace) spawn(f func()) bool {
 	if w.closed {
 		return false
@@ -226,7 +236,8 @@ func (w *Workspace) sleep(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// Subscribe gives a channel with a pulse after every change: several changes may share one. cancel ends it.
+// Subscribe returns a channel with a pulse after every change: several changes may share one.
+// cancel ends it.
 func (w *Workspace) Subscribe() (pulses <-chan struct{}, cancel func()) {
 	c := make(chan struct{}, 1)
 	w.mu.Lock()
@@ -265,7 +276,8 @@ func (w *Workspace) changed() {
 	}
 }
 
-// nextTS is a new message id: seconds and microseconds, unique and rising in the workspace. The caller holds w.mu.
+// nextTS returns a new message id: seconds and microseconds, unique and rising in the workspace.
+// The caller holds w.mu.
 func (w *Workspace) nextTS() string {
 	w.lastTS = max(time.Now().UnixMicro(), w.lastTS+1)
 	return fmt.Sprintf("%d.%06d", w.lastTS/1e6, w.lastTS%1e6)
@@ -273,7 +285,7 @@ func (w *Workspace) nextTS() string {
 
 const idLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// newID is prefix, a zero and n random letters and digits. The caller holds w.mu.
+// newID returns prefix, a zero and n random letters and digits. The caller holds w.mu.
 func (w *Workspace) newID(prefix string, n int) string {
 	id := make([]byte, n)
 	for i := range id {

@@ -55,7 +55,8 @@ type app struct {
 	events chan socketmode.Event
 }
 
-// connect runs a Socket Mode client and waits for its hello. handle gets everything that wants an acknowledgement.
+// connect runs a Socket Mode client and waits for its hello. handle gets everything that wants an
+// acknowledgement.
 func connect(t *testing.T, w *workspace.Workspace, handle func(*socketmode.Client, socketmode.Event)) *app {
 	t.Helper()
 	before := w.Connections()
@@ -242,6 +243,58 @@ func TestClickCarriesTheButton(t *testing.T) {
 	}
 	if !evt.Request.AcceptsResponsePayload {
 		t.Error("a click in a message accepts a payload")
+	}
+	noViolations(t, w)
+}
+
+// A click on what a client shows arrives, though the message has been edited or deleted since.
+func TestShownClickArrives(t *testing.T) {
+	w := start(t, workspace.Config{})
+	a := connect(t, w, ack)
+	api := client(w)
+	_, ts, err := api.PostMessageContext(t.Context(), requests, slack.MsgOptionText("#42", false), card("42:abc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := w.Messages(requests, bob)[0].Blocks
+	click := func(want string) {
+		t.Helper()
+		if err := w.ClickShown(t.Context(), bob, requests, ts, shown, "approve", "", ""); err != nil {
+			t.Fatalf("click: %v", err)
+		}
+		got, ok := a.next(t, socketmode.EventTypeInteractive).Data.(slack.InteractionCallback)
+		if !ok || got.ActionCallback.BlockActions[0].Value != "42:abc" || got.Message.Text != want ||
+			got.Container.MessageTs != ts {
+			t.Errorf("click %+v, want the button that was shown, on a message that says %q", got, want)
+		}
+	}
+	click("#42")
+	decided := []slack.MsgOption{slack.MsgOptionText("approved", false), slack.MsgOptionBlocks()}
+	_, _, _, err = api.UpdateMessageContext(t.Context(), requests, ts, decided...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	click("approved")
+	if _, _, err := api.DeleteMessageContext(t.Context(), requests, ts); err != nil {
+		t.Fatal(err)
+	}
+	click("")
+	for name, test := range map[string]struct{ person, action string }{
+		"an element that was not shown": {bob, "reject"}, "a stranger": {"U0NOBODY", "approve"},
+	} {
+		err := w.ClickShown(t.Context(), test.person, requests, ts, shown, test.action, "", "")
+		if !errors.Is(err, workspace.ErrNotFound) {
+			t.Errorf("%s: %v, want not found", name, err)
+		}
+	}
+	_, err = api.PostEphemeralContext(t.Context(), requests, alice, slack.MsgOptionText("only you", false), card("42:abc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := w.Messages(requests, alice)
+	ts = private[len(private)-1].TS
+	if err := w.ClickShown(t.Context(), bob, requests, ts, shown, "approve", "", ""); !errors.Is(err, workspace.ErrNotFound) {
+		t.Errorf("a click on what only Alice sees: %v, want not found", err)
 	}
 	noViolations(t, w)
 }

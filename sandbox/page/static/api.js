@@ -18,9 +18,14 @@ export const command = (body) => post('/page/command', body);
 export const click = (body) => post('/page/click', body);
 export const submit = (body) => post('/page/submit', body);
 export const close = (body) => post('/page/close', body);
+export const tab = (body) => post('/page/tab', body);
+export const shortcut = (body) => post('/page/shortcut', body);
+export const suggest = (body) => post('/page/suggest', body);
+export const kill = () => post('/page/kill', {});
 
-// upload hands over one file and gets the id to say it with; the type keeps other sites' forms out.
-export const upload = (file) => ask(`/page/upload?${new URLSearchParams({name: file.name})}`,
+// upload hands over one file and gets the id to say it with, or to fill in where it is for a person's form; the type keeps
+// other sites' forms out.
+export const upload = (file, person) => ask(`/page/upload?${new URLSearchParams({name: file.name, ...(person && {for: person})})}`,
   {method: 'POST', headers: {'Content-Type': 'application/octet-stream'}, body: file});
 
 const texts = new Map();
@@ -45,8 +50,9 @@ export function fileText(url) {
   return texts.get(url);
 }
 
-// oneAtATime runs work, and once more when it was called meanwhile: answers cannot overtake each other.
-export function oneAtATime(work) {
+// oneAtATime runs work, and once more when it was called meanwhile: answers cannot overtake each other. gap gives the
+// milliseconds to let pass before that.
+export function oneAtATime(work, gap = () => 0) {
   let busy = false, again = false;
   return async () => {
     if (busy) { again = true; return; }
@@ -54,6 +60,7 @@ export function oneAtATime(work) {
     do {
       again = false;
       await work();
+      if (again && gap() > 0) await new Promise((passed) => { setTimeout(passed, gap()); });
     } while (again);
     busy = false;
   };

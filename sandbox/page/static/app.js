@@ -3,17 +3,30 @@ import {html, render, colours, Names, Act, Avatar, Icon, useCallback, useEffect,
 import * as api from './api.js';
 import {MessageList} from './message.js';
 import {Composer, SampleButton, sampleFile} from './composer.js';
-import {Confirm, View} from './modal.js';
+import {Confirm, Home, View} from './modal.js';
+import {Guide} from './guide.js';
 import {Organisation} from './panel.js';
+import {step} from './menu.js';
 
 const toastSeconds = 7;
 
 function PersonSwitch({people, current, onPick}) {
   const now = people.find((person) => person.id === current);
-  return html`<div class="person-switch" data-testid="person-switch" role="radiogroup" aria-label="Acting as">
+  const real = people.filter((person) => !person.bot);
+  const box = useRef(null);
+  const key = (event) => {
+    const way = {ArrowRight: 'ArrowDown', ArrowLeft: 'ArrowUp'}[event.key] ?? event.key;
+    const next = step(way, real.findIndex((person) => person.id === current), real.length);
+    if (next === undefined) return;
+    event.preventDefault();
+    onPick(real[next].id);
+    box.current.querySelectorAll('button')[next].focus();
+  };
+  return html`<div class="person-switch" data-testid="person-switch" role="radiogroup" aria-label="Acting as" ref=${box}
+    onKeyDown=${key}>
     <span class="switch-label">Acting as <b>${now?.name}</b>${now?.badge && html`<small>${now.badge}</small>`}</span>
-    ${people.filter((person) => !person.bot).map((person) => html`<button type="button" role="radio"
-      aria-checked=${person.id === current}
+    ${real.map((person) => html`<button type="button" role="radio"
+      aria-checked=${person.id === current} tabindex=${person.id === current ? 0 : -1}
       aria-label=${`Act as ${person.name}${person.badge ? `, ${person.badge}` : ''}`}
         title=${`${person.name}${person.badge ? ` · ${person.badge}` : ''}`}
       class=${`face ${person.id === current ? 'on' : ''}`} data-testid=${`person-${person.id}`}
@@ -42,6 +55,9 @@ function Sidebar({data, view, seen, onOpen}) {
       made for trying out. Nothing leaves it.</p></nav>`;
 }
 
+// A large company is read again a little less often, to leave the machine to the app.
+const largeCompany = 500, largeGap = 700;
+
 // useData keeps what the server says about the view. Where the server shows another place than was asked for (nothing was
 // asked yet, or the person cannot see that channel) moved is told.
 function useData(view, moved, onError) {
@@ -56,15 +72,44 @@ function useData(view, moved, onError) {
       const answer = await api.state(asked);
       if (asked !== wanted.current) return; // the change of view has asked again
       // Few people: each gets a colour of their own.
+      answer.tab = asked.tab;
       answer.people.forEach((person, i) => { person.colour = colours[i % colours.length]; });
       setData(answer);
       if (answer.person !== asked.person || answer.channel !== asked.channel) moved(answer);
     } catch (error) { onError(error); }
   }), []);
-  const loadOrganisation = useMemo(() => api.oneAtATime(() => api.organisation().then(setOrganisation, onError)), []);
+  const size = useRef(0);
+  const loadOrganisation = useMemo(() => api.oneAtATime(() => api.organisation().then((answer) => {
+    size.current = answer.accounts.length;
+    setOrganisation(answer);
+  }, onError), () => (size.current > largeCompany ? largeGap : 0)), []);
   useEffect(() => { load(); }, [view]);
   useEffect(() => api.listen((what) => (what === 'workspace' ? load() : loadOrganisation()), setConnected), []);
   return {data, organisation, connected, load};
+}
+
+// Toasts are a popover, so that they stand over an open dialog.
+function Toasts({list}) {
+  const box = useRef(null);
+  useEffect(() => {
+    if (box.current.matches(':popover-open')) box.current.hidePopover();
+    if (list.length > 0) box.current.showPopover(); // on top of what was opened meanwhile
+  }, [list]);
+  return html`<div class="toasts" popover="manual" role="alert" aria-live="assertive" ref=${box}>${list.map((entry) => html`<div
+    class="toast" key=${entry.id} data-testid="toast"><${Icon} name="warn" size=${16} />${entry.words}</div>`)}</div>`;
+}
+
+function Tabs({tab, onPick}) {
+  const all = [['home', 'Home'], ['', 'Messages']];
+  const key = (event) => {
+    if (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft') return;
+    event.preventDefault();
+    onPick(tab === 'home' ? '' : 'home');
+    event.currentTarget.querySelector('[aria-selected=false]')?.focus();
+  };
+  return html`<div class="tabs" role="tablist" aria-label="Of the app" onKeyDown=${key}>${all.map(([name, label]) => html`<button
+    type="button" role="tab" aria-selected=${tab === name} tabindex=${tab === name ? 0 : -1}
+    data-testid=${`tab-${name || 'messages'}`} onClick=${() => onPick(name)}>${label}</button>`)}</div>`;
 }
 
 const explained = {
@@ -72,8 +117,21 @@ const explained = {
   operation_timeout: 'the app did not answer in time (operation_timeout)',
 };
 
+// The address says who acts and what is open, so that two windows can be two people: ?as=bob.
+function fromAddress() {
+  const query = new URLSearchParams(window.location.search);
+  return {person: query.get('as') ?? '', channel: query.get('in') ?? '', thread: query.get('thread') ?? '', tab: query.get('tab') ?? ''};
+}
+
+function toAddress(view, person) {
+  const query = new URLSearchParams({as: person?.handle ?? view.person, in: view.channel});
+  if (view.thread) query.set('thread', view.thread);
+  if (view.tab) query.set('tab', view.tab);
+  window.history.replaceState(null, '', `?${query}`);
+}
+
 function App() {
-  const [view, setView] = useState({person: '', channel: '', thread: ''});
+  const [view, setView] = useState(fromAddress);
   const [samples, setSamples] = useState([]);
   const [files, setFiles] = useState([]);
   const [samplesOpen, setSamplesOpen] = useState(false);
@@ -91,7 +149,10 @@ function App() {
     setTimeout(() => setToasts((old) => old.filter((entry) => entry.id !== id)), toastSeconds * 1000);
   }, []);
   const failed = useCallback((error) => toast(error.message), []);
-  const moved = useCallback(({person, channel}) => setView({person, channel, thread: ''}), []);
+  const moved = useCallback(({person, channel, channels}) => setView((old) => ({
+    person, channel, thread: old.channel === channel ? old.thread : '',
+    tab: channels.find((each) => each.id === channel)?.im ? old.tab : '',
+  })), []);
   const {data, organisation, connected, load} = useData(view, moved, failed);
   useEffect(() => { api.samples().then(setSamples, failed); }, []);
   useEffect(() => {
@@ -106,30 +167,63 @@ function App() {
 
   const names = useMemo(() => ({
     me: view.person,
+    people: data?.people ?? [],
     person: (id) => data?.people.find((person) => person.id === id) ?? {id, name: id || 'someone'},
     group: (id) => data?.groups.find((group) => group.id === id)?.handle ?? id,
     channel: (id) => data?.channels.find((channel) => channel.id === id)?.name || id,
-    open: (channel, ts = '') => setView((old) => ({...old, channel, thread: ts})),
+    open: (channel, ts = '') => setView((old) => ({...old, channel, thread: ts, tab: ''})),
   }), [data, view.person]);
+  useEffect(() => {
+    if (data?.person !== view.person) return;
+    const now = data.people.find((person) => person.id === view.person);
+    toAddress(view, now);
+    document.title = `${now.name} – ${data.workspace}`; // two windows are told apart
+  }, [view, data?.person]);
+  // Whoever looks at Home has opened it, as another person, too.
+  const home = view.tab === 'home';
+  useEffect(() => {
+    if (home && view.person && data?.person === view.person) api.tab({person: view.person, tab: 'home'}).then(() => load(), failed);
+  }, [home, view.person, data?.person]);
 
   if (!data || view.person === '') return html`<div class="loading" role="status">Opening the workspace…</div>`;
 
   const confirm = (dialog) => new Promise((answer) => {
     setAsking({dialog, answer: (yes) => { setAsking(null); answer(yes); }});
   });
-  const press = async (where, element, block, value) => {
-    const which = {action: element.action_id, block: block.block_id ?? '', value: value ?? ''};
+  const press = async (where, element, block, value, values) => {
+    const which = {action: element.action_id, block: block.block_id ?? '', value: value ?? '', ...(values && {values})};
     try {
       const {error} = await api.click({person: view.person, ...where, ...which});
       if (error) toast(`That did not work: ${explained[error] ?? error}.`);
+    } catch (error) { failed(error); }
+  };
+  const useShortcut = async (each, where = {}) => {
+    try {
+      const {error} = await api.shortcut({person: view.person, callback: each.callback_id, ...where});
+      if (error) toast(`${each.name} did not work: ${explained[error] ?? error}.`);
     } catch (error) { failed(error); }
   };
   const act = {
     thread: (ts) => setView((old) => ({...old, thread: ts})),
     dismiss: (message) => setDismissed((old) => new Set(old).add(message.ts)),
     confirm,
-    click: (message, ...what) => press({channel: message.channel, ts: message.ts}, ...what),
+    click: (message, element, block, value) => press({
+      channel: message.channel, ts: message.ts, blocks: message.blocks, // as shown: an edit may be on its way
+    }, element, block, value),
+    shortcuts: data.shortcuts.filter((each) => each.message),
+    shortcut: (each, message) => useShortcut(each, {channel: message.channel, ts: message.ts}),
   };
+  // What a form of the app can do besides being sent.
+  const can = (id) => ({
+    onClick: (...what) => press({view: id}, ...what), onConfirm: confirm, onUpload: (file) => api.upload(file, view.person),
+    onSuggest: async (element, query) => {
+      try {
+        const {error, options} = await api.suggest({person: view.person, view: id, action: element.action_id, query});
+        if (error) toast(`The search did not work: ${explained[error] ?? error}.`);
+        return options;
+      } catch (error) { failed(error); return []; }
+    },
+  });
   const send = (thread) => async (text, sent) => {
     try {
       if (text.startsWith('/') && thread === '' && sent.length === 0) {
@@ -146,9 +240,9 @@ function App() {
       return !error;
     } catch (error) { failed(error); return false; }
   };
-  const submit = async (id, values, picked) => {
+  const submit = async (id, values) => {
     try {
-      const {error, errors} = await api.submit({person: view.person, view: id, values, files: picked});
+      const {error, errors} = await api.submit({person: view.person, view: id, values});
       if (error) toast(`Not submitted: ${explained[error] ?? error}.`);
       return errors ?? {};
     } catch (error) { failed(error); return {}; }
@@ -166,14 +260,34 @@ function App() {
     document.querySelector('[data-testid=composer]')?.focus();
   };
   const openView = data.views.at(-1);
+  const effects = organisation?.effects.length ?? 0;
+  const asked = data.channels.some((each) => !each.im && each.latest_app); // the app has answered somebody somewhere
+  const steps = {asked, changed: effects > 0};
   const messages = data.messages.filter((message) => !(message.ephemeral && dismissed.has(message.ts)));
   const current = data.channel === view.channel && data.person === view.person;
+  const openChannel = (id) => {
+    const direct = data.channels.find((each) => each.id === id)?.im;
+    setView((old) => ({...old, channel: id, thread: '', tab: direct && data.has_home ? 'home' : ''}));
+  };
+  const openTab = (tab) => {
+    setView((old) => ({...old, tab, thread: ''}));
+    if (tab === '') api.tab({person: view.person, tab: 'messages'}).catch(failed);
+  };
+  const guided = {
+    samples: () => { setView((old) => ({...old, channel: data.channels[0].id, thread: '', tab: ''})); setSamplesOpen(true); },
+    person: (handle) => setView((old) => ({
+      ...old, person: data.people.find((each) => each.handle === handle)?.id ?? old.person, channel: data.channels[0].id, tab: '',
+    })),
+    panel: () => setPanel(true),
+  };
 
   return html`<${Names.Provider} value=${names}><${Act.Provider} value=${act}><div
     class=${`app ${view.thread ? 'with-thread' : ''} ${panel ? 'with-panel' : ''}`}>
     <header class="top"><div class="workspace-name"><span class="workspace-mark" aria-hidden="true">N</span>
       ${data.workspace}<small>local</small></div>
       ${!connected && html`<span class="offline" role="status"><${Icon} name="warn" size=${14} /> reconnecting…</span>`}
+      ${data.sockets === 0 && html`<span class="offline" role="status" data-testid="app-down"><${Icon} name="warn" size=${14} />
+        ${data.app.name} is not running</span>`}
         <span class="grow"></span>
       <${PersonSwitch} people=${data.people} current=${view.person}
         onPick=${(person) => setView((old) => ({...old, person}))} />
@@ -181,7 +295,7 @@ function App() {
         aria-pressed=${panel} data-testid="panel-toggle" onClick=${() => setPanel(!panel)}><${Icon} name="panel"
         size=${18} /></button></header>
     <${Sidebar} data=${data} view=${{...view, channel: view.channel || data.channel}} seen=${seen}
-      onOpen=${(id) => setView((old) => ({...old, channel: id, thread: ''}))} />
+      onOpen=${openChannel} />
     <main class="channel" onDragOver=${(event) => { event.preventDefault(); setDropping(true); }}
       onDragLeave=${(event) => { if (!event.currentTarget.contains(event.relatedTarget)) setDropping(false); }}
       onDrop=${drop}>
@@ -189,19 +303,24 @@ function App() {
         name=${channel?.private ? 'lock' : 'hash'} size=${18} />`}${title}</h1>
         ${channel && !channel.im && html`<span class="members" aria-label=${`${channel.members.length} members`}>
           ${channel.members.slice(0, 4).map((id) => html`<${Avatar} person=${names.person(id)} size=${22} />`)}<b>
-          ${channel.members.length}</b></span>`}</header>
-      ${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
+          ${channel.members.length}</b></span>`}
+        ${channel?.im && data.has_home && html`<${Tabs} tab=${view.tab} onPick=${openTab} />`}</header>
+      ${data.guide.length > 0 && html`<${Guide} steps=${data.guide} end=${data.guide_end} done=${steps} act=${guided} />`}
+      ${home && channel?.im ? html`<${Home} key=${view.person} known=${data.person === view.person && data.tab === 'home'}
+        view=${data.home?.for === view.person ? data.home : null} app=${data.app.name} ...${can(data.home?.id)} />`
+      : html`${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
         : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app}
           size=${56} />` : html`<span class="big-hash">#</span>`}
           <h2>${title}</h2>
           <p>Nothing here yet. Type <code>/</code> for the app's commands, drop a CSV file here, or begin with one of
-            these, then act as somebody else (top right) to answer.</p>
+            these.</p>
           <div class="welcome-samples">${!samplesOpen && samples.map((sample) => html`<${SampleButton} sample=${sample}
             onPick=${pickSample} />`)}</div></div></div>`}
       <${Composer} id=${`${view.person}/${view.channel}`} placeholder=${`Message ${channel?.im ? title : `#${title}`}`}
         command=${data.command}
         suggestions=${data.suggestions} samples=${samples} open=${samplesOpen} setOpen=${setSamplesOpen} files=${files}
-          setFiles=${setFiles} onSend=${send('')} />
+          setFiles=${setFiles} onSend=${send('')} shortcuts=${data.shortcuts.filter((each) => !each.message)}
+          onShortcut=${(each) => useShortcut(each)} />`}
       ${dropping && html`<div class="drop"><${Icon} name="sheet" size=${40} />
         <b>Drop to attach to ${channel?.im ? title : `#${title}`}</b></div>`}</main>
     ${view.thread && html`<aside class="thread" aria-label="Thread" data-testid="thread" onDrop=${dropInThread}>
@@ -212,14 +331,13 @@ function App() {
       <${MessageList} messages=${data.thread ?? []} inThread=${true} label="Thread" />
       <${Composer} id=${`${view.person}/${view.thread}`} inThread=${true} placeholder="Reply…" suggestions=${[]}
         files=${threadFiles} setFiles=${setThreadFiles} onSend=${send(view.thread)} /></aside>`}
-    ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} />`}
-    ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
+    ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} canKill=${data.can_kill}
+      running=${data.sockets > 0} app=${data.app.name} />`}
     ${openView && html`<${View} key=${openView.id} view=${openView}
-      onSubmit=${(values, picked) => submit(openView.id, values, picked)}
-      onClick=${(...what) => press({view: openView.id}, ...what)} onConfirm=${confirm}
+      onSubmit=${(values) => submit(openView.id, values)} ...${can(openView.id)}
       onClose=${() => api.close({person: view.person, view: openView.id}).then(load, failed)} />`}
-    <div class="toasts" role="alert" aria-live="assertive">${toasts.map((entry) => html`<div class="toast" key=${entry.id}
-      data-testid="toast"><${Icon} name="warn" size=${16} />${entry.words}</div>`)}</div>
+    ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
+    <${Toasts} list=${toasts} />
   </div><//><//>`;
 }
 

@@ -1,6 +1,11 @@
 // Block Kit as Slack draws it. A click on an element goes to Act with the element and the block it stands in.
 import {html, Act, Icon, useContext, useState, useEffect, useRef, Avatar, Names} from './ui.js';
-import {Text, Markdown, Mention, Link, dateText, emojiOf, Mrkdwn} from './mrkdwn.js';
+import {Text, Markdown, Mention, Link, dateText, Mrkdwn, placeOf} from './mrkdwn.js';
+import {marked, markOf} from './marks.js';
+import {Menu} from './menu.js';
+import {Field, initial} from './fields.js';
+import {Table, DataTable} from './table.js';
+import {Chart} from './chart.js';
 
 function styled(element, body) {
   const style = element.style ?? {};
@@ -21,7 +26,7 @@ function RichInline({element}) {
     case 'channel': return html`<${Mention} kind="channel" id=${element.channel_id} />`;
     case 'usergroup': return html`<${Mention} kind="group" id=${element.usergroup_id} />`;
     case 'broadcast': return html`<${Mention} kind="all" id=${element.range} />`;
-    case 'emoji': return emojiOf(element.name);
+    case 'emoji': return markOf(element.name);
     case 'date': return html`<time title=${element.fallback}>${dateText(element.timestamp, element.format)}</time>`;
     default: return null;
   }
@@ -45,36 +50,25 @@ function Rich({element}) {
   }
 }
 
-function Cell({cell}) {
+function Cell({cell, block}) {
   if (!cell) return null;
   if (cell.type === 'rich_text') return html`<${Rich} element=${cell} />`;
-  return String(cell.text ?? cell.value ?? '');
-}
-
-function Table({block}) {
-  const [head, ...rows] = block.rows ?? [];
-  const settings = block.column_settings ?? [];
-  const look = (column) => ({
-    textAlign: settings[column]?.align ?? 'left', whiteSpace: settings[column]?.is_wrapped ? 'normal' : 'nowrap',
-  });
-  return html`<div class="table-box"><table class="table">
-    <thead><tr>${(head ?? []).map((cell, i) => html`<th scope="col" style=${look(i)}><${Cell}
-      cell=${cell} /></th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${row.map((cell, i) => html`<td style=${look(i)}><${Cell}
-      cell=${cell} /></td>`)}</tr>`)}</tbody>
-  </table></div>`;
+  if (cell.type === 'action_cell') return html`<${Button} element=${cell.element} block=${block} />`;
+  return marked(String(cell.text ?? cell.value ?? ''));
 }
 
 export function Button({element, block}) {
-  const act = useContext(Act);
+  const act = useContext(Act), names = useContext(Names);
   const [busy, setBusy] = useState(false);
   const alive = useRef(true);
   useEffect(() => () => { alive.current = false; }, []);
   const press = async () => {
     if (element.confirm && !(await act.confirm(element.confirm))) return;
-    if (element.url) window.open(element.url, '_blank', 'noopener');
+    const place = element.url && placeOf(element.url);
+    if (place) names.open(place.channel, place.thread);
+    else if (element.url) window.open(element.url, '_blank', 'noopener');
     setBusy(true);
-    await act.click(element, block);
+    await act.click(element, block, element.value);
     if (alive.current) setBusy(false);
   };
   return html`<button type="button" class=${`button ${element.style ?? ''} ${busy ? 'busy' : ''}`} disabled=${busy}
@@ -83,34 +77,28 @@ export function Button({element, block}) {
       of=${element.text} /></button>`;
 }
 
-function Select({element, block}) {
+// Live is a field outside of a form: the app hears of each change at once.
+function Live({element, block}) {
   const act = useContext(Act);
-  const options = element.options ?? (element.option_groups ?? []).flatMap((group) => group.options);
-  const pick = async (event) => {
-    const {value} = event.target;
-    if (!element.confirm || (await act.confirm(element.confirm))) await act.click(element, block, value);
+  const [own, setOwn] = useState(() => initial(element));
+  const set = async (value) => {
+    if (element.confirm && !(await act.confirm(element.confirm))) return;
+    (act.set ?? ((_, __, given) => setOwn(given)))(element, block, value);
+    await act.click(element, block, value);
   };
-  return html`<span class="select"><select aria-label=${element.placeholder?.text ?? 'Choose'}
-    data-testid=${`select-${element.action_id}`} onChange=${pick}>
-    <option value="" disabled selected=${!element.initial_option}>
-      ${element.placeholder?.text ?? 'Choose an option'}</option>
-    ${options.map((option) => html`<option value=${option.value}
-      selected=${option.value === element.initial_option?.value}>${option.text.text}</option>`)}
-  </select><${Icon} name="chevron" size=${14} /></span>`;
+  const value = act.value ? act.value(element, block) : own;
+  return html`<${Field} element=${element} id=${`${act.id ?? ''}-${block.block_id}-${element.action_id}`} value=${value} set=${set}
+    label=${element.placeholder?.text ?? 'Choose'} suggest=${act.suggest} upload=${act.upload} />`;
 }
 
 function Overflow({element, block}) {
   const act = useContext(Act);
-  const [open, setOpen] = useState(false);
   const pick = async (value) => {
-    setOpen(false);
     if (!element.confirm || (await act.confirm(element.confirm))) await act.click(element, block, value);
   };
-  return html`<span class="overflow"><button type="button" class="button square" aria-label="More" aria-expanded=${open}
-    data-testid=${`overflow-${element.action_id}`} onClick=${() => setOpen(!open)}><${Icon} name="dots" /></button>
-    ${open && html`<span class="menu" role="menu">${(element.options ?? []).map((option) => html`<button type="button"
-      role="menuitem"
-      onClick=${() => pick(option.value)}><${Text} of=${option.text} /></button>`)}</span>`}</span>`;
+  return html`<${Menu} label="More" testid=${`overflow-${element.action_id}`} look="button square"
+    entries=${(element.options ?? []).map((option) => ({label: html`<${Text} of=${option.text} />`, onPick: () => pick(option.value)}))}>
+    <${Icon} name="dots" /><//>`;
 }
 
 function Picture({element, large}) {
@@ -125,27 +113,57 @@ function Picture({element, large}) {
 function Element({element, block}) {
   switch (element.type) {
     case 'button': return html`<${Button} element=${element} block=${block} />`;
-    case 'static_select': return html`<${Select} element=${element} block=${block} />`;
     case 'overflow': return html`<${Overflow} element=${element} block=${block} />`;
     case 'image': return html`<${Picture} element=${element} />`;
     case 'mrkdwn': case 'plain_text': return html`<span><${Text} of=${element} /></span>`;
-    default: return html`<span class="unknown">${element.type}</span>`;
+    default: return html`<${Live} element=${element} block=${block} />`;
   }
 }
 
-// Chart draws the bar, line and area charts of a data_visualization block as bars over a zero baseline, a pie as shares.
-function Chart({block}) {
-  const chart = block.chart ?? {};
-  const series = chart.series ?? [{name: '', data: chart.segments ?? []}];
-  const points = series.flatMap((line) => line.data ?? []);
-  const top = Math.max(1, ...points.map((point) => Number(point.value)));
-  return html`<figure class="chart"><figcaption>${block.title}</figcaption><div class="bars">
-    ${(series[0]?.data ?? []).map((point, i) => html`<div class="bar-group"><div class="bar-stack">
-      ${series.map((line, s) => html`<div class=${`bar bar-${s % 6}`}
-      title=${`${line.name} ${point.label}: ${line.data[i]?.value}`}
-        style=${{height: `${(100 * Number(line.data[i]?.value ?? 0)) / top}%`}}></div>`)}</div>
-      <span>${point.label}</span></div>`)}</div></figure>`;
+// Input is a field of a form under its label; what is wrong with it stands below.
+function Input({block}) {
+  const act = useContext(Act);
+  const {element} = block;
+  const id = `${act.id ?? ''}-${block.block_id}`;
+  const tell = async (value) => act.click(element, block, value);
+  const set = (value) => {
+    act.set?.(element, block, value);
+    if (block.dispatch_action && !/_text_input$|^number_input$/.test(element.type)) tell(value);
+  };
+  const value = act.value?.(element, block) ?? '';
+  const error = act.errors?.[block.block_id];
+  return html`<div class=${`input ${error ? 'wrong' : ''}`} data-testid=${`field-${block.block_id}`}><label for=${id}><${Text}
+    of=${block.label} />
+    ${block.optional && html`<small> (optional)</small>`}</label>
+    <${Field} element=${element} id=${id} value=${value} set=${set} enter=${block.dispatch_action && (() => tell(value))}
+      suggest=${act.suggest} upload=${act.upload} />
+    ${error && html`<div class="input-error" role="alert"><${Icon} name="warn" size=${14} /> ${error}</div>`}
+    ${block.hint && html`<small class="hint"><${Text} of=${block.hint} /></small>`}</div>`;
 }
+
+function Container({block}) {
+  const title = html`<span class="container-title">${block.icon && html`<${Picture} element=${block.icon} />`}
+    <b>${block.rich_text_title ? html`<${Rich} element=${block.rich_text_title} />` : html`<${Text} of=${block.title} />`}</b>
+    ${block.subtitle && html`<small><${Text} of=${block.subtitle} /></small>`}</span>`;
+  const look = `block container ${block.width ?? 'standard'} ${block.has_header_divider ? 'divided' : ''}`;
+  if (!block.is_collapsible) {
+    return html`<section class=${look}><header>${title}</header><${Blocks} blocks=${block.child_blocks} /></section>`;
+  }
+  return html`<details class=${look} open=${!block.default_collapsed}><summary>${title}<${Icon} name="chevron"
+    size=${14} /></summary><${Blocks} blocks=${block.child_blocks} /></details>`;
+}
+
+const shares = {narrow: 1, standard: 2, wide: 3};
+
+function Layout({block}) {
+  return html`<div class=${`block layout ${block.grid_lines ?? 'none'}`} role="group" aria-label=${block.label}>
+    ${block.is_label_visible && html`<b>${block.label}</b>`}
+    ${block.rows.map((row) => html`<div class="layout-row">${row.items.map((item) => html`<div
+      class=${`layout-item ${item.horizontal_alignment ?? ''}`} style=${{flexGrow: shares[item.width ?? 'standard']}}><${Blocks}
+      blocks=${[item.block]} /></div>`)}</div>`)}</div>`;
+}
+
+const levels = {default: 'info', info: 'info', warning: 'warn', error: 'warn', success: 'check'};
 
 function Block({block}) {
   switch (block.type) {
@@ -166,7 +184,13 @@ function Block({block}) {
       <${Picture} element=${block} large=${true} /></figure>`;
     case 'rich_text': return html`<div class="block"><${Rich} element=${block} /></div>`;
     case 'markdown': return html`<div class="block markdown"><${Markdown} text=${block.text} /></div>`;
-    case 'table': return html`<div class="block"><${Table} block=${block} /></div>`;
+    case 'input': return html`<${Input} block=${block} />`;
+    case 'table': return html`<div class="block"><${Table} block=${block} Cell=${Cell} /></div>`;
+    case 'data_table': return html`<div class="block"><${DataTable} block=${block} Cell=${Cell} /></div>`;
+    case 'container': return html`<${Container} block=${block} />`;
+    case 'layout': return html`<${Layout} block=${block} />`;
+    case 'alert': return html`<div class=${`block alert ${block.level ?? 'default'}`} role="note"><${Icon}
+      name=${levels[block.level ?? 'default']} size=${16} /><span><${Text} of=${block.text} /></span></div>`;
     case 'data_visualization': return html`<div class="block"><${Chart} block=${block} /></div>`;
     default: return html`<div class="block unknown">This block cannot be shown here: ${block.type}</div>`;
   }

@@ -1,7 +1,8 @@
 // Where a person writes: text, slash commands with suggestions, files by picker, by drop and from the samples.
+import {Menu, step} from './menu.js';
 import {html, Icon, useEffect, useLayoutEffect, useRef, useState, bytes} from './ui.js';
 
-export const sampleFile = (sample) => new File([sample.content], sample.name, {type: 'text/csv'});
+export const sampleFile = (sample) => Object.assign(new File([sample.content], sample.name, {type: 'text/csv'}), {words: sample.text});
 
 export function SampleButton({sample, onPick, role}) {
   return html`<button type="button" role=${role} class="sample" data-testid=${`sample-${sample.name}`}
@@ -11,7 +12,18 @@ export function SampleButton({sample, onPick, role}) {
 }
 
 function Samples({samples, onPick, onClose}) {
-  return html`<div class="popover samples" role="menu" aria-label="Sample files" data-testid="samples">
+  const list = useRef(null);
+  useEffect(() => { list.current.querySelector('.sample')?.focus(); }, []);
+  const key = (event) => {
+    if (event.key === 'Escape') { event.preventDefault(); onClose(); return; }
+    const items = [...list.current.querySelectorAll('.sample')];
+    const next = step(event.key, items.indexOf(document.activeElement), items.length);
+    if (next === undefined) return;
+    event.preventDefault();
+    items[next].focus();
+  };
+  return html`<div class="popover samples" role="menu" aria-label="Sample files" data-testid="samples" ref=${list}
+    onKeyDown=${key}>
     <div class="popover-title">Sample files <small>pick one, then send it here</small>
       <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close"
         size=${14} /></button></div>
@@ -36,13 +48,15 @@ function fitting(suggestions, text) {
 }
 
 export function Composer(props) {
-  const {id, placeholder, command, suggestions, samples, open, setOpen, onSend, files, setFiles, inThread} = props;
+  const {id, placeholder, command, suggestions, samples, open, setOpen, onSend, files, setFiles, inThread, shortcuts = [], onShortcut} = props;
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
   const [closed, setClosed] = useState(false);
   const [busy, setBusy] = useState(false);
   const area = useRef(null), picker = useRef(null);
   useEffect(() => { setText(''); area.current?.focus(); }, [id]);
+  // A file that wants words beside it brings them.
+  useEffect(() => { const words = files.at(-1)?.words; if (words && text === '') setText(words); }, [files]);
   useLayoutEffect(() => {
     const box = area.current;
     box.style.height = 'auto';
@@ -80,7 +94,7 @@ export function Composer(props) {
 
   return html`<div class="composer">
     ${list.length > 0 && html`<${Suggestions} list=${list} chosen=${Math.min(chosen, list.length - 1)} onPick=${take} />`}
-    ${open && html`<${Samples} samples=${samples} onClose=${() => setOpen(false)}
+    ${open && html`<${Samples} samples=${samples} onClose=${() => { setOpen(false); area.current.focus(); }}
       onPick=${(sample) => { setFiles([...files, sampleFile(sample)]); setOpen(false); area.current.focus(); }} />`}
     ${files.length > 0 && html`<div class="chips">${files.map((file, i) => html`<span class="chip"
       data-testid="pending-file"><span class="file-icon csv">
@@ -93,8 +107,13 @@ export function Composer(props) {
       onInput=${(event) => { setText(event.target.value); setChosen(0); setClosed(false); }} onKeyDown=${key}
       onKeyPress=${(event) => { if (event.key === 'Enter' && !event.shiftKey) event.preventDefault(); }}></textarea>
     <div class="composer-tools">
-      <button type="button" class="round" aria-label="Attach a file" onClick=${() => picker.current.click()}><${Icon}
-        name="plus" size=${15} /></button>
+      <${Menu} label="Attach a file, or use a shortcut" look="round" up=${true} testid=${inThread ? 'thread-plus' : 'plus'} entries=${[
+        {label: 'Upload from this computer', icon: html`<${Icon} name="sheet" size=${18} />`, onPick: () => picker.current.click()},
+        ...shortcuts.map((each) => ({
+          label: each.name, note: each.description, testid: `shortcut-${each.callback_id}`,
+          icon: html`<img src="/static/icon.svg" alt="" width="20" height="20" />`, onPick: () => onShortcut(each),
+        })),
+      ]}><${Icon} name="plus" size=${15} /><//>
       <input ref=${picker} type="file" multiple hidden data-testid=${inThread ? 'thread-file-input' : 'file-input'}
         aria-label="Attach a file" onChange=${pick} />
       ${!inThread && html`<button type="button" class="tool"

@@ -3,7 +3,9 @@ import {
   html, Names, Act, Avatar, Icon, useContext, useEffect, useLayoutEffect, useRef, useState,
   timeOf, clock, dayName, bytes, plural,
 } from './ui.js';
-import {Mrkdwn, emojiOf} from './mrkdwn.js';
+import {Mrkdwn} from './mrkdwn.js';
+import {markOf} from './marks.js';
+import {Menu} from './menu.js';
 import {Blocks, Attachments, Person} from './blocks.js';
 import {fileText} from './api.js';
 import {parseCSV} from './csv.js';
@@ -67,7 +69,9 @@ export function Message({message, compact, inThread}) {
   const blocks = message.blocks?.length > 0;
   const edited = message.edited && html`<span class="edited"
     title=${message.edited_ts ? `edited ${clock(timeOf(message.edited_ts))}` : ''}>(edited)</span>`;
-  const scope = {confirm: act.confirm, click: (element, block, value) => act.click(message, element, block, value)};
+  const scope = {
+    id: message.ts, confirm: act.confirm, click: (element, block, value) => act.click(message, element, block, value),
+  };
   const looks = ['message', compact && 'compact', message.ephemeral && 'ephemeral', fresh && 'fresh'];
   const look = looks.filter(Boolean).join(' ');
   return html`<article class=${look} data-testid="message" data-ts=${message.ts}
@@ -88,14 +92,20 @@ export function Message({message, compact, inThread}) {
       ${(message.files ?? []).map((file) => html`<${FileCard} key=${file.id} file=${file} />`)}
       ${message.reactions?.length > 0 && html`<div class="reactions">${message.reactions.map((reaction) => html`<span
         title=${`${reaction.users.map((id) => names.person(id).name).join(', ')} with :${reaction.name}:`}>
-        ${emojiOf(reaction.name)} ${reaction.users.length}</span>`)}</div>`}
+        ${markOf(reaction.name)} ${reaction.users.length}</span>`)}</div>`}
       ${!inThread && html`<${ReplyBar} message=${message} onOpen=${() => act.thread(message.ts)} />`}
       ${message.ephemeral && html`<button type="button" class="dismiss"
         onClick=${() => act.dismiss(message)}>Dismiss message</button>`}
     </div>
-    ${!inThread && !message.ephemeral && html`<div class="hover-tools"><button type="button" class="icon-button"
-      aria-label="Reply in thread"
-      data-testid="thread-start" onClick=${() => act.thread(message.ts)}><${Icon} name="reply" /></button></div>`}
+    ${!message.ephemeral && html`<div class="hover-tools">${!inThread && html`<button type="button" class="icon-button"
+      aria-label="Reply in thread" title="Reply in thread"
+      data-testid="thread-start" onClick=${() => act.thread(message.ts)}><${Icon} name="reply" /></button>`}
+      ${act.shortcuts.length > 0 && html`<${Menu} label="More actions" testid="message-more" look="icon-button"
+        entries=${act.shortcuts.map((each) => ({
+          label: each.name, note: each.description, testid: `shortcut-${each.callback_id}`,
+          icon: html`<img src="/static/icon.svg" alt="" width="20" height="20" />`,
+          onPick: () => act.shortcut(each, message),
+        }))}><${Icon} name="dots" /><//>`}</div>`}
   </article>`;
 }
 
@@ -106,6 +116,7 @@ export function MessageList({messages, inThread, label}) {
   const last = messages.at(-1)?.ts;
   const first = messages[0]?.ts;
   const stick = () => { if (atEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight; };
+  const keepsEnd = useRef(0); // while the page itself scrolls, "scrolled" is nobody's wish
   useLayoutEffect(() => { atEnd.current = true; stick(); }, [first, inThread]);
   useLayoutEffect(stick, [last]);
   useEffect(() => {
@@ -114,7 +125,13 @@ export function MessageList({messages, inThread, label}) {
     for (const child of box.current.children) watch.observe(child);
     return () => watch.disconnect();
   });
-  const scrolled = () => { const b = box.current; atEnd.current = b.scrollHeight - b.scrollTop - b.clientHeight < 40; };
+  const scrolled = () => {
+    const b = box.current;
+    const end = b.scrollHeight - b.scrollTop - b.clientHeight < 40;
+    // A list that grew above the fold looks scrolled, too: only going up is a person's wish to leave the end.
+    if (end || b.scrollTop < keepsEnd.current) atEnd.current = end;
+    keepsEnd.current = b.scrollTop;
+  };
   const out = [];
   let before = null;
   for (const [i, message] of messages.entries()) {

@@ -1,15 +1,23 @@
-// Dialogs: the confirm dialog of a button, and the views that the app opens.
+// Dialogs: the confirm dialog of a button, and the views that the app opens: modals and the Home tab.
 import {html, Act, Icon, useEffect, useRef, useState} from './ui.js';
 import {Text} from './mrkdwn.js';
 import {Blocks} from './blocks.js';
-import {upload} from './api.js';
+import {initial} from './fields.js';
 
-// Dialog is a modal box; the browser's own dialog element keeps the focus inside and closes on Escape.
+// Dialog is a modal box. The browser's own dialog element keeps the focus inside and tells of Escape; afterwards the focus is
+// where it was.
 function Dialog({label, testid, onCancel, children, narrow}) {
   const box = useRef(null);
-  useEffect(() => { if (!box.current.open) box.current.showModal(); }, []);
+  useEffect(() => {
+    const before = document.activeElement;
+    if (!box.current.open) box.current.showModal();
+    return () => {
+      const back = before?.isConnected && before !== document.body ? before : document.querySelector('[data-testid=composer]');
+      back?.focus();
+    };
+  }, []);
   return html`<dialog ref=${box} class=${`dialog ${narrow ? 'narrow' : ''}`} aria-label=${label} data-testid=${testid}
-    onCancel=${(event) => { event.preventDefault(); onCancel(); }}>${children}</dialog>`;
+    onCancel=${(event) => { event.preventDefault(); onCancel(); }} onClose=${onCancel}>${children}</dialog>`;
 }
 
 export function Confirm({confirm, onAnswer}) {
@@ -23,72 +31,79 @@ export function Confirm({confirm, onAnswer}) {
   <//>`;
 }
 
-function options(element) {
-  return element.options ?? (element.option_groups ?? []).flatMap((group) => group.options);
+// inside are the blocks and those in them.
+const inside = (blocks) => (blocks ?? []).flatMap((block) => [block, ...inside(block.child_blocks),
+  ...(block.type === 'layout' ? inside(block.rows.flatMap((row) => row.items.map((item) => item.block))) : [])]);
+
+const plain = ['button', 'overflow', 'icon_button', 'feedback_buttons', 'image', 'plain_text', 'mrkdwn'];
+
+// fieldsOf are the elements of a view that hold a value, each with the key under which the app knows it and the page keeps it.
+function fieldsOf(view) {
+  return inside(view.blocks).flatMap((block) => {
+    const elements = block.type === 'input' ? [block.element] : block.type === 'actions' ? block.elements
+      : block.type === 'section' && block.accessory ? [block.accessory] : [];
+    return elements.filter((element) => !plain.includes(element.type)).map((element) => ({
+      element, name: block.type === 'input' ? block.block_id : element.action_id, key: `${block.block_id}/${element.action_id}`,
+    }));
+  });
 }
 
-function Input({element, value, set, id}) {
-  const common = {id, 'data-testid': `input-${element.action_id}`, disabled: false};
-  switch (element.type) {
-    case 'static_select': case 'external_select':
-      return html`<span class="select wide"><select ...${common} onChange=${(event) => set(event.target.value)}>
-        <option value="" disabled selected=${!value}>${element.placeholder?.text ?? 'Choose an option'}</option>
-        ${options(element).map((option) => html`<option value=${option.value} selected=${option.value === value}>
-          ${option.text.text}</option>`)}</select><${Icon} name="chevron" size=${14} /></span>`;
-    case 'radio_buttons':
-      return html`<div role="radiogroup">${options(element).map((option) => html`<label class="choice"><input type="radio"
-        name=${id} checked=${option.value === value}
-        onChange=${() => set(option.value)} /> <${Text} of=${option.text} /></label>`)}</div>`;
-    case 'file_input':
-      return html`<input ...${common} type="file" multiple=${(element.max_files ?? 10) > 1}
-        accept=${(element.filetypes ?? []).map((kind) => `.${kind}`).join(',')}
-        onChange=${(event) => Promise.all([...event.target.files].map(upload))
-          .then((sent) => set(sent.map((file) => file.id)))} />`;
-    case 'plain_text_input': case 'email_text_input': case 'url_text_input': case 'number_input': default: {
-      const typed = {
-        ...common, value: value ?? '', placeholder: element.placeholder?.text ?? '', maxlength: element.max_length,
-        onInput: (event) => set(event.target.value),
-      };
-      return element.multiline ? html`<textarea ...${typed} rows="4"></textarea>` : html`<input ...${typed}
-        type="text" />`;
-    }
-  }
+// useForm keeps what somebody put into the fields of a view: under the same ids it stays when the app draws the view anew.
+function useForm(view, errors, {onClick, onConfirm, onSuggest, onUpload}) {
+  const [values, setValues] = useState({});
+  const fields = fieldsOf(view);
+  const key = (element, block) => `${block.block_id}/${element.action_id}`;
+  const all = (changed = {}) => Object.fromEntries(fields.map((field) => [
+    field.name, changed[field.key] ?? values[field.key] ?? initial(field.element)]));
+  const act = {
+    id: view.id, errors, confirm: onConfirm, suggest: onSuggest, upload: onUpload,
+    value: (element, block) => values[key(element, block)] ?? initial(element),
+    set: (element, block, value) => setValues((old) => ({...old, [key(element, block)]: value})),
+    click: (element, block, value) => onClick(element, block, value, all({[key(element, block)]: value ?? ''})),
+  };
+  return {act, all};
 }
-
-const initial = (element) => element.initial_value ?? element.initial_option?.value ?? '';
 
 // View is one modal that the app opened. Errors stand under the inputs that they name.
-export function View({view, onSubmit, onClick, onConfirm, onClose}) {
-  const inputs = (view.blocks ?? []).filter((block) => block.type === 'input');
-  const begin = () => Object.fromEntries(inputs.map((block) => [block.block_id, initial(block.element)]));
-  const [values, setValues] = useState(begin);
+export function View({view, onSubmit, onClose, ...can}) {
   const [errors, setErrors] = useState({});
   const [busy, setBusy] = useState(false);
+  const body = useRef(null);
+  const {act, all} = useForm(view, errors, can);
   const send = async (event) => {
     event.preventDefault();
     setBusy(true);
-    const sent = inputs.map((block) => [block.block_id, values[block.block_id] ?? initial(block.element)]);
-    const texts = sent.filter(([, value]) => typeof value === 'string' && value !== '');
-    const picked = sent.filter(([, value]) => Array.isArray(value));
-    setErrors(await onSubmit(Object.fromEntries(texts), Object.fromEntries(picked)));
+    setErrors(await onSubmit(all()));
     setBusy(false);
   };
-  return html`<${Act.Provider} value=${{click: onClick, confirm: onConfirm}}><${Dialog} label=${view.title} testid="modal"
-    onCancel=${onClose}><form onSubmit=${send}>
+  useEffect(() => { setErrors({}); body.current.scrollTop = 0; }, [view.hash]);
+  useEffect(() => {
+    const first = body.current.querySelector('.input.wrong input, .input.wrong select, .input.wrong textarea, .input.wrong button');
+    first?.focus();
+  }, [errors]);
+  const focused = useRef('');
+  useEffect(() => {
+    // The app has drawn the view anew, and what had the focus may be gone: its successor gets it, or the view.
+    if (document.activeElement !== document.body) return;
+    (body.current.querySelector(`[data-testid="${CSS.escape(focused.current)}"]`) ?? body.current).focus();
+  }, [view.hash]);
+  return html`<${Act.Provider} value=${act}><${Dialog} label=${view.title} testid="modal"
+    onCancel=${onClose}><form onSubmit=${send} novalidate>
     <header><img src="/static/icon.svg" alt="" width="28" height="28" /><h2>${view.title}</h2>
       <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon}
         name="close" /></button></header>
-    <div class="dialog-body">${(view.blocks ?? []).map((block) => (block.type !== 'input' ? html`<${Blocks}
-      blocks=${[block]} />`
-      : html`<div class="input"><label for=${`${view.id}-${block.block_id}`}><${Text} of=${block.label} />
-        ${block.optional && html`<small> (optional)</small>`}</label>
-        <${Input} id=${`${view.id}-${block.block_id}`} element=${block.element} value=${values[block.block_id]}
-          set=${(value) => setValues((old) => ({...old, [block.block_id]: value}))} />
-        ${errors[block.block_id] && html`<div class="input-error" role="alert"><${Icon} name="warn"
-          size=${14} /> ${errors[block.block_id]}</div>`}
-        ${block.hint && html`<small class="hint"><${Text} of=${block.hint} /></small>`}</div>`))}</div>
-    <footer><button type="button" class="button" onClick=${onClose}>${view.close || 'Cancel'}</button>
+    <div class="dialog-body" ref=${body} tabindex="-1"
+      onFocusIn=${(event) => { focused.current = event.target.dataset.testid ?? ''; }}><${Blocks} blocks=${view.blocks ?? []} /></div>
+    <footer><button type="button" class="button" data-testid="modal-close" onClick=${onClose}>${view.close || 'Cancel'}</button>
       ${view.submit && html`<button type="submit" class="button solid primary" data-testid="modal-submit" disabled=${busy}>
         ${view.submit}</button>`}</footer>
   </form><//><//>`;
+}
+
+// Home is the app's Home tab as it drew it for this person.
+export function Home({view, known, app, ...can}) {
+  const {act} = useForm(view ?? {blocks: []}, {}, can);
+  return html`<div class="home messages" role="tabpanel" aria-label="Home" data-testid="home" tabindex="0"><div class="home-inner">
+    ${view ? html`<${Act.Provider} value=${act}><${Blocks} blocks=${view.blocks ?? []} /><//>`
+      : known && html`<p class="none">${app} has not drawn its Home for you yet.</p>`}</div></div>`;
 }

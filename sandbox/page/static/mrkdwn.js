@@ -1,25 +1,8 @@
 // Slack's text forms as elements: mrkdwn with its <…> tokens, plain text with emoji, and Markdown. Text never becomes HTML.
 import {html, Names, useContext, clock, dayName} from './ui.js';
-
-const emoji = {
-  white_check_mark: '✅', heavy_check_mark: '✔️', x: '❌', warning: '⚠️', no_entry: '⛔', no_entry_sign: '🚫', hourglass: '⌛',
-  hourglass_flowing_sand: '⏳', rocket: '🚀', tada: '🎉', lock: '🔒', unlock: '🔓', key: '🔑', mag: '🔍', eyes: '👀', wave: '👋',
-  bell: '🔔', no_bell: '🔕', clipboard: '📋', memo: '📝', pencil2: '✏️', page_facing_up: '📄', paperclip: '📎', inbox_tray: '📥',
-  outbox_tray: '📤', bar_chart: '📊', chart_with_upwards_trend: '📈', calendar: '📅', date: '📅', clock1: '🕐', stopwatch: '⏱️',
-  alarm_clock: '⏰', arrow_right: '➡️', arrows_counterclockwise: '🔄', leftwards_arrow_with_hook: '↩️',
-  rewind: '⏪', repeat: '🔁',
-  black_square_for_stop: '⏹️', double_vertical_bar: '⏸️', pause_button: '⏸️', arrow_forward: '▶️', large_green_circle: '🟢',
-  large_yellow_circle: '🟡', large_blue_circle: '🔵', red_circle: '🔴', white_circle: '⚪', large_orange_circle: '🟠',
-  white_large_square: '⬜', black_large_square: '⬛', large_green_square: '🟩', large_red_square: '🟥', large_yellow_square: '🟨',
-  information_source: 'ℹ️', question: '❓', exclamation: '❗', bulb: '💡', shield: '🛡️', busts_in_silhouette: '👥',
-  bust_in_silhouette: '👤', point_right: '👉', thumbsup: '👍', '+1': '👍', thumbsdown: '👎', '-1': '👎', robot_face: '🤖', zap: '⚡',
-  fire: '🔥', wastebasket: '🗑️', package: '📦', e_mail: '📧', email: '📧', link: '🔗', gear: '⚙️', wrench: '🔧', sos: '🆘',
-  octagonal_sign: '🛑', ballot_box_with_check: '☑️', speech_balloon: '💬', crescent_moon: '🌙', sunrise: '🌅',
-  identification_card: '🪪',
-};
+import {marked} from './marks.js';
 
 const unescape = (text) => text.replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&amp;/g, '&');
-const withEmoji = (text) => text.replace(/:([a-z0-9_+-]+):/g, (all, name) => emoji[name] ?? all);
 
 const dateWords = {
   date_num: (at) => at.toLocaleDateString('sv-SE'),
@@ -60,12 +43,17 @@ export function Mention({kind, id}) {
   return html`<span class="mention">@${kind === 'group' ? names.group(id) : id}</span>`;
 }
 
+// placeOf is where a link to a message of this workspace leads: its channel, and the thread that it is or stands in.
+export function placeOf(url) {
+  const own = /\/archives\/([A-Z0-9]+)\/p(\d+)(\d{6})(?:\?.*thread_ts=([\d.]+))?/.exec(url);
+  return own && {channel: own[1], thread: own[4] ?? `${own[2]}.${own[3]}`};
+}
+
 export function Link({url, children}) {
   const names = useContext(Names);
-  // A link to a message of this workspace opens it here.
-  const own = /\/archives\/([A-Z0-9]+)\/p(\d+)(\d{6})(?:\?.*thread_ts=([\d.]+))?/.exec(url);
-  if (own) {
-    const go = (event) => { event.preventDefault(); names.open(own[1], own[4] ?? `${own[2]}.${own[3]}`); };
+  const place = placeOf(url);
+  if (place) {
+    const go = (event) => { event.preventDefault(); names.open(place.channel, place.thread); };
     return html`<a href="#" onClick=${go}>${children}</a>`;
   }
   if (!/^(https?:|mailto:)/.test(url)) return html`<span>${children}</span>`;
@@ -96,7 +84,7 @@ function inline(text) {
   const out = [];
   let last = 0;
   for (const found of text.matchAll(marks)) {
-    out.push(withEmoji(unescape(text.slice(last, found.index))));
+    out.push(marked(unescape(text.slice(last, found.index))));
     last = found.index + found[0].length;
     const [, code, link, bold, italic, struck] = found;
     if (code !== undefined) out.push(html`<code>${unescape(code)}</code>`);
@@ -105,7 +93,7 @@ function inline(text) {
     else if (italic !== undefined) out.push(html`<i>${inline(italic)}</i>`);
     else out.push(html`<s>${inline(struck)}</s>`);
   }
-  out.push(withEmoji(unescape(text.slice(last))));
+  out.push(marked(unescape(text.slice(last))));
   return out;
 }
 
@@ -143,10 +131,8 @@ export function Mrkdwn({text}) {
 export function Text({of}) {
   if (!of) return null;
   if (of.type === 'mrkdwn') return html`<${Mrkdwn} text=${of.text} />`;
-  return withEmoji(of.text).split('\n').map((line, i) => html`${i > 0 && html`<br />`}${line}`);
+  return of.text.split('\n').map((line) => marked(line)).map((line, i) => html`${i > 0 && html`<br />`}${line}`);
 }
-
-export const emojiOf = (name) => emoji[name] ?? `:${name}:`;
 
 const mdMarks = /`([^`]+)`|\*\*([^*]+)\*\*|(?<!\w)[*_]([^*_]+)[*_](?!\w)|~~([^~]+)~~|\[([^\]]+)\]\(([^)\s]+)\)/g;
 
@@ -154,7 +140,7 @@ function mdInline(text) {
   const out = [];
   let last = 0;
   for (const found of text.matchAll(mdMarks)) {
-    out.push(withEmoji(text.slice(last, found.index)));
+    out.push(marked(text.slice(last, found.index)));
     last = found.index + found[0].length;
     const [, code, bold, italic, struck, label, url] = found;
     if (code !== undefined) out.push(html`<code>${code}</code>`);
@@ -163,7 +149,7 @@ function mdInline(text) {
     else if (struck !== undefined) out.push(html`<s>${mdInline(struck)}</s>`);
     else out.push(html`<${Link} url=${url}>${label}<//>`);
   }
-  out.push(withEmoji(text.slice(last)));
+  out.push(marked(text.slice(last)));
   return out;
 }
 

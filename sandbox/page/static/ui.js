@@ -23,7 +23,7 @@ function colourOf(key) {
 }
 
 function initials(name) {
-  const words = name.trim().split(/\s+/);
+  const words = name.split(/\s+/).filter((word) => /^\p{L}/u.test(word));
   return ((words[0]?.[0] ?? '?') + (words.length > 1 ? words.at(-1)[0] : '')).toUpperCase();
 }
 
@@ -43,6 +43,11 @@ const shapes = {
   close: 'M6 6l12 12M18 6 6 18',
   reply: 'M4 5h16v11H10l-4 4v-4H4z',
   chevron: 'M7 10l5 5 5-5',
+  left: 'M14 7l-5 5 5 5',
+  right: 'M10 7l5 5-5 5',
+  info: 'M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18zM12 11v6M12 7.5v.2',
+  home: 'M4 11l8-7 8 7v9h-5v-6H9v6H4z',
+  skull: 'M12 3a8 8 0 0 1 8 8c0 3-1.500 4.500-3 5.500V20H7v-3.500C5.500 15.500 4 14 4 11a8 8 0 0 1 8-8zM9 11v1M15 11v1M10.500 20v-2M13.500 20v-2',
   eye: 'M2 12s4-7 10-7 10 7 10 7-4 7-10 7S2 12 2 12zM12 9a3 3 0 1 1 0 6 3 3 0 0 1 0-6z',
   download: 'M12 4v11M7 11l5 5 5-5M5 20h14',
   sheet: 'M4 4h16v16H4zM4 9.5h16M4 14.7h16M10 4v16',

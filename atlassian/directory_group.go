@@ -1,0 +1,235 @@
+package atlassian
+
+import (
+	"cmp"
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+// groupID is what a group's id looks like; anything else is a name. What is no id could make the
+// whole search fail.
+var groupID = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+
+// IsGroupID reports whether a value is taken for the id of a group; anything else is a name.
+func IsGroupID(s string) bool { return groupID.MatchString(s) }
+
+// readGroups answers which groups are meant by names or ids: all names and all ids together, and
+// once for each group what it gives access to.
+func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow.Answers, error) {
+	var finds []FindGroups
+	var names, ids []string
+	asked := map[string][]workflow.Fact{} // by key of the name, or id
+	for _, fact := range facts {
+		key := workflow.GroupKey(fact.Arg)
+		id := strings.ToLower(strings.TrimPrefix(fact.Arg, groupARI))
+		if asked[key] == nil && key != "" {
+			names = append(names, workflow.GroupSpellings(fact.Arg)...)
+		}
+		asked[key] = append(asked[key], fact)
+		if !groupID.MatchString(id) {
+			continue
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+		if id != key {
+			asked[id] = append(asked[id], fact)
+		}
+	}
+	slices.Sort(names)
+	for chunk := range slices.Chunk(slices.Compact(names), MaxGroupNames) {
+		finds = append(finds, FindGroups{Names: chunk})
+	}
+	for chunk := range slices.Chunk(ids, MaxGroupIDs) {
+		finds = append(finds, FindGroups{IDs: chunk})
+	}
+	answers := workflow.Answers{}
+	for _, fact := range facts {
+		answers[fact] = nil
+	}
+	seen := map[string]bool{}
+	for _, find := range finds {
+		for g, err := range c.SearchGroups(ctx, find) {
+			if err != nil {
+				return nil, err
+			}
+			// The search is exact by the documents; a fuzzy answer must not pass for the group.
+			meant := append(slices.Clone(asked[workflow.GroupKey(g.Name)]), asked[strings.ToLower(g.ID)]...)
+			if len(meant) == 0 || seen[g.ID] {
+				continue
+			}
+			seen[g.ID] = true
+			values, err := c.groupValues(ctx, g)
+			if err != nil {
+				return nil, err
+			}
+			for _, fact := range meant {
+				answers[fact] = append(answers[fact], values)
+			}
+		}
+	}
+	return answers, nil
+}
+
+// groupValues returns a group as facts tell of it, with what its members may do.
+func (c *Client) groupValues(ctx context.Context, g Group) (workflow.Values, error) {
+	rights, err := c.groupRights(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return rights.Values(), nil
+}
+
+// groupRights returns a group with what its members may do.
+func (c *Client) groupRights(ctx context.Context, g Group) (action.Group, error) {
+	roles, err := c.GroupRoles(ctx, g.DirectoryID, g.ID)
+	if err != nil {
+		return action.Group{}, err
+	}
+	out := plainGroup(g)
+	var gives []string
+	for _, r := range roles {
+		if slices.Contains(r.Roles, RoleOrgAdmin) {
+			out.Closed = workflow.GroupAdmins
+			continue
+		}
+		if product := cmp.Or(r.Product, productOf(r.ResourceID)); len(r.Roles) > 0 && !slices.Contains(gives, product) {
+			gives = append(gives, product)
+		}
+	}
+	slices.Sort(gives)
+	out.Gives = gives
+	return out, nil
+}
+
+// plainGroup returns a group as a list shows it.
+func plainGroup(g Group) action.Group {
+	out := action.Group{ID: g.ID, Name: g.Name, Directory: g.DirectoryID}
+	switch {
+	case g.Synced:
+		out.Closed = workflow.GroupSynced
+	case g.Fixed():
+		out.Closed = workflow.GroupFixed
+	}
+	return out
+}
+
+// productOf returns the product of a resource by its ARI, "ari:cloud:jira-software::site/…".
+func productOf(ari string) string {
+	parts := strings.Split(ari, ":")
+	if len(parts) < 3 || parts[0] != "ari" {
+		return ari
+	}
+	return parts[2]
+}
+
+// readGroupsOf answers which groups an account is in, in all directories.
+func readGroupsOf(ctx context.Context, c *Client, facts []workflow.Fact) (workflow.Answers, error) {
+	answers := workflow.Answers{}
+	for _, fact := range facts {
+		answers[fact] = nil
+		for g, err := range c.SearchGroups(ctx, FindGroups{Member: fact.AccountID}) {
+			if err != nil {
+				return nil, err
+			}
+			answers[fact] = append(answers[fact], plainGroup(g).Values())
+		}
+	}
+	return answers, nil
+}
+
+// readInGroup answers whether an account is in a group.
+func readInGroup(ctx context.Context, c *Client, facts []workflow.Fact) (workflow.Answers, error) {
+	answers := workflow.Answers{}
+	for _, fact := range facts {
+		in, err := c.InGroup(ctx, fact.Directory, fact.Arg, fact.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		answers[fact] = []workflow.Values{workflow.Of(workflow.GroupField(fact.Arg), inOrOut(in))}
+	}
+	return answers, nil
+}
+
+// readGroupLeft answers whether an account is in a group, with the listing of the account where the
+// search by account and group finds nothing.
+func readGroupLeft(ctx context.Context, c *Client, facts []workflow.Fact) (workflow.Answers, error) {
+	answers := workflow.Answers{}
+	for _, fact := range facts {
+		in, err := c.InGroup(ctx, fact.Directory, fact.Arg, fact.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		if !in {
+			u, found, err := c.Member(ctx, fact.Directory, fact.AccountID)
+			switch {
+			case err != nil:
+				return nil, err
+			case !found:
+				return nil, &Error{Operation: opMember, Kind: KindNotFound}
+			}
+			in = u.in(fact.Arg)
+		}
+		answers[fact] = []workflow.Values{workflow.Of(workflow.GroupField(fact.Arg), inOrOut(in))}
+	}
+	return answers, nil
+}
+
+func inOrOut(in bool) string {
+	if in {
+		return workflow.GroupIn
+	}
+	return workflow.GroupOut
+}
+
+// readMember answers how an account stands with one directory: nothing where that does not list it.
+func readMember(ctx context.Context, c *Client, facts []workflow.Fact) (workflow.Answers, error) {
+	answers := workflow.Answers{}
+	for _, fact := range facts {
+		u, found, err := c.Member(ctx, fact.Directory, fact.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		answers[fact] = nil
+		if !found || u.MembershipStatus == MembershipNone {
+			continue
+		}
+		values := workflow.Of(workflow.FieldMembership, u.MembershipStatus)
+		if u.Groups != nil {
+			for _, g := range *u.Groups {
+				values.Set(workflow.GroupField(g.ID), workflow.GroupIn)
+			}
+		}
+		answers[fact] = []workflow.Values{values}
+	}
+	return answers, nil
+}
+
+// readDirectories answers which directories there are, and which of them the settings name.
+func readDirectories(ctx context.Context, c *Client, facts []workflow.Fact) (workflow.Answers, error) {
+	all, err := c.Directories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answers := workflow.Answers{}
+	for _, fact := range facts {
+		answers[fact] = nil
+		for _, each := range all {
+			answers[fact] = append(answers[fact], action.DirectoryValues(each.ID, each.Name, each.ID == c.directory))
+		}
+	}
+	return answers, nil
+}
+
+func callGroupAdd(ctx context.Context, c *Client, call workflow.Call) (workflow.Values, error) {
+	return nil, c.AddToGroup(ctx, call.Directory, call.Args.Get(workflow.FieldID), call.AccountID)
+}
+
+func callGroupRemove(ctx context.Context, c *Client, call workflow.Call) (workflow.Values, error) {
+	return nil, c.RemoveFromGroup(ctx, call.Directory, call.Args.Get(workflow.FieldID), call.AccountID)
+}

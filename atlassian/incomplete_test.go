@@ -1,0 +1,205 @@
+package atlassian_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/atlassian"
+	"github.com/countersign/countersign/workflow"
+)
+
+// lists are all lists that the client reads: an entry of each, and how many entries a read returns.
+var lists = map[string]struct {
+	entry string
+	read  func(context.Context, *atlassian.Client) (int, error)
+}{
+	"managed accounts": {`{"account_id":"a"}`, func(ctx context.Context, c *atlassian.Client) (n int, err error) {
+		for _, err := range atlassian.NewDirectory(c).Members(ctx) {
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	}},
+	"domains": {
+		`{"id":"d","attributes":{"name":"example.com","claim":{"status":"verified"}}}`,
+		func(ctx context.Context, c *atlassian.Client) (int, error) {
+			all, err := atlassian.NewDirectory(c).Domains(ctx)
+			return len(all), err
+		},
+	},
+	"directories": {`{"directoryId":"d"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
+		all, err := c.Directories(ctx)
+		return len(all), err
+	}},
+	"search by address": {
+		`{"accountId":"a","email":"a@example.com"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
+			all, err := atlassian.NewDirectory(c).ByAddress(ctx, []string{"a@example.com"})
+			return len(all), err
+		},
+	},
+	"search by id": {`{"accountId":"a"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
+		all, err := atlassian.NewDirectory(c).ByID(ctx, []string{"a"})
+		return len(all), err
+	}},
+	"search by words": {`{"accountId":"a"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
+		all, err := atlassian.NewDirectory(c).Search(ctx, "ann", 5)
+		return len(all), err
+	}},
+	"search by domain": {
+		`{"accountId":"a","email":"a@example.com"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
+			all, err := atlassian.NewDirectory(c).WithDomains(ctx, []string{"example.com"})
+			return len(all), err
+		},
+	},
+	"groups": {`{"id":"g","name":"finance"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
+		all, err := atlassian.NewDirectory(c).GroupsNamed(ctx, []string{"finance"})
+		n := 0
+		for _, there := range all {
+			if there {
+				n++
+			}
+		}
+		return n, err
+	}},
+}
+
+// badLists are answers with status 200 that are no page of a list; ENTRY stands for a good entry.
+var badLists = []string{
+	`{}`, `null`, `[]`, `""`, `{"data":null}`, `{"data":{}}`, `{"data":"none"}`, `{"meta":{"total":0},"links":{}}`,
+	`{"code":500,"message":"Internal error"}`, `{"code":"500","data":[ENTRY]}`, `{"status":503,"data":[]}`,
+	`{"errors":[{"code":"ADMIN-500-1","title":"Internal error"}]}`, `{"data":[ENTRY],"errors":[{"code":"ADMIN-500-1"}]}`,
+	`{"data":[ENTRY],"error":"too busy"}`,
+	`{"data":[ENTRY]`, `<html>Sign in</html>`, ``, `{"data":[[ENTRY]]}`, `{"data":[1]}`, `{"data":[ENTRY]}{"data":[]}`,
+	`{"data":[ENTRY],"success":false}`, `{"data":[],"ok":false}`, `{"statusCode":500,"data":[]}`, `{"status":"error","data":[]}`, `{"data":{"0":ENTRY}}`, `{"Data":null,"values":[ENTRY]}`, `{"data":true}`,
+	`{"data":[null]}`, `{"data":[{}]}`, `{"data":[ENTRY,{"name":"no id"}]}`, `{"data":[ENTRY,null,ENTRY]}`,
+}
+
+// bodies is a network that answers 200 with the bodies in turn, and the last one for ever.
+type bodies struct {
+	all   []string
+	calls int
+}
+
+func (b *bodies) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := b.all[min(b.calls, len(b.all)-1)]
+	b.calls++
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+func clientOf(t *testing.T, network http.RoundTripper) *atlassian.Client {
+	t.Helper()
+	c, err := atlassian.New(atlassian.Config{
+		BaseURL: "http://atlassian.test", OrgID: testOrg, Key: func() string { return testKey }, Pace: fast, Log: zerolog.Nop(),
+		HTTP: &http.Client{Transport: network},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A 200 that is no page of the list is an answer that failed: it is asked for again, and a list
+// that stays so is an error, never a shorter list.
+func TestListsNeedTheirFields(t *testing.T) {
+	for name, l := range lists {
+		good := `{"data":[` + l.entry + `],"links":{}}`
+		first := `{"data":[` + l.entry + `],"links":{"next":"2"}}`
+		for _, each := range badLists {
+			bad := strings.ReplaceAll(each, "ENTRY", l.entry)
+			t.Run(name+" "+each, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					n, err := l.read(t.Context(), clientOf(t, &bodies{all: []string{bad, bad, good}}))
+					if n != 1 || err != nil {
+						t.Errorf("two bad answers and a good one: %d entries, %v", n, err)
+					}
+					partly := `{"data":[` + l.entry + `],"error":"too busy"}`
+					for where, all := range map[string][]string{
+						"page 1": {bad}, "page 2": {first, bad}, "page 1, after one that was almost good": {partly, bad},
+					} {
+						network := &bodies{all: all}
+						_, err := l.read(t.Context(), clientOf(t, network))
+						kind := atlassian.KindOf(err)
+						if kind != atlassian.KindIncomplete && kind != atlassian.KindUnavailable {
+							t.Errorf("%s stays bad: %v", where, err)
+						}
+						if network.calls < 4 {
+							t.Errorf("%s stays bad: given up after %d calls", where, network.calls)
+						}
+						if name != "directories" && !errors.Is(err, workflow.ErrUnavailable) {
+							t.Errorf("%s stays bad: %v is not unavailable", where, err)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// The same of answers about one thing.
+func TestAnswersNeedTheirFields(t *testing.T) {
+	for name, test := range map[string]struct {
+		good string
+		bad  []string
+		read func(context.Context, *atlassian.Client) error
+	}{
+		"profile": {
+			`{"account":{"account_id":"a","account_status":"active"}}`,
+			[]string{`{"account":{}}`, `{"account":null}`, `{"account":{"account_id":"b","account_status":"active"}}`},
+			func(ctx context.Context, c *atlassian.Client) error {
+				_, err := atlassian.NewDirectory(c).Account(ctx, "a")
+				return err
+			},
+		},
+		"permissions": {
+			`{"email.set":{"allowed":true}}`,
+			[]string{`{"email.set":{}}`, `{"email.set":null}`, `{"lifecycle.enablement":{"allowed":true}}`},
+			func(ctx context.Context, c *atlassian.Client) error {
+				_, err := atlassian.NewDirectory(c).Privileges(ctx, "a", atlassian.PrivilegeEmail)
+				return err
+			},
+		},
+		"directory user": {
+			`{"data":{"accountId":"a"}}`,
+			[]string{`{"data":{}}`, `{"data":null}`, `{"data":{"accountId":""}}`},
+			func(ctx context.Context, c *atlassian.Client) error {
+				_, err := c.DirectoryUser(ctx, "a")
+				return err
+			},
+		},
+		"organisation": {
+			`{"data":{"id":"o","attributes":{"name":"Example"}}}`,
+			[]string{`{"data":{}}`, `{"data":null}`},
+			func(ctx context.Context, c *atlassian.Client) error {
+				_, err := c.OrgName(ctx)
+				return err
+			},
+		},
+	} {
+		bad := append([]string{`{}`, `null`, `{"code":500}`, `{"errors":["no"]}`}, test.bad...)
+		for _, each := range bad {
+			t.Run(name+" "+each, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					if err := test.read(t.Context(), clientOf(t, &bodies{all: []string{each, test.good}})); err != nil {
+						t.Errorf("a bad answer and a good one: %v", err)
+					}
+					network := &bodies{all: []string{each}}
+					err := test.read(t.Context(), clientOf(t, network))
+					if atlassian.KindOf(err) != atlassian.KindIncomplete || network.calls < 3 {
+						t.Errorf("it stays bad: %v after %d calls", err, network.calls)
+					}
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package atlassian
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// Privileges that countersign asks for (user management API, GET manage, parameter privileges).
+const (
+	PrivilegeEmail      = "email.set"
+	PrivilegeEnablement = "lifecycle.enablement" // disable and enable
+	PrivilegeTokenRead  = "apiToken.read"
+	PrivilegeTokens     = "apiToken.delete"
+	PrivilegeProfile    = "profile.write" // a map of fields
+)
+
+// Rule is what GET manage says about one privilege.
+type Rule struct {
+	Allowed bool
+	Reason  string // why not, "externalDirectory.scim"; an open set
+
+	// Fields are the rules of each field, by its path, of a privilege that is a map of them
+	// (profile.write); the rest is unfilled then.
+	Fields map[string]Rule
+}
+
+// Manage reads what the key may do to an account; all privileges if none is named. What is
+// neither a rule nor a map of rules is left out. Errors: KindNotFound for
+// an account that the organisation does not manage.
+func (c *Client) Manage(ctx context.Context, id string, privileges ...string) (map[string]Rule, error) {
+	path, err := managePath(opManage, id, "")
+	if err != nil {
+		return nil, err
+	}
+	call := request{operation: opManage, method: http.MethodGet, path: path}
+	if len(privileges) > 0 {
+		call.query = url.Values{"privileges": privileges}
+	}
+	answer := manageAnswer{asked: privileges}
+	if err := read(ctx, c.admin, call, readBudget, &answer); err != nil {
+		return nil, err
+	}
+	return answer.rules, nil
+}
+
+// manageAnswer is what may be done to an account. Each of the privileges that were asked for needs
+// its rule.
+type manageAnswer struct {
+	asked []string
+	rules map[string]Rule
+}
+
+func (a *manageAnswer) UnmarshalJSON(raw []byte) error {
+	var answers map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &answers); err != nil {
+		return err
+	}
+	a.rules = map[string]Rule{}
+	for privilege, raw := range answers {
+		if rule, ok := ruleOf(raw); ok && (len(a.asked) == 0 || slices.Contains(a.asked, privilege)) {
+			a.rules[privilege] = rule
+		}
+	}
+	return nil
+}
+
+func (a *manageAnswer) missing() string {
+	for _, privilege := range a.asked {
+		if _, ok := a.rules[privilege]; !ok {
+			return "there is no rule for " + privilege
+		}
+	}
+	return ""
+}
+
+// ruleOf decodes a rule, or a map of rules by field.
+func ruleOf(raw json.RawMessage) (Rule, bool) {
+	type answer struct {
+		Allowed *bool `json:"allowed"`
+		Reason  struct {
+			Key string `json:"key"`
+		} `json:"reason"`
+	}
+	var one answer
+	if json.Unmarshal(raw, &one) == nil && one.Allowed != nil {
+		return Rule{Allowed: *one.Allowed, Reason: one.Reason.Key}, true
+	}
+	var many map[string]json.RawMessage
+	if json.Unmarshal(raw, &many) != nil {
+		return Rule{}, false
+	}
+	fields := map[string]Rule{}
+	for path, raw := range many {
+		var field answer
+		if json.Unmarshal(raw, &field) == nil && field.Allowed != nil {
+			fields[path] = Rule{Allowed: *field.Allowed, Reason: field.Reason.Key}
+		}
+	}
+	return Rule{Fields: fields}, len(fields) > 0
+}
+
+func managePath(operation, id, rest string) (string, error) {
+	if !accountID.MatchString(id) {
+		return "", badID(operation)
+	}
+	return "/users/" + url.PathEscape(id) + "/manage" + rest, nil
+}
+
+func (c *Client) manage(ctx context.Context, operation, method, id, rest string, body any) error {
+	path, err := managePath(operation, id, rest)
+	if err != nil {
+		return err
+	}
+	return c.admin.write(ctx, request{operation: operation, method: method, path: path, account: id, body: body})
+}

@@ -1,0 +1,178 @@
+package pace
+
+import (
+	"net/http"
+	"time"
+)
+
+// probeTimeout is how long a call that tries alone keeps the others waiting: one more may leave for
+// each time that passes without an answer.
+const probeTimeout = 2 * time.Second
+
+// bucket is a set of operations that share a limit, and what is known of the limit: what the
+// headers say (limit), what 429s have shown where they do not say enough (found), and until when a
+// 429 asks to wait.
+type bucket struct {
+	quiet      time.Time // when a call was last in flight
+	limit      limit
+	found      found
+	turns      turns
+	inFlight   int
+	headerless bool // its operations answer without headers
+
+	shut  time.Time // nothing leaves before then
+	epoch int       // times that we were throttled; 429s of calls that left together count once
+	row   int       // 429s since a call got through, those together counted once
+
+	// After a 429, and at the start, one call leaves alone; the others follow when it got through.
+	probing  bool
+	probedAt time.Time // when it left
+	recent   meter
+	asked    *bucket // whose limit the call that leaves alone may show to be shared; nil: none
+}
+
+func (g *Gate) newBucket() *bucket {
+	b := &bucket{limit: newLimit(), found: newFound(g.pace)}
+	g.buckets = append(g.buckets, b)
+	return b
+}
+
+// inherit copies the history of the bucket that an operation leaves.
+func (b *bucket) inherit(from *bucket) {
+	b.found, b.shut, b.row = from.found, from.shut, from.row
+	b.found.ledger = nil
+	b.probing, b.probedAt, b.recent = from.probing, from.probedAt, from.recent
+}
+
+// open reports whether calls may leave as far as 429s are concerned, and if not, when to ask again.
+func (b *bucket) open(now time.Time) (bool, time.Time) {
+	b.limit.advance(now)
+	if now.Before(b.shut) {
+		return false, b.shut
+	}
+	if b.found.shut() {
+		b.probing = true
+	}
+	if !b.probing {
+		return true, time.Time{}
+	}
+	if b.inFlight > 0 {
+		if waited := int(now.Sub(b.probedAt) / probeTimeout); b.inFlight > waited {
+			return false, b.probedAt.Add(time.Duration(b.inFlight) * probeTimeout)
+		}
+	}
+	if b.found.shut() {
+		if at := b.found.windows.trial(); now.Before(at) {
+			return false, at
+		}
+	}
+	return true, time.Time{}
+}
+
+// leave records that a call leaves, and reports whether our own pace delayed it.
+func (b *bucket) leave(now time.Time, number int64, waited bool) (paced bool) {
+	if b.inFlight == 0 && !waited {
+		b.found.begin(now)
+	}
+	if b.probing && b.inFlight == 0 {
+		b.probedAt = now
+	}
+	b.limit.leave(now, number, b.inFlight)
+	return b.found.pacer.leave(now)
+}
+
+// succeeded records a call that was not throttled, and reports whether it reopened the bucket at a
+// new pace.
+func (b *bucket) succeeded(now time.Time, t Ticket) (reopened bool) {
+	b.recent.add(now, 1)
+	if t.bucket == b && t.epoch != b.epoch {
+		b.found.passed(t.left)
+		return false // the call left before the latest 429
+	}
+	if b.probing && !t.left.Before(b.probedAt) && (!b.found.shut() || t.left.After(b.found.windows.last)) {
+		b.probing = false
+		if reopened = b.row > 0 || b.found.shut(); reopened {
+			b.found.opened(t.left, b.row > 0)
+		}
+		b.row = 0
+	}
+	b.found.passed(t.left)
+	if t.paced && t.bucket == b {
+		b.found.pacer.grow()
+	}
+	return reopened
+}
+
+// throttle records a 429, and reports whether it is news, and the first in a row. One that the headers explain needs
+// nothing but the wait for their reset; any other shows a limit of which they do not tell.
+func (b *bucket) throttle(now time.Time, t Ticket, l Limits) (fresh, first bool) {
+	if l.RetryAfter > 0 {
+		b.shutUntil(now.Add(l.RetryAfter))
+	}
+	if l.complete() && l.Remaining == 0 {
+		return false, false
+	}
+	if t.bucket == b && t.epoch != b.epoch {
+		return false, false // the call left before the latest 429
+	}
+	b.epoch++
+	b.row++
+	b.probing = true
+	b.found.refused(now, t.left, b.row == 1, b.found.pacer.effectiveRate(b.recent.rate(now)))
+	if l.RetryAfter > 0 {
+		until := now.Add(l.RetryAfter)
+		b.found.windows.hint(until.Add(-time.Second), until, until)
+	}
+	return true, b.row == 1
+}
+
+func (b *bucket) shutUntil(until time.Time) {
+	if until.After(b.shut) {
+		b.shut = until
+	}
+}
+
+// tries reports whether the next call may be refused.
+func (b *bucket) tries() bool {
+	return b.found.shut() || b.limit.known() && !b.limit.windows.since.IsZero()
+}
+
+// steady returns how many calls a second get through where they do so evenly; 0 where they do not, or
+// nobody knows.
+func (b *bucket) steady() float64 {
+	switch {
+	case b.limit.known() && b.limit.kind == refilling:
+		return b.limit.rate
+	case !b.found.windowed && !b.found.pacer.off && !b.found.pacer.slowStart:
+		return b.found.pacer.rate
+	}
+	return 0
+}
+
+// shutFor returns for how long nothing can leave.
+func (b *bucket) shutFor(now time.Time) time.Duration {
+	b.limit.advance(now)
+	shut := b.shut
+	if b.found.shut() {
+		if at := b.found.windows.trial(); at.After(shut) {
+			shut = at
+		}
+	}
+	if b.limit.known() && !b.limit.assumed {
+		if room := b.limit.room(now, b.inFlight); room < 1 {
+			if b.limit.kind == windowed && b.limit.remain <= b.limit.unanswered {
+				b.limit.windows.exhaust(now)
+			}
+			at := b.limit.next(now, b.inFlight, 1)
+			if b.limit.kind == windowed || at.IsZero() {
+				at = b.limit.windows.trial()
+			}
+			if at.After(shut) {
+				shut = at
+			}
+		}
+	}
+	return max(0, shut.Sub(now))
+}
+
+func throttled(status int) bool { return status == http.StatusTooManyRequests }

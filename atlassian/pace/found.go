@@ -1,0 +1,235 @@
+package pace
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	// A limit that answers do not tell is one of windows if it stays shut for longShut at least, for
+	// longPart of a window at least, and lets through fewCalls at least. Any other is as good as a
+	// rate.
+	longShut = 3 * time.Second
+	longPart = 0.2
+	fewCalls = 5
+
+	// blip is how soon calls get through again after a 429 that has nothing to do with the window.
+	blip = 2500 * time.Millisecond
+	// leastSliding is the budget from which on a limit is found to slide.
+	leastSliding = 20
+	mostBlips    = 3   // in a window
+	blipPart     = 0.8 // of the budget: a 429 before was a blip if it was over so soon
+
+	firstGap    = 250 * time.Millisecond // before the first trial after a 429
+	exploreEach = 200                    // calls, after which a budget is tried to be larger
+)
+
+// found is what 429s have shown of a limit that the answers do not tell: a rate, or a budget and
+// windows.
+type found struct {
+	pacer    pacer
+	windowed bool
+	slides   bool          // the windows slide
+	margin   time.Duration // that is added to their length then
+	budget   int           // of a window; 0: unknown
+	windows  windows
+	used     int         // calls let through since the present window opened
+	blips    int         // in the present window
+	seen     bool        // the present window was seen to open
+	since    int         // calls let through since the budget was last tried to be larger
+	ledger   []time.Time // when the calls of the last windows left
+
+	rate      float64   // at which calls left when nothing was left
+	refusedAt time.Time // when the first call left that was refused then
+	sumUsed   float64   // of the last short cycles
+	sumTook   float64
+}
+
+func newFound(r Rate) found {
+	return found{pacer: newPacer(r), windows: windows{first: firstGap, spare: 12}}
+}
+
+// shut reports whether nothing is left of the window.
+func (f *found) shut() bool { return !f.windows.since.IsZero() }
+
+// admits reports whether a call may leave, and if not, when to ask again.
+func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
+	if f.shut() {
+		return true, time.Time{} // it is a trial
+	}
+	if !f.windowed {
+		return f.pacer.mayLeave(now)
+	}
+	if length := f.windows.length + f.margin; f.slides {
+		over := f.inside(now, length) + inFlight - f.budget
+		if over < 0 || over >= len(f.ledger) {
+			return true, time.Time{}
+		}
+		from := len(f.ledger) - f.inside(now, length)
+		if from+over >= len(f.ledger) {
+			return false, time.Time{}
+		}
+		return false, laterThan(now, f.ledger[from+over].Add(length))
+	}
+	if to := f.windows.opens.to; !to.IsZero() && !now.Before(to) && !f.shut() {
+		f.exhaust(now) // a trial shows whether the next one has opened
+		return false, laterThan(now, now)
+	}
+	if f.budget == 0 || f.used+inFlight < f.budget {
+		return f.pacer.mayLeave(now)
+	}
+	if f.since >= exploreEach && f.since >= f.budget && (inFlight == 0 || inFlight < f.used-f.budget) {
+		return true, time.Time{}
+	}
+	if inFlight == 0 {
+		f.exhaust(now)
+		return false, laterThan(now, f.windows.trial())
+	}
+	return false, time.Time{}
+}
+
+func (f *found) exhaust(now time.Time) {
+	f.windows.first = max(firstGap, min(6*time.Second/5, fromFloat(1/f.pacer.rate)))
+	if f.windowed || f.pacer.slowStart {
+		f.windows.first = firstGap
+	}
+	f.windows.exhaust(now)
+}
+
+// passed notes that a call was let through.
+func (f *found) passed(left time.Time) {
+	f.used++
+	f.since++
+	f.windows.counted++
+	if f.windowed && !f.slides && f.budget > 0 && f.used > f.budget {
+		f.budget = f.used
+	}
+	i := len(f.ledger)
+	for i > 0 && f.ledger[i-1].After(left) {
+		i--
+	}
+	f.ledger = slices.Insert(f.ledger, i, left)
+	if len(f.ledger) > mostLedger {
+		f.ledger = f.ledger[len(f.ledger)-mostLedger/2:]
+	}
+}
+
+// refused notes a 429; rate is how fast calls left, first that it is the first in a row.
+func (f *found) refused(now, left time.Time, first bool, rate float64) {
+	if first && !f.shut() {
+		f.rate, f.refusedAt = rate, left
+		if f.slides || f.windowed && float64(f.used) < blipPart*float64(f.budget) {
+			f.windows.quick = quickTrials + 1
+		}
+	}
+	f.exhaust(now)
+	f.windows.refuse(left)
+}
+
+// opened notes that a call got through after 429s.
+func (f *found) opened(left time.Time, wasRefused bool) {
+	if !f.shut() {
+		return
+	}
+	shut := left.Sub(f.windows.since)
+	used := f.used
+	early := f.slides || f.blips < mostBlips && !f.due(left)
+	if f.windowed && wasRefused && f.budget > 0 && shut <= blip && early &&
+		(f.windows.length > 0 || float64(used) < blipPart*float64(f.budget)) {
+		f.blips++
+		f.windows.since, f.windows.quick = time.Time{}, 0 // it had nothing to do with the window, or the windows slide
+		if f.slides {
+			f.margin = min(f.windows.length/20, f.margin+20*time.Millisecond)
+		}
+		f.slides = f.slides || f.looksSliding(f.refusedAt)
+		f.windows.predict()
+		return
+	}
+	f.slides = false
+	was := f.windows.opened
+	took := left.Sub(was.to)
+	f.windows.open(left, 0)
+	long := shut >= longShut && shut.Seconds() >= longPart*took.Seconds()
+	switch {
+	case long && (used >= fewCalls || f.windowed && f.budget >= fewCalls):
+		if f.windowed && f.seen && (wasRefused || f.budget == 0) {
+			f.budget = used
+		}
+		if !f.windowed {
+			f.windowed, f.budget, f.since = true, max(used, fewCalls), exploreEach+used
+			f.sumUsed, f.sumTook = 0, 0
+		}
+		f.pacer.off = true
+	case long: // so few got through that they show no rate
+		f.windowed, f.slides, f.budget = false, false, 0
+		f.pacer.restart()
+		f.windows.restart(left)
+		f.windows.length, f.windows.about = 0, [2]time.Duration{}
+	case wasRefused || !f.windowed:
+		f.windowed, f.slides, f.budget = false, false, 0
+		f.sumUsed, f.sumTook = 0.8*f.sumUsed+float64(used), 0.8*f.sumTook+took.Seconds()
+		measured := 0.0
+		switch {
+		case !f.seen && (used < fewCalls || was.to.IsZero()):
+			f.sumUsed, f.sumTook = 0, 0
+			if shut > 0 {
+				measured = max(1, float64(used)) / max(took, shut).Seconds()
+			}
+		case used >= fewCalls:
+			measured = float64(used) / took.Seconds()
+		case f.sumTook > 0:
+			measured = f.sumUsed / f.sumTook
+		}
+		f.pacer.backOff(f.rate, measured, shut, took-shut)
+		f.windows.restart(left)
+		f.windows.length, f.windows.about = 0, [2]time.Duration{}
+	}
+	f.used, f.seen, f.blips = 0, true, 0
+}
+
+// due reports whether the next window may have opened by then.
+func (f *found) due(left time.Time) bool {
+	return !f.windows.opened.from.IsZero() && f.windows.length > 0 && !left.Before(f.windows.opened.from.Add(f.windows.length))
+}
+
+// looksSliding reports whether as many calls as the budget were made within one length before that
+// time, as there are if the windows slide. It finds the length if that is unknown.
+func (f *found) looksSliding(left time.Time) bool {
+	length := f.windows.length
+	if length == 0 && len(f.ledger) > 0 && len(f.ledger) < mostLedger/2 {
+		first := f.ledger[0] // which was given back when the window opened
+		for _, u := range usual {
+			const about = 100 * time.Millisecond
+			if u >= f.windows.opened.from.Sub(first)-about && u <= f.windows.opened.to.Sub(first)+about {
+				length = u
+			}
+		}
+	}
+	for _, u := range usual {
+		if length == 0 && u > longShut && math.Abs(float64(f.inside(left, u)-f.budget)) <= 0.03*float64(f.budget)+1 {
+			length = u
+		}
+	}
+	if f.budget < leastSliding || length == 0 || math.Abs(float64(f.inside(left, length)-f.budget)) > 0.1*float64(f.budget)+2 {
+		return false
+	}
+	f.windows.length = length
+	return true
+}
+
+// inside returns how many calls that were let through left in the length up to that time.
+func (f *found) inside(at time.Time, length time.Duration) int {
+	from, _ := slices.BinarySearchFunc(f.ledger, at.Add(-length), time.Time.Compare)
+	to, _ := slices.BinarySearchFunc(f.ledger, at.Add(1), time.Time.Compare)
+	return max(0, to-from)
+}
+
+// begin notes that calls begin to leave after a time without any.
+func (f *found) begin(now time.Time) {
+	if f.shut() || f.windowed {
+		return
+	}
+	f.used, f.seen = 0, false
+	f.windows.restart(now)
+}

@@ -1,0 +1,171 @@
+package atlassian_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/atlassian"
+	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/countersign/countersign/sandbox/scim"
+	"github.com/countersign/countersign/sandbox/wire"
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+const (
+	scimOurs = "55555555-0000-4000-8000-000000000001"
+	scimKey  = "key-of-the-directory"
+	scimURL  = "https://api.atlassian.test"
+)
+
+// scimWorld is an organisation with a SCIM directory of ours that holds one account.
+type scimWorld struct {
+	t      *testing.T
+	org    *organisation.Organisation
+	server *scim.Server
+	user   scim.User
+	group  string
+}
+
+func newSCIMWorld(t *testing.T) *scimWorld {
+	t.Helper()
+	org := newOrganisation(t, person(1), person(2))
+	server, err := scim.New(scim.Config{Organisation: org, URL: scimURL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &scimWorld{t: t, org: org, server: server}
+	if err := server.AddDirectory(scim.Directory{ID: scimOurs, Name: "hr", Key: scimKey}); err != nil {
+		t.Fatal(err)
+	}
+	if w.user, err = server.AddUser(scimOurs, personID(1)); err != nil {
+		t.Fatal(err)
+	}
+	group, err := server.AddGroup(scimOurs, "hr-people")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.group = group.ID
+	return w
+}
+
+func (w *scimWorld) client(transport http.RoundTripper, key string) *atlassian.SCIM {
+	w.t.Helper()
+	client, err := atlassian.NewSCIM(
+		atlassian.SCIMConfig{Name: "hr", DirectoryID: scimOurs, Key: func() string { return key }},
+		atlassian.Config{BaseURL: scimURL, HTTP: &http.Client{Transport: transport}, Log: zerolog.Nop(), Pace: fast},
+	)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(client.Close)
+	return client
+}
+
+func (w *scimWorld) directory(transport http.RoundTripper) *atlassian.Directory {
+	return newEnv(w.t, w.org, scimURL, func(cfg *atlassian.Config) {
+		cfg.HTTP = &http.Client{Transport: w.org.Transport()}
+	}).directory.WithSCIM(w.client(transport, scimKey))
+}
+
+// Both versions of the extension that names the account are read, and a record of another account is
+// none of this one.
+func TestSCIMRecords(t *testing.T) {
+	for _, version := range []string{"1.0", "1.1"} {
+		w := newSCIMWorld(t)
+		w.server.SetExtension(version)
+		d := w.directory(w.server.Transport())
+		mine := action.RecordOf(personID(1), scimOurs)
+		answers, err := d.Read(t.Context(), mine, action.RecordNamed(w.user.UserName, scimOurs))
+		if err != nil || answers[mine][0].Get(action.FieldRecord) != w.user.ID {
+			t.Fatalf("%s: %v, %v", version, answers, err)
+		}
+		if got := answers[action.RecordNamed(w.user.UserName, scimOurs)][0].Get(workflow.FieldID); got != personID(1) {
+			t.Errorf("%s: the record is that of account %q", version, got)
+		}
+		if err := w.org.Edit(personID(2), func(a *organisation.Account) {
+			a.LinkSCIM(organisation.SCIMLink{DirectoryID: scimOurs, UserID: w.user.ID})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		other := action.RecordOf(personID(2), scimOurs)
+		answers, err = d.Read(t.Context(), other)
+		if err != nil || answers[other][0].Get(workflow.FieldMembership) != workflow.MemberNone {
+			t.Errorf("%s: the record of another account: %v, %v", version, answers, err)
+		}
+	}
+}
+
+// What a call's answer means: the kinds of workflow.Caller.
+func TestSCIMAnswers(t *testing.T) {
+	for status, want := range map[int]error{
+		http.StatusUnauthorized: workflow.ErrKeyRefused, http.StatusForbidden: workflow.ErrKeyRefused,
+		http.StatusTooManyRequests: workflow.ErrThrottled, http.StatusInternalServerError: workflow.ErrUnknownOutcome,
+		http.StatusServiceUnavailable: workflow.ErrUnknownOutcome, http.StatusBadRequest: nil, http.StatusConflict: nil, http.StatusNotFound: nil,
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			w := newSCIMWorld(t)
+			w.server.SetFaults(wire.Faults{Before: func(*http.Request) *wire.Fault { return &wire.Fault{Status: status} }})
+			_, err := w.directory(w.server.Transport()).Call(t.Context(), workflow.Call{
+				Endpoint:  workflow.Endpoint{Place: workflow.PlaceSCIM, Directory: scimOurs},
+				Operation: action.OpPatchRecord, AccountID: personID(1),
+				Args: workflow.Of(workflow.FieldID, w.user.ID).With(action.FieldActive, "false"),
+			})
+			if want == nil {
+				if refusal, is := errors.AsType[*workflow.Refusal](err); !is || refusal.MayBeSo {
+					t.Errorf("the error is %v, want a refusal", err)
+				}
+			} else if !errors.Is(err, want) {
+				t.Errorf("the error is %v, want %v", err, want)
+			}
+		})
+	}
+}
+
+// A look at the directory counts the records that an identity provider seems to have written.
+func TestSCIMCheck(t *testing.T) {
+	w := newSCIMWorld(t)
+	client := w.client(w.server.Transport(), scimKey)
+	sample, err := client.Check(t.Context())
+	if err != nil || sample.Total != 1 || sample.External != 0 || sample.Newest == "" {
+		t.Errorf("%+v, %v", sample, err)
+	}
+	if err := w.server.Push(scimOurs, w.user.ID, func(u *scim.User) { u.ExternalID = "00u1" }); err != nil {
+		t.Fatal(err)
+	}
+	if sample, err = client.Check(t.Context()); err != nil || sample.External != 1 {
+		t.Errorf("%+v, %v", sample, err)
+	}
+}
+
+// The directory has its own pace: where it is shut, the organisation's calls go on.
+func TestSCIMPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSCIMWorld(t)
+		w.server.SetLimit(1)
+		d := w.directory(w.server.Transport())
+		groups := func() error {
+			_, err := d.Read(t.Context(), action.SCIMGroups("hr-people"))
+			return err
+		}
+		if err := groups(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		begun := time.Now()
+		go func() { done <- groups() }()
+		synctest.Wait()
+		if _, err := d.Read(t.Context(), workflow.Profile(personID(1))); err != nil || time.Since(begun) > time.Second {
+			t.Errorf("the organisation answered after %s: %v", time.Since(begun), err)
+		}
+		if err := <-done; err != nil || time.Since(begun) < time.Second {
+			t.Errorf("the directory answered after %s: %v", time.Since(begun), err)
+		}
+	})
+}

@@ -1,0 +1,250 @@
+package command
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+// Note is what the message that came with a file says.
+type Note struct {
+	Verb   workflow.ActionName // that it begins with; "" for none
+	Reason string
+	Stated bool               // the reason stands behind "reason:"
+	Values workflow.RowValues // what it says beside the verb: the group of "group add jira-users"
+	Move   *Command           // that it is the command to move a domain, with accounts of the file left out; nil else
+	Wrong  error              // a *UsageError where it begins as that command and is not understood
+	Times  Times              // on lines of their own
+	// Compare says that the file is a list to be set beside the directory, and asks for nothing.
+	Compare bool
+}
+
+// ParseNote reads the words of the message that came with a file: "deactivate, left the company",
+// "rename reason: domain move", "please deactivate these". The verb is the action that the message
+// begins with, politeness and Slack's marks aside. The reason is what follows "reason:" anywhere,
+// else what follows the verb behind a comma, a semicolon, a colon, a full stop, a dash or a line
+// break. Lines that say a time (at: …, until: …, for: …) belong to neither.
+func ParseNote(text string) Note {
+	text, times := cutTimes(text)
+	n := Note{Times: times}
+	if move, is, err := parseMove(text); is {
+		if n.Wrong = err; err == nil {
+			n.Move, n.Reason, n.Stated = &move, move.Reason, move.Reason != ""
+			n.Wrong = needsExcept(&move)
+		}
+		return n
+	}
+	if n.Compare = asksToCompare(text); n.Compare {
+		return n
+	}
+	_, stated := cutReason(plainText(text))
+	n.Verb, n.Values, n.Reason = parseVerb(text)
+	n.Stated = stated != ""
+	return n
+}
+
+// compareWord has a file compared.
+const compareWord = "compare"
+
+// asksToCompare reports whether the message begins with that word, politeness and Slack's marks aside.
+func asksToCompare(text string) bool {
+	text, _ = unstyled(plainText(text))
+	for rest := skipMentions(text); rest != ""; {
+		word, behind, _ := strings.Cut(rest, " ")
+		word = strings.ToLower(strings.Trim(strings.TrimSpace(word), ",.!:;"))
+		if first, _, _ := strings.Cut(word, "\n"); strings.Trim(first, ",.!:;") == compareWord {
+			return true
+		}
+		if !slices.Contains(politeness(), word) {
+			return false
+		}
+		rest = skipMentions(behind)
+	}
+	return false
+}
+
+// ParseVerb is ParseNote for the verb and the reason.
+func ParseVerb(text string) (verb workflow.ActionName, reason string) {
+	verb, _, reason = parseVerb(text)
+	return verb, reason
+}
+
+func parseVerb(text string) (verb workflow.ActionName, values workflow.RowValues, reason string) {
+	text, reason = cutReason(plainText(text))
+	text, _ = unstyled(text)
+	rest := skipMentions(text)
+	verb, rest = cutAction(rest)
+	for verb == "" {
+		word, behind, more := strings.Cut(rest, " ")
+		if !more || !slices.Contains(politeness(), strings.ToLower(strings.Trim(word, ",.!:"))) {
+			break
+		}
+		verb, rest = cutAction(skipMentions(behind))
+	}
+	if it, built := action.For(verb); built && slices.Contains(it.Needs(), workflow.ColumnGroup) {
+		var group string
+		group, rest = cutName(rest)
+		values = workflow.Of(workflow.ColumnGroup, group)
+	}
+	if reason == "" && verb != "" {
+		reason = afterSeparator(rest)
+	}
+	return verb, values, reason
+}
+
+// cutName takes a name off the start of what follows a verb: what stands in quotes, or all up to a
+// mark behind which a reason may stand; "" where that mark comes at once.
+func cutName(text string) (name, rest string) {
+	text = strings.TrimLeft(text, " \t\u00a0*_~`")
+	if text == "" {
+		return "", ""
+	}
+	if first, size := utf8.DecodeRuneInString(text); strings.ContainsRune(doubleQuotes, first) {
+		if end := strings.IndexAny(text[size:], doubleQuotes); end >= 0 {
+			_, closing := utf8.DecodeRuneInString(text[size+end:])
+			return workflow.TrimCell(text[size : size+end]), text[size+end+closing:]
+		}
+	}
+	for at, r := range text {
+		_, size := utf8.DecodeRuneInString(text[at:]) // a broken byte is shorter than the letter that stands for it
+		next, _ := utf8.DecodeRuneInString(text[at+size:])
+		edge := next == utf8.RuneError || unicode.IsSpace(next)
+		dash := strings.ContainsRune("-–—", r) && (at == 0 || text[at-1] == ' ')
+		if r == '\n' || r == '\r' || strings.ContainsRune(",;:", r) && edge || dash && edge {
+			return workflow.TrimCell(text[:at]), text[at:]
+		}
+	}
+	return workflow.TrimCell(text), ""
+}
+
+// politeness are the words before the verb that mean nothing to us.
+func politeness() []string {
+	return []string{"please", "pls", "hi", "hello", "hey", "can", "could", "you", "kindly", "all", "to", "we", "need"}
+}
+
+// reasonWord is what a reason stands behind.
+const reasonWord = "reason:"
+
+// cutReason takes "reason:" and all that follows it off a text.
+func cutReason(text string) (before, reason string) {
+	plain, origin := unstyled(text)
+	for at := range plain {
+		if hasPrefixFold(plain[at:], reasonWord) && (at == 0 || !isWordByte(plain[at-1])) {
+			tail := behind(text, origin[at])
+			return strings.TrimSpace(ahead(text, origin[at])), workflow.TrimCell(tail[len(reasonWord):])
+		}
+	}
+	return text, ""
+}
+
+func isWordByte(c byte) bool {
+	return c >= 0x80 || c == '_' || (c|0x20 >= 'a' && c|0x20 <= 'z') || (c >= '0' && c <= '9')
+}
+
+// emoji is how Slack sends a picture within a text; its name is no word of a sentence.
+var emoji = regexp.MustCompile(`^:[\p{L}0-9_'+-]+:(?::skin-tone-[0-9]:)?`)
+
+// mention is how Slack sends a person, a channel or a group within a text.
+var mention = regexp.MustCompile(`^<[@#!][^<>]*>`)
+
+// listMark is how an entry of a list, or a command as one types it, begins.
+var listMark = regexp.MustCompile(`^(?:\p{Nd}{1,3}[.)]|/\p{L}[\p{L}0-9_-]*)[\s\x{a0}]`)
+
+// skipMentions takes off the start what is no word of a sentence: Slack's mentions (<@U…>) and pictures
+// (:lock:), as people begin a message to the bot with its name, and marks, signs and numbers of a list.
+func skipMentions(text string) string {
+	for {
+		text = strings.TrimLeftFunc(text, unicode.IsSpace)
+		skip := emoji.FindString(text) + mention.FindString(text) + listMark.FindString(text)
+		if skip != "" { // one of them alone can be there
+			text = text[len(skip):]
+			continue
+		}
+		trimmed := strings.TrimLeftFunc(text, func(r rune) bool {
+			return r != '<' && r != '/' && r != ':' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		})
+		if trimmed == text {
+			trimmed = strings.TrimLeft(text, ":>/")
+		}
+		if trimmed == text {
+			return text
+		}
+		text = trimmed
+	}
+}
+
+// cutAction takes the longest action, or clear word for one, off the start of a text: its words with
+// spaces, hyphens or underscores between them.
+func cutAction(text string) (name workflow.ActionName, rest string) {
+	rest = text
+	length := 0
+	try := func(word string, action workflow.ActionName) {
+		if n := prefixWords(text, word); n > length {
+			name, rest, length = action, text[n:], n
+		}
+	}
+	for _, action := range workflow.ActionNames() {
+		try(string(action), action)
+	}
+	for word, action := range workflow.ClearSynonyms {
+		try(strings.ReplaceAll(word, "_", "-"), action)
+	}
+	return name, rest
+}
+
+// prefixWords gives how many bytes of the text spell the action, 0 when it begins with something
+// else.
+func prefixWords(text, action string) int {
+	at := 0
+	for part := range strings.SplitSeq(action, "-") {
+		if at > 0 {
+			gap := len(text[at:]) - len(strings.TrimLeft(text[at:], " -_"))
+			if gap == 0 {
+				return 0
+			}
+			at += gap
+		}
+		if !hasPrefixFold(text[at:], part) {
+			return 0
+		}
+		at += len(part)
+	}
+	if goesOn(text[at:]) {
+		return 0
+	}
+	return at
+}
+
+// goesOn reports whether the word before rest is not at its end there: "deactivated",
+// "delete-them".
+func goesOn(rest string) bool {
+	if rest == "" || startsWithMark(rest) && rest[0] != '-' {
+		return false
+	}
+	return isWordByte(rest[0]) || (rest[0] == '-' && len(rest) > 1 && isWordByte(rest[1]))
+}
+
+// marks are what may stand between a verb and its reason.
+const marks = ",;:.-–—!…。，；：\n\r"
+
+func startsWithMark(text string) bool {
+	for _, r := range text {
+		return strings.ContainsRune(marks+" \u00a0”’", r)
+	}
+	return false
+}
+
+// afterSeparator is what stands behind the mark with which the text begins, "" when it begins with
+// none.
+func afterSeparator(text string) string {
+	text = strings.TrimLeft(text, " \t\u00a0*_~`\"“”‘’'")
+	if !startsWithMark(text) {
+		return ""
+	}
+	return workflow.TrimCell(strings.TrimLeft(text, marks+" \t\u00a0*~`"))
+}

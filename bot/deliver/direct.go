@@ -1,0 +1,232 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
+)
+
+// The keys of posts that do not stand under the card.
+func takenKey(number int64) string     { return fmt.Sprintf("batch/%d/taken", number) }
+func directPrefix(number int64) string { return fmt.Sprintf("batch/%d/direct/", number) }
+
+// forget forgets everything that was put under a card that is no longer there, so that it is put
+// under the next one. The lanes below the card begin again when that stands.
+func (d *Deliverer) forget(ctx context.Context, number int64, w *batchView) error {
+	if err := d.takeAway(ctx, w); err != nil {
+		return err
+	}
+	posts, err := d.store.Posts(ctx, number)
+	if err != nil {
+		return fmt.Errorf("forget the thread of batch %d: %w", number, err)
+	}
+	card := ""
+	if i := slices.IndexFunc(posts, func(p workflow.Post) bool { return p.Key == cardKey(number) }); i >= 0 {
+		card = posts[i].TS
+	}
+	for _, p := range posts {
+		if p.Key == cardKey(number) || p.Key == takenKey(number) || strings.HasPrefix(p.Key, directPrefix(number)) {
+			continue
+		}
+		err := d.withdraw(ctx, p, card)
+		if err == nil {
+			err = d.store.DeletePost(ctx, p.Key)
+		}
+		if err != nil {
+			return fmt.Errorf("forget the thread of batch %d: %w", number, err)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for on, t := range w.lanes {
+		if on != onCard {
+			t.shown, t.forgotten, t.rerun = 0, true, t.busy
+		}
+	}
+	return nil
+}
+
+// putTaken answers under the message that brought the file which batch it is. A check that is
+// repeated is answered where it was asked for.
+func (d *Deliverer) putTaken(ctx context.Context, b *workflow.Batch, card place, t *lane) error {
+	from := b.Source
+	if from.Kind != workflow.SourceFile || from.Message == "" || b.Follows != 0 || card.thread == "" {
+		return nil
+	}
+	at := place{key: takenKey(b.Number), batch: b.Number, channel: from.Channel, thread: from.Message, rank: slackapi.RankSaid}
+	if _, put := t.put[at.key]; put {
+		return nil
+	}
+	p, known, err := d.store.Post(ctx, at.key)
+	if err != nil {
+		return fmt.Errorf("load post %s: %w", at.key, err)
+	}
+	if !known || p.TS == "" {
+		m := view.Taken(b, d.api.Permalink(ctx, card.channel, card.thread))
+		_, err = d.put(ctx, at, m, "", t)
+		if slackapi.Refused(err) { // the message is gone, or we may not write there
+			at.channel, at.thread = b.Requester.ID, ""
+			_, err = d.put(ctx, at, m, "", t)
+		}
+		if slackapi.Refused(err) {
+			d.log.Warn().Int64("batch", b.Number).Err(err).Msg("answer under a file")
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t.put[at.key] = ""
+	return nil
+}
+
+// tellDirectly tells the requester, who has approved and, as long as it waits for approval,
+// everyone who may approve where the batch stands, when the channel is closed to us or keeps no
+// card: once for each state, and at the end with the results. Who may approve gets the card itself,
+// and can answer there. What fails here is tried again with the channel.
+func (d *Deliverer) tellDirectly(ctx context.Context, look *snapshot, w *batchView, code string) {
+	b := look.Batch
+	if b.State == workflow.Planning || b.State == workflow.Approved {
+		return // it does not stay so
+	}
+	finished := !b.Started.IsZero() && !b.State.Open()
+	d.directly.Lock()
+	defer d.directly.Unlock()
+	approvers := d.mayApprove(ctx, b)
+	var told []string
+	for _, p := range slices.Concat([]workflow.Person{b.Requester}, b.Approvers(), approvers) {
+		if slices.Contains(told, p.ID) {
+			continue
+		}
+		told = append(told, p.ID)
+		at := place{key: directKey(b, p.ID), batch: b.Number, channel: p.ID, rank: slackapi.RankSaid}
+		var err error
+		if slices.Contains(approvers, p) {
+			err = d.putCardDirectly(ctx, look, w, at, code)
+		} else {
+			_, err = d.put(ctx, at, view.Direct(b, look.Summary, d.cfg.Requests, code), "", newLane())
+		}
+		if err == nil && finished {
+			err = d.sendResults(ctx, b, p.ID)
+		}
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn().Int64("batch", b.Number).Str("person", p.ID).Err(err).Msg("tell a person directly")
+		}
+	}
+}
+
+// mayApprove are the people who may approve a batch that waits for it, as a click would find them;
+// those of groups that cannot be read are left out. While Slack cannot be asked they are those whom
+// the settings name.
+func (d *Deliverer) mayApprove(ctx context.Context, b *workflow.Batch) (may []workflow.Person) {
+	if b.State != workflow.AwaitingApproval {
+		return nil
+	}
+	found, current := d.people.Approvers()
+	if found == nil || !found.All || !current {
+		if err := d.people.FindApprovers(ctx, true); err != nil {
+			d.log.Warn().Int64("batch", b.Number).Err(err).Msg("find out who could approve")
+			return d.namedAdmins(b)
+		}
+		found, _ = d.people.Approvers()
+	}
+	decided := b.Approvers()
+	for _, p := range d.cfg.Engine.CanApprove(b, found.Able...) {
+		if !slices.ContainsFunc(decided, func(by workflow.Person) bool { return by.ID == p.ID }) {
+			may = append(may, p)
+		}
+	}
+	return may
+}
+
+// namedAdmins are the admins of the settings who have not asked for the batch, by their ids alone.
+func (d *Deliverer) namedAdmins(b *workflow.Batch) (named []workflow.Person) {
+	for _, id := range d.cfg.Admins {
+		if p := (workflow.Person{ID: id}); !workflow.IsUserGroup(id) && !b.Involves(p) {
+			named = append(named, p)
+		}
+	}
+	return named
+}
+
+// putCardDirectly gives a person the card, once, with the file of all rows before it where the card
+// does not show them.
+func (d *Deliverer) putCardDirectly(ctx context.Context, look *snapshot, w *batchView, at place, code string) error {
+	if p, known, err := d.store.Post(ctx, at.key); err != nil || known && p.TS != "" {
+		return err
+	}
+	c, _, err := d.card(ctx, look, w)
+	if err != nil {
+		return err
+	}
+	if c.Hidden() > 0 {
+		file := place{key: fmt.Sprintf("%splan/%s", directPrefix(look.Batch.Number), at.channel), batch: look.Batch.Number}
+		if file.channel, err = d.api.Direct(ctx, at.channel); err != nil {
+			return err
+		}
+		err = d.putFile(ctx, file, view.PlanFile(look.Batch.Number), "", func(ctx context.Context) ([]byte, error) {
+			return d.planRows(ctx, look.Batch)
+		})
+		if err != nil {
+			return err
+		}
+		if c.Plan, err = d.fileState(ctx, file.key); err != nil {
+			return err
+		}
+	}
+	_, err = d.put(ctx, at, view.DirectCard(c, d.cfg.Requests, code), "", newLane())
+	return err
+}
+
+// tellEmergency tells every admin directly, once, that a batch of the emergency group needs one
+// approval only. An admin who cannot be told does not keep the others from it.
+func (d *Deliverer) tellEmergency(ctx context.Context, l *snapshot, card place, t *lane) error {
+	admins, err := d.people.Admins(ctx)
+	if err != nil {
+		return fmt.Errorf("find the admins to tell of an emergency: %w", err)
+	}
+	b := l.Batch
+	m := view.Emergency(b, l.Summary, d.api.Permalink(ctx, card.channel, card.thread))
+	var failed []error
+	for _, admin := range admins {
+		at := place{key: directPrefix(b.Number) + "emergency/" + admin.ID, batch: b.Number, channel: admin.ID, rank: slackapi.RankDecision}
+		if _, put := t.put[at.key]; put {
+			continue
+		}
+		_, err := d.put(ctx, at, m, "", t)
+		if slackapi.Refused(err) {
+			d.log.Warn().Int64("batch", b.Number).Str("person", admin.ID).Err(err).Msg("tell an admin of an emergency")
+			t.put[at.key], err = "", nil
+		}
+		failed = append(failed, err)
+	}
+	return together(failed)
+}
+
+// directKey names what a person is told of a batch's state, once in each run.
+func directKey(b *workflow.Batch, person string) string {
+	if view.RunNumber(b) == 1 {
+		return fmt.Sprintf("%s%s/%s", directPrefix(b.Number), b.State, person)
+	}
+	return fmt.Sprintf("%s%d/%s/%s", directPrefix(b.Number), view.RunNumber(b), b.State, person)
+}
+
+// sendResults puts the results into a person's direct messages, once.
+func (d *Deliverer) sendResults(ctx context.Context, b *workflow.Batch, person string) error {
+	at := place{key: fmt.Sprintf("%sresults/%d/%s", directPrefix(b.Number), view.RunNumber(b), person), batch: b.Number}
+	p, known, err := d.store.Post(ctx, at.key)
+	if err != nil || known && p.TS != "" {
+		return err
+	}
+	if at.channel, err = d.api.Direct(ctx, person); err != nil {
+		return err
+	}
+	return d.putFile(ctx, at, view.ResultsFile(b.Number, view.RunNumber(b)), view.ResultsWords(b.Number, view.RunNumber(b)), func(ctx context.Context) ([]byte, error) {
+		return d.outcomes(ctx, b)
+	})
+}

@@ -1,0 +1,46 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
+)
+
+// follow looks up what the card of a batch names: the batch it was made of, and those made of it.
+func (d *Deliverer) follow(ctx context.Context, b *workflow.Batch) (from *view.Relation, to []view.Relation, err error) {
+	if b.Follows != 0 {
+		from = &view.Relation{Number: b.Follows, Link: b.Link, URL: d.CardURL(ctx, b.Follows)}
+	}
+	following, err := d.store.Following(ctx, b.Number)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look for what follows batch %d: %w", b.Number, err)
+	}
+	for _, f := range following {
+		to = append(to, view.Relation{Number: f.Number, Link: f.Link, Batch: f, URL: d.CardURL(ctx, f.Number)})
+	}
+	return from, to, nil
+}
+
+// CardURL returns the address of a batch's card, "" when it does not stand or Slack does not say.
+// It is asked for once.
+func (d *Deliverer) CardURL(ctx context.Context, number int64) string {
+	p, known, err := d.store.Post(ctx, cardKey(number))
+	if err != nil || !known || p.TS == "" {
+		return ""
+	}
+	key := p.Channel + "/" + p.TS
+	d.mu.Lock()
+	url, asked := d.urls[key]
+	d.mu.Unlock()
+	if asked {
+		return url
+	}
+	if url = d.api.Permalink(ctx, p.Channel, p.TS); url != "" {
+		d.mu.Lock()
+		d.urls[key] = url
+		d.mu.Unlock()
+	}
+	return url
+}

@@ -1,0 +1,83 @@
+package bot
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/sheet"
+)
+
+// drafted opens the form with what a report or a comparison found, for the person who pressed alone. It
+// is no request: that takes their own words.
+func (b *Bot) drafted(ctx context.Context, p press, by sender) {
+	of, ok := view.ParseDraft(p.Value)
+	if !ok || b.cfg.Results == nil {
+		b.foreign(ctx, p.Action, by)
+		return
+	}
+	b.openDraft(ctx, p, by, func(ctx context.Context) (drafting, error) {
+		found, err := b.draftOf(ctx, of)
+		if err == nil && len(found.accounts) == 0 {
+			err = view.ErrNothingToDraft
+		}
+		if err != nil {
+			return drafting{}, err
+		}
+		b.log.Info().Str("person", by.Person).Str("of", found.of).Int("accounts", len(found.accounts)).Msg("drafted a request")
+		d := accountsDraft("From "+found.of+". Suspend takes product access away, deactivate blocks the login.",
+			workflow.Suspend, found.accounts)
+		if len(d.rows) > 0 {
+			content, err := draftCSV(found.accounts)
+			if err != nil {
+				return drafting{}, err
+			}
+			d.file, d.csv = found.file, slackapi.Bytes(content)
+		}
+		return d, nil
+	})
+}
+
+// draft is of which accounts a request may be made.
+type draft struct {
+	of       string // what it was made of
+	file     string // how its file is called
+	accounts []workflow.Account
+}
+
+// draftOf finds the accounts of a draft as of now.
+func (b *Bot) draftOf(ctx context.Context, of view.DraftOf) (draft, error) {
+	if of.Run > 0 {
+		result, accounts, err := b.cfg.Results.Draft(ctx, of.Run)
+		return draft{result.Report + " of " + result.Date, view.DraftFile(result), accounts}, err
+	}
+	if age := time.Since(of.At); age > draftFor {
+		return draft{}, view.ErrDraftOld
+	}
+	f, err := b.fileInfo(ctx, of.File)
+	if err != nil {
+		return draft{}, err
+	}
+	c, err := b.compared(ctx, f)
+	if err != nil {
+		return draft{}, err
+	}
+	return draft{fmt.Sprintf("comparison %d", of.Compare), view.CompareDraftFile(of.Compare), c.Drafts()}, nil
+}
+
+// draftCSV writes the accounts of a draft as our reader reads them.
+func draftCSV(accounts []workflow.Account) ([]byte, error) {
+	var content bytes.Buffer
+	err := sheet.WriteCSV(&content, view.DraftColumns(), func(yield func([]string) bool) {
+		for _, a := range accounts {
+			if !yield(view.DraftRow(a)) {
+				return
+			}
+		}
+	})
+	return content.Bytes(), err
+}

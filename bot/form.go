@@ -1,0 +1,260 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/bot/command"
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
+)
+
+// openForm opens the form for a request, filled in with a draft. Who may not ask is told whom to ask.
+func (b *Bot) openForm(ctx context.Context, at trigger, by sender, draft view.Draft) {
+	known, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look took over "+beforeForm.String()))
+	defer cancel()
+	if _, err := b.actor(known, by); err != nil {
+		b.noForm(ctx, at, by, b.say(err, "open the form"))
+		return
+	}
+	if draft.Action == "" && draft.File == nil && draft.Lines == "" {
+		draft.Action = workflow.Rename
+	}
+	asked := b.asked(view.Carried{Key: b.newKey(), Channel: by.Channel, Draft: draft}, "")
+	b.unsent.put(asked.Key, openForm{person: by.Person, draft: draft})
+	if err := b.show(ctx, at, asked.Draw()); err != nil {
+		b.unsent.forget(asked.Key)
+		b.log.Warn().Err(err).Str("person", by.Person).Msg("open the form for a request")
+		b.api.Private(ctx, by.Recipient, view.Said("I could not open the form in time. Try again."))
+	}
+}
+
+// noForm says why the form is not opened: in a message where there is a place for one, else in a
+// modal.
+func (b *Bot) noForm(ctx context.Context, at trigger, by sender, m slackapi.Message) {
+	if at.onTop || by.Response == "" && by.Channel == "" {
+		if err := b.show(ctx, at, view.Notice("New request", m.Text)); err == nil {
+			return
+		}
+	}
+	b.api.Private(ctx, by.Recipient, m)
+}
+
+// trigger opens a modal within about three seconds.
+type trigger struct {
+	id    string
+	onTop bool // of the modal in which it was pressed
+}
+
+func (p press) trigger() trigger { return trigger{p.Trigger, p.View.Kind == "modal"} }
+
+// show opens a modal.
+func (b *Bot) show(ctx context.Context, at trigger, modal slack.ModalViewRequest) error {
+	open := b.api.OpenView
+	if at.onTop {
+		open = b.api.PushView
+	}
+	_, err := open(ctx, at.id, modal)
+	return err
+}
+
+// asked is what the form is drawn from.
+func (b *Bot) asked(c view.Carried, said string) view.Asked {
+	return view.Asked{Carried: c, Said: said, Sites: b.cfg.SiteNames, NeedsReason: b.cfg.NeedsReason}
+}
+
+// newRequest opens the form for the command new.
+func (b *Bot) newRequest(ctx context.Context, c given, by sender) {
+	b.openForm(ctx, trigger{id: c.trigger}, by, view.Draft{})
+}
+
+// formFor opens the form for a command with a word missing, filled in with those that are there.
+func (b *Bot) formFor(ctx context.Context, s slash, c *command.Command) {
+	by := sender{Recipient: s.by(), came: b.people.Now()}
+	b.openForm(ctx, trigger{id: s.Trigger}, by, draftOf(c))
+}
+
+// draftOf is the form for what a command says.
+func draftOf(c *command.Command) view.Draft {
+	d := view.Draft{
+		Action: c.Action, Lines: strings.Join(c.Users, "\n"), Values: map[workflow.Column]string{},
+		Reason: c.Reason, At: strings.TrimSpace(c.Times.At), Until: strings.TrimSpace(c.Times.Until), For: strings.TrimSpace(c.Times.For),
+	}
+	if c.Message != "" {
+		d.Values[workflow.ColumnMessage] = c.Message
+	}
+	maps.Insert(d.Values, c.Given.All())
+	if m := c.Move; m != nil {
+		d.Action, d.Move = view.MoveAction, view.DraftMove{Old: m.Old, New: m.New, Group: m.Group, Names: m.Names}
+	}
+	return d
+}
+
+// fieldsOf are the fields of a view by their ids.
+func fieldsOf(values map[string]map[string]field) map[string]field {
+	out := map[string]field{}
+	for _, block := range values {
+		maps.Copy(out, block)
+	}
+	return out
+}
+
+// filledIn is a draft with what stands in the fields of its form.
+func filledIn(d view.Draft, fields map[string]field) view.Draft {
+	for id, to := range map[string]*string{
+		view.FieldLines: &d.Lines, view.FieldLeave: &d.LeaveOut, view.FieldOld: &d.Move.Old, view.FieldNew: &d.Move.New,
+		view.FieldOnly: &d.Move.Group, view.FieldReason: &d.Reason, view.FieldAt: &d.At, view.FieldUntil: &d.Until, view.FieldFor: &d.For,
+	} {
+		if f, there := fields[id]; there {
+			*to = strings.TrimSpace(f.text())
+		}
+	}
+	if f, there := fields[view.FieldAction]; there {
+		if name, ok := view.ParseAction(f.text()); ok {
+			d.Action = name
+		}
+	}
+	if f, there := fields[view.FieldNames]; there {
+		d.Move.Names = len(f.Options) > 0
+	}
+	values := maps.Clone(d.Values)
+	if values == nil {
+		values = map[workflow.Column]string{}
+	}
+	for id, f := range fields {
+		if column, is := view.ColumnOf(id); is {
+			values[column] = strings.TrimSpace(f.text())
+		}
+	}
+	d.Values = values
+	if files := fields[view.FieldFile].Files; len(files) > 0 {
+		d.File = &view.FormFile{ID: files[0].ID, Name: files[0].Name}
+	}
+	return d
+}
+
+// formOf is the form that was pressed or sent, as it is filled in; ok is false for one of another
+// version of the program, or one that was forgotten and does not carry its draft.
+func (b *Bot) formOf(v viewed, person string) (c view.Carried, f openForm, ok bool) {
+	c, ok = view.ParseCarried(v.Metadata)
+	if !ok {
+		return c, f, false
+	}
+	f, known := b.unsent.get(c.Key, person)
+	switch {
+	case known && (c.Cut || v.Callback != view.RequestForm):
+		c.Draft = f.draft
+	case !known && (c.Cut && v.Callback != view.RequestForm || c.Draft.Listed > 0):
+		return c, f, false
+	}
+	f.person = person
+	if v.Callback == view.RequestForm {
+		c.Draft = filledIn(c.Draft, fieldsOf(v.State.Values))
+	}
+	return c, f, true
+}
+
+// formChanged redraws the form after something was chosen in it: an action, which has other fields,
+// or a person, who becomes a line.
+func (b *Bot) formChanged(ctx context.Context, p press, by sender) {
+	c, f, ok := b.formOf(p.View, by.Person)
+	if !ok {
+		b.formGone(ctx, p.View)
+		return
+	}
+	if _, err := b.actor(ctx, by); err != nil {
+		b.showForm(ctx, p.View, c, f, b.say(err, "change the form").Text)
+		return
+	}
+	switch p.Action {
+	case view.FieldAction:
+		name, known := view.ParseAction(p.Selected)
+		if !known {
+			return
+		}
+		c.Draft.Action = name
+	case view.FieldPerson:
+		if p.Selected == "" {
+			return
+		}
+		c.Draft, c.Turn = c.Draft.With(p.Selected), c.Turn+1
+	case view.ActionNoFile:
+		c.Draft.File = nil
+	}
+	b.showForm(ctx, p.View, c, f, "")
+}
+
+// showForm draws the form anew in the place of a view.
+func (b *Bot) showForm(ctx context.Context, v viewed, c view.Carried, f openForm, said string) {
+	f.draft, f.stop = c.Draft, nil
+	b.unsent.put(c.Key, f)
+	hash := v.Hash
+	if v.Callback != view.RequestForm {
+		hash = ""
+	}
+	_, err := b.api.UpdateView(ctx, v.ID, hash, b.asked(c, said).Draw())
+	if err != nil && !slackapi.ViewGone(err) {
+		b.log.Warn().Err(err).Msg("draw the form")
+	}
+}
+
+// formGone says that a form is not known any more: the program was started anew since it was filled
+// in, or it is over an hour old.
+func (b *Bot) formGone(ctx context.Context, v viewed) {
+	_, err := b.api.UpdateView(ctx, v.ID, "", view.Notice("New request", view.FormGone))
+	if err != nil && !slackapi.ViewGone(err) {
+		b.log.Warn().Err(err).Msg("draw a form that is gone")
+	}
+}
+
+// fixRows leads from what a check came to back to the form.
+func (b *Bot) fixRows(ctx context.Context, p press, by sender) {
+	c, f, ok := b.formOf(p.View, by.Person)
+	if !ok {
+		b.formGone(ctx, p.View)
+		return
+	}
+	c.Turn++
+	b.showForm(ctx, p.View, c, f, "")
+}
+
+// formClosed forgets a form whose modal was closed, and ends its check.
+func (b *Bot) formClosed(c closed) {
+	if carried, ok := view.ParseCarried(c.View.Metadata); ok {
+		if _, theirs := b.unsent.get(carried.Key, c.By.Person); theirs {
+			b.unsent.forget(carried.Key)
+		}
+	}
+}
+
+// newByShortcut opens the form for the shortcut of the app.
+func (b *Bot) newByShortcut(ctx context.Context, s shortcut, by sender) {
+	b.openForm(ctx, trigger{id: s.Trigger}, by, view.Draft{})
+}
+
+// useCSV opens the form for the file of a message. Who posted it counts as a requester, too.
+func (b *Bot) useCSV(ctx context.Context, s shortcut, by sender) {
+	at := slices.IndexFunc(s.Message.Files, func(f slackapi.File) bool { return f.ID != "" && !media(f) })
+	switch {
+	case at < 0:
+		b.noForm(ctx, trigger{id: s.Trigger}, by, view.Said(view.NoCSV))
+		return
+	case s.Message.BotID != "" || s.Message.Person == "":
+		b.noForm(ctx, trigger{id: s.Trigger}, by, view.Said(view.CSVOfABot))
+		return
+	}
+	file := s.Message.Files[at]
+	note := command.ParseNote(s.Message.Text)
+	draft := view.Draft{Action: note.Verb, Values: map[workflow.Column]string{}, File: &view.FormFile{ID: file.ID, Name: file.Name}}
+	if s.Message.Person != by.Person {
+		draft.File.Poster = s.Message.Person
+	}
+	maps.Insert(draft.Values, note.Values.All())
+	b.openForm(ctx, trigger{id: s.Trigger}, by, draft)
+}

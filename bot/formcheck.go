@@ -1,0 +1,293 @@
+package bot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/bot/command"
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/sheet"
+)
+
+// formCheckTimeout bounds the check of a form.
+const formCheckTimeout = 10 * time.Minute
+
+// lacking returns what is missing in a form, by block, nil for nothing. Slack shows it in the form
+// that is still open.
+func (s submission) lacking() map[string]string {
+	c, ok := view.ParseCarried(s.View.Metadata)
+	if !ok {
+		return nil
+	}
+	d := filledIn(c.Draft, fieldsOf(s.Fields))
+	field, words := view.FieldLines, ""
+	switch {
+	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
+		field, words = view.FieldOld, view.NoDomains
+	case d.Action != view.MoveAction && d.File == nil && d.Lines == "" && d.Listed == 0:
+		words = view.NoAccount
+	}
+	for block, fields := range s.Fields {
+		if _, there := fields[field]; there && words != "" {
+			return map[string]string{block: words}
+		}
+	}
+	return nil
+}
+
+// checking is what the form shows while it is checked.
+func (s submission) checking() slack.ModalViewRequest {
+	c, ok := view.ParseCarried(s.View.Metadata)
+	if !ok {
+		return view.Notice("New request", view.FormGone)
+	}
+	c.Draft = filledIn(c.Draft, fieldsOf(s.Fields))
+	return view.Waiting(c, view.CheckingWords(c.Draft))
+}
+
+// checkForm shows in the form what would happen. It makes no batch.
+func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
+	c, f, ok := b.formOf(s.View, by.Person)
+	if !ok {
+		if sleep(ctx, b.cfg.Settle) == nil {
+			b.formGone(ctx, s.View)
+		}
+		return
+	}
+	by.Channel = c.Channel
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	f.draft, f.stop = c.Draft, stop
+	b.unsent.put(c.Key, f)
+	shown := viewed{ID: s.View.ID} // as the answer to the submission made it
+	began := time.Now()
+	checked, err := b.check(ctx, &c, &f, by)
+	if wait := sleep(ctx, b.cfg.Settle-time.Since(began)); wait != nil {
+		err = wait
+	}
+	switch {
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled): // closed, or we are ending
+		return
+	case ineligible(err):
+		b.unsent.forget(c.Key)
+		_, err = b.api.UpdateView(ctx, shown.ID, "", view.Notice("New request", b.say(err, "check a form").Text))
+	case err != nil:
+		b.showForm(context.WithoutCancel(ctx), shown, next(c), f, b.say(err, "check a form").Text)
+		return
+	default:
+		f.stop = nil
+		b.unsent.put(c.Key, f)
+		_, err = b.api.UpdateView(ctx, shown.ID, "", checked.Draw())
+	}
+	if slackapi.ViewGone(err) { // closed meanwhile
+		b.unsent.forget(c.Key)
+	} else if err != nil {
+		b.log.Warn().Err(err).Msg("show what a check came to")
+	}
+}
+
+// next is what a form carries whose fields are filled in anew.
+func next(c view.Carried) view.Carried {
+	c.Turn++
+	return c
+}
+
+// ineligible reports whether a person may not ask at all.
+func ineligible(err error) bool {
+	e, is := errors.AsType[*workflow.IneligibleError](err)
+	return is && e.Kind != workflow.NotCheckable || errors.Is(err, workflow.ErrNoRole)
+}
+
+// check reads and checks what a form asks for.
+func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender) (view.Checked, error) {
+	actor, err := b.actor(ctx, by)
+	if err != nil {
+		return view.Checked{}, err
+	}
+	req, err := b.requestOf(ctx, actor, c, f)
+	if err != nil {
+		return view.Checked{}, err
+	}
+	preview, err := b.cfg.Engine.Preview(ctx, actor, req)
+	checked := view.Checked{Carried: *c, Preview: preview, When: req.When}
+	if err == nil {
+		checked.Notes = view.FileNotes(c.Draft, req.Sheet, preview.Summary)
+	}
+	return checked, err
+}
+
+// requestOf reads what a form asks for. The bytes of its file are kept with the form, and so is
+// their sum: what is sent is what was checked.
+func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carried, f *openForm) (workflow.Request, error) {
+	d := &c.Draft
+	when, err := command.Times{At: d.At, Until: d.Until, For: d.For}.When(time.Now(), actor.Location())
+	if err != nil {
+		return workflow.Request{}, err
+	}
+	req := workflow.Request{
+		Requester: actor.Person, Author: actor.Person, Reason: d.Reason, OwnReason: d.Reason != "" && d.From == "", When: when,
+		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: "form/" + c.Key},
+		Original: []byte(d.Lines),
+	}
+	if d.Action != view.MoveAction {
+		req.Verb = d.Action
+	}
+	if d.File != nil {
+		if req.Author, err = b.formFile(ctx, actor.Person, d.File, f); err != nil {
+			return req, err
+		}
+		req.Original, req.Source.Kind, req.Source.FileName = f.content, workflow.SourceFile, d.File.Name
+	}
+	if d.File == nil && d.Author != "" && d.Author != actor.ID {
+		if req.Author, err = b.people.Author(ctx, d.Author); err != nil {
+			return req, err
+		}
+	}
+	f.draft = *d
+	limits := workflow.ReadLimits{MaxBytes: int(b.cfg.MaxFileBytes), MaxRows: b.cfg.MaxRows}
+	var read *workflow.Sheet
+	switch {
+	case d.Action == view.MoveAction:
+		req.Source.Move, err = b.moveOf(*d, f.content, limits)
+		return req, err
+	case d.File != nil:
+		read, err = sheet.ReadCSVWith(slices.Clone(f.content), d.Action, d.Given(), b.cfg.OrgID, limits)
+	case len(f.rows) > 0:
+		read = &workflow.Sheet{Rows: listedRows(f.rows, *d)}
+	default:
+		read, err = command.ReadLines(d.Action, d.Lines, d.Given(), b.cfg.OrgID, limits)
+	}
+	if err == nil {
+		req.Sheet = *read
+	}
+	return req, err
+}
+
+// listedRows are the rows of a draft but for those that are left out, as its action and its values
+// say.
+func listedRows(rows []workflow.Row, d view.Draft) []workflow.Row {
+	out := map[string]bool{}
+	for word := range strings.FieldsFuncSeq(d.LeaveOut, func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n<>", r) }) {
+		out[workflow.AddressKey(word)], out[word] = true, true
+	}
+	var left []workflow.Row
+	for _, row := range rows {
+		if out[row.AccountID()] || row.Email() != "" && out[workflow.AddressKey(row.Email())] {
+			continue
+		}
+		if row.Values = slices.Clone(row.Values); d.Action != "" {
+			row.Action = d.Action
+		}
+		for column, value := range d.Given().All() {
+			row.Set(column, value)
+		}
+		left = append(left, row)
+	}
+	return left
+}
+
+// formFile reads the file of a form, once, and returns its author.
+func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormFile, f *openForm) (author workflow.Person, err error) {
+	info, err := b.fileInfo(ctx, of.ID)
+	if err != nil {
+		return author, err
+	}
+	if of.Poster == "" {
+		author, err = b.uploader(ctx, info, asks)
+	} else if author, err = b.people.Author(ctx, of.Poster); err == nil {
+		author, err = b.menuAuthor(ctx, asks, author, info)
+	}
+	if err == nil {
+		err = readable(info, b.cfg.MaxFileBytes)
+	}
+	if err != nil {
+		return author, err
+	}
+	if f.content == nil || f.draft.File == nil || f.draft.File.ID != of.ID {
+		url := info.URL
+		if url == "" {
+			url = info.Private
+		}
+		if f.content, err = b.api.Download(ctx, url, b.cfg.MaxFileBytes); err != nil {
+			return author, b.whyNoBytes(ctx, info, err)
+		}
+	}
+	sum := sha256.Sum256(f.content)
+	name := hex.EncodeToString(sum[:])
+	if of.SHA256 != "" && of.SHA256 != name {
+		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Fix rows, then Check"}
+	}
+	of.Name, of.SHA256 = info.Name, name
+	return author, nil
+}
+
+// moveOf is the domain of a form, with the accounts of a file left out. It is read as the command
+// is, so that the same is refused in the same words.
+func (b *Bot) moveOf(d view.Draft, content []byte, limits workflow.ReadLimits) (*workflow.DomainMove, error) {
+	words := []string{string(view.MoveAction), d.Move.Old, d.Move.New}
+	if d.Move.Group != "" {
+		words = append(words, "only-group", `"`+strings.ReplaceAll(d.Move.Group, `"`, "")+`"`)
+	}
+	if d.Move.Names {
+		words = append(words, "names", "first.last")
+	}
+	c, err := command.Parse(strings.Join(words, " "))
+	if err != nil {
+		return nil, err
+	}
+	if content != nil {
+		c.Move.Except, err = sheet.ReadExceptions(slices.Clone(content), b.cfg.OrgID, limits)
+	}
+	return c.Move, err
+}
+
+// sendForm makes a request of a form that was checked, and returns what the form shows then. The
+// request is stored before that: from then on it does not matter what becomes of the form.
+func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
+	show := func(modal slack.ModalViewRequest) any { return slack.NewUpdateViewSubmissionResponse(&modal) }
+	c, f, ok := b.formOf(s.View, by.Person)
+	if !ok {
+		return show(view.Notice("New request", view.FormGone))
+	}
+	by.Channel = c.Channel
+	batch, err := func() (*workflow.Batch, error) {
+		actor, err := b.actor(ctx, by)
+		if err != nil {
+			return nil, err
+		}
+		req, err := b.requestOf(ctx, actor, &c, &f)
+		if err != nil {
+			return nil, err
+		}
+		if req.Source.Move != nil {
+			return b.cfg.Engine.SubmitMove(ctx, actor, req)
+		}
+		return b.cfg.Engine.Submit(ctx, actor, req)
+	}()
+	switch {
+	case errors.Is(err, workflow.ErrTaken):
+		return show(view.Notice("New request", view.SentBefore))
+	case ineligible(err):
+		b.unsent.forget(c.Key)
+		return show(view.Notice("New request", b.say(err, "send a form").Text))
+	case err != nil:
+		asked := b.asked(next(c), b.say(err, "send a form").Text)
+		b.unsent.put(c.Key, f)
+		return show(asked.Draw())
+	}
+	b.unsent.forget(c.Key)
+	b.log.Info().Int64("batch", batch.Number).Str("person", by.Person).Msg("asked by form")
+	b.deliver.Redraw(batch.Number)
+	b.links.answer(ctx, by.Recipient, fmt.Sprintf("#%d is being checked.", batch.Number), batch.Number)
+	return show(view.Sent(batch.Number, b.cfg.Requests))
+}

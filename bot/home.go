@@ -1,0 +1,393 @@
+package bot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/bot/command"
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/report"
+	"github.com/countersign/countersign/workflow"
+)
+
+// How Home tabs are kept up to date.
+const (
+	homeFor     = 24 * time.Hour   // after somebody has opened it
+	homeEvery   = 10 * time.Second // between two drawings for one person, when something changes
+	homeSlow    = 5 * time.Minute  // and when nothing is heard of: roles and keys change, too
+	homesMost   = 200              // people for whom it is kept
+	homeTimeout = 20 * time.Second // for one drawing
+	homeRecent  = 200              // batches that are looked through for somebody's own
+	homesName   = "slack/homes"    // what is remembered of who opened it
+	homeRole    = 10 * time.Minute // how old a role may be by which a tab is drawn anew; a press is checked by itself
+)
+
+// homes keeps the Home tabs of those who opened theirs in the last day.
+type homes struct {
+	bot  *Bot
+	wake chan struct{}
+
+	mu     sync.Mutex
+	opened map[string]time.Time // person → when they last looked
+	shown  map[string][32]byte  // what stands there
+	roles  map[string]homeActor
+}
+
+// homeActor is who somebody was when it was last asked, or why they may do nothing.
+type homeActor struct {
+	actor workflow.Actor
+	err   error
+	at    time.Time
+}
+
+func newHomes(b *Bot) *homes {
+	return &homes{bot: b, wake: make(chan struct{}, 1), opened: map[string]time.Time{}, shown: map[string][32]byte{}, roles: map[string]homeActor{}}
+}
+
+// changed has the tabs looked at. It does not block.
+func (h *homes) changed() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// look draws the tab of somebody who opened it, and keeps it from then on.
+func (h *homes) look(ctx context.Context, person string) {
+	h.mu.Lock()
+	h.opened[person] = time.Now()
+	delete(h.shown, person) // it is shown anew, whatever stood there
+	delete(h.roles, person)
+	for len(h.opened) > homesMost {
+		oldest := person
+		for who, at := range h.opened {
+			if at.Before(h.opened[oldest]) {
+				oldest = who
+			}
+		}
+		delete(h.opened, oldest)
+	}
+	raw, err := json.Marshal(h.opened)
+	h.mu.Unlock()
+	h.draw(ctx, person, &homeData{bot: h.bot})
+	if err == nil {
+		err = h.bot.cfg.Store.Remember(ctx, homesName, raw)
+	}
+	if err != nil && ctx.Err() == nil {
+		h.bot.log.Warn().Err(err).Msg("remember who opened Home")
+	}
+}
+
+// run redraws what has changed, until ctx ends.
+func (h *homes) run(ctx context.Context) {
+	h.recall(ctx)
+	for {
+		data := &homeData{bot: h.bot}
+		for _, person := range h.people() {
+			h.draw(ctx, person, data)
+		}
+		if sleep(ctx, h.bot.cfg.HomeEvery) != nil {
+			return
+		}
+		slow := time.NewTimer(homeSlow)
+		select {
+		case <-ctx.Done():
+		case <-h.wake:
+		case <-slow.C:
+		}
+		slow.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// recall takes up who had opened it before a restart.
+func (h *homes) recall(ctx context.Context) {
+	raw, err := h.bot.cfg.Store.Recall(ctx, homesName)
+	opened := map[string]time.Time{}
+	if err == nil && raw != nil {
+		err = json.Unmarshal(raw, &opened)
+	}
+	if err != nil {
+		h.bot.log.Warn().Err(err).Msg("recall who opened Home")
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for person, at := range opened {
+		if at.After(h.opened[person]) {
+			h.opened[person] = at
+		}
+	}
+}
+
+// people are those who opened it in the last day.
+func (h *homes) people() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []string
+	for person, at := range h.opened {
+		if time.Since(at) >= homeFor {
+			delete(h.opened, person)
+			delete(h.shown, person)
+			delete(h.roles, person)
+			continue
+		}
+		out = append(out, person)
+	}
+	return out
+}
+
+// draw publishes a person's tab, unless it says what it would say.
+func (h *homes) draw(ctx context.Context, person string, data *homeData) {
+	b := h.bot
+	ctx, cancel := context.WithTimeoutCause(ctx, homeTimeout, errors.New("to draw Home took over "+homeTimeout.String()))
+	defer cancel()
+	home, err := h.home(ctx, person, data)
+	if err != nil {
+		if ctx.Err() == nil {
+			b.log.Warn().Err(err).Str("person", person).Msg("draw Home")
+		}
+		return
+	}
+	tab := home.Draw()
+	raw, err := json.Marshal(tab.Blocks)
+	if err != nil { // blocks are plain data: cannot fail
+		return
+	}
+	mark := sha256.Sum256(raw)
+	h.mu.Lock()
+	same := h.shown[person] == mark
+	h.mu.Unlock()
+	if same {
+		return
+	}
+	if err := b.api.PublishHome(ctx, person, tab); err != nil {
+		b.log.Warn().Err(err).Str("person", person).Msg("publish Home")
+		return
+	}
+	h.mu.Lock()
+	h.shown[person] = mark
+	h.mu.Unlock()
+}
+
+// rolesChanged is called when somebody may be allowed other things than before.
+func (h *homes) rolesChanged() {
+	h.mu.Lock()
+	clear(h.roles)
+	h.mu.Unlock()
+	h.changed()
+}
+
+// actor returns who somebody is, as of some minutes ago: it only chooses what is shown.
+func (h *homes) actor(ctx context.Context, person string) (workflow.Actor, error) {
+	h.mu.Lock()
+	known, there := h.roles[person]
+	h.mu.Unlock()
+	if there && time.Since(known.at) < homeRole {
+		return known.actor, known.err
+	}
+	actor, err := h.bot.people.Asking(ctx, person, "")
+	if e, is := errors.AsType[*workflow.IneligibleError](err); is && e.Kind == workflow.NotCheckable {
+		return actor, err
+	}
+	h.mu.Lock()
+	h.roles[person] = homeActor{actor, err, time.Now()}
+	h.mu.Unlock()
+	return actor, err
+}
+
+// home returns what a person's tab shows. Somebody without a role sees whom to ask.
+func (h *homes) home(ctx context.Context, person string, data *homeData) (view.Home, error) {
+	b := h.bot
+	home := view.Home{Command: b.cfg.Command}
+	actor, err := h.actor(ctx, person)
+	if e, is := errors.AsType[*workflow.IneligibleError](err); is && e.Kind == workflow.NotCheckable {
+		return home, err
+	} else if err != nil {
+		home.Refused = b.say(err, "open Home").Text
+		return home, nil
+	}
+	if err := data.load(ctx); err != nil {
+		return home, err
+	}
+	home.Admin, home.Night, home.Before = actor.Admin, data.night, data.before
+	mine := func(batch *workflow.Batch) bool { return workflow.May(workflow.ActApprove, batch, actor) == nil }
+	if home.Waiting, err = data.lines(ctx, data.waiting, mine); err != nil {
+		return home, err
+	}
+	seen := func(batch *workflow.Batch) bool { return !batch.Unseen() }
+	if home.Running, err = data.lines(ctx, data.running, seen); err != nil {
+		return home, err
+	}
+	own := func(batch *workflow.Batch) bool { return batch.Requester.ID == person && seen(batch) }
+	if home.Own, err = data.lines(ctx, data.recent, own); err != nil {
+		return home, err
+	}
+	if actor.Admin {
+		home.Care = data.careOnce(ctx)
+	}
+	return home, nil
+}
+
+// homeData is what all tabs of one round are drawn from.
+type homeData struct {
+	bot                      *Bot
+	loaded                   bool
+	waiting, running, recent []*workflow.Batch
+	night, before            *report.Snapshot
+	counted                  map[int64]view.Summarised
+	care                     []string
+	cared                    bool
+}
+
+func (d *homeData) load(ctx context.Context) (err error) {
+	if d.loaded {
+		return nil
+	}
+	store := d.bot.cfg.Store
+	if d.waiting, err = store.List(ctx, 0, workflow.AwaitingApproval); err != nil {
+		return err
+	}
+	if d.running, err = store.List(ctx, 0, workflow.Running, workflow.Paused, workflow.Approved); err != nil {
+		return err
+	}
+	if d.recent, err = store.List(ctx, homeRecent); err != nil {
+		return err
+	}
+	nights, err := store.ListSnapshots(ctx, report.SnapshotQuery{Limit: 2})
+	if err != nil {
+		return err
+	}
+	for i, to := range []**report.Snapshot{&d.night, &d.before} {
+		if i < len(nights) {
+			*to = &nights[i]
+		}
+	}
+	d.counted, d.loaded = map[int64]view.Summarised{}, true
+	return nil
+}
+
+// lines are the batches that belong into a list, the first of them with their counts.
+func (d *homeData) lines(ctx context.Context, all []*workflow.Batch, belongs func(*workflow.Batch) bool) ([]view.Summarised, error) {
+	var out []view.Summarised
+	for _, batch := range all {
+		if !belongs(batch) {
+			continue
+		}
+		line, counted := d.counted[batch.Number]
+		if !counted {
+			line = view.Summarised{Batch: batch}
+		}
+		if !counted && len(out) < view.HomeOfEach {
+			var err error
+			if line, err = d.bot.summarised(ctx, batch); err != nil {
+				return nil, err
+			}
+			d.counted[batch.Number] = line
+		}
+		out = append(out, line)
+	}
+	return out, nil
+}
+
+func (d *homeData) careOnce(ctx context.Context) []string {
+	if !d.cared {
+		d.care, d.cared = d.bot.care(ctx), true
+	}
+	return d.care
+}
+
+// care is what an admin should look after: what doctor would say of key, groups and channels, as far
+// as a running bot knows it.
+func (b *Bot) care(ctx context.Context) []string {
+	var out []string
+	if b.cfg.Care != nil {
+		out = append(out, b.cfg.Care()...)
+	}
+	for _, id := range b.admins {
+		if !workflow.IsUserGroup(id) {
+			continue
+		}
+		members, err := b.people.Members(ctx, id, workflow.Freshness{Age: time.Minute})
+		switch {
+		case errors.Is(err, workflow.ErrGroupUnreadable):
+			out = append(out, "Slack does not show me the user group "+id+" of people.admins; countersign doctor says what to do")
+		case err == nil && len(members) == 0:
+			out = append(out, "the user group "+id+" of people.admins is empty, so nobody may approve by it")
+		}
+	}
+	if shared, err := b.api.Shared(ctx, b.cfg.Requests); err == nil && shared {
+		out = append(out, "the requests channel is shared with another organisation, so nobody can decide there")
+	}
+	for _, held := range b.api.Held(heldMost) {
+		out = append(out, "Slack takes no calls of "+held.Method+" until "+held.Until.UTC().Format("15:04 MST"))
+	}
+	return out
+}
+
+// beginFromHome opens the form.
+func (b *Bot) beginFromHome(ctx context.Context, p press, by sender) {
+	b.openForm(ctx, p.trigger(), by, view.Draft{})
+}
+
+// reportFromHome sends the report of last night's directory.
+func (b *Bot) reportFromHome(ctx context.Context, p press, by sender) {
+	c := given{Command: command.Command{Name: "report show", Report: p.Value, Supported: true}}
+	answered((*Bot).report)(b, ctx, c, by)
+}
+
+// openFind opens the modal that finds an account.
+func (b *Bot) openFind(ctx context.Context, p press, by sender) {
+	known, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look took over "+beforeForm.String()))
+	defer cancel()
+	if _, err := b.actor(known, by); err != nil {
+		b.noForm(ctx, p.trigger(), by, b.say(err, "find an account"))
+		return
+	}
+	if err := b.show(ctx, p.trigger(), view.FindModal(view.Carried{Key: b.newKey(), Channel: by.Channel}, nil)); err != nil {
+		b.log.Warn().Err(err).Msg("open the search")
+		b.api.Private(ctx, by.Recipient, view.Said("I could not open the search in time. Press it again."))
+	}
+}
+
+// findChosen shows in the modal who was chosen there.
+func (b *Bot) findChosen(ctx context.Context, p press, by sender) {
+	c, ok := view.ParseCarried(p.View.Metadata)
+	if !ok || p.Selected == "" {
+		return
+	}
+	by.Channel = c.Channel
+	m, err := func() (slackapi.Message, error) {
+		if _, err := b.actor(ctx, by); err != nil {
+			return slackapi.Message{}, err
+		}
+		accounts, err := b.cfg.Engine.Find(ctx, p.Selected)
+		return view.Found(p.Selected, accounts), err
+	}()
+	if err != nil {
+		m = b.say(err, "find an account")
+	}
+	if _, err := b.api.UpdateView(ctx, p.View.ID, "", view.FindModal(c, m.Blocks)); err != nil && !slackapi.ViewGone(err) {
+		b.log.Warn().Err(err).Msg("show who was found")
+	}
+}
+
+// hit opens the form filled in with an account that was found.
+func (b *Bot) hit(ctx context.Context, p press, by sender) {
+	action := map[string]workflow.ActionName{view.HitRename: workflow.Rename, view.HitDisable: workflow.Deactivate}[p.Action]
+	draft := view.Draft{Action: action, Lines: p.Value}
+	if action == workflow.Rename {
+		draft = view.Draft{Action: action}.With(p.Value)
+	}
+	if c, ok := view.ParseCarried(p.View.Metadata); ok {
+		by.Channel = c.Channel
+	}
+	b.openForm(ctx, p.trigger(), by, draft)
+}

@@ -1,0 +1,118 @@
+package bot_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/workflow"
+)
+
+// homeSays waits until a person's Home tab contains the words.
+func (w *world) homeSays(person, words string) workspace.View {
+	w.t.Helper()
+	var tab workspace.View
+	defer func() {
+		if w.t.Failed() {
+			w.t.Logf("Home says\n%s", viewText(tab))
+		}
+	}()
+	w.until("Home of "+person+" says "+words, func() bool {
+		tab, _ = w.slack.Home(person)
+		return strings.Contains(viewText(tab), words)
+	})
+	return tab
+}
+
+func (w *world) openHome(person string) {
+	w.t.Helper()
+	if err := w.slack.OpenHome(w.t.Context(), person); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Home shows what waits for a person and never their own, is drawn anew when something changes, also
+// after a restart, and tells somebody without a role whom to ask.
+func TestHome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	w.accounts.refuse = map[string]bool{}
+	for i, n := range []int{3, 5} {
+		night := func(yield func(workflow.Member, error) bool) {
+			for a := range n {
+				m := workflow.Member{Account: workflow.Account{ID: string(rune('a' + a)), Status: workflow.StatusActive}, Billable: true}
+				if !yield(m, nil) {
+					return
+				}
+			}
+		}
+		if _, err := w.db.TakeSnapshot(t.Context(), "nightly", time.Now().Add(time.Duration(i)*time.Second), night); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.openHome("U0DAVE")
+	if tab := w.homeSays("U0DAVE", "Ask <@U0ALICE> <@U0BOB>"); strings.Contains(string(tab.Blocks), view.HomeNew) {
+		t.Error("somebody without a role is offered a request")
+	}
+	w.openHome("U0ALICE")
+	tab := w.homeSays("U0ALICE", "Nothing waits for your decision")
+	if !strings.Contains(viewText(tab), "*5* accounts (+2)") {
+		t.Errorf("the directory of last night:\n%s", viewText(tab))
+	}
+	w.press("U0ALICE", tab, view.HomeReport, "")
+	dm := w.slack.OpenDM("U0ALICE")
+	w.until("Alice is told of the report", func() bool {
+		return slices.ContainsFunc(w.slack.Messages(dm, "U0ALICE"), func(m workspace.Message) bool {
+			return strings.Contains(m.Text, "No reports are set up")
+		})
+	})
+	w.command("U0ALICE", requests, "rename p0@old.example p0@new.example")
+	w.cardSays(1, "Needs 1 approval")
+	w.command("U0CAROL", requests, "rename p1@old.example p1@new.example")
+	w.cardSays(2, "Needs 1 approval")
+	tab = w.homeSays("U0ALICE", "Waiting for you (1)")
+	waits, _, _ := strings.Cut(viewText(tab), "Your requests")
+	if !strings.Contains(waits, "#2 · Rename") || strings.Contains(waits, "#1 · Rename") {
+		t.Errorf("what waits for Alice:\n%s", waits)
+	}
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	w.startBot(nil)
+	tab = w.homeSays("U0ALICE", "Waiting for you (1)")
+	w.press("U0ALICE", tab, view.ActionDetails, "")
+	w.press("U0ALICE", w.modalSays("U0ALICE", "p1@new.example"), view.ActionApprove, "")
+	w.cardSays(2, "*Done*")
+	w.homeSays("U0ALICE", "Nothing waits for your decision")
+
+	w.openHome("U0CAROL")
+	tab = w.homeSays("U0CAROL", "Your requests")
+	if strings.Contains(viewText(tab), "Waiting for you") || strings.Contains(viewText(tab), "Needs care") {
+		t.Errorf("Carol, who may only ask, sees\n%s", viewText(tab))
+	}
+	w.press("U0CAROL", tab, view.HomeFind, "")
+	find := w.modalSays("U0CAROL", "Find an account")
+	options, err := w.slack.Suggest(t.Context(), "U0CAROL", find.ID, view.FieldFind, "zzz")
+	if err != nil || len(options) > 0 {
+		t.Errorf("found %v, %v", options, err)
+	}
+}
+
+// A hit of find opens the form filled in with the account.
+func TestFormOfAHit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.command("U0CAROL", "C0OTHER", "find p1@old.example")
+	w.told("U0CAROL", "C0OTHER", "*Person 1* p1@old.example")
+	hit := w.slack.Messages("C0OTHER", "U0CAROL")
+	for action, want := range map[string]string{view.HitRename: "p1@old.example → ", view.HitDisable: "Message to them", view.HitMore: "p1@old.example"} {
+		w.click("U0CAROL", hit[len(hit)-1], action)
+		form := w.viewWith("U0CAROL", want)
+		if err := w.slack.CloseView(t.Context(), "U0CAROL", form.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+// A search shows what would change something, and says when there may be more.
+func TestFoundSaysWhatHelps(t *testing.T) {
+	var many []workflow.Found
+	for i := range 10 {
+		f := workflow.Found{
+			Account:    workflow.Account{ID: fmt.Sprint(i), Email: "a@x.example", Status: workflow.StatusActive, Managed: true},
+			Privileges: map[workflow.ActionName]workflow.Privilege{},
+		}
+		for _, name := range action.Names() {
+			f.Privileges[name] = workflow.Privilege{Allowed: true}
+		}
+		many = append(many, f)
+	}
+	all := func(accounts []workflow.Found) string {
+		var out []string
+		for _, b := range Found("a", accounts).Blocks {
+			if s, ok := b.(*slack.SectionBlock); ok {
+				out = append(out, s.Text.Text)
+			}
+		}
+		return strings.Join(out, "\n")
+	}
+	got := all(many)
+	if !strings.Contains(got, "*The first 8 accounts* for “a”; look for something longer") {
+		t.Errorf("ten accounts: %s", got)
+	}
+	if got = all(many[:1]); !strings.Contains(got, ", deactivate,") || strings.Contains(got, " activate") {
+		t.Errorf("an active account: %s", got)
+	}
+	many[0].Account.Status = workflow.StatusInactive
+	if got = all(many[:1]); !strings.Contains(got, ", activate,") || strings.Contains(got, "deactivate") {
+		t.Errorf("a deactivated account: %s", got)
+	}
+}
+
+func FuzzParseChoice(f *testing.F) {
+	f.Add("deactivate F1 U1 1.0")
+	f.Fuzz(func(t *testing.T, value string) {
+		if c, ok := ParseChoice(value); ok && c.String() != value {
+			t.Errorf("%q is read as %+v and written as %q", value, c, c.String())
+		}
+	})
+}
+
+func TestIneligiblePeopleHaveTheirOwnSentence(t *testing.T) {
+	kinds := []workflow.Ineligible{workflow.Deactivated, workflow.Guest, workflow.NotAPerson, workflow.OtherOrg, workflow.SharedPlace, workflow.WithoutRole, workflow.NotCheckable}
+	var seen []string
+	for _, kind := range kinds {
+		text, ok := Words(&workflow.IneligibleError{Kind: kind}, "/countersign")
+		if !ok || slices.Contains(seen, text) {
+			t.Errorf("%s has no sentence of its own: %q", kind, text)
+		}
+		seen = append(seen, text)
+	}
+}

@@ -1,0 +1,85 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// A page of details has at most 100 rows and 9,000 letters, whatever the rows hold, and More leads on
+// behind the last one that is shown.
+func TestDetailsPages(t *testing.T) {
+	for _, name := range []string{"Ada", strings.Repeat("long name ", 40)} {
+		d := Details{Card: sealedBatch(), Shown: Shown{Value: "42:ab"}}
+		for i := range DetailsRows + 1 {
+			d.Rows = append(d.Rows, workflow.Change{
+				Row: i + 2, Action: workflow.Rename, Name: name, State: workflow.ChangeBlocked,
+				Reason: workflow.NewReason(workflow.ReasonNoAccount, strings.Repeat("x", 500)),
+			})
+		}
+		letters, rows, more := 0, 0, ""
+		for _, b := range d.Draw().Blocks.BlockSet {
+			switch b := b.(type) {
+			case *slack.DataTableBlock:
+				rows = len(b.Rows) - 1
+				for _, row := range b.Rows {
+					for _, cell := range row {
+						letters += utf8.RuneCountInString(cell.(*slack.DataTableRawTextCell).Text)
+					}
+				}
+			case *slack.ActionBlock:
+				for _, e := range b.Elements.ElementSet {
+					if button, is := e.(*slack.ButtonBlockElement); is && button.ActionID == ActionMore {
+						more = button.Value
+					}
+				}
+			}
+		}
+		if rows == 0 || rows > DetailsRows || letters > detailsLetters || more != fmt.Sprint(rows+1) {
+			t.Errorf("%d rows of %d letters; More leads behind row %q", rows, letters, more)
+		}
+	}
+}
+
+// What goes with a modal fits into its metadata, however far somebody has turned the pages, and
+// however much a form holds; what is none of ours is refused.
+func TestMetadataFits(t *testing.T) {
+	s := Shown{Value: "42:" + strings.Repeat("a", 64), Channel: "C0123456789", State: workflow.ChangeReady}
+	for i := range 1000 {
+		s, _ = s.Turn(ActionMore, fmt.Sprint(1_000_000+i))
+	}
+	if n := len(s.String()); n > maxMetadata {
+		t.Errorf("%d letters of metadata after a thousand pages", n)
+	}
+	if back, ok := ParseShown(s.String()); !ok || back.Begins() != 1_000_999 {
+		t.Errorf("read back as %+v", back)
+	}
+	for action, value := range map[string]string{ActionMore: "-1", ActionRows: "nonsense", "other": ""} {
+		if _, ok := s.Turn(action, value); ok {
+			t.Errorf("%s %q is taken", action, value)
+		}
+	}
+	for _, d := range []Draft{
+		{Action: workflow.Rename, Lines: "a@x.example", Reason: "small"},
+		{
+			Action: workflow.Rename, Lines: strings.Repeat("ä\n", 3000), Reason: strings.Repeat("r", 1000), From: strings.Repeat("f", 5000),
+			File: &FormFile{ID: "F1", Name: strings.Repeat("n", 9000)}, Author: "U1",
+		},
+	} {
+		c := Carried{Key: "key", Draft: d}
+		back, ok := ParseCarried(c.String())
+		if n := len(c.String()); n > maxMetadata || !ok || back.Cut != (len(d.Lines) > 100) || !back.Cut && back.Draft.Lines != d.Lines {
+			t.Errorf("%d letters, read back as %+v", n, back)
+		}
+	}
+	for _, old := range []string{"", "{}", "1:ab", `{"value":"1:ab"}`, "[]"} {
+		if _, ok := ParseCarried(old); ok {
+			t.Errorf("%q is taken for a form", old)
+		}
+	}
+}

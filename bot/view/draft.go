@@ -1,0 +1,172 @@
+package view
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+// MoveAction stands in the form for a whole domain, which is no action of its own.
+const MoveAction workflow.ActionName = "migrate-domain"
+
+// Draft is a request as the form holds it: what was filled in, or is filled in for somebody.
+type Draft struct {
+	Action workflow.ActionName `json:"action,omitempty"` // or MoveAction; "" leaves it to the file
+	Lines  string              `json:"lines,omitempty"`  // accounts, one a line
+	// Values are those that all rows have: group, site, products, directory, message.
+	Values map[workflow.Column]string `json:"values,omitempty"`
+	File   *FormFile                  `json:"file,omitempty"` // in place of lines
+	Move   DraftMove                  `json:"move,omitzero"`
+
+	Reason string `json:"reason,omitempty"`
+	At     string `json:"at,omitempty"`
+	Until  string `json:"until,omitempty"`
+	For    string `json:"for,omitempty"`
+
+	// From says in a clause what the draft was made of, "" where the person began it by themselves.
+	// The reason of one that was made of something never makes an emergency.
+	From string `json:"from,omitempty"`
+	// Author is who counts as one besides the person who sends it; "" for nobody.
+	Author string `json:"author,omitempty"`
+	// Listed is how many rows the draft has that are too many for lines. They are kept beside it.
+	Listed   int    `json:"listed,omitempty"`
+	LeaveOut string `json:"leave_out,omitempty"` // of these, addresses, one a line
+	// ListedFile names the CSV with these rows that was sent to the person; "" for none.
+	ListedFile string `json:"listed_file,omitempty"`
+}
+
+// FormFile is a CSV as Slack keeps it.
+type FormFile struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Poster string `json:"poster,omitempty"` // of the message that brought it, where it came by one
+	// SHA256 is of the bytes that were checked, hex; "" before.
+	SHA256 string `json:"sha256,omitempty"`
+	About  string `json:"about,omitempty"` // what is known of it, as "8 rows"
+}
+
+// DraftMove is what the form holds of a whole domain.
+type DraftMove struct {
+	Old   string `json:"old,omitempty"`
+	New   string `json:"new,omitempty"`
+	Group string `json:"group,omitempty"`
+	Names bool   `json:"names,omitempty"`
+}
+
+// Carried is what goes with a form (private_metadata).
+type Carried struct {
+	Key string `json:"key"` // under which the bot remembers the form
+	// Turn counts how often fields were filled in for the person: a field keeps what somebody typed
+	// as long as its id is the same.
+	Turn    int    `json:"turn,omitempty"`
+	Channel string `json:"channel,omitempty"` // where it was opened
+	Draft   Draft  `json:"draft,omitzero"`
+	// Cut says that the draft does not fit and is not whole: it is only remembered.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// String writes what goes with the form, without what does not fit.
+func (c Carried) String() string {
+	raw, err := json.Marshal(c)
+	if err == nil && len(raw) <= maxMetadata {
+		return string(raw)
+	}
+	c.Cut = true
+	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed}
+	if raw, err = json.Marshal(c); err != nil || len(raw) > maxMetadata {
+		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true}) // plain data: cannot fail
+	}
+	return string(raw)
+}
+
+// ParseCarried reads what came back with a form; ok is false when it is none of ours.
+func ParseCarried(metadata string) (c Carried, ok bool) {
+	err := json.Unmarshal([]byte(metadata), &c)
+	return c, err == nil && c.Key != ""
+}
+
+// Times reports whether any time is filled in.
+func (d Draft) Times() bool { return d.At != "" || d.Until != "" || d.For != "" }
+
+// Count returns how many accounts the draft names, as far as can be told.
+func (d Draft) Count() int {
+	n := d.Listed
+	for line := range strings.Lines(d.Lines) {
+		if strings.TrimSpace(line) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Given returns the values that all rows of the draft's action have.
+func (d Draft) Given() workflow.RowValues {
+	var values workflow.RowValues
+	for _, use := range formColumns(d.Action) {
+		if value := d.Values[use.Column]; value != "" {
+			if use.Argument.Fold {
+				value = strings.ToLower(value)
+			}
+			values.Set(use.Column, value)
+		}
+	}
+	return values
+}
+
+// FormColumns are the columns of an action that the form has a field for.
+func FormColumns(name workflow.ActionName) (columns []workflow.Column) {
+	for _, use := range formColumns(name) {
+		columns = append(columns, use.Column)
+	}
+	return columns
+}
+
+// FitsLines reports whether the form's field for lines can hold the text.
+func FitsLines(text string) bool { return utf8.RuneCountInString(text) <= maxInput }
+
+// formColumns are the columns of an action that one value is asked for: those of each account stand
+// in its line, and legacy names of a site in files alone.
+func formColumns(name workflow.ActionName) []action.ColumnUse {
+	it, built := action.For(name)
+	if !built {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(it.Columns), func(u action.ColumnUse) bool {
+		return u.Argument.Place == action.Behind || u.Column == workflow.ColumnUsername || u.Column == workflow.ColumnUserKey
+	})
+}
+
+// With returns the draft with a line more.
+func (d Draft) With(account string) Draft {
+	if it, built := action.For(d.Action); built && len(it.Arguments(action.Behind)) > 0 {
+		account += " → "
+	}
+	d.Lines = strings.TrimRight(d.Lines, " \n")
+	if d.Lines != "" {
+		d.Lines += "\n"
+	}
+	d.Lines += account
+	return d
+}
+
+// PersonOption is an account in a menu: its name, and its address with the status. What is chosen is the
+// address, or the id of an account whose address is hidden. nil for one that no menu can hold.
+func PersonOption(id, name, email string, status workflow.AccountStatus) *slack.OptionBlockObject {
+	value := cmp.Or(email, id)
+	if value == "" || utf8.RuneCountInString(value) > maxOptionValue {
+		return nil
+	}
+	about := cmp.Or(email, "address hidden")
+	if status != workflow.StatusActive {
+		about += " · " + workflow.StatusWord(status)
+	}
+	label := oneLine(cmp.Or(name, email, id), maxOptionText)
+	return slack.NewOptionBlockObject(value, plain(label, maxOptionText), plain(oneLine(about, maxOptionText), maxOptionText))
+}

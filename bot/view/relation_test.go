@@ -1,0 +1,108 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// Cards name the batches that were made of theirs, the latest ones, and say what cannot be undone.
+func TestLinkedWords(t *testing.T) {
+	made := func(number int64, by workflow.Link, state workflow.State) Relation {
+		b := &workflow.Batch{Number: number, State: state}
+		b.Ended = at(9)
+		return Relation{Number: number, Link: by, Batch: b}
+	}
+	done := sealedBatch()
+	approve(&done, workflow.Done)
+	done.Summary.Groups = []workflow.Group{
+		{Action: workflow.Rename, State: workflow.ChangeDone, Count: 3},
+		{Action: workflow.Remove, State: workflow.ChangeDone, Count: 2},
+		{Action: workflow.Rename, State: workflow.ChangeFailed, Code: workflow.ReasonDrifted, Count: 1},
+	}
+	for _, c := range []struct {
+		name    string
+		links   []Relation
+		says    []string
+		buttons []string
+	}{
+		{"nothing", nil, []string{"2 changes cannot be undone."}, []string{"Retry failed", "Undo"}},
+		{
+			"undo that was rejected",
+			[]Relation{made(43, workflow.LinkUndo, workflow.Rejected)},
+			[]string{"Undo #43 was rejected."},
+			[]string{"Retry failed", "Undo"},
+		},
+		{
+			"undo that is open",
+			[]Relation{made(43, workflow.LinkUndo, workflow.Rejected), made(44, workflow.LinkUndo, workflow.Running)},
+			[]string{"Undo requested in #44, running."},
+			[]string{"Retry failed", "Undo: #44"},
+		},
+		{"undone", []Relation{made(44, workflow.LinkUndo, workflow.Done)}, []string{"Undone by #44"}, []string{"Retry failed"}},
+		{
+			"the rest",
+			[]Relation{made(45, workflow.LinkRest, workflow.AwaitingApproval)},
+			[]string{"The rest is #45 (waiting for approval)."},
+			[]string{"Retry failed", "Undo"},
+		},
+		{
+			"retry with other rows",
+			[]Relation{made(46, workflow.LinkRetry, workflow.Planning)},
+			[]string{"Rows that changed since the approval are #46 (checking)."},
+			[]string{"Retry failed", "Undo"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			done := done
+			done.Relations = c.links
+			m := done.Draw()
+			withinLimits(t, m)
+			all := done.status() + "\n" + relationLines(c.links)
+			for _, want := range c.says {
+				if !strings.Contains(all, want) {
+					t.Errorf("does not say %q:\n%s", want, all)
+				}
+			}
+			var got []string
+			for _, e := range done.buttons() {
+				got = append(got, labelOf(e))
+			}
+			if !slices.Equal(got, c.buttons) {
+				t.Errorf("buttons %q, want %q", got, c.buttons)
+			}
+		})
+	}
+}
+
+func labelOf(e slack.BlockElement) string {
+	b, ok := e.(*slack.ButtonBlockElement)
+	if !ok {
+		return "no button"
+	}
+	return b.Text.Text
+}
+
+func TestReminderWords(t *testing.T) {
+	c := sealedBatch()
+	for name, tt := range map[string]struct {
+		admins, may []string
+		want        string
+	}{
+		"two":    {[]string{"U0ALICE", "U0BOB"}, []string{"U0ALICE", "U0BOB"}, ". <@U0ALICE> or <@U0BOB> can approve."},
+		"groups": {[]string{"S0IT"}, nil, " from an admin other than the requester."},
+		"nobody": {[]string{"U0CAROL"}, nil, " from an admin other than the requester."},
+	} {
+		m := Thread{Batch: c.Batch, Admins: tt.admins}.Reminder(tt.may)
+		withinLimits(t, m)
+		want := fmt.Sprintf("#42 still waits for 1 approval%s It expires %s.", tt.want, moment(c.Batch.Expires))
+		if m.Text != want {
+			t.Errorf("%s: %s\nwant %s", name, m.Text, want)
+		}
+	}
+}

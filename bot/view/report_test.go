@@ -1,0 +1,58 @@
+package view
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/report"
+)
+
+func TestReportGolden(t *testing.T) {
+	made := report.Result{
+		Run: 3, Report: "nightly-accounts", Kind: report.ManagedAccounts, Date: "2026-11-24", At: at(0),
+		Figures: report.Figures{
+			report.FigureAccounts: 20_500, report.FigureActive: 19_000, report.FigureInactive: 1_500, report.FigureBillable: 18_001,
+		},
+		Before: report.Figures{
+			report.FigureAccounts: 20_480, report.FigureActive: 19_000, report.FigureInactive: 1_480, report.FigureBillable: 18_002,
+		},
+		Log: report.LogHead{Seq: 1234, Hash: testDigest},
+	}
+	first := made
+	first.Before, first.By = nil, "U0ALICE"
+	failed := report.Result{
+		Report: "nightly-accounts", Date: "2026-11-24", Failed: true, Reason: "Atlassian could not be reached",
+	}
+	golden(t, "report_made", Said(ReportResult(made)))
+	made.FileName, made.Snapshot = "nightly-accounts-2026-11-24.csv", 7
+	golden(t, "report_message", ReportMessage(made, report.Message{
+		Look: "14 people have not been active for 90 days and are billed (about €168 a month).", Draft: 12,
+		Notes: []string{"2 accounts are marked; a draft leaves them out."},
+		Chart: &report.Chart{
+			Title: "Idle seats, EUR a month", Kind: report.Bars, Categories: []string{"Jira (example.atlassian.net)", "Confluence"},
+			Series: []report.Series{{Name: "EUR a month", Values: []float64{1234.5, 310}}},
+		},
+		Table: &report.Table{
+			Columns: []report.Column{{Name: "Name"}, {Name: "Days", Number: true}}, Of: 14,
+			Rows: [][]string{{"*Ada* <@U0ALICE>", "697"}, {"", "91"}},
+		},
+	}))
+	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}), report.Message{
+		Alarm: "24 changes did not go through countersign, and the limit is 20.",
+	}, []string{"U0ALICE", "S0ITADMINS"}))
+	differs := made
+	differs.Reason = "Atlassian announces 4 accounts and lists 3, also when it is read again"
+	if said := ReportResult(differs); !strings.Contains(said, differs.Reason) {
+		t.Errorf("a total that differs is not said: %s", said)
+	}
+	golden(t, "report_first", Said(ReportResult(first)))
+	golden(t, "report_failed", Said(ReportResult(failed)))
+	golden(t, "report_list", ReportList([]report.Status{
+		{Name: "nightly-accounts", Kind: report.ManagedAccounts, Next: at(60), Last: &made},
+		{Name: "weekly", Kind: report.ManagedAccounts, Live: &report.Run{
+			State: report.RunWaiting, Attempts: 1, Reason: "throttled", NextTry: at(0).Add(time.Minute),
+		}, Last: &failed},
+		{Name: "nightly-changes", Kind: "of later on"},
+	}))
+}

@@ -1,0 +1,190 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// Waiting is the modal that shows that something is being done: it says so, and nothing can be
+// pressed in it.
+func Waiting(c Carried, text string) slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: WaitingForm, PrivateMetadata: c.String(), NotifyOnClose: true,
+		Title: plain("New request", maxViewTitle), Close: plain("Cancel", maxViewTitle),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{section("waiting", text)}},
+	}
+}
+
+// Notice is a modal that only says something.
+func Notice(title, text string) slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: WaitingForm,
+		Title: plain(title, maxViewTitle), Close: plain("Close", maxViewTitle),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{section("notice", text)}},
+	}
+}
+
+// CheckingWords are what the form says while it is checked.
+func CheckingWords(d Draft) string {
+	switch {
+	case d.Action == MoveAction:
+		return "Checking every account on " + DomainWords(d.Move.Old) + " …"
+	case d.File != nil:
+		return "Checking " + quoted(d.File.Name, lineText) + " …"
+	case d.Count() > 0:
+		return "Checking " + many(d.Count(), "row", "rows") + " …"
+	}
+	return "Checking …"
+}
+
+// Checked is what the modal is drawn from that shows what a check came to.
+type Checked struct {
+	Carried
+	Preview *workflow.Preview
+	When    workflow.When
+	Notes   []string // what is to be said of the file besides
+}
+
+// previewRows are how many rows of each kind the modal names.
+const previewRows = 5
+
+// Draw makes the modal.
+func (c Checked) Draw() slack.ModalViewRequest {
+	s := c.Preview.Summary
+	card := Card{Batch: &workflow.Batch{State: workflow.AwaitingApproval}, Summary: s}
+	var counts []string
+	ready := s.State(workflow.ChangeReady)
+	for _, each := range []struct {
+		words  string
+		states []workflow.ChangeState
+	}{
+		{"ready", []workflow.ChangeState{workflow.ChangeReady}},
+		{"already done", []workflow.ChangeState{workflow.ChangeUnchanged}},
+		{"cannot run", []workflow.ChangeState{workflow.ChangeBlocked, workflow.ChangeBad}},
+	} {
+		if n := s.State(each.states...); n > 0 || each.words == "ready" {
+			counts = append(counts, "*"+number(n)+"* "+each.words)
+		}
+	}
+	blocks := []slack.Block{header("title", c.title()), section("counts", strings.Join(counts, " · "))}
+	if effects := card.effects(); effects != "" {
+		blocks = append(blocks, section("effects", ":warning: "+effects))
+	}
+	if gets := c.gets(ready); gets != "" {
+		blocks = append(blocks, section("gets", gets))
+	}
+	if lines := c.rows(workflow.ChangeReady); len(lines) > 0 {
+		blocks = append(blocks, section("ready", strings.Join(lines, "\n")))
+	}
+	if lines := c.rows(workflow.ChangeBlocked, workflow.ChangeBad); len(lines) > 0 {
+		blocks = append(blocks, section("cannot", "*These cannot run*\n"+strings.Join(lines, "\n")))
+	}
+	if all := causes(s, workflow.ChangeBlocked, workflow.ChangeBad); s.State(workflow.ChangeBlocked, workflow.ChangeBad) > previewRows {
+		blocks = append(blocks, section("causes", "• "+strings.Join(all, "\n• ")))
+	}
+	for i, words := range c.Notes {
+		blocks = append(blocks, note(fmt.Sprintf("note-%d", i), words))
+	}
+	if ready > 0 {
+		blocks = append(blocks, note("needs", c.needs()))
+	}
+	blocks = append(blocks, slack.NewActionBlock("fix", button(ActionFix, "Fix rows", "fix", slack.StyleDefault, nil)))
+	modal := slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: CheckedForm, PrivateMetadata: c.String(), NotifyOnClose: true,
+		Title: plain("New request", maxViewTitle), Close: plain("Cancel", maxViewTitle),
+		Blocks: slack.Blocks{BlockSet: blocks},
+	}
+	if ready > 0 {
+		modal.Submit = plain("Send for approval", maxViewTitle)
+	}
+	return modal
+}
+
+// title says what would happen to how many.
+func (c Checked) title() string {
+	actions := c.Preview.Summary.Actions()
+	var words []string
+	for _, name := range slices.Concat(workflow.ActionNames(), []workflow.ActionName{""}) {
+		if n := actions[name]; n > 0 {
+			words = append(words, actionLabel(name)+" "+many(n, "account", "accounts"))
+		}
+	}
+	return cmp.Or(strings.Join(words, ", "), "No row can run")
+}
+
+// gets says what people get with it, and when: the same for all rows, as the form has one field for
+// it.
+func (c Checked) gets(ready int) string {
+	var out []string
+	message := c.Draft.Values[workflow.ColumnMessage]
+	if slices.Contains(FormColumns(c.Draft.Action), workflow.ColumnMessage) && message != "" && ready > 0 {
+		out = append(out, fmt.Sprintf(":envelope: Message to %s: “%s”", many(ready, "person", "people"), quoted(message, reasonText)))
+	}
+	if !c.When.IsZero() {
+		out = append(out, ":clock3: "+upperFirst(c.When.Words())+".")
+	}
+	return strings.Join(out, "\n")
+}
+
+// rows names the first rows in any of the states.
+func (c Checked) rows(states ...workflow.ChangeState) []string {
+	var out []string
+	n := 0
+	for _, change := range c.Preview.Changes {
+		if !slices.Contains(states, change.State) {
+			continue
+		}
+		if n++; n > previewRows {
+			continue
+		}
+		from, to := fromTo(change)
+		line := number(change.Row) + ". " + quoted(cmp.Or(from, change.NewEmail(), change.Name, change.AccountID, strings.Join(change.Asked.Cells, " ")), tableCell)
+		if change.State == workflow.ChangeReady {
+			line += " → " + quoted(to, tableCell)
+		}
+		if why := change.Reason.Words(); why != "" {
+			line += ": " + quoted(why, causeText)
+		}
+		out = append(out, line)
+	}
+	if n > previewRows {
+		out = append(out, fmt.Sprintf("and %s more", number(n-previewRows)))
+	}
+	return out
+}
+
+func (c Checked) needs() string {
+	s := "Nobody sees this yet. Needs " + many(c.Preview.Demand.Approvals, "approval", "approvals")
+	if why := c.Preview.Demand.Why; len(why) > 0 {
+		s += " (" + quoted(strings.Join(why, "; "), reasonText) + ")"
+	}
+	return s + "."
+}
+
+// FileNotes are what is to be said of a file besides its rows: the columns that are not used, and an
+// action that the columns overrule.
+func FileNotes(d Draft, sheet workflow.Sheet, s workflow.Summary) []string {
+	if d.File == nil {
+		return nil
+	}
+	var out []string
+	if len(sheet.Ignored) > 0 {
+		out = append(out, "Columns not used: "+quoted(strings.Join(sheet.Ignored, ", "), lineText))
+	}
+	says := func(g workflow.Group) bool { return g.Action == d.Action }
+	if d.Action != "" && d.Action != MoveAction && len(s.Groups) > 0 && !slices.ContainsFunc(s.Groups, says) {
+		out = append(out, fmt.Sprintf("You chose %s. The columns of the file say what happens, and they count.", d.Action))
+	}
+	return out
+}
+
+// Sent is the modal of a form that has become a request.
+func Sent(number int64, requests string) slack.ModalViewRequest {
+	return Notice("New request", fmt.Sprintf(":white_check_mark: This is request *#%d*. Its card comes in <#%s>.", number, requests))
+}

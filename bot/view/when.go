@@ -1,0 +1,71 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// BeingChecked answers who asked for a batch by command. The time that they asked for is said back
+// as it was understood.
+func BeingChecked(b *workflow.Batch) string {
+	s := fmt.Sprintf("#%d is being checked.", b.Number)
+	if words := b.When.Words(); words != "" {
+		s += " " + upperFirst(words) + "."
+	}
+	return s
+}
+
+// taken returns what a return does, in a few words: "12 changes, by activate".
+func taken(b *workflow.Batch) string {
+	names := make([]string, len(b.Traits.Actions))
+	for i, name := range b.Traits.Actions {
+		names[i] = string(name)
+	}
+	return many(b.Rows, "change", "changes") + ", by " + list(names)
+}
+
+// timeLine says when a batch runs, and when what it did is taken back; "" where no time was asked for.
+func timeLine(b *workflow.Batch) string {
+	var out []string
+	if !b.When.At.IsZero() && b.Link != workflow.LinkReturn {
+		out = append(out, "starts "+moment(b.When.At))
+	}
+	switch end := b.When.End(b.Started); {
+	case !end.IsZero():
+		out = append(out, "ends "+moment(end))
+	case b.When.For != 0:
+		out = append(out, "ends "+workflow.Lasting(b.When.For)+" after its start")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "*Time:* " + strings.Join(out, ", ") + " (" + escape(b.When.Words()) + ")"
+}
+
+// returning says of a return, on the card of what it takes back, what becomes of it.
+func returning(l Relation) string {
+	b := l.Batch
+	switch {
+	case b.Returns() && b.Released != nil:
+		return "Being taken back now by " + mention(b.Released.By.ID) + ", as " + l.linkedNumber() + "."
+	case b.Returns():
+		s := "At its end " + l.linkedNumber() + " takes it back: " + taken(b) + "."
+		if by := b.Keepers(); len(by) > 0 {
+			ids := make([]string, len(by))
+			for i, p := range by {
+				ids[i] = p.ID
+			}
+			s += fmt.Sprintf(" %s of %s admins pressed Keep: %s.", number(len(by)), number(max(b.Approvals, 1)), mentions(ids))
+		}
+		return s
+	case b.State == workflow.Cancelled && b.Started.IsZero() && b.Ending != nil && b.Ending.By.ID != "":
+		return "Kept for good by " + mention(b.Ending.By.ID) + " " + moment(b.Ending.At) + "."
+	case b.State == workflow.Cancelled && b.Started.IsZero():
+		return "There was nothing to take back."
+	case b.State == workflow.Done:
+		return "Taken back by " + l.plainNumber() + " " + moment(b.Ended) + "."
+	}
+	return "Being taken back as " + l.linkedNumber() + ", " + plainState(b) + "."
+}

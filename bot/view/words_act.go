@@ -1,0 +1,59 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// ActError is the refusal of an act on a batch.
+type ActError struct {
+	Action string // the act's name
+	Number int64
+	// Exclude are the ids of requester and author, who may not decide.
+	Exclude []string
+	Made    string // the batch that was made of it before, with a link; "" when none was
+	Err     error
+}
+
+func (e *ActError) Error() string { return fmt.Sprintf("%s: %v", e.Action, e.Err) }
+
+func (e *ActError) Unwrap() error { return e.Err }
+
+// words returns the answer to somebody whose role does not suffice: what they may not do, and who
+// may. They are "" for what was refused for another reason.
+func (e *ActError) words(admins []string) string {
+	switch {
+	case e.Made == "":
+	case errors.Is(e.Err, workflow.ErrBeingChecked):
+		return "This was asked for already, as " + e.Made
+	case errors.Is(e.Err, workflow.ErrUndone):
+		return fmt.Sprintf("#%d is undone already, by %s", e.Number, e.Made)
+	}
+	ineligible, is := errors.AsType[*workflow.IneligibleError](e.Err)
+	nobody := is && ineligible.Kind == workflow.WithoutRole || errors.Is(e.Err, workflow.ErrNoRole)
+	act, _ := workflow.ActNamed(workflow.ActName(e.Action))
+	verb := actViews()[act.Name].Verb
+	if verb == "" || !nobody && !errors.Is(e.Err, workflow.ErrNotAdmin) {
+		return ""
+	}
+	who, ids := whoMay(act.Who), admins
+	if act.Who == workflow.OtherAdmins {
+		ids = slices.DeleteFunc(slices.Clone(admins), func(id string) bool { return slices.Contains(e.Exclude, id) })
+	}
+	if len(ids) > 0 {
+		who += ": " + mentions(ids[:min(len(ids), AdminsShown)])
+	}
+	return fmt.Sprintf("You cannot %s #%d. Ask %s.", verb, e.Number, who)
+}
+
+// Made name the batch that an act made of another one, "" for acts that make none.
+func Made(action string, number int64, made *workflow.Batch) string {
+	view := actViews()[workflow.ActName(action)]
+	if made == nil || made.Number == number || view.Made == nil {
+		return ""
+	}
+	return view.Made(made.Number, number)
+}

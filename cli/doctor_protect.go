@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/atlassian"
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/policy"
+)
+
+// protect says how many accounts each entry of protect covers today, by what a row is refused by.
+// there tells which groups Atlassian has; of another one groups has said so.
+func (d *doctor) protect(ctx context.Context, client *atlassian.Client, there map[string]bool) {
+	if len(d.cfg.Protect) == 0 {
+		return
+	}
+	coverage, err := d.coverage(ctx, atlassian.NewDirectory(client))
+	if err != nil {
+		d.bad("protect: cannot count whom its entries cover: %v", err)
+		return
+	}
+	for i, n := range coverage.Counts() {
+		entry := d.cfg.Protect[i]
+		name, isGroup := strings.CutPrefix(entry, policy.GroupPrefix)
+		switch {
+		case n > 0:
+			d.ok("protect: %s covers %s", entry, counted(n, "account"))
+		case isGroup && !there[workflow.GroupKey(name)]:
+		case isGroup:
+			d.warn("protect: %s covers nobody today: the group has no member that Atlassian shows", entry)
+		case strings.HasPrefix(entry, "@"):
+			d.warn("protect: %s covers nobody today: no account that Atlassian shows has an address there", entry)
+		case strings.Contains(entry, "@"):
+			d.warn("protect: %s covers nobody today: no account that Atlassian shows has this address", entry)
+		default:
+			d.warn("protect: %s covers nobody today: Atlassian shows no account with this id", entry)
+		}
+	}
+}
+
+// coverage looks up the accounts that the entries may mean.
+func (d *doctor) coverage(ctx context.Context, directory *atlassian.Directory) (*policy.Coverage, error) {
+	var addresses, ids, domains, groups []string
+	for _, entry := range d.cfg.Protect {
+		if name, is := strings.CutPrefix(entry, policy.GroupPrefix); is {
+			groups = append(groups, name)
+		} else if domain, is := strings.CutPrefix(entry, "@"); is {
+			domains = append(domains, domain)
+		} else if strings.Contains(entry, "@") {
+			addresses = append(addresses, entry)
+		} else {
+			ids = append(ids, entry)
+		}
+	}
+	coverage := d.cfg.Policy().Coverage()
+	add := func(accounts []workflow.Account, err error) error {
+		for _, a := range accounts {
+			coverage.Add(a)
+		}
+		return err
+	}
+	byAddress, err := directory.ByAddress(ctx, addresses)
+	if err == nil {
+		err = add(slices.Concat(slices.Collect(maps.Values(byAddress))...), nil)
+	}
+	if err == nil {
+		var byID map[string]workflow.Account
+		byID, err = directory.ByID(ctx, ids)
+		err = add(slices.Collect(maps.Values(byID)), err)
+	}
+	if err == nil {
+		err = add(directory.WithDomains(ctx, domains))
+	}
+	if err == nil {
+		err = add(directory.InGroups(ctx, groups))
+	}
+	return coverage, err
+}
+
+// accounts warns of accounts that people.accounts names and Atlassian does not show: nobody is known by them.
+func (d *doctor) accounts(ctx context.Context, client *atlassian.Client) {
+	named := d.cfg.People.Accounts
+	if len(named) == 0 {
+		return
+	}
+	found, err := atlassian.NewDirectory(client).ByID(ctx, slices.Collect(maps.Values(named)))
+	if err != nil {
+		d.bad("people.accounts: cannot look up the accounts: %v", err)
+		return
+	}
+	there := 0
+	for _, person := range slices.Sorted(maps.Keys(named)) {
+		if _, ok := found[named[person]]; ok {
+			there++
+			continue
+		}
+		d.warn("people.accounts: Atlassian shows no account %s, so that nothing is known to be %s's own by it; correct the id",
+			named[person], person)
+	}
+	if there > 0 {
+		d.ok("people.accounts: %s found", counted(there, "account"))
+	}
+}

@@ -1,0 +1,206 @@
+package report_test
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/report"
+	"github.com/countersign/countersign/workflow"
+)
+
+// organisation is a directory with a site that a test sets. It counts how often owners are read.
+type organisation struct {
+	members []workflow.Member
+	owners  map[string]string
+	users   []workflow.SiteUser
+	asked   int
+}
+
+func each[T any](all []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, one := range all {
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (o *organisation) Members(context.Context) iter.Seq2[workflow.Member, error] {
+	return each(o.members)
+}
+
+func (o *organisation) SiteMembers(context.Context, string) iter.Seq2[workflow.SiteUser, error] {
+	return each(o.users)
+}
+
+func (o *organisation) Owners(context.Context) iter.Seq2[workflow.Owned, error] {
+	o.asked++
+	var all []workflow.Owned
+	for id, owner := range o.owners {
+		all = append(all, workflow.Owned{AccountID: id, Owner: owner})
+	}
+	return each(all)
+}
+
+// MadeOf is a history in which batch 42 changed ada an hour ago.
+func (o *organisation) MadeOf(_ context.Context, account string) ([]workflow.Made, error) {
+	if account != "ada" {
+		return nil, nil
+	}
+	return []workflow.Made{
+		{Change: workflow.Change{Batch: 7, State: workflow.ChangeDone, Finished: time.Now().AddDate(0, -1, 0)}},
+		{Change: workflow.Change{Batch: 42, State: workflow.ChangeDone, Finished: time.Now().Add(-time.Hour)}},
+	}, nil
+}
+
+// made runs a report and returns its result, what a message shows, and its file.
+func (b *bench) made(name string) (report.Result, report.Message, string) {
+	b.Helper()
+	if err := b.runner.RunNow(b.Context(), name, "U0ALICE"); err != nil {
+		b.Fatal(err)
+	}
+	synctest.Wait()
+	result, file, err := b.runner.Show(b.Context(), name, "")
+	if err != nil || result.Failed {
+		b.Fatalf("%s: %+v, %v", name, result, err)
+	}
+	shown, err := b.runner.Message(b.Context(), result)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var content bytes.Buffer
+	if err := file.Write(b.Context(), &content); err != nil {
+		b.Fatal(err)
+	}
+	return result, shown, strings.TrimPrefix(strings.ReplaceAll(content.String(), "\r\n", "\n"), "\ufeff")
+}
+
+func seat(id, address, last string, billable bool, products ...string) workflow.Member {
+	m := workflow.Member{
+		Account:  workflow.Account{ID: id, Name: id, Email: address, Type: "atlassian", Status: workflow.StatusActive},
+		Billable: billable, LastActive: last,
+	}
+	for _, p := range products {
+		m.Products = append(m.Products, workflow.Product{Key: p, Name: p, URL: "https://one.atlassian.net"})
+	}
+	return m
+}
+
+func TestKindsOverNights(t *testing.T) {
+	b := []report.Definition{
+		{Name: "idle", Kind: report.Inactive},
+		{Name: "weekly", Kind: report.Summary},
+		{Name: "users", Kind: report.SiteUsers, Site: "main"},
+		{Name: "nightly", Kind: report.ManagedAccounts},
+	}
+	inBubble(t, b, func(b *bench) {
+		gone := seat("eve", "eve@b.example", "2015-01-01", false)
+		gone.Status = workflow.StatusInactive
+		org := &organisation{
+			members: []workflow.Member{
+				seat("ada", "ada@a.example", "1999-01-01", true, "jira", "wiki"), seat("bob", "bob@a.example", "1999-01-01", true, "jira"),
+				seat("cy", "", "1999-12-31", true, "wiki"), gone,
+			},
+			owners: map[string]string{"ada": workflow.OwnerSynced, "bob": workflow.OwnerInvited, "cy": workflow.OwnerNone, "eve": workflow.OwnerInvited},
+			users: []workflow.SiteUser{
+				{ID: "ada", Name: "=Ada", Email: "ada@a.example", Type: workflow.TypePerson, Active: true},
+				{ID: "app", Name: "App", Type: workflow.TypeApp, Active: true},
+				{ID: "cy", Name: "Cy", Type: workflow.TypePerson},
+			},
+		}
+		runner := func() *report.Runner {
+			r, err := report.New(report.Config{
+				Reports: b.reports, Members: org, Store: b.db, Past: org, Sites: org, Owners: org, Log: zerolog.Nop(),
+				Prices: report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira": 800, "wiki": 550}},
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return r
+		}
+		b.runner = runner()
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- b.runner.Run(ctx) }()
+		b.stop = func() {
+			cancel()
+			if err := <-ended; err != nil {
+				b.Error(err)
+			}
+			b.stop = func() {}
+		}
+		time.Sleep(time.Until(time.Date(2000, 1, 10, 12, 0, 0, 0, time.UTC)))
+
+		_, shown, _ := b.made("idle")
+		if len(shown.Notes) > 0 || shown.Draft != 2 || !strings.Contains(shown.Look, "2 people") {
+			b.Errorf("the first night shows %+v", shown)
+		}
+		_, shown, file := b.made("weekly")
+		want := "date,accounts,active,inactive,closed,billable,cost,domain a.example,domain b.example,domain unknown," +
+			"owner invited,owner none,owner synced,product jira (one.atlassian.net),product wiki (one.atlassian.net)\n" +
+			"2000-01-10,4,3,1,0,3,27.00,2,1,1,2,1,1,2,2\n"
+		if diff := cmp.Diff(want, file); diff != "" {
+			b.Errorf("summary of one night (-want +got)\n%s", diff)
+		}
+		if shown.Chart != nil || !strings.Contains(shown.Look, "first night") {
+			b.Errorf("a summary of one night shows %+v", shown)
+		}
+		result, shown, file := b.made("users")
+		want = "account_id,name,email,account_type,active\nada,'=Ada,ada@a.example,atlassian,true\napp,App,,app,true\ncy,Cy,,atlassian,false\n"
+		if diff := cmp.Diff(want, file); diff != "" {
+			b.Errorf("users of a site (-want +got)\n%s", diff)
+		}
+		figures := report.Figures{
+			report.FigureAccounts: 3, report.FigureActive: 2, report.FigureInactive: 1, report.FigureBillable: 0,
+			report.FigurePeople: 2, report.FigureApps: 1, report.FigureHidden: 1,
+		}
+		if diff := cmp.Diff(figures, result.Figures); diff != "" {
+			b.Errorf("figures of a site (-want +got)\n%s", diff)
+		}
+		if !slices.Contains(shown.Notes, "Atlassian hides the address of 1 person; their cell is empty.") {
+			b.Errorf("a hidden address is not said: %q", shown.Notes)
+		}
+		if org.asked != 1 {
+			b.Errorf("owners were read %d times in one night", org.asked)
+		}
+
+		time.Sleep(24 * time.Hour)
+		org.members[0].Billable = false                 // by batch 42
+		org.members[1].Status = workflow.StatusInactive // by nobody whom we know
+		org.members[1].Billable = false                 //
+		org.members = append(org.members, seat("dan", "dan@b.example", "2000-01-10", true, "jira"))
+		result, shown, _ = b.made("idle")
+		saved := "Saved since 2000-01-10: 2 seats were freed, about €22 a month (1 by #42, 1 not by countersign)."
+		if !slices.Contains(shown.Notes, saved) || result.Figures[report.FigureFreed] != 2 || result.Figures[report.FigureFreedCost] != 2150 {
+			b.Errorf("what was saved: %q, %v", shown.Notes, result.Figures)
+		}
+		_, shown, file = b.made("weekly")
+		want = "date,accounts,active,inactive,closed,billable,cost,domain a.example,domain b.example,domain unknown," +
+			"owner invited,owner none,owner synced,owner unknown,product jira (one.atlassian.net),product wiki (one.atlassian.net)\n" +
+			"2000-01-10,4,3,1,0,3,27.00,2,1,1,2,1,1,0,2,2\n" +
+			"2000-01-11,5,3,2,0,2,13.50,2,2,1,2,1,1,1,1,1\n"
+		if diff := cmp.Diff(want, file); diff != "" {
+			b.Errorf("summary of two nights (-want +got)\n%s", diff)
+		}
+		look := "1 account fewer is billed than on 10 Jan: about €14 a month, €14 less."
+		if shown.Look != look || !shown.Chart.Valid() || len(shown.Chart.Categories) != 2 {
+			b.Errorf("a summary of two nights shows %q and %+v", shown.Look, shown.Chart)
+		}
+		if _, shown, _ = b.made("nightly"); shown.Chart != nil {
+			b.Errorf("one night is drawn over time: %+v", shown.Chart)
+		}
+		if org.asked != 2 {
+			b.Errorf("owners were read %d times in two nights", org.asked)
+		}
+	})
+}

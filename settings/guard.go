@@ -1,0 +1,99 @@
+package settings
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/policy"
+)
+
+// What guards is read by the functions that read cells. A spelling that can match nothing would guard nobody, and nobody
+// would notice, so it is refused.
+
+// parseGuard reads an entry of protect: an address, an account id, a domain with an @ before it, or a group.
+func parseGuard(v value) (any, error) {
+	text := workflow.TrimCell(v.text)
+	name, isGroup := cutGroup(text)
+	switch {
+	case isGroup:
+		return parseGroup(name)
+	case strings.HasPrefix(text, "@"):
+		return parseDomain(text)
+	case strings.Contains(text, "@"):
+		if strings.Contains(text, "*") {
+			return nil, refuse(`"`+shown+`" is a pattern, and entries are compared as a whole`, "write @example.com for a whole domain")
+		}
+		if problem := workflow.AddressProblem(text); problem != "" {
+			return nil, refuse(`"`+shown+`" is not an address: it `+problem, "write the address alone, as ceo@example.com")
+		}
+	case !isAccountID(text):
+		return nil, refuse(`"`+shown+`" is not an address or an Atlassian account id`,
+			"write an address, an account id as Atlassian shows it, @example.com for a domain, or group:name")
+	}
+	return text, nil
+}
+
+// parseScope reads an entry of a rule's accounts: a domain or a group.
+func parseScope(v value) (any, error) {
+	text := workflow.TrimCell(v.text)
+	switch name, isGroup := cutGroup(text); {
+	case isGroup && name != "":
+		return parseGroup(name)
+	case strings.HasPrefix(text, "@") && strings.Contains(text, "."):
+		return parseDomain(text)
+	}
+	return nil, refuse(`"`+shown+`" is not a domain with an @ before it (@example.com) or group:name`, "")
+}
+
+// cutGroup takes group: off an entry, in whatever case it is written, and what surrounds the name.
+func cutGroup(text string) (name string, found bool) {
+	word, name, found := strings.Cut(text, ":")
+	if !found || !strings.EqualFold(workflow.TrimCell(word)+":", policy.GroupPrefix) {
+		return "", false
+	}
+	return workflow.TrimCell(name), true
+}
+
+func parseGroup(name string) (any, error) {
+	if name == "" {
+		return nil, refuse("names no group", "write it as group:name")
+	}
+	if workflow.EscapeInvisible(name) != name {
+		return nil, refuse(`"`+shown+`" holds an invisible character`, "write the group's name as Atlassian shows it")
+	}
+	return policy.GroupPrefix + name, nil
+}
+
+// isAccountID reports whether a value can be the id of an account. Each has a digit in it, which a name or a word has not;
+// what is written as the id of somebody in Slack, or with a word before it, is none.
+func isAccountID(text string) bool {
+	word, _, _ := strings.Cut(strings.ToLower(text), ":")
+	words := []string{"account", "accountid", "account_id", "id", "aaid", "user", "userid", "user_id", "email", "mail", "mailto", "address", "domain", "org"}
+	return workflow.AccountIDProblem(text) == "" && strings.ContainsAny(text, "0123456789") && !slackID.MatchString(text) &&
+		!slices.Contains(words, word)
+}
+
+// slackID is how Slack writes the ids of people and user groups.
+var slackID = regexp.MustCompile(`^[UWS][A-Z0-9]{5,}$`)
+
+func parseDomain(text string) (any, error) {
+	const remedy = "write it as @example.com"
+	if strings.Contains(text, "*") {
+		return nil, refuse(`"`+shown+`" is a pattern, and domains are compared as a whole`, remedy+" for each of them")
+	}
+	if problem := workflow.AddressProblem("x" + text); problem != "" {
+		return nil, refuse(`"`+shown+`" is not a domain: it `+problem, remedy)
+	}
+	return text, nil
+}
+
+// parseAccount reads an account id.
+func parseAccount(v value) (any, error) {
+	text := workflow.TrimCell(v.text)
+	if !isAccountID(text) {
+		return nil, refuse(`"`+shown+`" is not an Atlassian account id`, "")
+	}
+	return text, nil
+}

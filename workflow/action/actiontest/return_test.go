@@ -1,0 +1,38 @@
+package actiontest_test
+
+import (
+	"testing"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+// What one inverse would not put right has no return: what ends a deletion leaves active whoever was deactivated before it,
+// and groups that come back before the login may be refused.
+func TestReturnsThatWouldNotDo(t *testing.T) {
+	step := func(name workflow.ActionName, expect, set workflow.Values) workflow.Step {
+		return workflow.Step{Action: name, Place: workflow.PlaceAccount, AccountID: "712020:0003", Expect: expect, Set: set}
+	}
+	status := func(s workflow.AccountStatus) workflow.Values { return workflow.Of(workflow.FieldStatus, string(s)) }
+	left := step(workflow.GroupRemove, workflow.Of[workflow.Field]("group:g", "in"), workflow.Of[workflow.Field]("group:g", "out"))
+	for name, tt := range map[string]struct {
+		steps []workflow.Step
+		ok    bool
+	}{
+		"deactivated": {[]workflow.Step{step(workflow.Deactivate, status(workflow.StatusActive), status(workflow.StatusInactive))}, true},
+		"deleted while active": {
+			[]workflow.Step{step(workflow.Delete, status(workflow.StatusActive), status(workflow.StatusDeleting))}, true,
+		},
+		"deleted while deactivated": {
+			[]workflow.Step{step(workflow.Delete, status(workflow.StatusInactive), status(workflow.StatusDeleting))}, false,
+		},
+		"locked out and out of a group": {
+			[]workflow.Step{step(workflow.Deactivate, status(workflow.StatusActive), status(workflow.StatusInactive)), left}, false,
+		},
+		"out of two groups": {[]workflow.Step{left, left}, true},
+	} {
+		if _, ok := action.Return(&workflow.Change{Row: 1, AccountID: "712020:0003", Steps: tt.steps}); ok != tt.ok {
+			t.Errorf("%s: a return is planned: %v, want %v", name, ok, tt.ok)
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package action
+
+//go:generate go test ./actiontest -run TestPageSaysWhatTheCatalogueSays -update

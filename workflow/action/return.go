@@ -1,0 +1,105 @@
+package action
+
+import (
+	"slices"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// Returned is the inverse of one step as a return makes it.
+type Returned struct {
+	Of   workflow.Step // as it was planned
+	Step workflow.Step // its inverse, to be made when the other's effect ends; Seq and After are those of Of
+	Row  workflow.Row  // that asks for it
+}
+
+// Return gives what takes a change back when its end has come, the last step first. ok is false
+// where that cannot be known before the change was made: nothing of it has an inverse, the account
+// is not there yet, it is one of several that exchange addresses, or one inverse would not do: what
+// ends a deletion leaves the account active, and groups may want an active account.
+func Return(c *workflow.Change) (out []Returned, ok bool) {
+	for _, s := range slices.Backward(c.Steps) {
+		action, built := For(s.Action)
+		if !built || action.Undo == nil {
+			continue
+		}
+		back, can := action.Undo(s)
+		if !can || s.Bundle != 0 || s.AccountID == "" || !Built(back.Action) || len(back.Set) == 0 {
+			return nil, false
+		}
+		active := back.Set.Get(workflow.FieldStatus) == string(workflow.StatusActive)
+		if back.Action == workflow.CancelDelete && !active || active && len(out) > 0 {
+			return nil, false
+		}
+		back.At, back.Until = s.Until, ""
+		row := inverseRow(s.AccountID, s, back)
+		row.Line = c.Row
+		out = append(out, Returned{s, back, row})
+	}
+	return out, len(out) > 0
+}
+
+// ReturnOf plans what takes a plan back when its end has come: for each change that is ready its
+// inverse under the same row, what was made last first. It depends on the plan alone, so that it can
+// be made again to be compared with what is stored.
+func ReturnOf(changes []workflow.Change) []workflow.Change {
+	var out []workflow.Change
+	last := 0 // the number of the last step of the plan
+	for i := range changes {
+		for _, s := range changes[i].Steps {
+			last = max(last, s.Seq)
+		}
+	}
+	seq := func(of int) int { return last + 1 - of }
+	waits := map[int]int{} // the step that waited, for the one that it waited for
+	for i := range changes {
+		c := &changes[i]
+		back, ok := Return(c)
+		if !ok {
+			continue
+		}
+		r := workflow.Change{
+			Row: c.Row, Action: back[0].Step.Action, AccountID: c.AccountID, Name: c.Name, Expect: back[0].Step.Expect,
+			Set: back[len(back)-1].Step.Set, State: workflow.ChangeReady, Asked: back[0].Row,
+		}
+		if group := c.Group(); group != "" {
+			r.Set = r.Set.With(workflow.FieldGroups, group)
+		}
+		for _, b := range back {
+			b.Step.Seq, b.Step.After = seq(b.Of.Seq), 0
+			if b.Of.After != 0 {
+				waits[seq(b.Of.After)] = b.Step.Seq
+			}
+			r.Steps = append(r.Steps, b.Step)
+		}
+		out = append(out, r)
+	}
+	compact(out, waits)
+	return out
+}
+
+// compact numbers the steps from 1, as some of the plan may have no inverse, and has those wait whose
+// inverse was waited for.
+func compact(changes []workflow.Change, waits map[int]int) {
+	var all []int
+	for i := range changes {
+		for _, s := range changes[i].Steps {
+			all = append(all, s.Seq)
+		}
+	}
+	slices.Sort(all)
+	number := func(seq int) int {
+		at, found := slices.BinarySearch(all, seq)
+		if !found {
+			return 0
+		}
+		return at + 1
+	}
+	for i := range changes {
+		for j := range changes[i].Steps {
+			s := &changes[i].Steps[j]
+			s.After = number(waits[s.Seq])
+			s.Seq = number(s.Seq)
+		}
+	}
+}

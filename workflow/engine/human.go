@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// lookUpTime bounds how long a decision waits for Atlassian to tell people apart: its limits may be
+// used up for long, and whoever pressed is to hear that they can press again.
+const lookUpTime = 10 * time.Second
+
+// humans finds out what tells the people of a batch apart. The addresses of accounts that the
+// settings name are those that the check found; what it was not asked about is looked up now.
+func (e *Engine) humans(ctx context.Context, b *workflow.Batch, people ...workflow.Person) (workflow.Humans, error) {
+	addresses := map[string]string{}
+	var ask []string
+	for _, p := range people {
+		account := e.cfg.Policy.AccountOf(p.ID)
+		if account == "" {
+			continue
+		}
+		address, known := b.Traits.Accounts[account]
+		if addresses[account] = address; !known && !slices.Contains(ask, account) {
+			ask = append(ask, account)
+		}
+	}
+	if len(ask) > 0 {
+		bounded, cancel := context.WithTimeout(ctx, lookUpTime)
+		defer cancel()
+		found, err := e.cfg.Directory.For(b.Number).ByID(bounded, ask)
+		if err != nil {
+			return workflow.Humans{}, fmt.Errorf("%w: look up the accounts of people.accounts: %w", workflow.ErrOthersUnknown, err)
+		}
+		for id, a := range found {
+			addresses[id] = a.Email
+		}
+	}
+	return workflow.NewHumans(e.cfg.Policy.AccountOf, addresses), nil
+}
+
+// identified is Identify with what the batch and the directory know.
+func (e *Engine) identified(ctx context.Context, b *workflow.Batch, actor workflow.Actor) (workflow.Actor, error) {
+	h, err := e.humans(ctx, b, append(b.People(), actor.Person)...)
+	if err != nil {
+		return actor, err
+	}
+	return h.Identify(b, actor), nil
+}
+
+// CanApprove returns who of the people could approve a batch whatever it is about, as Humans.CanApprove
+// does, by what its check found out. It reads nothing.
+func (e *Engine) CanApprove(b *workflow.Batch, people ...workflow.Actor) []workflow.Person {
+	return workflow.NewHumans(e.cfg.Policy.AccountOf, b.Traits.Accounts).CanApprove(b, people...)
+}
+
+// lookUpAccounts finds the addresses of the accounts that the settings name for people: account →
+// address, "" for what is not there or shows none. They tell later on whose accounts are whose,
+// without the directory being asked again. What could not be looked up now is asked about at the
+// click.
+func (e *Engine) lookUpAccounts(ctx context.Context, b *workflow.Batch) (map[string]string, error) {
+	admins, err := e.cfg.People.Admins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h, err := workflow.LookUpHumans(ctx, e.cfg.Directory.For(b.Number), e.cfg.Policy, append(admins, b.Requester, b.Author))
+	if err != nil {
+		e.cfg.Log.Warn().Err(err).Int64("batch", b.Number).Msg("look up the accounts of people.accounts")
+		return nil, ctx.Err()
+	}
+	if len(h.Addresses()) == 0 {
+		return nil, nil
+	}
+	return h.Addresses(), nil
+}

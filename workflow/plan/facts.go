@@ -1,0 +1,170 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// askFacts reads what each row still needs, round by round: what was read may say that more is
+// needed. What is not about one account is read once for all rows.
+func (k *check) askFacts(ctx context.Context) error {
+	k.relate() // what waits for nobody or for somebody blocked need not be asked about
+	for {
+		shared, own := k.missingFacts()
+		if len(shared) > 0 {
+			if err := k.askShared(ctx, shared); err != nil {
+				return err
+			}
+		} else if len(own) > 0 {
+			if err := k.askOwn(ctx, own); err != nil {
+				return err
+			}
+		} else {
+			return nil
+		}
+		for _, d := range k.live() {
+			if fact, err := k.unreadOf(d); err != nil {
+				if errors.Is(err, workflow.ErrNotFound) && fact.AccountID != "" {
+					d.Block(workflow.ReasonNotManaged, fact.AccountID)
+				} else {
+					d.unreadable(err)
+				}
+				continue
+			}
+			d.judge()
+			if d.action.Order == nil {
+				d.expand()
+			}
+		}
+		refuseDuplicates(k.drafts)
+		k.relate()
+	}
+}
+
+// missingFacts are the facts that live rows need and that nobody has asked for yet: those about no
+// account, and those about one, by the row that needs them.
+func (k *check) missingFacts() (shared []workflow.Fact, own map[*draft][]workflow.Fact) {
+	own = map[*draft][]workflow.Fact{}
+	seen := map[workflow.Fact]bool{}
+	for _, d := range k.live() {
+		for _, fact := range d.action.Reads(d.Row, &d.Facts) {
+			_, known := k.known.Answers[fact]
+			_, failed := k.unread[fact]
+			if known || failed || seen[fact] || fact.Kind == workflow.KindHolders || fact.Kind == workflow.KindDomains {
+				continue
+			}
+			seen[fact] = true
+			if fact.AccountID == "" {
+				shared = append(shared, fact)
+			} else {
+				own[d] = append(own[d], fact)
+			}
+		}
+	}
+	return shared, own
+}
+
+// unreadOf is a fact that the row needs and that could not be read, and why.
+func (k *check) unreadOf(d *draft) (workflow.Fact, error) {
+	for _, fact := range d.action.Reads(d.Row, &d.Facts) {
+		if err := k.unread[fact]; err != nil {
+			return fact, err
+		}
+	}
+	return workflow.Fact{}, nil
+}
+
+// askShared asks about what is no account's: all questions of one kind about one place together, so that the reader can
+// put many into one call.
+func (k *check) askShared(ctx context.Context, facts []workflow.Fact) error {
+	type kind struct {
+		workflow.FactKind
+		workflow.Endpoint
+	}
+	var kinds []kind
+	together := map[kind][]workflow.Fact{}
+	for _, fact := range facts {
+		of := kind{fact.Kind, fact.Endpoint}
+		if together[of] == nil {
+			kinds = append(kinds, of)
+		}
+		together[of] = append(together[of], fact)
+	}
+	for _, of := range kinds {
+		var answers workflow.Answers
+		err := k.outage.ask(ctx, func() (err error) {
+			answers, err = k.Reader.Read(ctx, together[of]...)
+			return err
+		})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		k.learn(together[of], answers, err)
+	}
+	return nil
+}
+
+func (k *check) askOwn(ctx context.Context, own map[*draft][]workflow.Fact) error {
+	var ask []*draft
+	for _, d := range k.live() {
+		if own[d] != nil {
+			ask = append(ask, d)
+		}
+	}
+	return k.each(ctx, allAsked, ask, func(ctx context.Context, d *draft) error {
+		answers, err := k.read(ctx, own[d])
+		if err == nil {
+			k.learn(own[d], answers, nil)
+		}
+		return err
+	}, func(d *draft, err error) { k.learn(own[d], nil, err) })
+}
+
+// read answers facts about one account: what is known here, and of the rest what the directory
+// says.
+func (k *check) read(ctx context.Context, facts []workflow.Fact) (workflow.Answers, error) {
+	here := workflow.Answers{}
+	ask := slices.DeleteFunc(slices.Clone(facts), func(fact workflow.Fact) bool { return fact.Kind == workflow.KindEarlier })
+	for _, fact := range facts {
+		if fact.Kind != workflow.KindEarlier {
+			continue
+		}
+		here[fact] = nil
+		if k.Deletion == nil {
+			continue
+		}
+		deletion, err := k.Deletion(ctx, fact.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		if deletion.Before != "" {
+			here[fact] = []workflow.Values{workflow.Of(workflow.FieldStatus, string(deletion.Before))}
+		}
+	}
+	if len(ask) == 0 {
+		return here, nil
+	}
+	answers, err := k.Reader.Read(ctx, ask...)
+	maps.Copy(here, answers)
+	return here, err
+}
+
+// learn keeps what was read of the facts, or why it was not.
+func (k *check) learn(facts []workflow.Fact, answers workflow.Answers, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, fact := range facts {
+		if err != nil {
+			k.unread[fact] = err
+		} else {
+			if !slices.EqualFunc(answers[fact], k.latest, workflow.Values.Equal) {
+				k.latest = answers[fact]
+			}
+			k.known.Answers[fact] = k.latest
+		}
+	}
+}

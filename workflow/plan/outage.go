@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// How long a check asks a directory that does not answer.
+const (
+	// checkBudget is how long the check goes on asking while nothing is answered at all. What is
+	// not known by then "could not be checked".
+	checkBudget = time.Minute
+	checkPause  = 2 * time.Second // between two tries; the reader has retried within itself before that
+	pauseAtMost = time.Minute     // of what asks to wait; whoever keeps the limit lets no call out too soon
+	probeEvery  = 5 * time.Second // once the budget is spent, one row is still asked about this often
+)
+
+// outageBudget is how long all reads of a check together wait for a directory that answers nothing. One
+// answer starts it anew. Once it is spent, what is left is not asked about any more, but for one
+// probe now and then: 5,000 rows must not each wait for a timeout.
+type outageBudget struct {
+	mu    sync.Mutex
+	since time.Time // of the first failure after the last answer
+	last  error
+	probe time.Time // when somebody last asked although it was spent
+}
+
+// ask repeats the read until it is answered, for good or with a no, or the budget is spent. A limit
+// of calls spends none of it, however long it lasts.
+func (p *outageBudget) ask(ctx context.Context, read func() error) error {
+	for {
+		if err := p.spent(); err != nil {
+			return err
+		}
+		err := read()
+		if err == nil || !errors.Is(err, workflow.ErrUnavailable) && !errors.Is(err, workflow.ErrThrottled) {
+			p.answered()
+			return err
+		}
+		pause := checkPause
+		if wait, ok := errors.AsType[interface {
+			error
+			workflow.RetryAfter
+		}](err); ok { // it answers, and asks to wait: that is no outage
+			p.answered()
+			pause = max(pause, min(wait.RetryAfter(), pauseAtMost))
+		} else if p.failed(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (p *outageBudget) answered() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since = time.Time{}
+}
+
+// failed notes a read without an answer, and reports whether that was the last one.
+func (p *outageBudget) failed(err error) (enough bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = err
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
+	return time.Since(p.since) >= checkBudget
+}
+
+// spent gives the last error when nothing more should be asked now.
+func (p *outageBudget) spent() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.since.IsZero() || now.Sub(p.since) < checkBudget {
+		return nil
+	}
+	if now.Sub(p.probe) >= probeEvery {
+		p.probe = now
+		return nil
+	}
+	return p.last
+}

@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+// lookForReturns blocks what could not be taken back at the end that is asked for.
+func (k *check) lookForReturns(context.Context) error {
+	if k.Until == "" {
+		return nil
+	}
+	k.relate()
+	exchanged := map[*action.Draft]bool{}
+	for _, b := range k.bundles {
+		for _, leg := range b {
+			exchanged[leg.Draft] = true
+		}
+	}
+	for _, d := range k.live() {
+		planned := workflow.Change{Row: d.Row.Line, AccountID: d.account().ID, Steps: d.Steps}
+		if _, ok := action.Return(&planned); len(d.Steps) > 0 && (!ok || exchanged[&d.Draft]) {
+			d.Block(workflow.ReasonNoReturn, string(d.action.Name))
+		}
+	}
+	return nil
+}
+
+// askReturning tells of what is so already if it is so for a while only: a return would take it back,
+// and who asks for it now would not hear of that.
+func (k *check) askReturning(ctx context.Context) error {
+	if k.Returning == nil {
+		return nil
+	}
+	already := map[string][]*draft{}
+	var accounts []string
+	for _, d := range k.drafts {
+		id := d.account().ID
+		if id == "" || d.Change.State != workflow.ChangeUnchanged || d.Change.Reason.Code != workflow.ReasonAlready {
+			continue
+		}
+		if already[id] == nil {
+			accounts = append(accounts, id)
+		}
+		already[id] = append(already[id], d)
+	}
+	if len(accounts) == 0 {
+		return nil
+	}
+	back, err := k.Returning(ctx, accounts)
+	if err != nil {
+		return fmt.Errorf("ask what is going to be taken back: %w", err)
+	}
+	for i := range back {
+		for _, d := range already[back[i].AccountID] {
+			if takesBack(&back[i], d) {
+				d.Change.Reason = workflow.NewReason(workflow.ReasonAlreadyFor, d.Change.Reason.Fact(0), strconv.FormatInt(back[i].Batch, 10))
+			}
+		}
+	}
+	return nil
+}
+
+// takesBack reports whether a change of a return takes back what a row asks for.
+func takesBack(back *workflow.Change, d *draft) bool {
+	for _, s := range back.Steps {
+		it, built := action.For(s.Action)
+		if !built || it.Undo == nil {
+			continue
+		}
+		forth, ok := it.Undo(s)
+		if !ok || forth.Action != d.action.Name {
+			continue
+		}
+		if group := d.Change.Group(); group != "" && workflow.GroupKey(group) != workflow.GroupKey(back.Group()) {
+			continue
+		}
+		return true
+	}
+	return false
+}

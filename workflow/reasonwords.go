@@ -1,0 +1,692 @@
+package workflow
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// reasonEntry is what is said of a code.
+type reasonEntry struct {
+	facts []string // their names, in order
+	cause string   // the few words under which rows are counted
+	// words are the reason in one plain sentence without a full stop, with facts by name:
+	// "{address}". The first sentence whose facts marked "{name?}" are there is said, or else the
+	// last one.
+	words []string
+	// say makes the words where a sentence with gaps does not; nil for most.
+	say func(Reason) string
+	// remedy is what to do about a group of failures, "" where the results file tells more.
+	remedy string
+	// warns says that it is of a row that may run all the same; cause then says it of one row.
+	warns bool
+}
+
+// reasons is everything that is said of each code.
+var reasons = map[ReasonCode]reasonEntry{
+	ReasonUnreadable: {
+		facts: []string{"words"},
+		cause: "unreadable row",
+		words: []string{"{words}"},
+	},
+	ReasonNoAccount: {
+		facts: []string{"what", "holder"}, // what was looked for; the account that has the new address, or ""
+		cause: "no such account",
+		words: []string{
+			"no managed account {what}; account {holder?} has the new address already, so it may already be done",
+			"no managed account {what}; check the spelling, or whether the account belongs to this organisation",
+		},
+	},
+	ReasonNotManaged: {
+		facts: []string{"what"},
+		cause: "not a managed account",
+		words: []string{"{what} is not a managed account; claim its domain first (Atlassian admin, Settings, Domains)"},
+	},
+	ReasonAmbiguous: {
+		facts: []string{"address", "ids"},
+		cause: "more than one account",
+		words: []string{"{address} belongs to more than one account ({ids}); give the account id"},
+	},
+	ReasonMismatch: {
+		facts: []string{"id", "has", "given", "holder"}, // holder: the account that has the address given, or ""
+		cause: "id and address disagree",
+		words: []string{
+			"account {id} has the address {has}, not {given}, which belongs to account {holder?}; correct " +
+				"one of the two",
+			"account {id} has the address {has}, not {given}; correct one of the two",
+		},
+	},
+	ReasonNotAllowed: {
+		facts:  []string{"action", "key", "directory"}, // directory: the SCIM one that holds the account, or ""
+		cause:  "locked by Atlassian",
+		say:    notAllowedWords,
+		remedy: "change it where the account is managed, for example in your identity provider",
+	},
+	ReasonUnverified: {
+		facts: []string{"domain", "like"}, // like: the verified one that it looks like, or ""
+		cause: "domain not verified",
+		words: []string{
+			"the domain {domain} is not verified in this organisation, and it looks like {like?}, which " +
+				"is; correct it",
+			"the domain {domain} is not verified in this organisation; verify it first (Atlassian admin, " +
+				"Settings, Domains)",
+		},
+		remedy: "verify the domain in Atlassian admin, then press Retry failed",
+	},
+	ReasonOddAddress: {
+		facts: []string{"what"},
+		cause: "new address written oddly",
+		words: []string{"look twice at the new address: {what}"},
+		warns: true,
+	},
+	ReasonNumbered: {
+		facts: []string{"wanted"},
+		cause: "new address has a number, because the plain one is not free",
+		words: []string{"{wanted} is held or wanted by somebody else, so this one has a number; check that it will do"},
+		warns: true,
+	},
+	ReasonStays: {
+		facts: []string{"what"},
+		cause: "something stays that cannot be taken away here",
+		words: []string{"{what} cannot be taken away here; take it away in your identity provider or Atlassian admin"},
+		warns: true,
+	},
+	ReasonGoneForGood: {
+		facts: []string{"id"},
+		cause: "deleted for good",
+		words: []string{"account {id} has been deleted for good; nothing brings it back"},
+	},
+	ReasonEarlierUnknown: {
+		cause: "earlier status unknown, so the account ends deactivated",
+		words: []string{
+			"nobody knows whether the account was active before its deletion, so it ends deactivated; activate it if that is wrong",
+		},
+		warns: true,
+	},
+	ReasonOverwritten: {
+		cause: "SAML sets the old name again at the next login",
+		words: []string{"the person logs in by SAML, which sets the old value again; change it in your identity provider, too"},
+		warns: true,
+	},
+	ReasonTaken: {
+		facts:  []string{"address", "id", "name", "status"},
+		cause:  "address taken",
+		say:    takenWords,
+		remedy: "free the address where it is held, then press Retry failed",
+	},
+	ReasonTakenDeleting: {
+		facts: []string{"address", "id", "name", "until"}, // until: in words, or ""
+		cause: "address taken by an account in deletion",
+		words: []string{
+			"{address} is held by account {id} ({name}), which is being deleted, until {until?}; wait, or cancel its deletion and " +
+				"rename it",
+			"{address} is held by account {id} ({name}), which is being deleted, for up to 14 days; wait, or cancel its deletion and " +
+				"rename it",
+		},
+		remedy: "wait until the account is gone, or cancel its deletion and rename it",
+	},
+	ReasonProtected: {
+		facts: []string{"what", "group"}, // address or id; or "" and the group
+		cause: "protected",
+		words: []string{
+			"is in the group {group?}, which is protected by countersign's settings (protect)",
+			"{what} is protected by countersign's settings (protect)",
+		},
+	},
+	ReasonOrgAdmin: {
+		facts: []string{"id"},
+		cause: "organisation admin",
+		words: []string{"account {id} is an organisation admin's; only a rule with org_admins and allow lets it be changed"},
+	},
+	ReasonDayLimit: {
+		facts: []string{"whose", "limit", "touched", "here"}, // whose: requester, all
+		cause: "over the daily limit",
+		say:   dayLimitWords,
+	},
+	ReasonHeld: {
+		facts: []string{"batch"},
+		cause: "in another open batch",
+		words: []string{"held by open batch #{batch}; wait for it or withdraw it"},
+	},
+	ReasonDuplicate: {
+		facts: []string{"line"},
+		cause: "duplicate row",
+		words: []string{"the same account as in line {line}; keep one of the two"},
+	},
+	ReasonSameTarget: {
+		facts: []string{"address", "line"},
+		cause: "two rows want one address",
+		words: []string{"wants the address {address}, as line {line} does; keep one of the two"},
+	},
+	ReasonConflict: {
+		facts: []string{"action", "line", "other"},
+		cause: "conflicting actions",
+		words: []string{"{action} and, in line {line}, {other} on the same account; keep one of the two"},
+	},
+	ReasonParkTaken: {
+		facts: []string{"parking", "holder"},
+		cause: "parking address taken",
+		words: []string{
+			"exchanges its address by way of {parking}, which account {holder} holds; give that account " +
+				"another address first",
+		},
+	},
+	ReasonWaitsForBlocked: {
+		facts: []string{"line", "address"},
+		cause: "waits for a blocked row",
+		words: []string{"needs the address {address}, which line {line} cannot free"},
+	},
+	ReasonClosed: {
+		facts: []string{"id"},
+		cause: "account deleted",
+		words: []string{"account {id} is deleted or waiting for its deletion; cancel the deletion first"},
+	},
+	ReasonOwnAccount: {
+		facts: []string{"person"},
+		cause: "account of the requester or an admin",
+		words: []string{"account of the requester, the author or an admin; ask for this one alone, then another admin approves"},
+	},
+	ReasonOwnAlone: {
+		facts: []string{"person"},
+		cause: "own account",
+		words: []string{"the requester's own account; another person must ask for it"},
+	},
+	ReasonStalePolicy: {
+		facts: []string{"groups"},
+		cause: "settings changed since the check",
+		words: []string{"the settings now name the group {groups}, which was not checked"},
+	},
+	ReasonCouldNotCheck: {
+		facts: []string{"why"},
+		cause: "could not be checked",
+		words: []string{"could not be checked ({why}); check again, or send the row again"},
+	},
+	ReasonRolesHidden: {
+		facts: []string{"id", "what"}, // what: roles, roles and groups
+		cause: "roles not shown",
+		words: []string{
+			"Atlassian does not show which {what} account {id} has, so it may be an organisation admin's; change it in " +
+				"Atlassian admin (Directory, Managed accounts)",
+		},
+		remedy: "change these accounts in Atlassian admin",
+	},
+	ReasonAddressHidden: {
+		facts: []string{"id", "given"}, // given: the address that the row gives for it, or ""
+		cause: "address not shown",
+		words: []string{
+			"Atlassian does not show the address of account {id}, so it cannot be compared with {given?}; give the account id " +
+				"alone",
+			"Atlassian does not show the address of account {id}; change it in Atlassian admin (Directory, Managed " +
+				"accounts); deactivate and activate by account id work without",
+		},
+		remedy: "change these accounts in Atlassian admin",
+	},
+	ReasonNotSupported: {
+		facts: []string{"action"},
+		cause: "not supported yet",
+		words: []string{"{action} is not supported yet"},
+	},
+	ReasonNoReturn: {
+		facts: []string{"action"},
+		cause: "cannot be taken back at an end",
+		words: []string{"{action} cannot be taken back at an end; leave out until and for"},
+	},
+	ReasonNotOurs: {
+		facts: []string{"batch"},
+		cause: "nothing to take back",
+		words: []string{"#{batch} did not make this change, so there is nothing to take back"},
+	},
+	ReasonLaterBatch: {
+		facts: []string{"batch"},
+		cause: "changed by a later batch",
+		words: []string{"#{batch} has changed this since, so it stays as that left it"},
+	},
+	ReasonAlready: {
+		facts: []string{"shows"},
+		cause: "already done",
+		words: []string{"already done: {shows}"},
+	},
+	ReasonAlreadyFor: {
+		facts: []string{"shows", "batch"},
+		cause: "already done, but only for a while",
+		words: []string{"already done: {shows}; #{batch} takes it back at its end, so press Keep on its card if it should stay"},
+	},
+	ReasonCaseOnly: {
+		facts: []string{"address"},
+		cause: "only case differs",
+		words: []string{"differs from {address} in upper and lower case only, which Atlassian does not tell apart"},
+	},
+	ReasonAccountType: {
+		facts: []string{"type", "what"}, // what: what to do instead, or ""
+		cause: "not a person's account",
+		words: []string{
+			"account of type {type}, not a person's; {what?}",
+			"account of type {type}, not a person's; change it where it was made (Atlassian admin, Apps)",
+		},
+	},
+	ReasonNoGroup: {
+		facts: []string{"group"},
+		cause: "no such group",
+		words: []string{"no group is called {group}; give its whole name, or its id"},
+	},
+	ReasonAmbiguousGroup: {
+		facts: []string{"group", "ids"}, // each id with its directory
+		cause: "more than one group of that name",
+		words: []string{"several groups are called {group}: {ids}; give the id, or the directory"},
+	},
+	ReasonGroupClosed: {
+		facts: []string{"group", "why"}, // why: one of the constants GroupSynced, GroupFixed, GroupAdmins
+		cause: "group is locked",
+		say:   groupClosedWords,
+	},
+	ReasonNotInDirectory: {
+		facts: []string{"id", "directory"}, // the directory's name, or its id
+		cause: "not in the directory",
+		words: []string{
+			"account {id} is not in the directory {directory?}; invite the person there first",
+			"account {id} is not in the directory of the group; invite the person there first",
+		},
+	},
+	ReasonWhichDirectory: {
+		facts: []string{"asked", "candidates"}, // asked: the directory that the row names, or ""
+		cause: "directory not clear",
+		words: []string{
+			"no directory is called {asked?}; choose one of: {candidates}",
+			"the organisation has several directories ({candidates}); name one in the column directory, or in the settings " +
+				"(atlassian.directory_id)",
+		},
+	},
+	ReasonWhichProduct: {
+		facts: []string{"product", "candidates"},
+		cause: "product not clear",
+		words: []string{
+			"{product} does not name one product of the organisation; choose one of: {candidates?}",
+			"{product} is not a product of the organisation",
+		},
+	},
+	ReasonInvited: {
+		facts: []string{"address", "id"},
+		cause: "in the organisation already",
+		words: []string{
+			"{address} is in the organisation already (account {id}); ask for the missing groups with group add",
+		},
+	},
+	ReasonNoSite: {
+		facts: []string{"site", "sites"}, // the sites of the settings, or ""
+		cause: "no such site",
+		words: []string{
+			"the settings (atlassian.sites) name no site {site}; choose one of: {sites?}",
+			"the settings (atlassian.sites) name no site {site}",
+		},
+	},
+	ReasonSiteForbidden: {
+		facts: []string{"site"},
+		cause: "not allowed at the site",
+		words: []string{
+			"the account that countersign uses at the site {site} is not allowed to do or see this; give it site administration and " +
+				"Browse users and groups (and organisation admin, to create users)",
+		},
+		remedy: "give the account of atlassian.sites its permissions in Jira, then press Retry failed",
+	},
+	ReasonNotOnSite: {
+		facts: []string{"id", "site"},
+		cause: "not a user of the site",
+		words: []string{"account {id} is not a user of the site {site}"},
+	},
+	ReasonOnSite: {
+		facts: []string{"address", "site", "but"}, // but: what speaks against leaving it at that
+		cause: "a user of the site already",
+		words: []string{"{address} is a user of the site {site} already, {but}; correct that there, or with site group add"},
+	},
+	ReasonNoLegacy: {
+		facts: []string{"name", "site"},
+		cause: "no such legacy name",
+		words: []string{"nobody at the site {site} has the legacy username or user key {name}"},
+	},
+	ReasonWhichSCIM: {
+		facts: []string{"asked", "directories"}, // those of the settings, or ""
+		cause: "SCIM directory not clear",
+		words: []string{
+			"{asked?} is not one of the SCIM directories in the settings (atlassian.scim); choose one of: {directories?}",
+			"the settings have several SCIM directories; name one in the column directory: {directories?}",
+			"the settings (atlassian.scim) name no SCIM directory",
+		},
+		remedy: "name one of atlassian.scim in the column directory",
+	},
+	ReasonProvisioned: {
+		facts: []string{"address", "directory", "but"}, // but: what speaks against leaving it at that
+		cause: "in the SCIM directory already",
+		words: []string{"{address} is in the SCIM directory {directory} already, {but}"},
+	},
+	ReasonNotInSCIM: {
+		facts: []string{"id", "directory", "group"},
+		cause: "not in the SCIM directory",
+		words: []string{
+			"the group {group} is kept in the SCIM directory {directory}, which does not hold account {id}; its groups are for " +
+				"its own users alone",
+		},
+	},
+	ReasonNoMessage: {
+		facts: []string{"directory"},
+		cause: "message not shown",
+		warns: true,
+		words: []string{"the message is not shown: the account is deactivated in the SCIM directory {directory}, which takes none"},
+	},
+	ReasonRecord: {
+		facts: []string{"why"},
+		cause: "not done in the SCIM directory",
+		words: []string{"the SCIM directory was left as it is: {why}"},
+	},
+	ReasonDrifted: {
+		facts:  []string{"what", "planned", "now"},
+		cause:  "changed since the plan",
+		words:  []string{"drifted: the {what} was {planned} in the plan and is {now} now; nothing was sent; press Retry failed to plan it again"},
+		remedy: "look at the account, then press Retry failed",
+	},
+	ReasonGone: {
+		facts:  []string{"id"},
+		cause:  "account is gone",
+		words:  []string{"drifted: account {id} is no longer there or no longer managed; nothing was changed"},
+		remedy: "look at the account, then press Retry failed",
+	},
+	ReasonVanished: {
+		facts:  []string{"id"},
+		cause:  "not found after the call",
+		words:  []string{"account {id} was not found after the call; look at it in Atlassian admin"},
+		remedy: "look at the account in Atlassian admin, then press Retry failed",
+	},
+	ReasonSeenLate: {
+		cause: "confirmed late",
+		words: []string{"seen late: the account shows the wanted value, after a call of this batch"},
+	},
+	ReasonNotLookedAt: {
+		facts: []string{"why", "before"}, // before: why it had failed, in words
+		cause: "could not be checked again",
+		words: []string{
+			"could not be checked again ({why}); press Retry failed later; it failed before: {before?}",
+			"could not be checked again ({why}); press Retry failed later",
+		},
+		remedy: "press Retry failed when Atlassian answers again",
+	},
+	ReasonBeforeRestore: {
+		facts: []string{"shows"},
+		cause: "done before the restore",
+		words: []string{
+			"done before the restore of the database: the account already shows {shows}",
+		},
+	},
+	ReasonOvertaken: {
+		facts: []string{"what", "planned", "now"}, // what differs
+		cause: "changed by somebody else",
+		words: []string{
+			"Atlassian did not answer; the {what} was {planned} before and is {now} now, which this batch did not set; look at it " +
+				"in Atlassian admin",
+		},
+		remedy: "look at the account in Atlassian admin, then press Retry failed",
+	},
+	ReasonLost: {
+		facts:  []string{"calls"},
+		cause:  "no answer from Atlassian",
+		words:  []string{"Atlassian did not answer ({calls} tries) and the account is unchanged; press Retry failed"},
+		remedy: "nothing was changed; press Retry failed",
+	},
+	ReasonCollision: {
+		facts: []string{"address"},
+		cause: "address probably taken",
+		words: []string{
+			"Atlassian refused {address}; probably an account holds it that no search shows: an unclaimed one, one in another " +
+				"organisation, or one being deleted; free it there, then ask again",
+		},
+		remedy: "free the address where it is held, then press Retry failed",
+	},
+	ReasonInvalid: {
+		facts:  []string{"violation"}, // field: violation; any number of them
+		cause:  "value not accepted",
+		say:    invalidWords,
+		remedy: "correct the value and send the rows again",
+	},
+	ReasonLifecycle: {
+		facts:  []string{"code", "message", "link"},
+		cause:  "Atlassian asks to settle something first",
+		say:    lifecycleWords,
+		remedy: "settle what Atlassian names (billing, site ownership), then press Retry failed",
+	},
+	ReasonRefused: {
+		facts: []string{"status", "key"},
+		cause: "refused by Atlassian",
+		say:   refusedWords,
+	},
+	ReasonLicenceFull: {
+		facts: []string{"what"}, // the products or the group, or ""
+		cause: "licence full",
+		words: []string{
+			"the licence of {what?} has no free seat; raise it or free a seat, then press Retry failed",
+			"a licence has no free seat; raise it or free a seat, then press Retry failed",
+		},
+		remedy: "raise the licence or free seats in Atlassian admin, then press Retry failed",
+	},
+	ReasonInactive: {
+		facts:  []string{"action"},
+		cause:  "account deactivated",
+		words:  []string{"Atlassian does not do {action} for a deactivated account; activate it first"},
+		remedy: "activate the account first, if that is wanted",
+	},
+	ReasonNotInvited: {
+		facts: []string{"why"}, // in the vendor's words
+		cause: "not invited",
+		words: []string{"Atlassian did not invite this address: {why?}", "Atlassian did not invite this address and gave no reason"},
+	},
+	ReasonNoPlan: {
+		cause:  "no paid subscription",
+		words:  []string{"Atlassian invites people only for organisations with a paid subscription"},
+		remedy: "invite them in Atlassian admin",
+	},
+	ReasonSiteRefused: {
+		facts: []string{"why"}, // in Jira's words, or ""
+		cause: "refused by Jira",
+		words: []string{"Jira refused the call: {why?}", "Jira refused the call and gave no reason"},
+	},
+	ReasonNotProved: {
+		facts:  []string{"shows"},
+		cause:  "accepted, but not visible yet",
+		words:  []string{"Atlassian accepted the call, but the account still shows {shows}; look at it in Atlassian admin"},
+		remedy: "look at the account in Atlassian admin, then press Retry failed",
+	},
+	ReasonUnavailable: {
+		facts:  []string{"why"},
+		cause:  "Atlassian did not answer",
+		words:  []string{"Atlassian did not answer ({why}); nothing was changed; press Retry failed"},
+		remedy: "nothing was changed; press Retry failed",
+	},
+	ReasonUnknown: {
+		facts: []string{"why"},
+		cause: "being confirmed",
+		words: []string{"being confirmed ({why}): the account is read again"},
+	},
+	ReasonPredecessor: {
+		facts:  []string{"line"},
+		cause:  "waited for another row",
+		words:  []string{"not sent: it waited for line {line}, which failed"},
+		remedy: "correct the row it waited for, then press Retry failed",
+	},
+	ReasonNotRun: {
+		facts: []string{"became", "by"}, // by: the person, "" when nobody did it
+		cause: "batch ended first",
+		words: []string{
+			"not sent: the batch was {became} by {by?}",
+			"not sent: the batch {became}",
+		},
+	},
+	ReasonInterrupted: {
+		cause: "interrupted",
+		words: []string{"countersign stopped during the call; the account is read again"},
+	},
+	ReasonPutBack: {
+		facts: []string{"line", "why"}, // the other line, or "" and why, in words
+		cause: "exchange of addresses undone",
+		words: []string{
+			"has its old address again: the exchange could not be finished, because line {line?} failed",
+			"has its old address again: the exchange could not be finished ({why})",
+		},
+		remedy: "correct the row that failed, then press Retry failed",
+	},
+	ReasonStuck: {
+		facts: []string{"shows", "had", "why"},
+		cause: "left at a parking address",
+		words: []string{
+			"shows {shows}, because neither its new address nor {had} could be set ({why}); set the address in Atlassian admin",
+		},
+		remedy: "set the address in Atlassian admin",
+	},
+	ReasonSteps: {
+		facts: []string{"steps"},
+		cause: "not every step is done",
+		say:   func(r Reason) string { return strings.Join(r.Facts, "; ") },
+	},
+	ReasonPartly: {
+		facts:  []string{"steps"}, // that were not made; the others were
+		cause:  "partly done",
+		say:    func(r Reason) string { return "done except " + strings.Join(r.Facts, "; ") },
+		remedy: "press Retry failed: it runs the open steps only",
+	},
+	ReasonKept: {
+		facts: []string{"why"},
+		cause: "kept its new address",
+		words: []string{
+			"has its new address, although the exchange was undone: the old one could not be set again ({why})",
+		},
+	},
+}
+
+// cannot says of each action what cannot be done when it is not allowed; an action without an entry
+// goes by its name.
+var cannot = map[ActionName]string{
+	Rename:       "the address cannot be changed here",
+	SetName:      "the name cannot be changed here",
+	Deactivate:   "the account cannot be deactivated here",
+	Delete:       "the account cannot be deleted here",
+	RevokeTokens: "its API tokens cannot be deleted here",
+	Activate:     "the account cannot be activated here",
+}
+
+// notAllowedKeys puts the reason keys of GET /users/{id}/manage into words and says where to go
+// (user management API, permission rules).
+var notAllowedKeys = map[string]string{
+	"externalDirectory.scim":   "it is synced from your identity provider (SCIM); change it there",
+	"externalDirectory.google": "it is synced from Google Workspace; change it there",
+	"authPolicy.saml":          "it logs in by SAML, which would overwrite it; change it in your identity provider",
+	"administrative":           "it is reserved for administrative use",
+	"administrative.notMyself": "nobody may do this to their own account; ask another organisation admin",
+	"blocked.exportControl":    "it is blocked by export control; only Atlassian support can change that",
+	"managedAccount":           "only the organisation that manages the account may do it",
+	"myselfOnly":               "only the person may do it, in their own Atlassian profile",
+	"":                         "Atlassian does not allow it and gives no reason",
+}
+
+// notAllowedWords: a key that is not known counts as a no, and is shown.
+func notAllowedWords(r Reason) string {
+	action, key := r.Fact(0), r.Fact(1)
+	what, ok := cannot[ActionName(action)]
+	if !ok {
+		what = action + " is not allowed"
+	}
+	if directory := r.Fact(2); directory != "" {
+		return what + ": " + WhyNotAllowed(key) + " (directory " + directory + ")"
+	}
+	return what + ": " + WhyNotAllowed(key)
+}
+
+// WhyNotAllowed returns why a privilege is refused, by its key, and where to go: a clause without a
+// full stop.
+func WhyNotAllowed(key string) string {
+	if why, known := notAllowedKeys[key]; known {
+		return why
+	}
+	return "Atlassian does not allow it (" + key + ")"
+}
+
+// Why the members of a group cannot be changed here.
+const (
+	GroupSynced = "synced"     // an identity provider owns it
+	GroupFixed  = "fixed"      // Atlassian lets nobody modify it
+	GroupAdmins = "org_admins" // its members are organisation admins
+)
+
+func groupClosedWords(r Reason) string {
+	return "the members of the group " + r.Fact(0) + " cannot be changed here: " + WhyGroupClosed(r.Fact(1))
+}
+
+// WhyGroupClosed returns why the members of a group cannot be changed here, a clause without a full
+// stop.
+func WhyGroupClosed(why string) string {
+	words, known := map[string]string{
+		GroupSynced: "it is synced from your identity provider; change its members there",
+		GroupFixed:  "Atlassian does not let its members be changed (managementAccess.modifiable is false)",
+		GroupAdmins: "its members are organisation admins; give or take that role in Atlassian admin",
+	}[why]
+	if !known {
+		return why
+	}
+	return words
+}
+
+func takenWords(r Reason) string {
+	return fmt.Sprintf("%s is held by account %s (%s, %s); rename it first, in the same file",
+		r.Fact(0), r.Fact(1), r.Fact(2), StatusWord(AccountStatus(r.Fact(3))))
+}
+
+func invalidWords(r Reason) string {
+	return fmt.Sprintf("Atlassian does not accept the value (%s); correct it and send the row again",
+		strings.Join(r.Facts, ", "))
+}
+
+func refusedWords(r Reason) string {
+	return fmt.Sprintf("Atlassian refused the call (%s)", strings.Join(r.Facts, " "))
+}
+
+func lifecycleWords(r Reason) string {
+	words := "Atlassian asks to settle something first"
+	if m := r.Fact(1); m != "" {
+		words += ": " + m
+	}
+	if c := r.Fact(0); c != "" {
+		words += " (" + c + ")"
+	}
+	if l := r.Fact(2); l != "" {
+		words += "; see " + l
+	}
+	return words
+}
+
+// countFact is a count among the facts of a reason, as people read it.
+func countFact(digits string) string {
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return digits
+	}
+	return Number(n)
+}
+
+// dayLimitWords returns how a limit of limits.per_day is passed.
+func dayLimitWords(r Reason) string {
+	by, setting := "for one requester", "limits.per_day.requester"
+	if r.Fact(0) == "all" {
+		by, setting = "for all together", "limits.per_day.all"
+	}
+	return fmt.Sprintf("at most %s accounts may change in 24 hours %s (%s); %s already did or will, and this batch has %s; "+
+		"ask later, or for fewer", countFact(r.Fact(1)), by, setting, countFact(r.Fact(2)), countFact(r.Fact(3)))
+}
+
+// StatusWord returns an account status in the words that people use for it.
+func StatusWord(s AccountStatus) string {
+	switch s {
+	case StatusInactive:
+		return "deactivated"
+	case StatusDeleting:
+		return "being deleted"
+	case StatusClosed:
+		return "deleted"
+	default:
+		return string(s)
+	}
+}

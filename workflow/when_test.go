@@ -1,0 +1,39 @@
+package workflow_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// What is approved is what the steps say: the times are part of each step's hash.
+func TestStepsSayTheirTimes(t *testing.T) {
+	t.Parallel()
+	plain := workflow.Step{Row: 1, Action: workflow.Deactivate, AccountID: "a"}
+	seen := map[string]bool{plain.Hash(): true}
+	berlin := time.FixedZone("", 3600)
+	for _, w := range []workflow.When{
+		{At: time.Date(2026, 12, 1, 18, 0, 0, 0, berlin)},
+		{Until: time.Date(2026, 12, 1, 18, 0, 0, 0, berlin)},
+		{For: 8 * time.Hour},
+		{At: time.Date(2026, 12, 1, 18, 0, 0, 0, berlin), For: 8 * time.Hour},
+	} {
+		s := plain
+		s.At, s.Until = w.StepAt(), w.StepUntil()
+		if seen[s.Hash()] {
+			t.Errorf("%+v has the hash of another", w)
+		}
+		seen[s.Hash()] = true
+		if w.IsZero() || w.Ends() != (s.Until != "") {
+			t.Errorf("%+v ends: %v", w, w.Ends())
+		}
+	}
+	w := workflow.When{Until: time.Date(2026, 12, 1, 18, 0, 0, 999, berlin)}
+	if got := w.StepUntil(); got != "2026-12-01T17:00:00Z" {
+		t.Errorf("spelled %q", got)
+	}
+	if got := (workflow.When{For: 90 * time.Minute}).StepUntil(); got != "+5400" {
+		t.Errorf("spelled %q", got)
+	}
+}
