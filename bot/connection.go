@@ -94,8 +94,8 @@ func (l *connection) setDown() time.Duration {
 	return min(shortWait<<min(l.short-1, doublings), shortWaitMax)
 }
 
-// unwanted reports whether Slack has lately closed every socket soon after it stood, so that neither a
-// socket that stands by now nor one that stood a moment ago says anything. The caller holds l.mu.
+// unwanted reports whether Slack has closed one socket after another soon after it stood, so that neither one
+// that stands nor one that stood a moment ago says anything. The caller holds l.mu.
 func (l *connection) unwanted() bool {
 	return l.short >= shortLives && (!l.up || time.Since(l.openedAt) < shortLife)
 }
