@@ -140,21 +140,23 @@ func filledIn(d view.Draft, fields map[string]field) view.Draft {
 }
 
 // formOf is the form that was pressed or sent, as it is filled in; ok is false for one of another
-// version of the program, or one that was forgotten and does not carry its draft.
+// version of the program, or one that was forgotten and does not carry its draft. What was checked is
+// what the view shows, whatever has been filled in under the same key since.
 func (b *Bot) formOf(v viewed, person string) (c view.Carried, f openForm, ok bool) {
 	c, ok = view.ParseCarried(v.Metadata)
 	if !ok {
 		return c, f, false
 	}
 	f, known := b.unsent.get(c.Key, person)
+	filling := v.Callback == view.RequestForm
 	switch {
-	case known && (c.Cut || v.Callback != view.RequestForm):
-		c.Draft = f.draft
-	case !known && (c.Cut && v.Callback != view.RequestForm || c.Draft.Listed > 0):
+	case !known && c.Draft.Listed > 0, c.Cut && !filling && !(known && c.Is(f.draft)):
 		return c, f, false
+	case known && c.Cut:
+		c.Draft = f.draft
 	}
 	f.person = person
-	if v.Callback == view.RequestForm {
+	if filling {
 		c.Draft = filledIn(c.Draft, fieldsOf(v.State.Values))
 	}
 	return c, f, true

@@ -65,6 +65,10 @@ func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
 		return
 	}
 	by.Channel = c.Channel
+	if c.Draft.File != nil { // what is checked now is what may be sent
+		file := *c.Draft.File
+		c.Draft.File, file.SHA256 = &file, ""
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.draft, f.stop = c.Draft, stop
@@ -142,7 +146,11 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	if d.Action != view.MoveAction {
 		req.Verb = d.Action
 	}
-	if d.File != nil {
+	if d.File == nil {
+		f.content, f.contentOf = nil, ""
+	} else {
+		file := *d.File // the remembered draft has the same
+		d.File = &file
 		if req.Author, err = b.formFile(ctx, actor.Person, d.File, f); err != nil {
 			return req, err
 		}
@@ -207,25 +215,20 @@ func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormF
 	} else if author, err = b.people.Author(ctx, of.Poster); err == nil {
 		author, err = b.menuAuthor(ctx, asks, author, info)
 	}
-	if err == nil {
-		err = readable(info, b.cfg.MaxFileBytes)
-	}
 	if err != nil {
 		return author, err
 	}
-	if f.content == nil || f.draft.File == nil || f.draft.File.ID != of.ID {
-		url := info.URL
-		if url == "" {
-			url = info.Private
+	if f.content == nil || f.contentOf != of.ID {
+		content, err := b.download(ctx, info)
+		if err != nil {
+			return author, err
 		}
-		if f.content, err = b.api.Download(ctx, url, b.cfg.MaxFileBytes); err != nil {
-			return author, b.whyNoBytes(ctx, info, err)
-		}
+		f.content, f.contentOf = content, of.ID
 	}
 	sum := sha256.Sum256(f.content)
 	name := hex.EncodeToString(sum[:])
 	if of.SHA256 != "" && of.SHA256 != name {
-		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Fix rows, then Check"}
+		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Check"}
 	}
 	of.Name, of.SHA256 = info.Name, name
 	return author, nil
@@ -282,6 +285,7 @@ func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
 		return show(view.Notice("New request", b.say(err, "send a form").Text))
 	case err != nil:
 		asked := b.asked(next(c), b.say(err, "send a form").Text)
+		f.draft = c.Draft
 		b.unsent.put(c.Key, f)
 		return show(asked.Draw())
 	}

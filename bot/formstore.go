@@ -25,9 +25,12 @@ type openForm struct {
 	person  string
 	draft   view.Draft
 	rows    []workflow.Row // of a draft with more than its lines hold
-	content []byte         // of the file that was checked; nil before
+	content []byte         // of the file contentOf, as it was read; nil before
 	at      time.Time
 	stop    context.CancelFunc // ends the check of it; nil when none is under way
+	// contentOf is the id of the file that the content is of: bytes never go with another file's
+	// author.
+	contentOf string
 }
 
 // lives is for how long it is remembered.

@@ -2,6 +2,8 @@ package view
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -68,8 +70,23 @@ type Carried struct {
 	Turn    int    `json:"turn,omitempty"`
 	Channel string `json:"channel,omitempty"` // where it was opened
 	Draft   Draft  `json:"draft,omitzero"`
-	// Cut says that the draft does not fit and is not whole: it is only remembered.
-	Cut bool `json:"cut,omitempty"`
+	// Cut says that the draft does not fit and is not whole: it is only remembered. Mark tells it from
+	// another one under the same key.
+	Cut  bool   `json:"cut,omitempty"`
+	Mark string `json:"mark,omitempty"`
+}
+
+// Is reports whether a draft is the one that was cut.
+func (c Carried) Is(d Draft) bool { return c.Mark == d.mark() }
+
+// mark is short for all that a draft holds.
+func (d Draft) mark() string {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return "" // plain data: cannot fail
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
 }
 
 // String writes what goes with the form, without what does not fit.
@@ -78,10 +95,10 @@ func (c Carried) String() string {
 	if err == nil && len(raw) <= maxMetadata {
 		return string(raw)
 	}
-	c.Cut = true
+	c.Cut, c.Mark = true, c.Draft.mark()
 	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed}
 	if raw, err = json.Marshal(c); err != nil || len(raw) > maxMetadata {
-		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true}) // plain data: cannot fail
+		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true, Mark: c.Mark}) // plain data: cannot fail
 	}
 	return string(raw)
 }
