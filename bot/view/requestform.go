@@ -77,6 +77,9 @@ func (a Asked) Draw() slack.ModalViewRequest {
 	if d.From != "" {
 		blocks = append(blocks, note("from", quoted(d.From, lineText)))
 	}
+	if d.Author != "" && d.File == nil {
+		blocks = append(blocks, note("author", writesIt(d.Author)))
+	}
 	blocks = append(blocks, a.what())
 	if d.Action == MoveAction {
 		blocks = append(blocks, a.move()...)
@@ -223,6 +226,11 @@ func (a Asked) whom() []slack.Block {
 		blocks = append(blocks, slack.NewActionBlock(a.block(FieldPerson), search))
 	}
 	return append(blocks, a.file("or a CSV")...)
+}
+
+// writesIt says of who counts as the author of a request that they cannot approve it.
+func writesIt(author string) string {
+	return mention(author) + " counts as its author, and cannot approve it."
 }
 
 // file is the field for a CSV, with the one that is chosen.
