@@ -255,3 +255,41 @@ func TestAskAgainWithOtherTimes(t *testing.T) {
 	w.submit("U0BOB", form, map[string]string{view.FieldLeave: "712020:0002"})
 	w.modalSays("U0BOB", "*67* ready")
 }
+
+// A form that is sent again says as which request it was sent, also when too much was filled in to be
+// carried with it, and after a restart.
+func TestFormSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, reason := range map[string]string{"short": "typo", "long": strings.Repeat("typo ", 190)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, newAccounts(90))
+			w.command("U0CAROL", requests, "rename")
+			lines := "p0@old.example → p0@new.example"
+			if name == "long" {
+				for i := range 70 {
+					lines += fmt.Sprintf("\np%d@old.example → p%d@new.example", i+1, i+1)
+				}
+			}
+			w.submit("U0CAROL", w.modalSays("U0CAROL", "old → new"), map[string]string{view.FieldLines: lines, view.FieldReason: reason})
+			checked := w.modalSays("U0CAROL", "Nobody sees this yet")
+			w.submit("U0CAROL", checked, nil)
+			w.modalSays("U0CAROL", "This is request *#1*")
+			for _, restart := range []bool{false, true} {
+				if restart {
+					if err := w.stopBot(); err != nil {
+						t.Fatal(err)
+					}
+					w.startBot(nil)
+				}
+				if err := w.slack.SubmitStale(t.Context(), "U0CAROL", checked); err != nil {
+					t.Fatal(err)
+				}
+				w.modalSays("U0CAROL", "sent before, as request *#1*")
+			}
+			if list, err := w.db.List(t.Context(), 0); err != nil || len(list) != 1 {
+				t.Errorf("%d batches, %v; want 1", len(list), err)
+			}
+		})
+	}
+}

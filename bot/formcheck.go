@@ -140,7 +140,7 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	}
 	req := workflow.Request{
 		Requester: actor.Person, Author: actor.Person, Reason: d.Reason, OwnReason: d.Reason != "" && d.From == "", When: when,
-		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: "form/" + c.Key},
+		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: formDelivery(c.Key)},
 		Original: []byte(d.Lines),
 	}
 	if d.Action != view.MoveAction {
@@ -260,7 +260,7 @@ func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
 	show := func(modal slack.ModalViewRequest) any { return slack.NewUpdateViewSubmissionResponse(&modal) }
 	c, f, ok := b.formOf(s.View, by.Person)
 	if !ok {
-		return show(view.Notice("New request", view.FormGone))
+		return show(b.gone(ctx, s.View))
 	}
 	by.Channel = c.Channel
 	batch, err := func() (*workflow.Batch, error) {
@@ -279,7 +279,7 @@ func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
 	}()
 	switch {
 	case errors.Is(err, workflow.ErrTaken):
-		return show(view.Notice("New request", view.SentBefore))
+		return show(b.gone(ctx, s.View))
 	case ineligible(err):
 		b.unsent.forget(c.Key)
 		return show(view.Notice("New request", b.say(err, "send a form").Text))

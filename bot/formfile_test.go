@@ -111,3 +111,26 @@ func TestFormFileChangedAfterTheCheck(t *testing.T) {
 		t.Errorf("asked for %+v, %v", rows, err)
 	}
 }
+
+// Remove takes a file out of the form also when it was chosen in the form's own field, which holds it
+// in Slack for as long as it is the same field.
+func TestFormRemovesAFileOfItsField(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	w.command("U0CAROL", requests, "new")
+	form := w.modalSays("U0CAROL", "old → new")
+	id := w.slack.AddFile("U0CAROL", renames(3))
+	if err := w.slack.FillView("U0CAROL", form.ID, map[string]string{view.FieldFile: id}); err != nil {
+		t.Fatal(err)
+	}
+	w.press("U0CAROL", form, view.FieldAction, string(workflow.Deactivate))
+	w.press("U0CAROL", w.viewWith("U0CAROL", view.ActionNoFile), view.ActionNoFile, "")
+	w.until("the file is out of the form", func() bool {
+		return !strings.Contains(string(w.slack.Views("U0CAROL")[0].Blocks), view.ActionNoFile)
+	})
+	w.submit("U0CAROL", w.slack.Views("U0CAROL")[0], map[string]string{view.FieldLines: "p1@old.example"})
+	checked := w.modalSays("U0CAROL", "*1* ready")
+	if !strings.Contains(viewText(checked), "Deactivate 1 account") {
+		t.Errorf("the check shows\n%s", viewText(checked))
+	}
+}

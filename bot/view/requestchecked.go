@@ -184,6 +184,15 @@ func FileNotes(d Draft, sheet workflow.Sheet, s workflow.Summary) []string {
 	return out
 }
 
+// SentBefore is the modal of a form that has been sent before, as the request of that number; 0 where
+// that is not known.
+func SentBefore(number int64, requests string) slack.ModalViewRequest {
+	if number == 0 {
+		return Notice("New request", "This form was sent before. Look at the card of its request.")
+	}
+	return Notice("New request", fmt.Sprintf("This form was sent before, as request *#%d*. Its card is in <#%s>.", number, requests))
+}
+
 // Sent is the modal of a form that has become a request.
 func Sent(number int64, requests string) slack.ModalViewRequest {
 	return Notice("New request", fmt.Sprintf(":white_check_mark: This is request *#%d*. Its card comes in <#%s>.", number, requests))

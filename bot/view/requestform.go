@@ -56,7 +56,6 @@ const (
 	NoDomains  = "Name the old and the new domain."
 	NoCSV      = "This message has no CSV."
 	CSVOfABot  = "A bot or an app posted this file, and I take files of people only. Post it yourself."
-	SentBefore = "You have sent this form already. Look at the card of its request."
 )
 
 // Asked is what the form is drawn from.
@@ -99,9 +98,10 @@ func (a Asked) Draw() slack.ModalViewRequest {
 }
 
 // block is the id of a field's block. Under the same id Slack keeps what stands there, so that of the
-// lines is new whenever they are filled in for the person.
+// lines and of the file is new whenever they are filled in, or emptied, for the person.
 func (a Asked) block(field string) string {
-	if field == FieldLines || field == FieldPerson {
+	switch field {
+	case FieldLines, FieldPerson, FieldFile:
 		return fmt.Sprintf("%s-%d", field, a.Turn)
 	}
 	return field
