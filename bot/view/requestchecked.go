@@ -73,6 +73,10 @@ func (c Checked) Draw() slack.ModalViewRequest {
 		}
 	}
 	blocks := []slack.Block{header("title", c.title()), section("counts", strings.Join(counts, " · "))}
+	if c.Preview.Demand.Emergency && ready > 0 {
+		blocks = append(blocks, section("emergency", ":rotating_light: *This will be an emergency*: "+
+			"1 approval by another person is enough. Every admin is told at once."))
+	}
 	if effects := card.effects(); effects != "" {
 		blocks = append(blocks, section("effects", ":warning: "+effects))
 	}
