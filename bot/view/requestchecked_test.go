@@ -15,7 +15,7 @@ func drawn(t *testing.T, modal any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer(`<`, "<", `>`, ">", `&`, "&").Replace(string(raw))
+	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(raw))
 }
 
 // preview is of one row that can run.
