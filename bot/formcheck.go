@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 	"github.com/countersign/countersign/workflow/sheet"
 )
 
@@ -171,7 +172,8 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	case d.File != nil:
 		read, err = sheet.ReadCSVWith(slices.Clone(f.content), d.Action, d.Given(), b.cfg.OrgID, limits)
 	case len(f.rows) > 0:
-		read = &workflow.Sheet{Rows: listedRows(f.rows, *d)}
+		read = &workflow.Sheet{}
+		read.Rows, err = listedRows(f.rows, *d)
 	default:
 		read, err = command.ReadLines(d.Action, d.Lines, d.Given(), b.cfg.OrgID, limits)
 	}
@@ -182,15 +184,26 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 }
 
 // listedRows are the rows of a draft but for those that are left out, as its action and its values
-// say.
-func listedRows(rows []workflow.Row, d view.Draft) []workflow.Row {
-	out := map[string]bool{}
-	for word := range strings.FieldsFuncSeq(d.LeaveOut, func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n<>", r) }) {
-		out[workflow.AddressKey(word)], out[word] = true, true
+// say. Who is named as left out and is in no row is a *view.NotListedError: a slip there must not
+// leave somebody in.
+func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
+	named := command.ReadAccounts(d.LeaveOut)
+	found := make([]bool, len(named))
+	leftOut := func(row *workflow.Row) (out bool) {
+		address := row.Email() // not the new one: that may be somebody else's now
+		if it, built := action.For(row.Action); built && it.Subject.Absent {
+			address = row.Address()
+		}
+		for i, word := range named {
+			if word == row.AccountID() || address != "" && workflow.AddressKey(word) == workflow.AddressKey(address) {
+				found[i], out = true, true
+			}
+		}
+		return out
 	}
 	var left []workflow.Row
 	for _, row := range rows {
-		if out[row.AccountID()] || row.Email() != "" && out[workflow.AddressKey(row.Email())] {
+		if leftOut(&row) {
 			continue
 		}
 		if row.Values = slices.Clone(row.Values); d.Action != "" {
@@ -201,7 +214,16 @@ func listedRows(rows []workflow.Row, d view.Draft) []workflow.Row {
 		}
 		left = append(left, row)
 	}
-	return left
+	wrong := &view.NotListedError{All: len(left) == 0}
+	for i, word := range named {
+		if !found[i] {
+			wrong.Named = append(wrong.Named, word)
+		}
+	}
+	if wrong.All || len(wrong.Named) > 0 {
+		return nil, wrong
+	}
+	return left, nil
 }
 
 // formFile reads the file of a form, once, and returns its author.
