@@ -150,7 +150,7 @@ func (b *Bot) formOf(v viewed, person string) (c view.Carried, f openForm, ok bo
 	f, known := b.unsent.get(c.Key, person)
 	filling := v.Callback == view.RequestForm
 	switch {
-	case !known && c.Draft.Listed > 0, c.Cut && !filling && !(known && c.Is(f.draft)):
+	case !known && c.Needs, c.Cut && !filling && !(known && c.Is(f.draft)):
 		return c, f, false
 	case known && c.Cut:
 		c.Draft = f.draft
@@ -185,7 +185,7 @@ func (b *Bot) formChanged(ctx context.Context, p press, by sender) {
 		if p.Selected == "" {
 			return
 		}
-		c.Draft, c.Turn = c.Draft.With(p.Selected), c.Turn+1
+		c.Draft, c.Turn = c.Draft.With(view.ParseAccountRef(p.Selected)), c.Turn+1
 	case view.ActionNoFile:
 		c.Draft.File, c.Turn = nil, c.Turn+1
 	}

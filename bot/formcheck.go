@@ -177,10 +177,14 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	default:
 		read, err = command.ReadLines(d.Action, d.Lines, d.Given(), b.cfg.OrgID, limits)
 	}
-	if err == nil {
-		req.Sheet = *read
+	if err != nil {
+		return req, err
 	}
-	return req, err
+	if d.File == nil {
+		d.Identified(read.Rows)
+	}
+	req.Sheet = *read
+	return req, nil
 }
 
 // listedRows are the rows of a draft but for those that are left out, as its action and its values
@@ -188,14 +192,18 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 // leave somebody in.
 func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
 	named := command.ReadAccounts(d.LeaveOut)
-	found := make([]bool, len(named))
+	keys, found := make([]string, len(named)), make([]bool, len(named))
+	for i, word := range named {
+		keys[i] = workflow.AddressKey(word)
+	}
 	leftOut := func(row *workflow.Row) (out bool) {
 		address := row.Email() // not the new one: that may be somebody else's now
 		if it, built := action.For(row.Action); built && it.Subject.Absent {
 			address = row.Address()
 		}
+		key := workflow.AddressKey(address)
 		for i, word := range named {
-			if word == row.AccountID() || address != "" && workflow.AddressKey(word) == workflow.AddressKey(address) {
+			if word == row.AccountID() || address != "" && keys[i] == key {
 				found[i], out = true, true
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // database, and a form that is not known any more says so.
 const (
 	formFor      = time.Hour
-	draftFor     = 24 * time.Hour // of one with rows that only it has
+	draftFor     = 24 * time.Hour // of one that was drafted for the person
 	formsMost    = 500
 	formContents = 64 << 20 // bytes of files and rows, over all forms
 	rowSize      = 256      // bytes of a row, about
@@ -35,7 +35,7 @@ type openForm struct {
 
 // lives is for how long it is remembered.
 func (f *openForm) lives() time.Duration {
-	if len(f.rows) > 0 {
+	if len(f.rows) > 0 || f.draft.From != "" {
 		return draftFor
 	}
 	return formFor
