@@ -150,7 +150,7 @@ func (b *Bot) formOf(v viewed, person string) (c view.Carried, f openForm, ok bo
 	f, known := b.unsent.get(c.Key, person)
 	filling := v.Callback == view.RequestForm
 	switch {
-	case !known && c.Needs, c.Cut && !filling && !(known && c.Is(f.draft)):
+	case !known && c.Needs, c.Cut && !filling && (!known || !c.Is(f.draft)):
 		return c, f, false
 	case known && c.Cut:
 		c.Draft = f.draft

@@ -295,7 +295,7 @@ func TestFormSentAgain(t *testing.T) {
 }
 
 // Whoever was chosen in the form, by a draft or from a hit of find, is meant by their account: the
-// request is never about another one that has their address by now.
+// request is never about another one that has their address.
 func TestFormMeansWhoWasChosen(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(w *world) workspace.View{
