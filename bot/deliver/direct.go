@@ -164,7 +164,7 @@ func (d *Deliverer) putCardDirectly(ctx context.Context, look *snapshot, w *batc
 	if err != nil {
 		return err
 	}
-	if c.Hidden() > 0 {
+	if c.Partial() {
 		file := place{key: fmt.Sprintf("%splan/%s", directPrefix(look.Batch.Number), at.channel), batch: look.Batch.Number}
 		if file.channel, err = d.api.Direct(ctx, at.channel); err != nil {
 			return err

@@ -24,10 +24,10 @@ const (
 	allRowsOfBatch = "all"
 )
 
-// What a page of rows holds at most (Block Kit, data_table: 100 rows besides the header, 10,000
-// letters over all cells).
+// What a page of rows holds at most (Block Kit: a table has 100 rows with its header, a data_table one
+// more, and both 10,000 letters over all cells).
 const (
-	DetailsRows    = 100
+	DetailsRows    = 99
 	detailsLetters = 9_000
 	detailsPage    = 10  // rows that a table shows at once
 	pagesBehind    = 250 // pages that Earlier leads back to, one by one; more do not fit into private_metadata
@@ -110,6 +110,7 @@ func (d Details) Draw() slack.ModalViewRequest {
 	if d.Said != "" {
 		blocks = append(blocks, section("said", d.Said))
 	}
+	blocks = append(blocks, d.whole()...)
 	blocks = append(blocks, d.menu())
 	rows, more := d.page()
 	blocks = append(blocks, d.table(rows)...)
@@ -117,7 +118,11 @@ func (d Details) Draw() slack.ModalViewRequest {
 		blocks = append(blocks, turn)
 	}
 	if b.Digest != "" {
-		blocks = append(blocks, note("plan", planWords(b)+" · every row is in "+PlanFile(b.Number)))
+		words := planWords(b)
+		if d.Card.Plan.There {
+			words += " · every row is in " + PlanFile(b.Number)
+		}
+		blocks = append(blocks, note("plan", words))
 	}
 	blocks = append(blocks, note("history", strings.Join(d.history(), " · ")))
 	if buttons := d.deciding(); len(buttons) > 0 {
@@ -128,6 +133,18 @@ func (d Details) Draw() slack.ModalViewRequest {
 		Title: plain(fmt.Sprintf("#%d", b.Number), maxViewTitle), Close: plain("Close", maxViewTitle),
 		Blocks: slack.Blocks{BlockSet: blocks},
 	}
+}
+
+// whole shows what goes for all rows and does not fit on a card: the message that everybody gets, and
+// why it is asked for.
+func (d Details) whole() (out []slack.Block) {
+	if message := d.Card.Gist.sameMessage(); message != "" {
+		out = append(out, plainSection("message", "Message to "+share(d.Card.planned(), d.Card.planned())+":\n"+message))
+	}
+	if reason := d.Card.Batch.Reason; isCut(reason, reasonText) {
+		out = append(out, plainSection("reason", "Reason:\n"+reason))
+	}
+	return out
 }
 
 // stateWord is the word for rows of a state.
@@ -195,11 +212,22 @@ func (d Details) head() []string {
 	if d.mixed() {
 		head = slices.Insert(head, 2, "action")
 	}
+	if d.messages() {
+		head = append(head, "message")
+	}
 	return head
 }
 
-// whyCell bounds the reason in a row, in letters.
-const whyCell = 120
+// messages reports whether each row shows its own message.
+func (d Details) messages() bool {
+	return d.Card.Gist != nil && d.Card.Gist.messages.kinds() > 0 && d.Card.Gist.sameMessage() == ""
+}
+
+// What a row holds at most, in letters: more than any value may have. All cells of one fit on a page.
+const (
+	wholeCell    = 800 // an address, a name, or a group with products at a site
+	wholeMessage = 2_000
+)
 
 // row returns a change in cells, none of them empty: Slack has refused empty cells.
 func (d Details) row(c workflow.Change) []string {
@@ -209,10 +237,13 @@ func (d Details) row(c workflow.Change) []string {
 	if d.mixed() {
 		row = slices.Insert(row, 2, string(c.Action))
 	}
+	if d.messages() {
+		row = append(row, takes(&c, workflow.FieldMessage))
+	}
 	for i, cell := range row {
-		limit := tableCell
-		if i == len(row)-1 {
-			limit = whyCell
+		limit := wholeCell
+		if d.messages() && i == len(row)-1 {
+			limit = wholeMessage
 		}
 		row[i] = cmp.Or(oneLine(cell, limit), "–")
 	}

@@ -62,12 +62,15 @@ func Emergency(b *workflow.Batch, s workflow.Summary, link string) slackapi.Mess
 	return Said(text)
 }
 
+// inDetails says where rows are seen that a file would have.
+const inDetails = "*Details* on the card shows every row."
+
 // InsteadOfFile says that a file cannot be shown, in its place, and how its rows can be seen; batch
 // 0 is a file of none.
 func InsteadOfFile(name, code string, batch int64) slackapi.Message {
 	text := fmt.Sprintf("%s cannot be put here: Slack does not take it (%s).", name, code)
 	if batch != 0 {
-		text += " " + allRows(batch)
+		text += " " + inDetails + " " + fileOf(batch)
 	}
 	return Said(text)
 }
@@ -82,7 +85,7 @@ func FileCame(name string, f File) slackapi.Message {
 	if f.There {
 		return Said(name + " was late and is here now.")
 	}
-	return Said(name + " cannot be put here.")
+	return Said(name + " cannot be put here. " + inDetails)
 }
 
 // WindowOpens returns in words what an approved batch waits for while the run window is closed,
