@@ -23,7 +23,8 @@ func TestForAWhile(t *testing.T) {
 	}
 	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
-	card = w.cardSays(1, "At its end #2 takes it back: 1 change, by activate.")
+	w.cardSays(1, "\nEnds <!date^")
+	card = w.cardSays(1, "Then #2 takes it back: 1 change, by activate.")
 	for _, action := range []workflow.ActName{workflow.ActEnd, workflow.ActKeep} {
 		if !pressable(card, string(action)) {
 			t.Errorf("%s cannot be pressed", action)

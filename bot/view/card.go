@@ -63,7 +63,7 @@ func (c Card) drawWith(id func(part string) string) slackapi.Message {
 		blocks = append(blocks, section(id("emergency"), ":rotating_light: *Emergency*: "+emergencyWords(b)))
 	}
 	blocks = append(blocks, section(id("who"), c.who()), section(id("status"), c.status()))
-	if linked := relationLines(c.Relations); linked != "" {
+	if linked := relationLines(b, c.Relations); linked != "" {
 		blocks = append(blocks, section(id("links"), linked))
 	}
 	if costs := c.costs(); costs != "" {
