@@ -111,7 +111,7 @@ func (t Thread) Ended() slackapi.Message {
 		}
 		text = withReason(fmt.Sprintf("%s %s was %s by %s", mention(b.Requester.ID), t.name(), how, by), reason)
 		if b.State == workflow.Rejected {
-			text += " Correct it, then press *Ask again* on the card."
+			text += " Send corrected rows as a new request, or press *Ask again* on the card for the same ones."
 		}
 	}
 	return t.message("ended", text)

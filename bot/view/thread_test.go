@@ -263,3 +263,22 @@ func helpLines() []HelpLine {
 		{"new", "new", "the form", false},
 	}
 }
+
+// What a person wrote does not run into the sentence behind it, however it ends.
+func TestReasonsDoNotRunOn(t *testing.T) {
+	t.Parallel()
+	for _, state := range []workflow.State{workflow.Rejected, workflow.Cancelled} {
+		for _, reason := range []string{"not today", "Not today.", "why?", "", "it is “ours”"} {
+			told := threadOf(state, func(t *Thread) {
+				t.Batch.Started, t.Batch.Decisions = time.Time{}, nil
+				t.Batch.Ending = &workflow.Ending{By: bob, How: state, Reason: reason, At: at(9)}
+			})
+			late := stateWords(&workflow.StateError{Number: 42, State: state, Batch: told.Batch})
+			for where, text := range map[string]string{"the thread": told.Ended().Text, "the card": ended(told.Batch), "a late click": late} {
+				if reason != "" && !strings.Contains(text, ": “"+reason+"”.") || !strings.HasSuffix(text, ".") {
+					t.Errorf("%s of a batch that is %s for %q says %q", where, state, reason, text)
+				}
+			}
+		}
+	}
+}

@@ -129,11 +129,13 @@ func withdrawn(b *workflow.Batch) bool {
 	return b.State == workflow.Cancelled && b.Ending != nil && b.Ending.Reason == "withdrawn"
 }
 
+// withReason ends a sentence with what a person wrote, in quotes, so that it does not run into the
+// next one.
 func withReason(s, reason string) string {
 	if reason == "" {
 		return s + "."
 	}
-	return s + ": " + quoted(reason, reasonText)
+	return s + ": “" + quoted(reason, reasonText) + "”."
 }
 
 // stopCauses returns the words of the causes for which the bot pauses a batch: what happened, and what
