@@ -94,7 +94,7 @@ func (t Thread) Ended() slackapi.Message {
 	var text string
 	switch b.State {
 	case workflow.Expired:
-		text = fmt.Sprintf("%s %s expired: nobody decided in time. Press *Ask again* on the card.", mention(b.Requester.ID), t.name())
+		text = fmt.Sprintf("%s %s expired. %s Press *Ask again* on the card.", mention(b.Requester.ID), t.name(), t.tooFew())
 	default:
 		how, reason := "cancelled", ""
 		if b.State == workflow.Rejected {
@@ -115,6 +115,14 @@ func (t Thread) Ended() slackapi.Message {
 		}
 	}
 	return t.message("ended", text)
+}
+
+// tooFew says it without calling who approved.
+func (t Thread) tooFew() string {
+	if n := len(t.Batch.Approvers()); n > 0 {
+		return fmt.Sprintf("It had %s of %s approvals, by %s.", number(n), number(t.Batch.Approvals), approvedBy(t.Batch))
+	}
+	return tooFew(t.Batch)
 }
 
 // TellsEnd reports whether the requester of a batch that has ended without a run is to be told: not

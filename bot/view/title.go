@@ -98,6 +98,9 @@ func became(b *workflow.Batch, s workflow.Summary, only *workflow.Change, gist *
 	case workflow.Rejected:
 		return "Rejected by " + byName(b)
 	case workflow.Expired:
+		if n := len(b.Approvers()); n > 0 {
+			return fmt.Sprintf("Expired with %s of %s approvals", number(n), number(b.Approvals))
+		}
 		return "Expired, nobody decided"
 	case workflow.Cancelled:
 		word := "Cancelled by "

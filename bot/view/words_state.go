@@ -31,7 +31,7 @@ func ended(b *workflow.Batch) string {
 		}
 		return "*Rejected* " + moment(b.Ended) + "."
 	case workflow.Expired:
-		return "*Expired* " + moment(b.Ended) + ". Nobody decided in time."
+		return "*Expired* " + moment(b.Ended) + ". " + tooFew(b)
 	case workflow.Cancelled:
 		return cancelled(b)
 	case workflow.Empty:
@@ -41,6 +41,15 @@ func ended(b *workflow.Batch) string {
 	default:
 		return "Being checked."
 	}
+}
+
+// tooFew says what was missing of the approvals of a batch that expired.
+func tooFew(b *workflow.Batch) string {
+	n := len(b.Approvers())
+	if n == 0 {
+		return "Nobody decided in time."
+	}
+	return fmt.Sprintf("It had %s of %s approvals: %s.", number(n), number(b.Approvals), approvals(b))
 }
 
 // approvedWords say who approved, and when the batch starts.

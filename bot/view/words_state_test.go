@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -126,5 +127,29 @@ func TestRunningCardLeadsToTheCount(t *testing.T) {
 	c.Batch.State = workflow.Paused
 	if Steady(c.Mark()) == Steady(mark) {
 		t.Error("a pause does not change the steady part of the mark")
+	}
+}
+
+// Nobody decided is said only where nobody did.
+func TestExpiredWithSomeApprovals(t *testing.T) {
+	t.Parallel()
+	for approvers, people := range [][]workflow.Person{nil, {bob}, {alice, bob}} {
+		c := sealedBatch()
+		c.Batch.State, c.Batch.Ended, c.Batch.Approvals = workflow.Expired, at(24*60), 3
+		for _, p := range people {
+			c.Batch.Decisions = append(c.Batch.Decisions, workflow.Decision{Person: p, Verdict: workflow.Approve, Digest: testDigest, At: at(9)})
+		}
+		for where, text := range map[string]string{
+			"title": c.title(), "card": c.status(), "thread": Thread{Batch: c.Batch, Summary: c.Summary}.Ended().Text,
+			"late click": stateWords(&workflow.StateError{Number: 42, State: workflow.Expired, Batch: c.Batch}),
+		} {
+			nobody, some := strings.Contains(strings.ToLower(text), "nobody decided"), strings.Contains(text, fmt.Sprintf("%d of 3 approvals", approvers))
+			if nobody != (approvers == 0) || some != (approvers > 0) {
+				t.Errorf("%s after %d approvals: %q", where, approvers, text)
+			}
+			if where != "title" && approvers == 1 && !strings.Contains(text, "Bob") && !strings.Contains(text, bob.ID) {
+				t.Errorf("%s does not name who approved: %q", where, text)
+			}
+		}
 	}
 }
