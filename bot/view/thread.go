@@ -64,8 +64,15 @@ func (t Thread) Waiting() slackapi.Message {
 	return t.message("admins", called(t.others(), text))
 }
 
-// Next tells those who may give the last approval that is missing, once after the one before it.
+// Next tells those who may give the last approval that is missing, once after the one before it:
+// these, or where it is not known who may, all admins who have no part in it yet.
 func (t Thread) Next(may []string) slackapi.Message {
+	if len(may) == 0 {
+		approved := t.Batch.Approvers()
+		may = slices.DeleteFunc(t.others(), func(id string) bool {
+			return slices.ContainsFunc(approved, func(by workflow.Person) bool { return by.ID == id })
+		})
+	}
 	text := fmt.Sprintf("1 more approval for %s: %s. Approved by %s.", t.name(), t.what(), approvedBy(t.Batch))
 	return t.message("next", called(may, text))
 }

@@ -282,3 +282,22 @@ func TestReasonsDoNotRunOn(t *testing.T) {
 		}
 	}
 }
+
+// Who may give the last approval is called also where nobody is known by name: admins of a group, as
+// long as Slack does not show it.
+func TestTheLastApprovalIsCalledFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		admins, may []string
+		want        string
+	}{
+		{[]string{"S0ITADMINS"}, nil, "<!subteam^S0ITADMINS> 1 more approval for #42: rename"},
+		{[]string{"U0ALICE", "U0BOB", "U0CAROL", "S0ITADMINS"}, nil, "<@U0ALICE> <!subteam^S0ITADMINS> 1 more approval"},
+		{[]string{"S0ITADMINS"}, []string{"U0ALICE"}, "<@U0ALICE> 1 more approval"},
+	} {
+		waits := threadOf(workflow.AwaitingApproval, func(t *Thread) { t.Batch.Approvals, t.Admins = 2, c.admins })
+		if m := waits.Next(c.may); !strings.HasPrefix(m.Text, c.want) {
+			t.Errorf("admins %v, of whom may %v: %q", c.admins, c.may, m.Text)
+		}
+	}
+}
