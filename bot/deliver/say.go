@@ -50,7 +50,7 @@ func (d *Deliverer) sayWords(ctx context.Context, l *snapshot, card place, w *ba
 	}
 	s.say(ctx, "empty", b.State == workflow.Empty, t.Empty)
 	if b.Emergency {
-		s.failed = append(s.failed, d.tellEmergency(ctx, l, card, s.lane))
+		s.failed = append(s.failed, d.tellEmergency(ctx, t, s.lane))
 	}
 	if b.State == workflow.AwaitingApproval {
 		if wait, err := d.filesFirst(ctx, l); err != nil || wait > 0 {

@@ -52,10 +52,11 @@ func DirectCard(c Card, channel, code string) slackapi.Message {
 }
 
 // Emergency tells an admin that a batch of the emergency group needs one approval only.
-func Emergency(b *workflow.Batch, s workflow.Summary, link string) slackapi.Message {
+func (t Thread) Emergency(link string) slackapi.Message {
+	b := t.Batch
 	text := fmt.Sprintf(":rotating_light: *Emergency*: %s, asked by %s: “%s”. "+
 		"1 approval by another person is enough.",
-		quoted(Does(b, s, nil, nil), lineText), mention(b.Requester.ID), quoted(b.Reason, reasonText))
+		quoted(Does(b, t.Summary, nil, nil), lineText), mention(b.Requester.ID), quoted(b.Reason, reasonText))
 	if link != "" {
 		text += CardLink(link)
 	}
