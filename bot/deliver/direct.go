@@ -96,6 +96,11 @@ func (d *Deliverer) tellDirectly(ctx context.Context, look *snapshot, w *batchVi
 		return // it does not stay so
 	}
 	finished := !b.Started.IsZero() && !b.State.Open()
+	t, err := d.thread(ctx, look)
+	if err != nil {
+		d.log.Warn().Int64("batch", b.Number).Err(err).Msg("tell people directly")
+		return
+	}
 	d.directly.Lock()
 	defer d.directly.Unlock()
 	approvers := d.mayApprove(ctx, b)
@@ -110,7 +115,7 @@ func (d *Deliverer) tellDirectly(ctx context.Context, look *snapshot, w *batchVi
 		if slices.Contains(approvers, p) {
 			err = d.putCardDirectly(ctx, look, w, at, code)
 		} else {
-			_, err = d.put(ctx, at, view.Direct(b, look.Summary, d.cfg.Requests, code), "", newLane())
+			_, err = d.put(ctx, at, t.Direct(d.cfg.Requests, code), "", newLane())
 		}
 		if err == nil && finished {
 			err = d.sendResults(ctx, b, p.ID)

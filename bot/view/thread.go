@@ -19,6 +19,7 @@ const adminsCalled = 50
 type Thread struct {
 	Batch     *workflow.Batch
 	Summary   workflow.Summary
+	Gist      *Gist      // of all rows; nil where that was not read
 	Admins    []string   // ids of people and groups that may approve
 	Holders   []int64    // open batches that hold rows of this one
 	Relations []Relation // batches that were made of this one
@@ -48,7 +49,7 @@ func (t Thread) name() string { return fmt.Sprintf("#%d", t.Batch.Number) }
 // what says in the middle of a sentence what a batch is to do, and who asked: by name, as only those
 // are called who have to act.
 func (t Thread) what() string {
-	s := lowerWord(quoted(Does(t.Batch, t.Summary, nil, nil), lineText))
+	s := lowerWord(quoted(Does(t.Batch, t.Summary, nil, t.Gist), lineText))
 	if name := t.Batch.Requester.Name; name != "" {
 		s += " (asked by " + quoted(name, tableCell) + ")"
 	}
