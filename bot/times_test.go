@@ -33,7 +33,7 @@ func TestForAWhile(t *testing.T) {
 	w.command("U0CAROL", requests, "cancel 2")
 	w.told("U0CAROL", requests, "This batch takes back another one at its end.")
 	w.click("U0CAROL", card, string(workflow.ActKeep))
-	w.told("U0CAROL", requests, "You asked for this or wrote its file, so somebody else must approve it.")
+	w.told("U0CAROL", requests, "You asked for this or wrote its file, so somebody else must press *Keep*.")
 	w.command("U0DAVE", requests, "end 1")
 	w.told("U0DAVE", requests, "You cannot end #1. Ask an admin other than the requester")
 	if _, there := w.card(2); there {
