@@ -174,7 +174,7 @@ func (e *Engine) runOut(ctx context.Context, number int64) (*workflow.Batch, err
 			return nil
 		}
 		now := time.Now()
-		b.Ending = &workflow.Ending{How: workflow.Done, Reason: "ran out of its approval", At: now}
+		b.Ending = &workflow.Ending{How: workflow.Done, Reason: "the approval expired after " + workflow.LastingWords(e.cfg.FinishWithin), At: now}
 		b.Record(workflow.Event{At: now, Actor: workflow.Bot, Kind: "run_out", Data: workflow.EventData(map[string]any{
 			"finish_within": e.cfg.FinishWithin.String(),
 		})})
