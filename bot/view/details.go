@@ -110,6 +110,7 @@ func (d Details) Draw() slack.ModalViewRequest {
 	if d.Said != "" {
 		blocks = append(blocks, section("said", d.Said))
 	}
+	blocks = append(blocks, d.Card.about(func(part string) string { return part })...)
 	blocks = append(blocks, d.whole()...)
 	blocks = append(blocks, d.menu())
 	rows, more := d.page()
@@ -118,11 +119,7 @@ func (d Details) Draw() slack.ModalViewRequest {
 		blocks = append(blocks, turn)
 	}
 	if b.Digest != "" {
-		words := planWords(b)
-		if d.Card.Plan.There {
-			words += " · every row is in " + PlanFile(b.Number)
-		}
-		blocks = append(blocks, note("plan", words))
+		blocks = append(blocks, note("plan", d.plan()))
 	}
 	blocks = append(blocks, note("history", strings.Join(d.history(), " · ")))
 	if buttons := d.deciding(); len(buttons) > 0 {
@@ -135,16 +132,32 @@ func (d Details) Draw() slack.ModalViewRequest {
 	}
 }
 
-// whole shows what goes for all rows and does not fit on a card: the message that everybody gets, and
-// why it is asked for.
+// whole shows what goes for all rows and is cut above: the message that everybody gets, and why it is
+// asked for.
 func (d Details) whole() (out []slack.Block) {
-	if message := d.Card.Gist.sameMessage(); message != "" {
+	if message := d.Card.Gist.sameMessage(); isLong(message) {
 		out = append(out, plainSection("message", "Message to "+share(d.Card.planned(), d.Card.planned())+":\n"+message))
 	}
 	if reason := d.Card.Batch.Reason; isCut(reason, reasonText) {
 		out = append(out, plainSection("reason", "Reason:\n"+reason))
 	}
 	return out
+}
+
+// plan names the plan, and what else the card says in small letters.
+func (d Details) plan() string {
+	b := d.Card.Batch
+	out := []string{planWords(b)}
+	if d.Card.Plan.There {
+		out = append(out, "every row is in "+PlanFile(b.Number))
+	}
+	if verb := d.Card.overruled(); verb != "" {
+		out = append(out, overruledWords(verb))
+	}
+	if len(b.Ignored) > 0 {
+		out = append(out, "Columns not used: "+quoted(strings.Join(b.Ignored, ", "), lineText))
+	}
+	return strings.Join(out, " · ")
 }
 
 // stateWord is the word for rows of a state.
@@ -209,16 +222,17 @@ func (d Details) mixed() bool { return len(d.Card.Summary.Actions()) > 1 }
 
 func (d Details) head() []string {
 	head := []string{"line", "person", "from", "to", "state", "why"}
+	if d.messages() {
+		head = slices.Insert(head, 4, "message")
+	}
 	if d.mixed() {
 		head = slices.Insert(head, 2, "action")
-	}
-	if d.messages() {
-		head = append(head, "message")
 	}
 	return head
 }
 
-// messages reports whether each row shows its own message.
+// messages reports whether people get different messages, or only some of them one, so that each row
+// shows its own.
 func (d Details) messages() bool {
 	return d.Card.Gist != nil && d.Card.Gist.messages.kinds() > 0 && d.Card.Gist.sameMessage() == ""
 }
@@ -234,15 +248,16 @@ func (d Details) row(c workflow.Change) []string {
 	from, to := fromTo(c)
 	person := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID)
 	row := []string{strconv.Itoa(c.Row), person, from, to, stateWord(c.State), c.Reason.Words()}
+	if d.messages() {
+		row = slices.Insert(row, 4, takes(&c, workflow.FieldMessage))
+	}
 	if d.mixed() {
 		row = slices.Insert(row, 2, string(c.Action))
 	}
-	if d.messages() {
-		row = append(row, takes(&c, workflow.FieldMessage))
-	}
+	message := slices.Index(d.head(), "message")
 	for i, cell := range row {
 		limit := wholeCell
-		if d.messages() && i == len(row)-1 {
+		if i == message {
 			limit = wholeMessage
 		}
 		row[i] = cmp.Or(oneLine(cell, limit), "–")

@@ -137,7 +137,7 @@ func (g *Gist) gets(planned int, titled bool) (lines []string, cut bool) {
 	shown := g.messages.words[:min(len(g.messages.words), gistShown)]
 	for i, m := range shown {
 		text := quoted(m, workflow.MaxMessage)
-		if len(shown) > 1 || len(text) > mostQuoted {
+		if len(shown) > 1 || isLong(m) {
 			text, cut = quoted(m, messageText), cut || isCut(m, messageText)
 		}
 		lines = append(lines, ":envelope: Message to "+share(g.messages.counts[i], planned)+": “"+text+"”")
@@ -158,6 +158,9 @@ func (g *Gist) gets(planned int, titled bool) (lines []string, cut bool) {
 	list("Site: ", "Sites: ", &g.sites)
 	return lines, cut
 }
+
+// isLong reports whether a message cannot be quoted whole.
+func isLong(message string) bool { return len(quoted(message, workflow.MaxMessage)) > mostQuoted }
 
 // sameMessage is the message that everybody gets, "" where they differ.
 func (g *Gist) sameMessage() string {
