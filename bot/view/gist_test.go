@@ -134,11 +134,14 @@ func TestCutTextsAreWholeInDetails(t *testing.T) {
 		},
 		"two long messages": {
 			cardOf(set(workflow.FieldMessage, long(950, "END")), set(workflow.FieldMessage, long(950, "FIN"))), true,
-			[]string{long(950, "END"), long(950, "FIN")}, "",
+			[]string{long(950, "END"), long(950, "FIN")},
+			"",
 		},
 		"four messages": {
 			cardOf(set(workflow.FieldMessage, "a1"), set(workflow.FieldMessage, "b2"), set(workflow.FieldMessage, "c3"), set(workflow.FieldMessage, "d4")),
-			true, []string{"a1", "b2", "c3", "d4"}, "",
+			true,
+			[]string{"a1", "b2", "c3", "d4"},
+			"",
 		},
 		"a message for one of two": {cardOf(set(workflow.FieldMessage, "a1"), set(workflow.FieldProducts, "jira")), false, []string{"a1"}, ""},
 		"a long group":             {cardOf(set(workflow.FieldGroups, long(250, "END"))), true, []string{long(250, "END")}, ""},
