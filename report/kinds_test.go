@@ -202,5 +202,19 @@ func TestKindsOverNights(t *testing.T) {
 		if org.asked != 2 {
 			b.Errorf("owners were read %d times in two nights", org.asked)
 		}
+
+		time.Sleep(24 * time.Hour)
+		org.members = org.members[1:]                   // ada is gone,
+		org.members[1].Status = workflow.StatusInactive // cy is locked out,
+		org.owners["bob"] = workflow.OwnerSynced        // and bob is other in his owner alone
+		_, _, file = b.made("weekly")
+		want = "date,accounts,active,inactive,closed,billable,cost,domain a.example,domain b.example,domain unknown," +
+			"owner invited,owner none,owner synced,owner unknown,product jira (one.atlassian.net),product wiki (one.atlassian.net)\n" +
+			"2000-01-10,4,3,1,0,3,27.00,2,1,1,2,1,1,0,2,2\n" +
+			"2000-01-11,5,3,2,0,2,13.50,2,2,1,2,1,1,1,1,1\n" +
+			"2000-01-12,4,1,3,0,2,13.50,1,2,1,1,1,1,1,1,1\n"
+		if diff := cmp.Diff(want, file); diff != "" {
+			b.Errorf("summary of three nights (-want +got)\n%s", diff)
+		}
 	})
 }

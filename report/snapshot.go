@@ -53,8 +53,8 @@ type SnapshotQuery struct {
 	Limit         int
 }
 
-// Difference is one account that two snapshots show otherwise, whatever it is but the days on which
-// it was active.
+// Difference is one account that two snapshots show otherwise, whatever it is but its owner and the
+// days on which it was active, which are left out of both members.
 type Difference struct {
 	AccountID string
 	Before    *workflow.Member // nil: it was not there
@@ -63,7 +63,7 @@ type Difference struct {
 
 // Version is how an account looked in snapshots that follow each other.
 type Version struct {
-	workflow.Member // without the days on which it was active
+	workflow.Member // without its owner and the days on which it was active
 
 	First, Last Night // of these snapshots, as far as they are kept
 	Before      Night // the snapshot before First; zero where none is kept
@@ -89,6 +89,9 @@ type Snapshots interface {
 	// SnapshotMembers returns the accounts of a snapshot by account id, with their products as
 	// SortProducts orders them. A sequence ends with an error (ErrNoSnapshot) or is complete.
 	SnapshotMembers(ctx context.Context, id int64) iter.Seq2[workflow.Member, error]
+	// SnapshotOwners counts the accounts of a snapshot by their owner, "" where that was never read;
+	// ErrNoSnapshot.
+	SnapshotOwners(ctx context.Context, id int64) (map[string]int, error)
 	// SnapshotProducts returns the products that the accounts of a snapshot can use, each once, as
 	// SortProducts orders them, without activity.
 	SnapshotProducts(ctx context.Context, id int64) ([]workflow.Product, error)
