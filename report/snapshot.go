@@ -109,8 +109,8 @@ type Snapshots interface {
 	// around it; ErrNoSnapshot.
 	PinSnapshot(ctx context.Context, id, batch int64) error
 	// KeepSnapshots gives up the snapshots of a report but those of its newest nights. What no other
-	// report's run and no batch needs is dropped. The newest snapshot of a population stays in any
-	// case.
+	// report's run, no run that compares with it and no batch needs is dropped. The newest snapshot of a
+	// population stays in any case.
 	KeepSnapshots(ctx context.Context, report string, nights int) (dropped int, err error)
 }
 

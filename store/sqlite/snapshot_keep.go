@@ -54,6 +54,9 @@ func giveUp(ctx context.Context, tx *writing, name string, nights int) (int, err
 		WHERE s.id < ?2 AND s.id < (SELECT max(n.id) FROM snapshot n WHERE n.population = s.population)
 			AND (s.report = ?1 OR EXISTS (SELECT 1 FROM report_run r WHERE r.snapshot = s.id AND r.report = ?1))
 			AND NOT EXISTS (SELECT 1 FROM report_run r WHERE r.snapshot = s.id AND r.report <> ?1)
+			AND NOT EXISTS (
+				SELECT 1 FROM changes_told t JOIN report_run r ON r.report = t.report AND r.snapshot = t.snapshot
+				WHERE t.since = s.id AND (r.report <> ?1 OR r.snapshot >= ?2))
 			AND NOT EXISTS (SELECT 1 FROM snapshot_pin p WHERE p.snapshot = s.id)`, name, oldest)
 	if err != nil {
 		return 0, err

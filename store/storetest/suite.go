@@ -74,6 +74,7 @@ func Run(t *testing.T, open Open) {
 		{"AccountHistory", testAccountHistory},
 		{"Populations", testPopulations},
 		{"WhatIsNeededIsKept", testWhatIsNeededIsKept},
+		{"ComparedNightsAreKept", testComparedNightsAreKept},
 		{"OpenAgain", testOpenAgain},
 		{"ContextEndsAWait", testContextEndsAWait},
 	} {
