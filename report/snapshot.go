@@ -110,7 +110,8 @@ type Snapshots interface {
 	PinSnapshot(ctx context.Context, id, batch int64) error
 	// KeepSnapshots gives up the snapshots of a report but those of its newest nights. What no other
 	// report's run, no run that compares with it and no batch needs is dropped. The newest snapshot of a
-	// population stays in any case.
+	// population stays in any case. What the report told of the nights that it gave up goes, too, as do
+	// the events of the organisation's log from before all nights.
 	KeepSnapshots(ctx context.Context, report string, nights int) (dropped int, err error)
 }
 

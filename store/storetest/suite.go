@@ -65,6 +65,7 @@ func Run(t *testing.T, open Open) {
 		{"CaughtUpTo", testCaughtUpTo},
 		{"Logbook", testLogbook},
 		{"Doubts", testDoubts},
+		{"OldLogGoes", testOldLogGoes},
 		{"Snapshot", testSnapshot},
 		{"CutSnapshotIsNotThere", testCutSnapshotIsNotThere},
 		{"OneSnapshotAtATime", testOneSnapshotAtATime},

@@ -564,6 +564,8 @@ CREATE TABLE org_event (
     PRIMARY KEY (subject, at, id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX org_event_at ON org_event (at);
+
 -- The API keys that are ours, by the events that our own changes left. A token is the id of a key, never the key.
 CREATE TABLE own_key (
     token   TEXT PRIMARY KEY,
