@@ -195,6 +195,9 @@ CREATE TABLE change (
 CREATE INDEX change_deleted ON change (account_id) WHERE action = 'delete' AND state = 'done';
 -- What was done to one account, for its history.
 CREATE INDEX change_past ON change (account_id) WHERE state IN ('done', 'failed');
+-- Who had an address, and who was to get it. They are written with the plan and not again.
+CREATE INDEX change_had ON change (lower(expected ->> '$.email')) WHERE account_id <> '';
+CREATE INDEX change_got ON change (lower(wanted ->> '$.email')) WHERE lower(wanted ->> '$.email') IS NOT NULL;
 
 -- How many changes of a batch share these, so that counting them costs the same however many there are.
 CREATE TABLE change_count (
