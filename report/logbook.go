@@ -71,9 +71,6 @@ type Logbook interface {
 	SaveKeys(ctx context.Context, keys workflow.Keys, at time.Time) error
 	// Trails returns what is known of what was done to the accounts: id → trail, one for each.
 	Trails(ctx context.Context, accounts []Subject) (map[string]workflow.Trail, error)
-	// NightRead returns when the first run that stands on the snapshot ended, so that its reading had
-	// ended, too; the zero time where no run does.
-	NightRead(ctx context.Context, snapshot int64) (time.Time, error)
 
 	// SaveTold writes what a run tells, in the place of what it told before: the differences
 	// that nobody explains, and those of earlier runs that are explained now.

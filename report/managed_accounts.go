@@ -77,16 +77,17 @@ func takeAccounts(ctx context.Context, from Sources, d Definition, at time.Time)
 	return snapshot, nil
 }
 
-// recently is how old a snapshot may be to do for a report that is made of one.
+// recently is how old a snapshot may be, since it was read to its end, to do for a report that is made
+// of one.
 const recently = time.Hour
 
 // recentAccounts returns a snapshot of up to an hour ago, else records the directory as it is now.
 func recentAccounts(ctx context.Context, from Sources, d Definition, at time.Time) (Snapshot, error) {
-	found, err := from.Store.ListSnapshots(ctx, SnapshotQuery{Population: ManagedPopulation, Since: at.Add(-recently), Limit: 1})
+	found, err := from.Store.ListSnapshots(ctx, SnapshotQuery{Population: ManagedPopulation, Limit: 1})
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if len(found) > 0 {
+	if len(found) > 0 && at.Sub(found[0].Read) <= recently {
 		return found[0], nil
 	}
 	return takeAccounts(ctx, from, d, at)

@@ -26,8 +26,9 @@ func SitePopulation(site string) Population { return Population("site:" + site) 
 
 // Night is one snapshot in short; the zero value is none.
 type Night struct {
-	ID int64
-	At time.Time
+	ID   int64
+	At   time.Time
+	Read time.Time // Snapshot.Read
 }
 
 // Snapshot is the directory as one reading of it showed it.
@@ -35,7 +36,8 @@ type Snapshot struct {
 	ID         int64
 	Report     string // that took it
 	Population Population
-	At         time.Time
+	At         time.Time // when its reading began
+	Read       time.Time // when that ended, not before At: what was done meanwhile can be in it
 	Figures    Figures
 	Note       string // what is to be said of the reading, as a clause; "" for nothing. It is not stored
 }

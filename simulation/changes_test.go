@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,15 @@ type nights struct {
 	db     *sqlite.DB
 	runner *report.Runner
 	told   time.Time
+	takes  time.Duration // that a reading of the directory waits before its pages
+}
+
+// Members lists the accounts as the directory does, some time after it was asked.
+func (n *nights) Members(ctx context.Context) iter.Seq2[workflow.Member, error] {
+	return func(yield func(workflow.Member, error) bool) {
+		time.Sleep(n.takes)
+		n.dir.Members(ctx)(yield)
+	}
 }
 
 const changesReport = "nightly-changes"
@@ -72,7 +82,7 @@ func withNights(t *testing.T, accounts int, test func(*nights)) {
 				{Name: "nightly", Kind: report.ManagedAccounts, Schedule: "0 2 * * *"},
 				{Name: changesReport, Kind: report.Changes, Schedule: "30 2 * * *", AlarmOver: new(3)},
 			},
-			Members: n.dir, OrgLog: n.dir, Store: db, Log: zerolog.Nop(),
+			Members: n, OrgLog: n.dir, Store: db, Log: zerolog.Nop(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -365,6 +375,27 @@ func TestLogInTrouble(t *testing.T) {
 		}
 		if _, m := n.night(); len(m.Notes) != 0 {
 			n.Errorf("said again: %q", m.Notes)
+		}
+	})
+}
+
+// A night that takes two hours to read: what was done meanwhile is in it, and whoever did it is named. It
+// is fresh from its end on, so that nobody reads the directory a second time.
+func TestChangesOfALongNight(t *testing.T) {
+	withNights(t, 5, func(n *nights) {
+		n.night()
+		n.takes = 2 * time.Hour
+		time.Sleep(24*time.Hour + 30*time.Minute) // to half past three
+		n.edit(ada, 1, func(a *organisation.Account) { a.Name = "Meanwhile" })
+		time.Sleep(time.Hour)
+		results, err := n.db.Results(n.Context(), changesReport, "2000-01-02", 1)
+		if err != nil || len(results) != 1 || results[0].Failed {
+			n.Fatalf("%+v, %v", results, err)
+		}
+		at := time.Date(2000, 1, 2, 3, 30, 0, 0, time.UTC).Format(time.RFC3339)
+		n.want(results[0].Run, []string{changedID(1), "Meanwhile", changedAddress(1), "name", "Person 1", "Meanwhile", at, "person: Ada Lang"})
+		if reads := n.reads("/users"); reads != 2 {
+			n.Errorf("the directory was read %d times in two nights", reads)
 		}
 	})
 }

@@ -20,11 +20,12 @@ func (db *DB) Sightings(ctx context.Context, account string) (list []workflow.Si
 	versions, err := db.AccountHistory(ctx, report.ManagedPopulation, account)
 	for _, v := range versions {
 		if n := len(list); n > 0 && list[n-1].Same(v.Account) && list[n-1].After.Equal(v.First.At) {
-			list[n-1].Last, list[n-1].After = v.Last.At, v.After.At
+			list[n-1].Last, list[n-1].After, list[n-1].AfterRead = v.Last.At, v.After.At, v.After.Read
 			continue
 		}
 		list = append(list, workflow.Sighting{
-			Account: v.Account, First: v.First.At, Last: v.Last.At, Before: v.Before.At, After: v.After.At,
+			Account: v.Account, First: v.First.At, Last: v.Last.At, Read: v.First.Read, Before: v.Before.At,
+			After: v.After.At, AfterRead: v.After.Read,
 		})
 	}
 	return list, err

@@ -198,11 +198,3 @@ func loggedFor(ctx context.Context, tx *sql.Tx, subjects []string) ([]workflow.L
 		return e, err
 	})
 }
-
-// NightRead returns when the first run that stands on the snapshot ended.
-func (db *DB) NightRead(ctx context.Context, snapshot int64) (at time.Time, err error) {
-	err = db.read(ctx, "look up when a night had been read", func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT min(finished) FROM report_run WHERE snapshot = ? AND state = 'done'", snapshot).Scan(moment{&at})
-	})
-	return at, err
-}

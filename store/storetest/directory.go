@@ -179,7 +179,7 @@ func testAccountHistory(t *testing.T, on suite) {
 	var at []report.Night
 	for night, members := range nights {
 		s := Take(t, db, night, members)
-		at = append(at, report.Night{ID: s.ID, At: s.At})
+		at = append(at, report.Night{ID: s.ID, At: s.At, Read: s.Read})
 	}
 	want := []report.Version{
 		{Member: withoutDays(nights[0][0]), First: at[0], Last: at[1], After: at[2]},

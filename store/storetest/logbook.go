@@ -131,12 +131,6 @@ func testDoubts(t *testing.T, on suite) {
 		t.Errorf("of a run that is not done: %+v", list)
 	}
 	done(1)
-	if at, err := db.NightRead(t.Context(), snapshots[1]); err != nil || !at.Equal(Noon.AddDate(0, 0, 1).Add(time.Minute)) {
-		t.Errorf("the night was read at %s, %v", at, err)
-	}
-	if at, err := db.NightRead(t.Context(), snapshots[0]); err != nil || !at.IsZero() {
-		t.Errorf("a night without a run was read at %s, %v", at, err)
-	}
 	if c, ok, err := db.Told(t.Context(), name, snapshots[1]); err != nil || !ok || !cmp.Equal(c, comparison(1)) {
 		t.Errorf("%+v, %t, %v", c, ok, err)
 	}

@@ -103,7 +103,10 @@ func testSnapshot(t *testing.T, on suite) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := report.Snapshot{ID: 1, Report: "nightly", At: Noon, Figures: report.Figures{
+	if s.Read.Before(s.At) {
+		t.Errorf("the night of %s was read at %s", s.At, s.Read)
+	}
+	want := report.Snapshot{ID: 1, Report: "nightly", At: Noon, Read: s.Read, Figures: report.Figures{
 		report.FigureAccounts: page + 3, report.FigureActive: page + 1, report.FigureInactive: 1,
 		report.FigureBillable: page + 2,
 	}}

@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		{"Rows", testRows},
 		{"AddRows", testAddRows},
 		{"Past", testPast},
+		{"WhenANightWasRead", testWhenANightWasRead},
 		{"PlanIsOfTheRows", testPlanIsOfTheRows},
 		{"RuleOfARequest", testRuleOfARequest},
 		{"Approve", testApprove},

@@ -364,7 +364,8 @@ CREATE INDEX seen_at ON seen (at);
 -- one that is being stored or was cut off, or of one that was dropped.
 CREATE TABLE snapshot (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    taken_at   TEXT NOT NULL,
+    taken_at   TEXT NOT NULL, -- when its reading began
+    read_at    TEXT NOT NULL, -- when that ended: what was done meanwhile can be in it
     report     TEXT NOT NULL,
     population TEXT NOT NULL, -- '': the managed accounts; else 'site:…'
     figures    TEXT NOT NULL CHECK (json_valid(figures)) -- name → number
