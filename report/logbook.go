@@ -83,4 +83,7 @@ type Logbook interface {
 	OpenDoubts(ctx context.Context, report string, snapshot int64, after time.Time, limit int) ([]Doubt, error)
 	// Explained returns the doubts that the run on the snapshot explained, by account.
 	Explained(ctx context.Context, report string, snapshot int64) ([]Doubt, error)
+	// Corrected returns the doubts of the run on the snapshot that later runs which are done explained,
+	// by account.
+	Corrected(ctx context.Context, report string, snapshot int64) ([]Doubt, error)
 }

@@ -278,11 +278,21 @@ func TestChanges(t *testing.T) {
 		}; !slices.Equal(by, want) {
 			n.Errorf("the third night: %q", by)
 		}
-		if !slices.Equal(m.Notes, []string{"Explained since: Person 13, address of the night of Sun 2 Jan: person: Ada Lang."}) {
+		if !slices.Equal(m.Notes, []string{"Now known: Person 13, address, night of Sun 2 Jan: person: Ada Lang."}) {
 			n.Errorf("notes %q", m.Notes)
 		}
 		thirteen[6], thirteen[7] = at, "person: Ada Lang" // and so the night itself is told now
 		n.want(second.Run, rows...)
+		again, _, err := n.runner.Show(n.Context(), changesReport, "2000-01-02")
+		if err != nil || !cmp.Equal(again, second) {
+			n.Errorf("the second night shown again: %v (-want +got)\n%s", err, cmp.Diff(second, again))
+		}
+		m, err = n.runner.Message(n.Context(), again)
+		if err != nil || m.Alarm != "4 changes did not go through countersign, and the limit is 3." || len(m.Table.Rows) != 7 ||
+			m.Table.Rows[3][4] != "person: Ada Lang" || m.Look != "4 changes did not go through countersign; Atlassian's log tells who made them." ||
+			!slices.Equal(m.Notes, []string{"Now known: Person 13, address, night of Sun 2 Jan: person: Ada Lang."}) {
+			n.Errorf("the message of the second night again: %+v, %v", m, err)
+		}
 		diff, err := n.runner.Diff(n.Context(), changesReport, "2000-01-01", "2000-01-02")
 		if err != nil || !cmp.Equal(rows, n.cells(diff.File)) || diff.Headline[0].Number != 7 || diff.File.Name != "nightly-changes-diff-2000-01-01-2000-01-02.csv" {
 			n.Errorf("the two nights compared: %+v, %v", diff, err)
@@ -350,8 +360,8 @@ func TestLogInTrouble(t *testing.T) {
 			n.Errorf("broken: %v, %q", r.Figures, m.Notes)
 		}
 		n.org.SetFaults(organisation.Faults{})
-		if _, m := n.night(); !slices.Equal(m.Notes, []string{"Explained since: Person 1, name of the night of Sun 2 Jan: person: Ada Lang."}) &&
-			!slices.Equal(m.Notes, []string{"Explained since: One, name of the night of Sun 2 Jan: person: Ada Lang."}) {
+		if _, m := n.night(); !slices.Equal(m.Notes, []string{"Now known: Person 1, name, night of Sun 2 Jan: person: Ada Lang."}) &&
+			!slices.Equal(m.Notes, []string{"Now known: One, name, night of Sun 2 Jan: person: Ada Lang."}) {
 			n.Errorf("whole again: %q", m.Notes)
 		}
 		reading, err := n.db.LogReading(n.Context())

@@ -150,7 +150,13 @@ func testDoubts(t *testing.T, on suite) {
 	if list := open(3); len(list) != 1 {
 		t.Errorf("explained by a run that is not done: %+v", list)
 	}
+	if list, err := db.Corrected(t.Context(), name, snapshots[1]); err != nil || len(list) != 0 {
+		t.Errorf("corrected by a run that is not done: %+v, %v", list, err)
+	}
 	done(2)
+	if list, err := db.Corrected(t.Context(), name, snapshots[1]); err != nil || !cmp.Equal([]report.Doubt{known}, list) {
+		t.Errorf("%v (-want +got)\n%s", err, cmp.Diff([]report.Doubt{known}, list))
+	}
 	if list := open(3); len(list) != 0 {
 		t.Errorf("explained, and still open: %+v", list)
 	}
