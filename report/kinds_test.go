@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
@@ -23,6 +22,7 @@ type organisation struct {
 	owners  map[string]string
 	users   []workflow.SiteUser
 	asked   int
+	err     error // ends the list of members
 }
 
 func each[T any](all []T) iter.Seq2[T, error] {
@@ -36,7 +36,16 @@ func each[T any](all []T) iter.Seq2[T, error] {
 }
 
 func (o *organisation) Members(context.Context) iter.Seq2[workflow.Member, error] {
-	return each(o.members)
+	return func(yield func(workflow.Member, error) bool) {
+		for _, m := range o.members {
+			if !yield(m, nil) {
+				return
+			}
+		}
+		if o.err != nil {
+			yield(workflow.Member{}, o.err)
+		}
+	}
 }
 
 func (o *organisation) SiteMembers(context.Context, string) iter.Seq2[workflow.SiteUser, error] {
@@ -118,27 +127,10 @@ func TestKindsOverNights(t *testing.T) {
 				{ID: "cy", Name: "Cy", Type: workflow.TypePerson},
 			},
 		}
-		runner := func() *report.Runner {
-			r, err := report.New(report.Config{
-				Reports: b.reports, Members: org, Store: b.db, Past: org, Sites: org, Owners: org, Log: zerolog.Nop(),
-				Prices: report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira": 800, "wiki": 550}},
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			return r
-		}
-		b.runner = runner()
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- b.runner.Run(ctx) }()
-		b.stop = func() {
-			cancel()
-			if err := <-ended; err != nil {
-				b.Error(err)
-			}
-			b.stop = func() {}
-		}
+		b.run(report.Config{
+			Members: org, Past: org, Sites: org, Owners: org,
+			Prices: report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira": 800, "wiki": 550}},
+		})
 		time.Sleep(time.Until(time.Date(2000, 1, 10, 12, 0, 0, 0, time.UTC)))
 
 		_, shown, _ := b.made("idle")
@@ -215,6 +207,38 @@ func TestKindsOverNights(t *testing.T) {
 			"2000-01-12,4,1,3,0,2,13.50,1,2,1,1,1,1,1,1,1\n"
 		if diff := cmp.Diff(want, file); diff != "" {
 			b.Errorf("summary of three nights (-want +got)\n%s", diff)
+		}
+	})
+}
+
+// A night whose first try failed has the owners that were read with it, and nobody reads them again.
+func TestOwnersOfANightThatIsTriedAgain(t *testing.T) {
+	inBubble(t, []report.Definition{{Name: "nightly", Kind: report.ManagedAccounts}}, func(b *bench) {
+		org := &organisation{members: []workflow.Member{seat("ada", "ada@a.example", "1999-01-01", true)}, err: workflow.ErrUnavailable}
+		org.owners = map[string]string{"ada": workflow.OwnerSynced}
+		b.run(report.Config{Members: org, Owners: org})
+		if err := b.runner.RunNow(b.Context(), "nightly", "U0ALICE"); err != nil {
+			b.Fatal(err)
+		}
+		synctest.Wait()
+		org.err = nil
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		b.want("2000-01-01 done")
+		for m, err := range b.db.SnapshotMembers(b.Context(), 1) {
+			if err != nil || m.Owner != workflow.OwnerSynced {
+				b.Errorf("the owner is %q, %v", m.Owner, err)
+			}
+		}
+		if org.asked != 1 {
+			b.Errorf("owners were read %d times", org.asked)
+		}
+		org.owners["ada"] = workflow.OwnerInvited
+		b.made("nightly") // in the same night
+		time.Sleep(24 * time.Hour)
+		result, _, _ := b.made("nightly")
+		if owners, err := b.db.SnapshotOwners(b.Context(), result.Snapshot); err != nil || owners[workflow.OwnerInvited] != 1 || org.asked != 2 {
+			b.Errorf("the night after: %v, %v; read %d times", owners, err, org.asked)
 		}
 	})
 }

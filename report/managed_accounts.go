@@ -65,6 +65,7 @@ func takeAccounts(ctx context.Context, from Sources, d Definition, at time.Time)
 	if err != nil {
 		return Snapshot{}, err
 	}
+	from.owners.stored()
 	var notes []string
 	if differs != nil {
 		notes = append(notes, fmt.Sprintf("Atlassian announces %s accounts and lists %s, also when it is read again",
@@ -98,14 +99,16 @@ const ownersEvery = 20 * time.Hour
 
 // ownersRead reads the owners once a night. It is used by one run at a time.
 type ownersRead struct {
-	from workflow.Owners // nil: nobody knows
-	last time.Time
+	from    workflow.Owners // nil: nobody knows
+	last    time.Time
+	pending map[string]string // what was read last, until a snapshot has it
 }
 
-// read returns the owner of each account, by id; nothing where they were read a short while ago.
+// read returns the owner of each account, by id; nothing where a snapshot has them that were read a
+// short while ago. A night that is tried again has those of its first try.
 func (o *ownersRead) read(ctx context.Context, now time.Time) (map[string]string, error) {
 	if o == nil || o.from == nil || now.Sub(o.last) < ownersEvery && !now.Before(o.last) {
-		return nil, nil
+		return o.unstored(), nil
 	}
 	owners := map[string]string{}
 	for owned, err := range o.from.Owners(ctx) {
@@ -116,8 +119,22 @@ func (o *ownersRead) read(ctx context.Context, now time.Time) (map[string]string
 			owners[owned.AccountID] = owned.Owner
 		}
 	}
-	o.last = now
+	o.last, o.pending = now, owners
 	return owners, nil
+}
+
+func (o *ownersRead) unstored() map[string]string {
+	if o == nil {
+		return nil
+	}
+	return o.pending
+}
+
+// stored is called when a snapshot has what was read.
+func (o *ownersRead) stored() {
+	if o != nil {
+		o.pending = nil
+	}
 }
 
 func accountsHeadline(now, before Figures) []Headline {
