@@ -20,12 +20,13 @@ const (
 
 // LogReading is how far the organisation's own log has been read.
 type LogReading struct {
-	State  LogState
-	Since  time.Time // when State was found out
-	Asked  time.Time // when the log was last asked for
-	Cursor string    // to go on with; "" where none is known
-	Read   time.Time // everything that the log showed then has been read; zero: nothing yet
-	Gap    LogGap    // the latest
+	State   LogState
+	Since   time.Time // when State was found out
+	Asked   time.Time // when the log was last asked for
+	Refused time.Time // since when it has been refused each time; zero: the last time it was not
+	Cursor  string    // to go on with; "" where none is known
+	Read    time.Time // everything that the log showed then has been read; zero: nothing yet
+	Gap     LogGap    // the latest
 }
 
 // LogGap is a time of which the log does not tell any more, as it was read too late; the zero value is

@@ -323,7 +323,8 @@ func (n *nights) reads(end string) int {
 	return count
 }
 
-// Without a log in the plan batches alone explain changes: it is asked for once, and said once.
+// Without a log in the plan batches alone explain changes: it is asked for until the refusal has lasted to
+// the second night, and said once.
 func TestChangesWithoutLog(t *testing.T) {
 	withNights(t, 5, func(n *nights) {
 		n.org.SetLogged(false)
@@ -339,7 +340,7 @@ func TestChangesWithoutLog(t *testing.T) {
 		if want := []string{"Your Atlassian plan has no log of events, so only batches explain changes."}; !slices.Equal(notes, want) {
 			n.Errorf("notes %q", notes)
 		}
-		if asked := n.reads("/event-actions") + n.reads("/events-stream"); asked != 1 {
+		if asked := n.reads("/event-actions") + n.reads("/events-stream"); asked != 2 {
 			n.Errorf("the log was asked for %d times", asked)
 		}
 		results, err := n.db.Results(n.Context(), changesReport, "2000-01-02", 1)
@@ -406,6 +407,47 @@ func TestChangesOfALongNight(t *testing.T) {
 		n.want(results[0].Run, []string{changedID(1), "Meanwhile", changedAddress(1), "name", "Person 1", "Meanwhile", at, "person: Ada Lang"})
 		if reads := n.reads("/users"); reads != 2 {
 			n.Errorf("the directory was read %d times in two nights", reads)
+		}
+	})
+}
+
+// A refusal that passes is no plan without a log: it is asked for again in the next night, which tells who
+// did what was done meanwhile.
+func TestLogIsRefusedOnce(t *testing.T) {
+	withNights(t, 5, func(n *nights) {
+		n.night()
+		n.edit(ada, 1, func(a *organisation.Account) { a.Name = "One" })
+		for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
+			n.org.SetFaults(organisation.Faults{Before: organisation.On(http.MethodGet, "/events-stream", 0, organisation.Broken(status))})
+			if r, m := n.night(); !slices.Equal(m.Notes, []string{"Atlassian refused to show its log; what it explains comes with the next report."}) {
+				n.Errorf("refused with %d: %v, %q", status, r.Figures, m.Notes)
+			}
+			n.org.SetFaults(organisation.Faults{})
+			_, m := n.night()
+			if len(m.Notes) > 1 || status == http.StatusForbidden && len(m.Notes) == 0 || len(m.Notes) == 1 && !strings.HasPrefix(m.Notes[0], "Now known: ") {
+				n.Errorf("shown again: %q", m.Notes)
+			}
+			if reading, err := n.db.LogReading(n.Context()); err != nil || reading.State != report.LogThere || !reading.Refused.IsZero() {
+				n.Errorf("the log stands as %+v, %v", reading, err)
+			}
+		}
+		n.org.SetLogged(false)
+		var notes []string
+		for range 5 {
+			_, m := n.night()
+			notes = append(notes, m.Notes...)
+		}
+		if want := []string{
+			"Atlassian refused to show its log; what it explains comes with the next report.",
+			"Your Atlassian plan has no log of events, so only batches explain changes.",
+		}; !slices.Equal(notes, want) {
+			n.Errorf("a plan that has none any more: %q", notes)
+		}
+		n.org.SetLogged(true)
+		time.Sleep(31 * 24 * time.Hour)
+		n.night()
+		if reading, err := n.db.LogReading(n.Context()); err != nil || reading.State != report.LogThere {
+			n.Errorf("a plan that has one again: %+v, %v", reading, err)
 		}
 	})
 }

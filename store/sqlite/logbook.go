@@ -15,9 +15,9 @@ import (
 // LogReading returns how far the organisation's own log has been read.
 func (db *DB) LogReading(ctx context.Context) (reading report.LogReading, err error) {
 	err = db.read(ctx, "look up how far Atlassian's log was read", func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, "SELECT state, since, asked, cursor, read_to, gap_from, gap_to, gap_found FROM org_log").
-			Scan(&reading.State, moment{&reading.Since}, moment{&reading.Asked}, &reading.Cursor, moment{&reading.Read},
-				moment{&reading.Gap.From}, moment{&reading.Gap.To}, moment{&reading.Gap.Found})
+		err := tx.QueryRowContext(ctx, "SELECT state, since, asked, refused, cursor, read_to, gap_from, gap_to, gap_found FROM org_log").
+			Scan(&reading.State, moment{&reading.Since}, moment{&reading.Asked}, moment{&reading.Refused}, &reading.Cursor,
+				moment{&reading.Read}, moment{&reading.Gap.From}, moment{&reading.Gap.To}, moment{&reading.Gap.Found})
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -47,9 +47,9 @@ func (db *DB) SaveLog(ctx context.Context, reading report.LogReading, events []w
 			}
 		}
 		_, err = tx.ExecContext(ctx, `
-			INSERT OR REPLACE INTO org_log (one, state, since, asked, cursor, read_to, gap_from, gap_to, gap_found)
-			VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`, reading.State, when(reading.Since), when(reading.Asked), reading.Cursor, when(reading.Read),
-			when(reading.Gap.From), when(reading.Gap.To), when(reading.Gap.Found))
+			INSERT OR REPLACE INTO org_log (one, state, since, asked, refused, cursor, read_to, gap_from, gap_to, gap_found)
+			VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, reading.State, when(reading.Since), when(reading.Asked), when(reading.Refused),
+			reading.Cursor, when(reading.Read), when(reading.Gap.From), when(reading.Gap.To), when(reading.Gap.Found))
 		return err
 	})
 }

@@ -24,7 +24,7 @@ func testLogbook(t *testing.T, on suite) {
 	}
 	addressed := workflow.Logged{ID: "e2", At: Noon, Kind: "k", Email: "b@example.com", Fits: []workflow.Field{workflow.FieldStatus}}
 	reading := report.LogReading{
-		State: report.LogThere, Since: Noon, Asked: Noon.Add(time.Hour), Cursor: "c1", Read: Noon,
+		State: report.LogThere, Since: Noon, Asked: Noon.Add(time.Hour), Refused: Noon.Add(time.Minute), Cursor: "c1", Read: Noon,
 		Gap: report.LogGap{From: Noon.Add(-time.Hour), To: Noon, Found: Noon},
 	}
 	for range 2 { // a page that comes again

@@ -548,6 +548,7 @@ CREATE TABLE org_log (
     state     TEXT NOT NULL CHECK (state IN ('', 'there', 'missing', 'refused')),
     since     TEXT, -- when that was found out
     asked     TEXT, -- when the log was last asked for
+    refused   TEXT, -- since when it has been refused each time
     cursor    TEXT NOT NULL,
     read_to   TEXT,
     gap_from  TEXT, -- of what the log does not tell any more
