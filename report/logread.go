@@ -163,9 +163,6 @@ func (r *logReader) understood(events []workflow.LogEvent) []workflow.Logged {
 		if !ok {
 			continue
 		}
-		if m.provider && e.Actor.Email == "" && e.Actor.TokenID == "" && e.Actor.TokenLabel == "" {
-			e.Actor.AppType = string(workflow.ByProvider)
-		}
 		group := ""
 		for _, o := range e.Objects {
 			if isGroup(o) {
