@@ -35,6 +35,9 @@ func Compared(number int, name, file string, c *report.Comparison, now time.Time
 	if c.Deactivated > 0 {
 		said = append(said, fmt.Sprintf("• *%s* in the list whose account is not active", workflow.Number(c.Deactivated)))
 	}
+	if len(c.Twice) > 0 {
+		said = append(said, fmt.Sprintf("• %s somebody whom the list has already: %s", many(len(c.Twice), "line names", "lines name"), lines(c.Twice)))
+	}
 	if len(c.Bad) > 0 {
 		said = append(said, fmt.Sprintf("• %s of the list cannot be read: %s", many(len(c.Bad), "line", "lines"), lines(c.Bad)))
 	}
