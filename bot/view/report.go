@@ -143,7 +143,7 @@ func resultWords(r report.Result) string {
 // ReportMessage shows a result in its channel: the numbers, the one thing to look at, a chart and the
 // top rows. file is the name of its file, which comes into the thread; "" where there is none.
 func ReportMessage(r report.Result, shown report.Message, file string) slackapi.Message {
-	notes := reportNotes(r, shown)
+	notes := reportNotes(shown)
 	if file != "" {
 		notes = append(notes, coded(file, tableCell)+" is in the thread.")
 	}
@@ -153,7 +153,7 @@ func ReportMessage(r report.Result, shown report.Message, file string) slackapi.
 // ReportShown is the message of a result for one person who asked for it, with its alarm, which calls
 // nobody.
 func ReportShown(r report.Result, shown report.Message) slackapi.Message {
-	return Alarmed(reportMessage(r, shown, reportNotes(r, shown)), shown, nil)
+	return Alarmed(reportMessage(r, shown, reportNotes(shown)), shown, nil)
 }
 
 // WithFile adds to a private answer what became of its file.
@@ -201,7 +201,7 @@ func lookBlock(r report.Result, shown report.Message) slack.Block {
 }
 
 // reportNotes are the sentences of less weight.
-func reportNotes(r report.Result, shown report.Message) []string {
+func reportNotes(shown report.Message) []string {
 	var words []string
 	for _, n := range shown.Notes {
 		words = append(words, quoted(n, reasonText))

@@ -173,7 +173,7 @@ func testDoubts(t *testing.T, on suite) {
 // that is kept has explained stays with that.
 func testOldLogGoes(t *testing.T, on suite) {
 	db := on.open(t)
-	const name = "changes"
+	const name = "weekly-changes"
 	at := func(night int) time.Time { return Noon.AddDate(0, 0, night) }
 	var nights []int64
 	for night := range 4 {
