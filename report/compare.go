@@ -44,6 +44,12 @@ type Leaver struct {
 	Mark workflow.Mark // why no draft has it
 }
 
+// Last returns when the account was last active in any product, as sent; "" where that is not known.
+func (l Leaver) Last() string {
+	last, _, _ := lastActive(l.Member)
+	return last
+}
+
 // Renamed is a person whom list and directory call otherwise.
 type Renamed struct {
 	Listed  workflow.Listed
@@ -223,8 +229,7 @@ func (c *Comparison) WriteNotInList(w io.Writer) error {
 	header := []string{"account_id", "name", "email", "status", "last_active", "mark"}
 	return sheet.WriteCSV(w, header, func(yield func([]string) bool) {
 		for _, l := range c.NotInList {
-			last, _, _ := lastActive(l.Member)
-			if !yield([]string{l.ID, l.Name, l.Email, string(l.Status), last, string(l.Mark)}) {
+			if !yield([]string{l.ID, l.Name, l.Email, string(l.Status), l.Last(), string(l.Mark)}) {
 				return
 			}
 		}

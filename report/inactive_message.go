@@ -51,11 +51,13 @@ func productNames(m workflow.Member) []string {
 }
 
 // idleOf returns the idle accounts of a result, counted as they were when it was made, with their marks
-// of a short while ago.
-func idleOf(ctx context.Context, from Sources, r Result) ([]Idle, error) {
-	return idleWith(ctx, from, r, func(accounts []workflow.Account) (map[string]workflow.Mark, error) {
-		return from.marks.of(ctx, from.Marks, r.Run, accounts)
+// of a short while ago; unread is why these could not be read, as a clause, "" where they were.
+func idleOf(ctx context.Context, from Sources, r Result) (idle []Idle, unread string, err error) {
+	idle, err = idleWith(ctx, from, r, func(accounts []workflow.Account) (found map[string]workflow.Mark, err error) {
+		found, unread, err = from.marks.of(ctx, from.Marks, r.Run, accounts)
+		return found, err
 	})
+	return idle, unread, err
 }
 
 func idleWith(
@@ -122,16 +124,19 @@ const (
 )
 
 func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) (Message, error) {
-	idle, err := idleOf(ctx, from, r)
+	idle, unread, err := idleOf(ctx, from, r)
 	if err != nil {
 		return Message{}, err
 	}
 	m := Message{Look: idleLook(r.Figures, from.Prices), Chart: idleChart(idle, from.Prices), Table: idleTable(idle, from.Prices)}
-	left := 0
+	left, unknown := 0, 0
 	for _, i := range idle {
-		if i.Mark == "" {
+		switch i.Mark {
+		case "":
 			m.Draft++
-		} else {
+		case workflow.MarkUnknown:
+			unknown++
+		default:
 			left++
 		}
 	}
@@ -139,7 +144,7 @@ func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) 
 	if err != nil {
 		return Message{}, err
 	}
-	for _, said := range []string{freed, leftOut(left), noActivity(r.Figures[FigureNoActivity])} {
+	for _, said := range []string{freed, leftOut(left), unchecked(unknown, m.Draft, unread), noActivity(r.Figures[FigureNoActivity])} {
 		if said != "" {
 			m.Notes = append(m.Notes, said)
 		}
@@ -192,6 +197,25 @@ func leftOut(n int) string {
 		return "1 account is marked; a draft leaves it out."
 	}
 	return workflow.Number(n) + " accounts are marked; a draft leaves them out."
+}
+
+// unchecked says of how many accounts nobody knows whether a draft may have them, and why.
+func unchecked(n, draft int, why string) string {
+	if n == 0 {
+		return ""
+	}
+	accounts, them := "1 account is", "it"
+	if n > 1 {
+		accounts, them = workflow.Number(n)+" accounts are", "them"
+	}
+	said := "I could not check whether " + accounts + " protected or an admin's"
+	if why != "" {
+		said += " (" + why + ")"
+	}
+	if draft == 0 {
+		return said + ", so no draft is offered. Run the report again."
+	}
+	return said + ", so a draft leaves " + them + " out."
 }
 
 func noActivity(n int) string {

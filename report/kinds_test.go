@@ -242,3 +242,45 @@ func TestOwnersOfANightThatIsTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+// marking is marks that cannot be read, or that are as they are.
+type marking struct {
+	err   error
+	marks map[string]workflow.Mark
+}
+
+func (m *marking) Marked(context.Context, []workflow.Account) (map[string]workflow.Mark, error) {
+	return m.marks, m.err
+}
+
+// Where nobody knows whom a draft may have, none is offered of them, and the message says why.
+func TestMarksThatCannotBeRead(t *testing.T) {
+	inBubble(t, []report.Definition{{Name: "idle", Kind: report.Inactive}}, func(b *bench) {
+		org := &organisation{members: []workflow.Member{
+			seat("ada", "ada@a.example", "1999-01-01", true), seat("bob", "bob@a.example", "1999-01-01", true), seat("cy", "cy@a.example", "1999-01-01", true),
+		}}
+		marks := &marking{}
+		b.run(report.Config{Members: org, Marks: marks})
+		for _, test := range []struct {
+			marking
+			draft int
+			notes []string
+		}{
+			{marking{err: workflow.ErrUnavailable}, 0, []string{
+				"I could not check whether 3 accounts are protected or an admin's (Atlassian could not be reached), so no draft is offered. Run the report again.",
+			}},
+			{marking{marks: map[string]workflow.Mark{"ada": workflow.MarkUnknown, "bob": workflow.MarkAdmin}}, 1, []string{
+				"1 account is marked; a draft leaves it out.",
+				"I could not check whether 1 account is protected or an admin's, so a draft leaves it out.",
+			}},
+			{marking{}, 3, nil},
+		} {
+			*marks = test.marking
+			_, shown, _ := b.made("idle")
+			if shown.Draft != test.draft || !slices.Equal(shown.Notes, test.notes) {
+				b.Errorf("%+v: a draft of %d, %q", test.marking, shown.Draft, shown.Notes)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}

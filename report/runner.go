@@ -93,7 +93,7 @@ func New(cfg Config) (*Runner, error) {
 	r := &Runner{
 		from: Sources{
 			Members: cfg.Members, Store: cfg.Store, Results: cfg.Store, Prices: cfg.Prices, Marks: cfg.Marks, Past: cfg.Past,
-			Sites: cfg.Sites, Log: cfg.OrgLog, Logbook: cfg.Store, owners: &ownersRead{from: cfg.Owners}, marks: &marksOfRun{},
+			Sites: cfg.Sites, Log: cfg.OrgLog, Logbook: cfg.Store, owners: &ownersRead{from: cfg.Owners}, marks: &marksOfRun{log: cfg.Log},
 		},
 		store: cfg.Store, finished: cfg.Finished, log: cfg.Log, reading: make(chan struct{}, 1),
 	}
