@@ -56,7 +56,7 @@ func (w *world) reportsIn() {
 		Reports: []report.Definition{
 			{Name: "nightly", Kind: report.ManagedAccounts}, {Name: "idle", Kind: report.Inactive, Channel: "C0LICENCES"},
 		},
-		Members: w.accounts, Store: w.db, Past: w.db, Marks: markedOne("712020:0001"),
+		Members: w.accounts, Store: w.db, Marks: markedOne("712020:0001"),
 		Prices:   report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira-software": 815}},
 		Finished: func() { w.bot.ReportFinished() }, Log: zerolog.Nop(),
 	})

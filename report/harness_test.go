@@ -117,7 +117,10 @@ func (b *bench) start() {
 func (b *bench) run(cfg report.Config) {
 	b.Helper()
 	var err error
-	cfg.Reports, cfg.Store, cfg.Log = b.reports, b.db, zerolog.Nop()
+	cfg.Reports, cfg.Log = b.reports, zerolog.Nop()
+	if cfg.Store == nil {
+		cfg.Store = b.db
+	}
 	b.runner, err = report.New(cfg)
 	if err != nil {
 		b.Fatal(err)

@@ -144,9 +144,9 @@ func takeInactive(ctx context.Context, from Sources, d Definition, at time.Time)
 		if err != nil {
 			return Snapshot{}, err
 		}
-		for _, idle := range freed {
+		for _, f := range freed {
 			figures[FigureFreed]++
-			figures[FigureFreedCost] += int(idle.Cost)
+			figures[FigureFreedCost] += int(f.Cost)
 		}
 	}
 	snapshot.Figures = joined(snapshot.Figures, figures)

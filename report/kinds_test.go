@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign/countersign/report"
+	"github.com/countersign/countersign/store/sqlite"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -61,15 +62,18 @@ func (o *organisation) Owners(context.Context) iter.Seq2[workflow.Owned, error] 
 	return each(all)
 }
 
-// MadeOf is a history in which batch 42 changed ada an hour ago.
-func (o *organisation) MadeOf(_ context.Context, account string) ([]workflow.Made, error) {
-	if account != "ada" {
-		return nil, nil
+// deeds is a database in which batches did things to accounts, by the accounts' ids.
+type deeds struct {
+	*sqlite.DB
+	by map[string][]workflow.Deed
+}
+
+func (d deeds) Trails(_ context.Context, accounts []report.Subject) (map[string]workflow.Trail, error) {
+	trails := map[string]workflow.Trail{}
+	for _, a := range accounts {
+		trails[a.ID] = workflow.Trail{Deeds: d.by[a.ID]}
 	}
-	return []workflow.Made{
-		{Change: workflow.Change{Batch: 7, State: workflow.ChangeDone, Finished: time.Now().AddDate(0, -1, 0)}},
-		{Change: workflow.Change{Batch: 42, State: workflow.ChangeDone, Finished: time.Now().Add(-time.Hour)}},
-	}, nil
+	return trails, nil
 }
 
 // made runs a report and returns its result, what a message shows, and its file.
@@ -127,8 +131,9 @@ func TestKindsOverNights(t *testing.T) {
 				{ID: "cy", Name: "Cy", Type: workflow.TypePerson},
 			},
 		}
+		did := map[string][]workflow.Deed{}
 		b.run(report.Config{
-			Members: org, Past: org, Sites: org, Owners: org,
+			Members: org, Sites: org, Owners: org, Store: deeds{b.db, did},
 			Prices: report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira": 800, "wiki": 550}},
 		})
 		time.Sleep(time.Until(time.Date(2000, 1, 10, 12, 0, 0, 0, time.UTC)))
@@ -167,6 +172,13 @@ func TestKindsOverNights(t *testing.T) {
 		}
 
 		time.Sleep(24 * time.Hour)
+		deed := func(action workflow.ActionName, batch int64, ago time.Duration) workflow.Deed {
+			at := time.Now().Add(-ago)
+			return workflow.Deed{Action: action, Began: at, Ended: at, Batch: batch, Proved: true}
+		}
+		// Others freed nothing: one was before the first night, one only gave her another name.
+		did["ada"] = []workflow.Deed{deed(workflow.Suspend, 7, 48*time.Hour), deed(workflow.Suspend, 42, time.Hour), deed(workflow.SetName, 50, time.Minute)}
+		did["bob"] = []workflow.Deed{deed(workflow.SetName, 50, time.Minute)}
 		org.members[0].Billable = false                 // by batch 42
 		org.members[1].Status = workflow.StatusInactive // by nobody whom we know
 		org.members[1].Billable = false                 //
