@@ -60,6 +60,9 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 	if not, is := errors.AsType[*NotTheirsError](err); is {
 		return not.words(), true
 	}
+	if not, is := errors.AsType[*NotListedError](err); is {
+		return not.words(), true
+	}
 	if held, is := errors.AsType[*workflow.HeldError](err); is {
 		return heldWords(held), true
 	}
@@ -80,18 +83,18 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrUnknownOutcome, "Atlassian did not answer in time. Try again in a minute."},
 		{workflow.ErrNoRole, ineligibleWords(workflow.WithoutRole, admins)},
 		{workflow.ErrNotAdmin, "Only admins can do that."},
-		{workflow.ErrOwnBatch, "You asked for this or wrote its file, so somebody else must approve it."},
+		{workflow.ErrOwnBatch, "You asked for this or wrote its file, so somebody else must decide."},
 		{workflow.ErrSameHuman, "You have the same address or Atlassian account as the person who asked, so somebody else must decide."},
 		{workflow.ErrHiddenAddress, "Slack does not show me your email address, so I cannot tell you from the person who asked. Show it in your " +
 			"profile, or let another admin approve."},
-		{workflow.ErrOwnAccount, "This changes your own account, so another admin must approve it."},
+		{workflow.ErrOwnAccount, "This changes your own account, so another admin must decide."},
 		{workflow.ErrRequesterLost, "The person who asked may not ask for changes any more. Nothing was done. Reject or cancel the batch; " +
 			"then somebody else can ask again."},
 		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that says who may do this. `countersign doctor` names it."},
 		{workflow.ErrStaleDigest, "The plan changed since this card was drawn. Nothing was done. Look again, then decide."},
 		{workflow.ErrNotRequester, "Only the person who asked can do that. An admin can reject or cancel."},
 		{workflow.ErrMayNotResume, "countersign stopped this batch, so somebody other than its requester must resume it."},
-		{workflow.ErrAlready, "You have approved this plan already. It counts once."},
+		{workflow.ErrAlready, "You have decided on this plan already. It counts once."},
 		{workflow.ErrOtherOrg, "The settings name another organisation than this plan. Ask again."},
 		{workflow.ErrBeingChecked, "This was asked for already, and that request is still open."},
 		{workflow.ErrUndone, "This batch is undone already."},
