@@ -1,6 +1,7 @@
 package actiontest
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -121,4 +122,69 @@ func TestGroupsOfOursByEveryName(t *testing.T) {
 			t.Errorf("beside one of the organisation's own it is %s (%s)", c.State, c.Reason.Words())
 		}
 	})
+}
+
+// Our SCIM directories are asked about a leaver's groups only where one of them holds the leaver; a
+// group stays, and is named, where they do not tell, or do not have the leaver in it. Nothing of it
+// keeps anybody from being locked out.
+func TestOffboardAsksSCIMForItsOwn(t *testing.T) {
+	down := func(part string, status int) func(*env) {
+		return func(e *env) {
+			e.fail(func(r *http.Request) *organisation.Fault {
+				if strings.Contains(r.URL.Path, part) {
+					return &organisation.Fault{Status: status}
+				}
+				return nil
+			}, nil)
+		}
+	}
+	for name, test := range map[string]struct {
+		held  bool
+		in    bool // the record is in the group
+		fail  func(*env)
+		stays string
+	}{
+		"held":                        {true, true, func(*env) {}, ""},
+		"not in the directory":        {false, false, down("/scim/", http.StatusUnauthorized), "the group hr-people"},
+		"nobody tells who holds it":   {true, true, down("/get-scim-links", http.StatusForbidden), "the group hr-people"},
+		"the key is refused":          {true, true, down("/Groups", http.StatusUnauthorized), "the group hr-people ("},
+		"the directory does not tell": {true, true, down("/Groups", http.StatusServiceUnavailable), "the group hr-people ("},
+		"the record cannot be read":   {true, true, down("/Users/", http.StatusUnauthorized), "the group hr-people ("},
+		"its record is not in it":     {true, false, func(*env) {}, "the group hr-people"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEnv(t)
+				g := e.kept("hr-people", nil)
+				if test.held {
+					user := e.held(scimOurs)
+					if err := e.org.Edit(heldID, func(a *organisation.Account) { a.Locks = nil }); err != nil {
+						t.Fatal(err)
+					}
+					if test.in {
+						if err := e.scim.Join(scimOurs, g.ID, user.ID); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if !test.in {
+					if err := e.org.Join(g.OrganisationID, heldID); err != nil {
+						t.Fatal(err)
+					}
+				}
+				test.fail(e)
+				c := e.check(rowOf(workflow.Offboard)).Changes[0]
+				stays := ""
+				if c.Reason.Code == workflow.ReasonStays {
+					stays = c.Reason.Fact(0)
+				}
+				if c.State != workflow.ChangeReady || !strings.HasPrefix(stays, test.stays) || (stays == "") != (test.stays == "") {
+					t.Errorf("the row is %s (%s), want that %q stays", c.State, c.Reason.Words(), test.stays)
+				}
+				if n := len(c.Steps); n != 3+map[bool]int{true: 1}[test.stays == ""] {
+					t.Errorf("%d steps: %v", n, c.Steps)
+				}
+			})
+		})
+	}
 }
