@@ -259,3 +259,35 @@ func TestHeldByUsInTrouble(t *testing.T) {
 		}
 	})
 }
+
+// Who gets the address between check and call is not tied to our directory by it: nothing is sent.
+func TestProvisionLeavesHolders(t *testing.T) {
+	for name, holder := range map[string]organisation.Account{
+		"active":      {ID: "712020:0099", Name: "Other", Managed: true},
+		"deactivated": {ID: "712020:0099", Name: "Other", Managed: true, Status: "inactive"},
+		"unmanaged":   {ID: "712020:0099", Name: "Other", Membership: "active"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEnv(t)
+				row := workflow.Row{Action: workflow.Provision, Values: workflow.Of(workflow.ColumnEmail, "new@example.com").
+					With(workflow.ColumnNewName, "New One")}
+				plan := e.check(row)
+				if plan.Ready() != 1 {
+					t.Fatalf("the row is %s", plan.Changes[0].Reason.Words())
+				}
+				holder.Email = "New@example.com"
+				if err := e.org.Put(holder); err != nil {
+					t.Fatal(err)
+				}
+				c := e.run(plan)[0]
+				if c.State != workflow.ChangeFailed || c.Reason.Code != workflow.ReasonDrifted || !strings.Contains(c.Reason.Words(), holder.ID) {
+					t.Errorf("the row is %s (%s)", c.State, c.Reason.Words())
+				}
+				if n := len(e.scim.Effects()); n != 0 || c.Attempts != 0 {
+					t.Errorf("%d effects and %d attempts, want none", n, c.Attempts)
+				}
+			})
+		})
+	}
+}
