@@ -92,6 +92,7 @@ const (
 	ReasonSiteRefused ReasonCode = "site_refused"
 	ReasonRecord      ReasonCode = "scim_record"
 	ReasonNotProved   ReasonCode = "not_proved"
+	ReasonNotFollowed ReasonCode = "not_followed"
 	ReasonUnavailable ReasonCode = "unavailable"
 	ReasonUnknown     ReasonCode = "unknown"
 	ReasonPredecessor ReasonCode = "predecessor"

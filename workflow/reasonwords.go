@@ -492,6 +492,12 @@ var reasons = map[ReasonCode]reasonEntry{
 		words:  []string{"Atlassian accepted the call, but the account still shows {shows}; look at it in Atlassian admin"},
 		remedy: "look at the account in Atlassian admin, then press Retry failed",
 	},
+	ReasonNotFollowed: {
+		facts:  []string{"shows"},
+		cause:  "set already, but not visible",
+		words:  []string{"nothing was sent: it is set already, but the account still shows {shows}; look at it in Atlassian admin"},
+		remedy: "look at the account in Atlassian admin, then press Retry failed",
+	},
 	ReasonUnavailable: {
 		facts:  []string{"why"},
 		cause:  "Atlassian did not answer",

@@ -241,6 +241,11 @@ func provedHeld(now workflow.Values, s workflow.Step) bool {
 	if s.Place != workflow.PlaceSCIM {
 		return s.ShownBy(now)
 	}
+	return recordShows(now, s) && s.ShownBy(now)
+}
+
+// recordShows reports whether a record is as the step makes it.
+func recordShows(now workflow.Values, s workflow.Step) bool {
 	for field, value := range s.Set.All() {
 		shown := true
 		switch field {
@@ -257,7 +262,7 @@ func provedHeld(now workflow.Values, s workflow.Step) bool {
 			return false
 		}
 	}
-	return s.ShownBy(now)
+	return true
 }
 
 func activeWord(status string) string {
@@ -279,7 +284,7 @@ func orRecord(do func(context.Context, workflow.Caller, workflow.Step) (workflow
 }
 
 // patchRecord makes the attributes of the account's record others, and only those that the step is
-// about.
+// about. A record that is so already is left alone: the account follows it.
 func patchRecord(ctx context.Context, c workflow.Caller, s workflow.Step) (workflow.Values, error) {
 	record := RecordOf(s.AccountID, s.Directory)
 	answers, err := c.Read(ctx, record)
@@ -296,6 +301,9 @@ func patchRecord(ctx context.Context, c workflow.Caller, s workflow.Step) (workf
 	}
 	if args == nil {
 		return refused("it has no record of this account any more")
+	}
+	if recordShows(now, s) {
+		return nil, nil
 	}
 	if to := s.Set.Get(workflow.FieldEmail); to != "" {
 		emails, ok := withPrimary(now.Get(FieldEmails), to)

@@ -1,8 +1,10 @@
 package actiontest
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -289,5 +291,79 @@ func TestProvisionLeavesHolders(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// behind shows an account's profile as it was, for so many readings.
+type behind struct {
+	workflow.Directory
+	profile workflow.Values
+	reads   *int
+}
+
+func (b behind) Read(ctx context.Context, facts ...workflow.Fact) (workflow.Answers, error) {
+	answers, err := b.Directory.Read(ctx, facts...)
+	if _, asked := answers[workflow.Profile(heldID)]; asked && *b.reads > 0 {
+		*b.reads--
+		answers[workflow.Profile(heldID)] = []workflow.Values{b.profile}
+	}
+	return answers, err
+}
+
+// A record that is as wanted already is not written again, whoever made it so and however long the
+// profile takes to follow.
+func TestRecordThatIsSoAlready(t *testing.T) {
+	for name, row := range map[string]workflow.Row{
+		"rename":     rowOf(workflow.Rename, "new_email", "new@example.com"),
+		"set-name":   rowOf(workflow.SetName, "new_name", "C. Second"),
+		"deactivate": rowOf(workflow.Deactivate),
+	} {
+		for _, test := range []struct {
+			reads   int // for which the profile is behind
+			lost    bool
+			effects int
+			want    workflow.ChangeState
+		}{
+			{reads: 1, want: workflow.ChangeUnchanged},
+			{reads: 3, want: workflow.ChangeUnchanged},
+			{reads: 1000, want: workflow.ChangeFailed},
+			{reads: 8, lost: true, effects: 1, want: workflow.ChangeDone},
+		} {
+			t.Run(name+" "+strconv.Itoa(test.reads), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := newEnv(t)
+					e.held(scimOurs)
+					plan := e.check(row)
+					a, _ := e.org.Account(heldID)
+					profile := workflow.ProfileValues(workflow.Account{
+						Email: a.Email, Status: workflow.AccountStatus(a.Status), Name: a.Name, Type: workflow.TypePerson,
+					})
+					if test.lost {
+						e.fail(nil, once(organisation.Drop()))
+					} else {
+						err := e.scim.Push(scimOurs, e.record().ID, func(u *scim.User) {
+							set := plan.Steps()[0].Set
+							if to := set.Get(workflow.FieldEmail); to != "" {
+								u.UserName, u.Emails[0].Value = to, to
+							}
+							if to := set.Get(workflow.FieldName); to != "" {
+								u.DisplayName, u.Formatted = to, to
+							}
+							u.Active = set.Get(workflow.FieldStatus) == ""
+						})
+						if err != nil {
+							t.Fatal(err)
+						}
+					}
+					e.wrap = func(d workflow.Directory) workflow.Directory { return behind{d, profile, &test.reads} }
+					c := e.run(plan)[0]
+					failed := c.State == workflow.ChangeFailed
+					if c.State != test.want || len(e.scim.Effects()) != test.effects || failed && c.Reason.Code != workflow.ReasonNotFollowed {
+						t.Errorf("the row is %s (%s) with %d effects, want %s with %d", c.State, c.Reason.Words(), len(e.scim.Effects()),
+							test.want, test.effects)
+					}
+				})
+			})
+		}
 	}
 }
