@@ -89,14 +89,8 @@ func classifySCIM(call request, status int, body []byte, clean func(string) stri
 		e.Kind = KindProbableCollision
 	case status == http.StatusBadRequest && call.write:
 		e.Kind, e.Violations = KindInvalid, []string{e.Message}
-	case status >= 400 && status < 500 && status != http.StatusRequestTimeout:
-		e.Kind = KindRefused
-	case call.write:
-		e.Kind = KindUnknownOutcome
-	case status < 400:
-		e.Kind = KindUnexpected
 	default:
-		e.Kind = KindUnavailable
+		e.Kind = kindOfStatus(call, status)
 	}
 	return e
 }
