@@ -143,7 +143,7 @@ func stopCauses() map[workflow.StopCause]string {
 		workflow.StopCanary:     "Stopped: 1 of the first {note} changes failed{lines}.",
 		workflow.StopInARow:     "Stopped: {note} changes failed in a row{lines}.",
 		workflow.StopPercent:    "Stopped: {note} changes failed, which is more than the settings allow{lines}.",
-		workflow.StopKeyRefused: "Atlassian refused the API key. No account was touched. Fix the key, then press *Resume*.",
+		workflow.StopKeyRefused: "Atlassian refused the API key ({note}). No account was touched. Fix the key, then press *Resume*.",
 		workflow.StopUnknown: "Some changes have been unconfirmed for 15 minutes{lines}. Checking goes on; *Resume* lets the other " +
 			"rows go on, too.",
 		workflow.StopUnavailable: "Atlassian did not answer for {note}. Press *Resume* when it does.",

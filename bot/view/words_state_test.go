@@ -128,3 +128,18 @@ func TestRunningCardLeadsToTheCount(t *testing.T) {
 		t.Error("a pause does not change the steady part of the mark")
 	}
 }
+
+// A refused key that is not the organisation's is named, and one made with scopes is told from one
+// that is not taken.
+func TestStopNamesTheKey(t *testing.T) {
+	for note, want := range map[string]string{
+		"":                                 "Atlassian refused the API key. No",
+		"that of the SCIM directory hr":    "Atlassian refused the API key (that of the SCIM directory hr). No",
+		"it was made with scopes":          "Atlassian refused the API key (it was made with scopes). No",
+		"that of the SCIM directory <@U1>": "Atlassian refused the API key (that of the SCIM directory &lt;",
+	} {
+		if words := stopWords(workflow.Stop{Cause: workflow.StopKeyRefused, Note: note}); !strings.HasPrefix(words, want) {
+			t.Errorf("%q: %s", note, words)
+		}
+	}
+}

@@ -162,6 +162,9 @@ func keyStop(err error) workflow.Stop {
 	if errors.Is(err, workflow.ErrKeyScoped) {
 		stop.Note = "it was made with scopes"
 	}
+	if of := workflow.KeyOf(err); of != "" {
+		stop.Note = "that of " + of
+	}
 	return stop
 }
 

@@ -252,6 +252,17 @@ func TestHeldByUsInTrouble(t *testing.T) {
 		e := newEnv(t)
 		e.held(scimOurs)
 		plan := e.check(rowOf(workflow.Rename, "new_email", "new@example.com"))
+		e.fail(once(organisation.Unauthorized()), nil)
+		c := e.run(plan)[0]
+		b, _ := e.store.Batch(t.Context(), 1)
+		if c.State != workflow.ChangeReady || b.Stop.Cause != workflow.StopKeyRefused || b.Stop.Note != "that of the SCIM directory hr" {
+			t.Errorf("with a refused key the row is %s, the stop %+v", c.State, b.Stop)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		e.held(scimOurs)
+		plan := e.check(rowOf(workflow.Rename, "new_email", "new@example.com"))
 		if err := e.scim.Push(scimOurs, e.record().ID, func(u *scim.User) { u.Active = false }); err != nil {
 			t.Fatal(err)
 		}
