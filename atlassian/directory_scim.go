@@ -321,15 +321,26 @@ func scimWriteError(s *SCIM, call workflow.Call, err error) error {
 	}
 	switch e.Kind {
 	case KindForbidden:
-		why := "the key of " + s.name + " may not do that there (" + strings.TrimSpace(statusWord(e)+" "+cmp.Or(e.Key, e.Message)) + ")"
-		return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRecord, why), Err: err}
+		return leftAlone("the key of "+s.name+" may not do that there"+asTold(e), err)
 	case KindNotFound:
-		return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRecord, "it does not have what the change is about any more"), Err: err}
+		return leftAlone("it does not have what the change is about any more", err)
 	case KindProbableCollision:
-		reason := workflow.NewReason(workflow.ReasonCollision, call.Args.Get(workflow.FieldEmail))
+		address := call.Args.Get(workflow.FieldEmail)
+		if address == "" { // an address is what the records of two people collide in; here is none
+			return leftAlone("the change goes against something there"+asTold(e), err)
+		}
+		reason := workflow.NewReason(workflow.ReasonCollision, address)
 		return &workflow.Refusal{Reason: reason, Err: err, MayBeSo: call.Operation == action.OpProvision}
 	}
 	return writeError(call.Action, call.Args.Get(workflow.FieldEmail), err)
+}
+
+// leftAlone is the refusal of a change for which nothing was done there.
+func leftAlone(why string, err error) error { return refusal(workflow.ReasonRecord, err, why) }
+
+// asTold is what an answer said, as the end of a sentence.
+func asTold(e *Error) string {
+	return " (" + strings.TrimSpace(statusWord(e)+" "+cmp.Or(e.Key, e.Message)) + ")"
 }
 
 // estimateSCIM is the longest that a SCIM directory of ours takes for these calls.

@@ -129,6 +129,37 @@ func TestSCIMAnswers(t *testing.T) {
 	}
 }
 
+// Two records collide in an address: where a change has none, a conflict is about something else.
+func TestSCIMConflict(t *testing.T) {
+	w := newSCIMWorld(t)
+	w.server.SetFaults(wire.Faults{Before: func(*http.Request) *wire.Fault { return &wire.Fault{Status: http.StatusConflict} }})
+	directory := w.directory(w.server.Transport())
+	user := workflow.Of(workflow.FieldID, w.user.ID)
+	member := workflow.Of(workflow.FieldID, w.group).With(action.FieldRecord, w.user.ID)
+	for _, test := range []struct {
+		operation workflow.Operation
+		args      workflow.Values
+		code      workflow.ReasonCode
+		mayBeSo   bool
+	}{
+		{action.OpProvision, workflow.Of(workflow.FieldEmail, "b@example.com").With(workflow.FieldName, "B"), workflow.ReasonCollision, true},
+		{action.OpPatchRecord, user.With(workflow.FieldEmail, "b@example.com").With(action.FieldEmails, "[]"), workflow.ReasonCollision, false},
+		{action.OpPatchRecord, user.With(action.FieldActive, "false"), workflow.ReasonRecord, false},
+		{action.OpPatchRecord, user.With(action.FieldDisplay, "B"), workflow.ReasonRecord, false},
+		{action.OpSCIMGroupAdd, member, workflow.ReasonRecord, false},
+		{action.OpSCIMGroupRemove, member, workflow.ReasonRecord, false},
+	} {
+		_, err := directory.Call(t.Context(), workflow.Call{
+			Endpoint:  workflow.Endpoint{Place: workflow.PlaceSCIM, Directory: scimOurs},
+			Operation: test.operation, AccountID: personID(1), Args: test.args,
+		})
+		refusal, refused := errors.AsType[*workflow.Refusal](err)
+		if !refused || refusal.Reason.Code != test.code || refusal.MayBeSo != test.mayBeSo {
+			t.Errorf("%s of %v: %v", test.operation, test.args, err)
+		}
+	}
+}
+
 // A refused key is that of the directory, and the error says so; a 403 is one where nothing was to be
 // written, and else a no to what was.
 func TestSCIMKeyIsNamed(t *testing.T) {
