@@ -74,6 +74,7 @@ const (
 	ReasonProvisioned     ReasonCode = "provisioned"
 	ReasonNotInSCIM       ReasonCode = "not_in_scim"
 	ReasonNoMessage       ReasonCode = "no_message" // of a row that may run all the same
+	ReasonWholeName       ReasonCode = "whole_name" // the same
 
 	// Running.
 	ReasonDrifted     ReasonCode = "drifted"

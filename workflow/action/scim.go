@@ -318,12 +318,25 @@ func patchRecord(ctx context.Context, c workflow.Caller, s workflow.Step) (workf
 	if name := s.Set.Get(workflow.FieldName); name != "" {
 		args = args.With(FieldDisplay, name).With(FieldFormatted, name)
 	}
+	var keep workflow.Values
+	if s.Set.Get(workflow.FieldName) != "" {
+		keep = workflow.Values{}.With(FieldFormatted, otherName(now))
+	}
 	if status := s.Set.Get(workflow.FieldStatus); status != "" {
 		args = args.With(FieldActive, activeWord(status))
 	}
 	return c.Call(ctx, workflow.Call{
-		Endpoint: s.Endpoint(), Operation: OpPatchRecord, Action: s.Action, AccountID: s.AccountID, Args: args,
+		Endpoint: s.Endpoint(), Operation: OpPatchRecord, Action: s.Action, AccountID: s.AccountID, Args: args, Keep: keep,
 	})
+}
+
+// otherName is the name.formatted of a record that is not its displayName, which alone an account
+// shows; "" where they are the same.
+func otherName(record workflow.Values) string {
+	if whole := record.Get(FieldFormatted); whole != record.Get(FieldDisplay) {
+		return whole
+	}
+	return ""
 }
 
 // atHome is the effect of a change that is made in a SCIM directory of ours; where none is, that of

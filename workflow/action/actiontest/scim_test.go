@@ -131,6 +131,33 @@ func TestOwnUserNameStays(t *testing.T) {
 	})
 }
 
+// A whole name beside the display name is replaced with that, which is said before; it stays on disk,
+// for the way back knows the display name alone.
+func TestWholeNameIsSaid(t *testing.T) {
+	for whole, said := range map[string]bool{"Second, C.": true, "Person C": false, "": false} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newEnv(t)
+			user := e.held(scimOurs)
+			if err := e.scim.Push(scimOurs, user.ID, func(u *scim.User) { u.Formatted = whole }); err != nil {
+				t.Fatal(err)
+			}
+			plan := e.check(rowOf(workflow.SetName, "new_name", "C. Third"))
+			if c := plan.Changes[0]; c.State != workflow.ChangeReady || (c.Reason.Code == workflow.ReasonWholeName) != said ||
+				said && !strings.Contains(c.Reason.Words(), whole) {
+				t.Errorf("%q: the row is %s (%s)", whole, c.State, c.Reason.Words())
+			}
+			changes := e.run(plan)
+			e.allDone(changes)
+			if kept := changes[0].Outcome(0).Told.Get(action.FieldFormatted); (kept == whole && whole != "") != said {
+				t.Errorf("%q: kept is %q", whole, kept)
+			}
+			if back := e.check(action.Inverse(&changes[0])...); back.Ready() != 1 || back.Changes[0].Reason.Code != "" {
+				t.Errorf("%q: the way back is %s (%s)", whole, back.Changes[0].State, back.Changes[0].Reason.Words())
+			}
+		})
+	}
+}
+
 // An account of another directory, or of two, stays blocked with the directory's name; so does one of
 // which nothing tells who holds it.
 func TestHeldByOthers(t *testing.T) {
