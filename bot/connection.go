@@ -29,12 +29,6 @@ type connection struct {
 	pause time.Duration // before the next one
 }
 
-func (l *connection) wasUp() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.openedAt.IsZero()
-}
-
 // setEnd notes how to end the run of slack-go that begins now.
 func (l *connection) setEnd(end func()) {
 	l.mu.Lock()
@@ -98,6 +92,12 @@ func (l *connection) setDown() time.Duration {
 		l.trouble = closedAtOnce
 	}
 	return min(shortWait<<min(l.short-1, doublings), shortWaitMax)
+}
+
+// unwanted reports whether Slack has closed one socket after another soon after it stood, so that neither one
+// that stands nor one that stood a moment ago says anything. The caller holds l.mu.
+func (l *connection) unwanted() bool {
+	return l.short >= shortLives && (!l.up || time.Since(l.openedAt) < shortLife)
 }
 
 // closedAtOnce is what may be behind it that no socket lives.

@@ -204,6 +204,17 @@ func TestRestartIsQuiet(t *testing.T) {
 	w.fileInThread(card.TS, "batch-1-plan.csv")
 	w.told("U0CAROL", requests, "|See its card>")
 	w.mayPress("approve reject withdraw") // the card's last edit, when the plan is in the thread
+	b, err := w.db.Batch(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) { // Slack shows the edit before the database knows of it
+		if p, _, err := w.db.Post(t.Context(), "batch/1/card"); err != nil || time.Since(begin) > waitFor {
+			t.Fatalf("the card's last edit is not written down: version %d of %d, %v", p.Version, b.Revision, err)
+		} else if p.Version == b.Revision {
+			break
+		}
+	}
 	if err := w.stopBot(); err != nil {
 		t.Fatal(err)
 	}

@@ -322,25 +322,26 @@ func (s *sockets) deafFor() time.Duration {
 	return longest
 }
 
-// readyNow is nil when at least one connection stands, or stood a moment ago.
+// readyNow is nil when at least one connection stands, or stood a moment ago, and Slack leaves it standing.
 func (s *sockets) readyNow() error {
-	var longest time.Duration
+	longest := time.Duration(math.MaxInt64)
 	var trouble string
-	for i, l := range s.connections {
+	graced := false
+	for _, l := range s.connections {
 		l.mu.Lock()
-		up, lost, why := l.up, l.lostAt, l.trouble
+		up, lost, why, unwanted, wasUp := l.up, l.lostAt, l.trouble, l.unwanted(), !l.openedAt.IsZero()
 		l.mu.Unlock()
-		if up {
+		if up && !unwanted {
 			return nil
 		}
-		if d := time.Since(lost); i == 0 || d < longest {
-			longest = d
-		}
+		without := time.Since(lost)
+		graced = graced || wasUp && !unwanted && without < readyGrace
+		longest = min(longest, without)
 		if why != "" {
 			trouble = ": " + why
 		}
 	}
-	if longest < readyGrace && slices.ContainsFunc(s.connections, (*connection).wasUp) {
+	if graced {
 		return nil
 	}
 	return fmt.Errorf("no connection to Slack (%s) for %s%s", s.host, longest.Round(time.Second), trouble)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -80,6 +81,41 @@ func TestReadyGrace(t *testing.T) {
 			t.Error("ready after 16 s without a connection")
 		}
 	})
+}
+
+// Sockets that Slack closes soon after they stand make nobody ready, however the short lives of two
+// connections fall: that one stands, or stood a moment ago, says nothing then.
+func TestShortLivesAreNotReady(t *testing.T) {
+	for apart := time.Second; apart < shortWaitMax; apart += time.Second {
+		synctest.Test(t, func(t *testing.T) {
+			l := []*connection{{}, {}}
+			s := &sockets{slack: slackapi.New(slackapi.Config{}), connections: l}
+			ready := func(now string) {
+				if err := s.readyNow(); err == nil || !strings.Contains(err.Error(), closedAtOnce) {
+					t.Fatalf("sockets %s apart, %s: health says %v, want %q", apart, now, err, closedAtOnce)
+				}
+			}
+			for i := range 2 * shortLives {
+				for which, wait := range []time.Duration{apart, shortWaitMax - apart} {
+					l[which].setUp()
+					if i >= shortLives {
+						ready("while one stands")
+					}
+					time.Sleep(wait / 100)
+					l[which].setDown()
+					time.Sleep(wait - wait/100 - time.Millisecond)
+					if i >= shortLives {
+						ready("between two")
+					}
+				}
+			}
+			l[0].setUp()
+			time.Sleep(shortLife)
+			if err := s.readyNow(); err != nil {
+				t.Fatalf("not ready with a socket that lives: %v", err)
+			}
+		})
+	}
 }
 
 // Without any connection for a while, Slack may have had something to say.

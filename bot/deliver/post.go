@@ -143,7 +143,7 @@ func (d *Deliverer) edit(
 	t.put[at.key] = mark
 	if at.version != 0 {
 		p.Version = at.version
-		err = d.store.SavePost(ctx, p)
+		err = d.store.SavePost(context.WithoutCancel(ctx), p)
 	}
 	return false, err
 }

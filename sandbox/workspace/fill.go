@@ -70,10 +70,7 @@ func put(state map[string]map[string]any, f field, value any) {
 // action_id. The caller holds w.mu.
 func (w *Workspace) fillIn(v *View, values map[string]string) error {
 	left := maps.Clone(values)
-	state := make(map[string]map[string]any, len(v.state))
-	for id, held := range v.state {
-		state[id] = maps.Clone(held)
-	}
+	state := v.values()
 	for _, f := range v.fields() {
 		value, given := values[f.blockID()]
 		if !f.isInput() || !given {

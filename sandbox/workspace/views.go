@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -148,12 +149,13 @@ func (w *Workspace) viewWire(v *View) map[string]any {
 	return wire
 }
 
-// values returns the state of a view; nil becomes an empty object.
+// values returns a copy of the state of a view, which what is on its way to the app may keep.
 func (v *View) values() map[string]map[string]any {
-	if v.state == nil {
-		return map[string]map[string]any{}
+	state := make(map[string]map[string]any, len(v.state))
+	for id, held := range v.state {
+		state[id] = maps.Clone(held)
 	}
-	return v.state
+	return state
 }
 
 // show puts a view on top of a person's stack. The caller holds w.mu.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,11 +28,11 @@ var (
 // stops between two of them, or in one.
 type until struct {
 	context.Context
-	left *int
+	left *atomic.Int64 // database/sql asks from goroutines of its own, too
 }
 
 func (u until) Err() error {
-	if *u.left--; *u.left < 0 {
+	if u.left.Add(-1) < 0 {
 		return context.Canceled
 	}
 	return nil
@@ -111,8 +112,9 @@ func (l *life) cut() context.Context {
 	if l.dice.IntN(2) == 0 {
 		return l.Context()
 	}
-	left := l.dice.IntN(40)
-	return until{l.Context(), &left}
+	left := new(atomic.Int64)
+	left.Store(int64(l.dice.IntN(40)))
+	return until{l.Context(), left}
 }
 
 func (l *life) take(population report.Population) {
