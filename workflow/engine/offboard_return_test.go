@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -68,9 +69,7 @@ func (g *grouped) Read(ctx context.Context, facts ...workflow.Fact) (workflow.An
 		return out, nil
 	}
 	answers, err := g.Organisation.Read(ctx, rest...)
-	for fact, v := range answers {
-		out[fact] = v
-	}
+	maps.Copy(out, answers)
 	return out, err
 }
 
@@ -105,10 +104,11 @@ func groupDesk(t *testing.T) (*desk, *grouped) {
 
 const offboarding = "action,old_email\noffboard,p1@old.example\noffboard,p2@old.example\n"
 
-// steps gives the actions of the steps of each row, in running order, with how they ended.
-func (d *desk) steps(number int64) []string {
+// returnSteps gives the actions of the steps of each row of batch 2, in running order, with how they
+// ended.
+func (d *desk) returnSteps() []string {
 	d.t.Helper()
-	changes, err := d.store.Changes(context.Background(), number, 0, 0)
+	changes, err := d.store.Changes(context.Background(), 2, 0, 0)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestOffboardForAWhile(t *testing.T) {
 		d.restart()
 		d.reach(2, workflow.Done)
 		if diff := cmp.Diff([]string{"2 done", "3 done"}, d.rows(2)); diff != "" {
-			t.Errorf("the return (-want +got):\n%s\n%v", diff, d.steps(2))
+			t.Errorf("the return (-want +got):\n%s\n%v", diff, d.returnSteps())
 		}
 		for _, id := range []string{"acc-1", "acc-2"} {
 			if d.status(id) != workflow.StatusActive || !slices.Equal(g.in(id), []string{"a", "b"}) {
@@ -144,7 +144,7 @@ func TestOffboardForAWhile(t *testing.T) {
 			}
 		}
 		want := "activate done, group-add done, group-add done"
-		if diff := cmp.Diff([]string{want, want}, d.steps(2)); diff != "" {
+		if diff := cmp.Diff([]string{want, want}, d.returnSteps()); diff != "" {
 			t.Errorf("the steps of the return (-want +got):\n%s", diff)
 		}
 		d.audited()
@@ -163,7 +163,7 @@ func TestOffboardForAWhileIsTakenBackInPart(t *testing.T) {
 		want := []string{
 			"activate unchanged, group-add done, group-add done", "activate done, group-add done, group-add done",
 		}
-		if diff := cmp.Diff(want, d.steps(2)); diff != "" {
+		if diff := cmp.Diff(want, d.returnSteps()); diff != "" {
 			t.Errorf("the steps of the return (-want +got):\n%s", diff)
 		}
 		if in := g.in("acc-1"); !slices.Equal(in, []string{"a", "b"}) {
@@ -190,7 +190,7 @@ func TestRetryOfAReturnOfSeveralActions(t *testing.T) {
 				}
 				d.reach(2, workflow.Done)
 				if n := len(g.in("acc-1")); n == 2 {
-					t.Fatalf("%s: nothing failed: %v", failing, d.steps(2))
+					t.Fatalf("%s: nothing failed: %v", failing, d.returnSteps())
 				}
 				g.refuse = nil
 				g.SetFault(nil)
@@ -209,7 +209,7 @@ func TestRetryOfAReturnOfSeveralActions(t *testing.T) {
 				}
 				for _, id := range []string{"acc-1", "acc-2"} {
 					if d.status(id) != workflow.StatusActive || !slices.Equal(g.in(id), []string{"a", "b"}) {
-						t.Errorf("%s failed, late %v: %s is left %s in %v\n%v", failing, late, id, d.status(id), g.in(id), d.steps(2))
+						t.Errorf("%s failed, late %v: %s is left %s in %v\n%v", failing, late, id, d.status(id), g.in(id), d.returnSteps())
 					}
 				}
 			})
