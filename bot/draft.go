@@ -31,6 +31,7 @@ func (b *Bot) drafted(ctx context.Context, p press, by sender) {
 		b.log.Info().Str("person", by.Person).Str("of", found.of).Int("accounts", len(found.accounts)).Msg("drafted a request")
 		d := accountsDraft("From "+found.of+". Suspend takes product access away, deactivate blocks the login.",
 			workflow.Suspend, found.accounts)
+		d.draft.Author = found.author
 		if len(d.rows) > 0 {
 			content, err := draftCSV(found.accounts)
 			if err != nil {
@@ -46,6 +47,7 @@ func (b *Bot) drafted(ctx context.Context, p press, by sender) {
 type draft struct {
 	of       string // what it was made of
 	file     string // how its file is called
+	author   string // who wrote the list that it was made of; "" for none
 	accounts []workflow.Account
 }
 
@@ -53,7 +55,7 @@ type draft struct {
 func (b *Bot) draftOf(ctx context.Context, of view.DraftOf) (draft, error) {
 	if of.Run > 0 {
 		result, accounts, err := b.cfg.Results.Draft(ctx, of.Run)
-		return draft{result.Report + " of " + result.Date, view.DraftFile(result), accounts}, err
+		return draft{of: result.Report + " of " + result.Date, file: view.DraftFile(result), accounts: accounts}, err
 	}
 	if age := time.Since(of.At); age > draftFor {
 		return draft{}, view.ErrDraftOld
@@ -66,7 +68,9 @@ func (b *Bot) draftOf(ctx context.Context, of view.DraftOf) (draft, error) {
 	if err != nil {
 		return draft{}, err
 	}
-	return draft{fmt.Sprintf("comparison %d", of.Compare), view.CompareDraftFile(of.Compare), c.Drafts()}, nil
+	return draft{
+		of: fmt.Sprintf("comparison %d", of.Compare), file: view.CompareDraftFile(of.Compare), author: f.Person, accounts: c.Drafts(),
+	}, nil
 }
 
 // draftCSV writes the accounts of a draft as our reader reads them.

@@ -140,21 +140,23 @@ func filledIn(d view.Draft, fields map[string]field) view.Draft {
 }
 
 // formOf is the form that was pressed or sent, as it is filled in; ok is false for one of another
-// version of the program, or one that was forgotten and does not carry its draft.
+// version of the program, or one that was forgotten and does not carry its draft. What was checked is
+// what the view shows, whatever has been filled in under the same key since.
 func (b *Bot) formOf(v viewed, person string) (c view.Carried, f openForm, ok bool) {
 	c, ok = view.ParseCarried(v.Metadata)
 	if !ok {
 		return c, f, false
 	}
 	f, known := b.unsent.get(c.Key, person)
+	filling := v.Callback == view.RequestForm
 	switch {
-	case known && (c.Cut || v.Callback != view.RequestForm):
-		c.Draft = f.draft
-	case !known && (c.Cut && v.Callback != view.RequestForm || c.Draft.Listed > 0):
+	case !known && c.Needs, c.Cut && !filling && (!known || !c.Is(f.draft)):
 		return c, f, false
+	case known && c.Cut:
+		c.Draft = f.draft
 	}
 	f.person = person
-	if v.Callback == view.RequestForm {
+	if filling {
 		c.Draft = filledIn(c.Draft, fieldsOf(v.State.Values))
 	}
 	return c, f, true
@@ -183,9 +185,9 @@ func (b *Bot) formChanged(ctx context.Context, p press, by sender) {
 		if p.Selected == "" {
 			return
 		}
-		c.Draft, c.Turn = c.Draft.With(p.Selected), c.Turn+1
+		c.Draft, c.Turn = c.Draft.With(view.ParseAccountRef(p.Selected)), c.Turn+1
 	case view.ActionNoFile:
-		c.Draft.File = nil
+		c.Draft.File, c.Turn = nil, c.Turn+1
 	}
 	b.showForm(ctx, p.View, c, f, "")
 }
@@ -204,13 +206,50 @@ func (b *Bot) showForm(ctx context.Context, v viewed, c view.Carried, f openForm
 	}
 }
 
-// formGone says that a form is not known any more: the program was started anew since it was filled
-// in, or it is over an hour old.
+// formGone says what became of a form that is not known any more.
 func (b *Bot) formGone(ctx context.Context, v viewed) {
-	_, err := b.api.UpdateView(ctx, v.ID, "", view.Notice("New request", view.FormGone))
+	_, err := b.api.UpdateView(ctx, v.ID, "", b.gone(ctx, v))
 	if err != nil && !slackapi.ViewGone(err) {
 		b.log.Warn().Err(err).Msg("draw a form that is gone")
 	}
+}
+
+// gone is what is shown of a form that is not known any more: it was sent, or the program was started
+// anew since it was filled in, or it is over an hour old.
+func (b *Bot) gone(ctx context.Context, v viewed) slack.ModalViewRequest {
+	c, ours := view.ParseCarried(v.Metadata)
+	if !ours {
+		return view.Notice("New request", view.FormGone)
+	}
+	number, sent, err := b.sentAs(ctx, c.Key)
+	switch {
+	case err != nil:
+		return view.Notice("New request", b.say(err, "look what became of a form").Text)
+	case sent:
+		return view.SentBefore(number, b.cfg.Requests)
+	}
+	return view.Notice("New request", view.FormGone)
+}
+
+// formDelivery is under which it is remembered that a form was sent.
+func formDelivery(key string) string { return "form/" + key }
+
+// sentAs returns the request that a form became, 0 for one that is long ago; sent is false where it
+// was not sent.
+func (b *Bot) sentAs(ctx context.Context, key string) (number int64, sent bool, err error) {
+	if sent, err = b.cfg.Store.WasSeen(ctx, formDelivery(key)); err != nil || !sent {
+		return 0, false, err
+	}
+	recent, err := b.cfg.Store.List(ctx, homeRecent)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, batch := range recent {
+		if batch.Source.Delivery == formDelivery(key) && batch.Follows == 0 {
+			number = batch.Number
+		}
+	}
+	return number, true, nil
 }
 
 // fixRows leads from what a check came to back to the form.

@@ -255,3 +255,119 @@ func TestAskAgainWithOtherTimes(t *testing.T) {
 	w.submit("U0BOB", form, map[string]string{view.FieldLeave: "712020:0002"})
 	w.modalSays("U0BOB", "*67* ready")
 }
+
+// A form that is sent again says as which request it was sent, also when too much was filled in to be
+// carried with it, and after a restart.
+func TestFormSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, reason := range map[string]string{"short": "typo", "long": strings.Repeat("typo ", 190)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, newAccounts(90))
+			w.command("U0CAROL", requests, "rename")
+			lines := "p0@old.example → p0@new.example"
+			if name == "long" {
+				for i := range 70 {
+					lines += fmt.Sprintf("\np%d@old.example → p%d@new.example", i+1, i+1)
+				}
+			}
+			w.submit("U0CAROL", w.modalSays("U0CAROL", "old → new"), map[string]string{view.FieldLines: lines, view.FieldReason: reason})
+			checked := w.modalSays("U0CAROL", "Nobody sees this yet")
+			w.submit("U0CAROL", checked, nil)
+			w.modalSays("U0CAROL", "This is request *#1*")
+			for _, restart := range []bool{false, true} {
+				if restart {
+					if err := w.stopBot(); err != nil {
+						t.Fatal(err)
+					}
+					w.startBot(nil)
+				}
+				if err := w.slack.SubmitStale(t.Context(), "U0CAROL", checked); err != nil {
+					t.Fatal(err)
+				}
+				w.modalSays("U0CAROL", "sent before, as request *#1*")
+			}
+			if list, err := w.db.List(t.Context(), 0); err != nil || len(list) != 1 {
+				t.Errorf("%d batches, %v; want 1", len(list), err)
+			}
+		})
+	}
+}
+
+// Whoever was chosen in the form, by a draft or from a hit of find, is meant by their account: the
+// request is never about another one that has their address.
+func TestFormMeansWhoWasChosen(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(w *world) workspace.View{
+		"search": func(w *world) workspace.View {
+			w.command("U0CAROL", "C0OTHER", "new")
+			form := w.modalSays("U0CAROL", "old → new")
+			w.press("U0CAROL", form, view.FieldAction, string(workflow.Deactivate))
+			form = w.modalSays("U0CAROL", "Message to them")
+			for text, line := range map[string]string{"Person 1": "712020:0001", "Person 2": "p2@old.example"} {
+				options, err := w.slack.Suggest(w.t.Context(), "U0CAROL", form.ID, view.FieldPerson, text)
+				if err != nil || len(options) != 1 {
+					w.t.Fatalf("searched %s: %+v, %v", text, options, err)
+				}
+				w.press("U0CAROL", form, view.FieldPerson, options[0].Value)
+				form = w.viewWith("U0CAROL", line)
+			}
+			return form
+		},
+		"hit": func(w *world) workspace.View {
+			w.command("U0CAROL", "C0OTHER", "find p2@old.example")
+			w.told("U0CAROL", "C0OTHER", "*Person 2* p2@old.example")
+			hit := w.slack.Messages("C0OTHER", "U0CAROL")
+			w.click("U0CAROL", hit[len(hit)-1], view.HitDisable)
+			return w.viewWith("U0CAROL", "p2@old.example")
+		},
+		"draft": func(w *world) workspace.View {
+			w.reportsIn()
+			w.command("U0ALICE", requests, "report run idle")
+			var told workspace.Message
+			w.until("the result is told", func() bool {
+				for _, m := range w.slack.Messages("C0LICENCES", "U0ALICE") {
+					if pressable(m, view.ActionDraft) {
+						told = m
+					}
+				}
+				return told.TS != ""
+			})
+			w.click("U0ALICE", told, view.ActionDraft)
+			w.press("U0ALICE", w.viewWith("U0ALICE", "p2@old.example"), view.FieldAction, string(workflow.Deactivate))
+			w.submit("U0ALICE", w.viewWith("U0ALICE", "Message to them"), nil) // as it stands, all of them can be checked
+			w.press("U0ALICE", w.modalSays("U0ALICE", "Fix rows"), view.ActionFix, "")
+			return w.viewWith("U0ALICE", view.FieldLines)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, newAccounts(4))
+			night := func(yield func(workflow.Member, error) bool) {
+				for i := range 4 {
+					a, _ := w.accounts.Account(t.Context(), fmt.Sprintf("712020:%04d", i))
+					if i == 1 {
+						a.Email = ""
+					}
+					if !yield(workflow.Member{Account: a, LastActive: "2020-01-01"}, nil) {
+						return
+					}
+				}
+			}
+			if _, err := w.db.TakeSnapshot(t.Context(), "nightly", time.Now(), night); err != nil {
+				t.Fatal(err)
+			}
+			form := open(w)
+			w.accounts.mu.Lock()
+			moved, other := w.accounts.by["712020:0002"], w.accounts.by["712020:0003"]
+			moved.Email, other.Email = "moved@old.example", "p2@old.example"
+			w.accounts.by["712020:0002"], w.accounts.by["712020:0003"] = moved, other
+			w.accounts.mu.Unlock()
+			w.submit(form.For, form, nil)
+			checked := w.modalSays(form.For, "p2@old.example: ")
+			if strings.Contains(viewText(checked), "Person 3") || strings.Contains(viewText(checked), "p2@old.example → ") {
+				t.Errorf("the check is about somebody else:\n%s", viewText(checked))
+			}
+		})
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 	"github.com/countersign/countersign/workflow/sheet"
 )
 
@@ -65,6 +66,10 @@ func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
 		return
 	}
 	by.Channel = c.Channel
+	if c.Draft.File != nil { // what is checked now is what may be sent
+		file := *c.Draft.File
+		c.Draft.File, file.SHA256 = &file, ""
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.draft, f.stop = c.Draft, stop
@@ -136,13 +141,17 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	}
 	req := workflow.Request{
 		Requester: actor.Person, Author: actor.Person, Reason: d.Reason, OwnReason: d.Reason != "" && d.From == "", When: when,
-		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: "form/" + c.Key},
+		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: formDelivery(c.Key)},
 		Original: []byte(d.Lines),
 	}
 	if d.Action != view.MoveAction {
 		req.Verb = d.Action
 	}
-	if d.File != nil {
+	if d.File == nil {
+		f.content, f.contentOf = nil, ""
+	} else {
+		file := *d.File // the remembered draft has the same
+		d.File = &file
 		if req.Author, err = b.formFile(ctx, actor.Person, d.File, f); err != nil {
 			return req, err
 		}
@@ -163,26 +172,46 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	case d.File != nil:
 		read, err = sheet.ReadCSVWith(slices.Clone(f.content), d.Action, d.Given(), b.cfg.OrgID, limits)
 	case len(f.rows) > 0:
-		read = &workflow.Sheet{Rows: listedRows(f.rows, *d)}
+		read = &workflow.Sheet{}
+		read.Rows, err = listedRows(f.rows, *d)
 	default:
 		read, err = command.ReadLines(d.Action, d.Lines, d.Given(), b.cfg.OrgID, limits)
 	}
-	if err == nil {
-		req.Sheet = *read
+	if err != nil {
+		return req, err
 	}
-	return req, err
+	if d.File == nil {
+		d.Identified(read.Rows)
+	}
+	req.Sheet = *read
+	return req, nil
 }
 
 // listedRows are the rows of a draft but for those that are left out, as its action and its values
-// say.
-func listedRows(rows []workflow.Row, d view.Draft) []workflow.Row {
-	out := map[string]bool{}
-	for word := range strings.FieldsFuncSeq(d.LeaveOut, func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n<>", r) }) {
-		out[workflow.AddressKey(word)], out[word] = true, true
+// say. Who is named as left out and is in no row is a *view.NotListedError: a slip there must not
+// leave somebody in.
+func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
+	named := command.ReadAccounts(d.LeaveOut)
+	keys, found := make([]string, len(named)), make([]bool, len(named))
+	for i, word := range named {
+		keys[i] = workflow.AddressKey(word)
+	}
+	leftOut := func(row *workflow.Row) (out bool) {
+		address := row.Email() // not the new one: that may be somebody else's now
+		if it, built := action.For(row.Action); built && it.Subject.Absent {
+			address = row.Address()
+		}
+		key := workflow.AddressKey(address)
+		for i, word := range named {
+			if word == row.AccountID() || address != "" && keys[i] == key {
+				found[i], out = true, true
+			}
+		}
+		return out
 	}
 	var left []workflow.Row
 	for _, row := range rows {
-		if out[row.AccountID()] || row.Email() != "" && out[workflow.AddressKey(row.Email())] {
+		if leftOut(&row) {
 			continue
 		}
 		if row.Values = slices.Clone(row.Values); d.Action != "" {
@@ -193,7 +222,16 @@ func listedRows(rows []workflow.Row, d view.Draft) []workflow.Row {
 		}
 		left = append(left, row)
 	}
-	return left
+	wrong := &view.NotListedError{All: len(left) == 0}
+	for i, word := range named {
+		if !found[i] {
+			wrong.Named = append(wrong.Named, word)
+		}
+	}
+	if wrong.All || len(wrong.Named) > 0 {
+		return nil, wrong
+	}
+	return left, nil
 }
 
 // formFile reads the file of a form, once, and returns its author.
@@ -207,25 +245,20 @@ func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormF
 	} else if author, err = b.people.Author(ctx, of.Poster); err == nil {
 		author, err = b.menuAuthor(ctx, asks, author, info)
 	}
-	if err == nil {
-		err = readable(info, b.cfg.MaxFileBytes)
-	}
 	if err != nil {
 		return author, err
 	}
-	if f.content == nil || f.draft.File == nil || f.draft.File.ID != of.ID {
-		url := info.URL
-		if url == "" {
-			url = info.Private
+	if f.content == nil || f.contentOf != of.ID {
+		content, err := b.download(ctx, info)
+		if err != nil {
+			return author, err
 		}
-		if f.content, err = b.api.Download(ctx, url, b.cfg.MaxFileBytes); err != nil {
-			return author, b.whyNoBytes(ctx, info, err)
-		}
+		f.content, f.contentOf = content, of.ID
 	}
 	sum := sha256.Sum256(f.content)
 	name := hex.EncodeToString(sum[:])
 	if of.SHA256 != "" && of.SHA256 != name {
-		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Fix rows, then Check"}
+		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Check"}
 	}
 	of.Name, of.SHA256 = info.Name, name
 	return author, nil
@@ -257,7 +290,7 @@ func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
 	show := func(modal slack.ModalViewRequest) any { return slack.NewUpdateViewSubmissionResponse(&modal) }
 	c, f, ok := b.formOf(s.View, by.Person)
 	if !ok {
-		return show(view.Notice("New request", view.FormGone))
+		return show(b.gone(ctx, s.View))
 	}
 	by.Channel = c.Channel
 	batch, err := func() (*workflow.Batch, error) {
@@ -276,12 +309,13 @@ func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
 	}()
 	switch {
 	case errors.Is(err, workflow.ErrTaken):
-		return show(view.Notice("New request", view.SentBefore))
+		return show(b.gone(ctx, s.View))
 	case ineligible(err):
 		b.unsent.forget(c.Key)
 		return show(view.Notice("New request", b.say(err, "send a form").Text))
 	case err != nil:
 		asked := b.asked(next(c), b.say(err, "send a form").Text)
+		f.draft = c.Draft
 		b.unsent.put(c.Key, f)
 		return show(asked.Draw())
 	}

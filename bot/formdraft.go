@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -80,10 +81,30 @@ func accountsDraft(from string, name workflow.ActionName, accounts []workflow.Ac
 // fill puts rows into the draft: as lines where they fit there, else beside it.
 func (d *drafting) fill(rows []workflow.Row) {
 	if lines, values, ok := linesOf(d.draft.Action, rows); ok && len(rows) <= draftRows {
-		d.draft.Lines, d.draft.Values = lines, values
-		return
+		if ids, ok := idsOf(rows); ok {
+			d.draft.Lines, d.draft.Values, d.draft.IDs = lines, values, ids
+			return
+		}
 	}
 	d.rows = rows
+}
+
+// idsOf are the ids of the accounts that rows name by their address, too; ok is false where one address
+// stands for several.
+func idsOf(rows []workflow.Row) (ids map[string]string, ok bool) {
+	ids = map[string]string{}
+	for _, row := range rows {
+		if row.Email() == "" {
+			continue
+		}
+		key := workflow.AddressKey(row.Email())
+		if id, there := ids[key]; there && id != row.AccountID() {
+			return nil, false
+		}
+		ids[key] = row.AccountID()
+	}
+	maps.DeleteFunc(ids, func(_, id string) bool { return id == "" })
+	return ids, true
 }
 
 // linesOf writes rows as the form has them, one a line, with the values that all of them share; ok is

@@ -14,7 +14,7 @@ import (
 // database, and a form that is not known any more says so.
 const (
 	formFor      = time.Hour
-	draftFor     = 24 * time.Hour // of one with rows that only it has
+	draftFor     = 24 * time.Hour // of one that was drafted for the person
 	formsMost    = 500
 	formContents = 64 << 20 // bytes of files and rows, over all forms
 	rowSize      = 256      // bytes of a row, about
@@ -25,14 +25,17 @@ type openForm struct {
 	person  string
 	draft   view.Draft
 	rows    []workflow.Row // of a draft with more than its lines hold
-	content []byte         // of the file that was checked; nil before
+	content []byte         // of the file contentOf, as it was read; nil before
 	at      time.Time
 	stop    context.CancelFunc // ends the check of it; nil when none is under way
+	// contentOf is the id of the file that the content is of: bytes never go with another file's
+	// author.
+	contentOf string
 }
 
 // lives is for how long it is remembered.
 func (f *openForm) lives() time.Duration {
-	if len(f.rows) > 0 {
+	if len(f.rows) > 0 || f.draft.From != "" {
 		return draftFor
 	}
 	return formFor

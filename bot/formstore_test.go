@@ -2,10 +2,13 @@ package bot
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -50,4 +53,25 @@ func TestFormsAreForgotten(t *testing.T) {
 			t.Errorf("%d forms are remembered, the oldest large one %v", len(s.open), oldest)
 		}
 	})
+}
+
+// What is pressed below a check is about what was checked, also when the form was filled in with
+// something else since.
+func TestFormOfACheckThatIsOld(t *testing.T) {
+	b := &Bot{unsent: formStore{open: map[string]*openForm{}}}
+	shown := view.Draft{Lines: "p1@old.example", File: &view.FormFile{ID: "F1", SHA256: "aa"}}
+	since := shown
+	since.File = &view.FormFile{ID: "F2"}
+	for name, lines := range map[string]string{"carried": "p1@old.example", "too long to be carried": strings.Repeat("p1@old.example\n", 300)} {
+		shown.Lines, since.Lines = lines, lines
+		checked := viewed{Callback: view.CheckedForm, Metadata: view.Carried{Key: "k", Draft: shown}.String()}
+		b.unsent.put("k", openForm{person: "U1", draft: shown})
+		if c, _, ok := b.formOf(checked, "U1"); !ok || !reflect.DeepEqual(c.Draft, shown) {
+			t.Errorf("%s: %v, %+v", name, ok, c.Draft)
+		}
+		b.unsent.put("k", openForm{person: "U1", draft: since})
+		if c, _, ok := b.formOf(checked, "U1"); ok && !reflect.DeepEqual(c.Draft, shown) {
+			t.Errorf("%s: another draft than was checked: %+v", name, c.Draft)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -368,8 +369,9 @@ func (b *Bot) findChosen(ctx context.Context, p press, by sender) {
 		if _, err := b.actor(ctx, by); err != nil {
 			return slackapi.Message{}, err
 		}
-		accounts, err := b.cfg.Engine.Find(ctx, p.Selected)
-		return view.Found(p.Selected, accounts), err
+		chosen := view.ParseAccountRef(p.Selected)
+		accounts, err := b.cfg.Engine.Find(ctx, cmp.Or(chosen.ID, chosen.Email))
+		return view.Found(cmp.Or(chosen.Email, chosen.ID), accounts), err
 	}()
 	if err != nil {
 		m = b.say(err, "find an account")
@@ -382,10 +384,7 @@ func (b *Bot) findChosen(ctx context.Context, p press, by sender) {
 // hit opens the form filled in with an account that was found.
 func (b *Bot) hit(ctx context.Context, p press, by sender) {
 	action := map[string]workflow.ActionName{view.HitRename: workflow.Rename, view.HitDisable: workflow.Deactivate}[p.Action]
-	draft := view.Draft{Action: action, Lines: p.Value}
-	if action == workflow.Rename {
-		draft = view.Draft{Action: action}.With(p.Value)
-	}
+	draft := view.Draft{Action: action}.With(view.ParseAccountRef(p.Value))
 	if c, ok := view.ParseCarried(p.View.Metadata); ok {
 		by.Channel = c.Channel
 	}

@@ -220,10 +220,19 @@ func TestCompareInSlack(t *testing.T) {
 	if err := w.slack.Click(t.Context(), "U0ALICE", requests, told.TS, view.ActionDraft, ""); err != nil {
 		t.Fatal(err)
 	}
-	if form := w.viewWith("U0ALICE", "p5@old.example"); !strings.Contains(viewText(form), "From comparison 1") {
-		t.Errorf("the form does not say what it was made of:\n%s", viewText(form))
+	form := w.viewWith("U0ALICE", "p5@old.example")
+	for _, want := range []string{"From comparison 1", "<@U0CAROL> counts as its author"} {
+		if !strings.Contains(viewText(form), want) {
+			t.Errorf("the form does not say %q:\n%s", want, viewText(form))
+		}
 	}
 	if w.ours("#1") > 0 {
 		t.Error("a comparison made a batch")
+	}
+	w.submit("U0ALICE", form, map[string]string{view.FieldAction: string(workflow.Deactivate), view.FieldReason: "they left"})
+	w.submit("U0ALICE", w.modalSays("U0ALICE", "*1* ready"), nil)
+	w.cardSays(1, "Needs 1 approval")
+	if b, err := w.db.Batch(t.Context(), 1); err != nil || b.Requester.ID != "U0ALICE" || b.Author.ID != "U0CAROL" {
+		t.Errorf("asked by %s with %s, %v; who uploaded the list is the author", b.Requester.ID, b.Author.ID, err)
 	}
 }

@@ -147,8 +147,9 @@ func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) 
 	return m, nil
 }
 
-// inactiveDraft returns the idle accounts that have no mark as of now; an error where that cannot be
-// found out.
+// inactiveDraft returns the idle accounts of the result that have no mark as of now and are idle in the
+// newest snapshot, too, as they are there: a draft may be made of a report that is old. An error where
+// that cannot be found out.
 func inactiveDraft(ctx context.Context, from Sources, _ Definition, r Result) ([]workflow.Account, error) {
 	idle, err := idleWith(ctx, from, r, func(accounts []workflow.Account) (map[string]workflow.Mark, error) {
 		return marked(ctx, from.Marks, accounts)
@@ -156,13 +157,39 @@ func inactiveDraft(ctx context.Context, from Sources, _ Definition, r Result) ([
 	if err != nil {
 		return nil, err
 	}
+	still, err := stillIdle(ctx, from, r)
+	if err != nil {
+		return nil, err
+	}
 	var accounts []workflow.Account
 	for _, i := range idle {
-		if i.Mark == "" {
-			accounts = append(accounts, i.Account)
+		if now, is := still[i.ID]; is && i.Mark == "" {
+			accounts = append(accounts, now)
 		}
 	}
 	return accounts, nil
+}
+
+// stillIdle returns the accounts by id that are idle in the newest snapshot, for as long as the report
+// asked.
+func stillIdle(ctx context.Context, from Sources, r Result) (map[string]workflow.Account, error) {
+	newest, err := from.Store.ListSnapshots(ctx, SnapshotQuery{Population: ManagedPopulation, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(newest) == 0 {
+		return nil, ErrNoSnapshot
+	}
+	day := max(r.Figures[figureIdleDay], clockDay(newest[0].At))
+	idle, _, err := findIdle(from.Store.SnapshotMembers(ctx, newest[0].ID), from.Prices, day, r.Figures[figureIdleDays])
+	if err != nil {
+		return nil, err
+	}
+	still := make(map[string]workflow.Account, len(idle))
+	for _, i := range idle {
+		still[i.ID] = i.Account
+	}
+	return still, nil
 }
 
 func idleLook(f Figures, prices Prices) string {

@@ -90,6 +90,18 @@ func linesAsCSV(name workflow.ActionName, text string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// ReadAccounts reads the accounts that somebody typed, as ReadLines does for an action without values
+// of its own: their addresses and ids. A line that names none is given as it is.
+func ReadAccounts(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimFunc(line, unicode.IsSpace); line != "" {
+			all = append(all, accountsIn(line)...)
+		}
+	}
+	return all
+}
+
 // looksLikeID reports whether a word is an account id rather than a name.
 func looksLikeID(word string) bool {
 	return workflow.AccountIDProblem(word) == "" && strings.ContainsAny(word, "0123456789:")

@@ -58,20 +58,7 @@ func Steady(mark string) string {
 func (c Card) drawWith(id func(part string) string) slackapi.Message {
 	b := c.Batch
 	title := c.title()
-	blocks := []slack.Block{header(id("title"), title)}
-	if b.Emergency {
-		blocks = append(blocks, section(id("emergency"), ":rotating_light: *Emergency*: "+emergencyWords(b)))
-	}
-	blocks = append(blocks, section(id("who"), c.who()), section(id("status"), c.status()))
-	if linked := relationLines(c.Relations); linked != "" {
-		blocks = append(blocks, section(id("links"), linked))
-	}
-	if costs := c.costs(); costs != "" {
-		blocks = append(blocks, section(id("costs"), costs))
-	}
-	if failures := c.failures(); failures != "" {
-		blocks = append(blocks, section(id("failures"), failures))
-	}
+	blocks := append([]slack.Block{header(id("title"), title)}, c.about(id)...)
 	if buttons := c.pressable(); len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
 	}
@@ -86,6 +73,26 @@ func (c Card) drawWith(id func(part string) string) slackapi.Message {
 		text += ": " + plainState(b)
 	}
 	return slackapi.Message{Text: text, Blocks: blocks}
+}
+
+// about is what is to be known before somebody decides: who asked and why, where the batch is, what it
+// costs, what people get, and what failed.
+func (c Card) about(id func(part string) string) []slack.Block {
+	var blocks []slack.Block
+	if c.Batch.Emergency {
+		blocks = append(blocks, section(id("emergency"), ":rotating_light: *Emergency*: "+emergencyWords(c.Batch)))
+	}
+	blocks = append(blocks, section(id("who"), c.who()), section(id("status"), c.status()))
+	if linked := relationLines(c.Relations); linked != "" {
+		blocks = append(blocks, section(id("links"), linked))
+	}
+	if costs := c.costs(); costs != "" {
+		blocks = append(blocks, section(id("costs"), costs))
+	}
+	if failures := c.failures(); failures != "" {
+		blocks = append(blocks, section(id("failures"), failures))
+	}
+	return blocks
 }
 
 // only is the batch's one row, nil where it has more.
@@ -192,7 +199,7 @@ func (c Card) notes() string {
 		out = append(out, c.more(more))
 	}
 	if verb := c.overruled(); verb != "" {
-		out = append(out, fmt.Sprintf("The message says %s; the file's columns count", verb))
+		out = append(out, overruledWords(verb))
 	}
 	if len(b.Ignored) > 0 && b.State.Open() {
 		out = append(out, "Columns not used: "+quoted(strings.Join(b.Ignored, ", "), lineText))
@@ -234,6 +241,10 @@ func (c Card) overruled() workflow.ActionName {
 		}
 	}
 	return b.Verb
+}
+
+func overruledWords(verb workflow.ActionName) string {
+	return fmt.Sprintf("The message says %s; the file's columns count", verb)
 }
 
 // rows returns the first changes as a table, from → to.

@@ -110,6 +110,7 @@ func (d Details) Draw() slack.ModalViewRequest {
 	if d.Said != "" {
 		blocks = append(blocks, section("said", d.Said))
 	}
+	blocks = append(blocks, d.Card.about(func(part string) string { return part })...)
 	blocks = append(blocks, d.menu())
 	rows, more := d.page()
 	blocks = append(blocks, d.table(rows)...)
@@ -117,7 +118,7 @@ func (d Details) Draw() slack.ModalViewRequest {
 		blocks = append(blocks, turn)
 	}
 	if b.Digest != "" {
-		blocks = append(blocks, note("plan", planWords(b)+" · every row is in "+PlanFile(b.Number)))
+		blocks = append(blocks, note("plan", d.plan()))
 	}
 	blocks = append(blocks, note("history", strings.Join(d.history(), " · ")))
 	if buttons := d.deciding(); len(buttons) > 0 {
@@ -128,6 +129,22 @@ func (d Details) Draw() slack.ModalViewRequest {
 		Title: plain(fmt.Sprintf("#%d", b.Number), maxViewTitle), Close: plain("Close", maxViewTitle),
 		Blocks: slack.Blocks{BlockSet: blocks},
 	}
+}
+
+// plan names the plan, and what else the card says in small letters.
+func (d Details) plan() string {
+	b := d.Card.Batch
+	out := []string{planWords(b)}
+	if d.Card.Plan.There {
+		out = append(out, "every row is in "+PlanFile(b.Number))
+	}
+	if verb := d.Card.overruled(); verb != "" {
+		out = append(out, overruledWords(verb))
+	}
+	if len(b.Ignored) > 0 {
+		out = append(out, "Columns not used: "+quoted(strings.Join(b.Ignored, ", "), lineText))
+	}
+	return strings.Join(out, " · ")
 }
 
 // stateWord is the word for rows of a state.
@@ -190,8 +207,14 @@ func (d Details) page() (rows [][]string, more bool) {
 
 func (d Details) mixed() bool { return len(d.Card.Summary.Actions()) > 1 }
 
+// messages reports whether people get different messages, so that each row has its own.
+func (d Details) messages() bool { return d.Card.Gist != nil && d.Card.Gist.messages.kinds() > 1 }
+
 func (d Details) head() []string {
 	head := []string{"line", "person", "from", "to", "state", "why"}
+	if d.messages() {
+		head = slices.Insert(head, 4, "message")
+	}
 	if d.mixed() {
 		head = slices.Insert(head, 2, "action")
 	}
@@ -206,6 +229,9 @@ func (d Details) row(c workflow.Change) []string {
 	from, to := fromTo(c)
 	person := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID)
 	row := []string{strconv.Itoa(c.Row), person, from, to, stateWord(c.State), c.Reason.Words()}
+	if d.messages() {
+		row = slices.Insert(row, 4, c.Message())
+	}
 	if d.mixed() {
 		row = slices.Insert(row, 2, string(c.Action))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
@@ -42,6 +43,44 @@ func TestDetailsPages(t *testing.T) {
 		}
 		if rows == 0 || rows > DetailsRows || letters > detailsLetters || more != fmt.Sprint(rows+1) {
 			t.Errorf("%d rows of %d letters; More leads behind row %q", rows, letters, more)
+		}
+	}
+}
+
+// Who decides in the details reads there all that the card says before its buttons, and nothing of a
+// file that is not there.
+func TestDetailsSayWhatTheCardSays(t *testing.T) {
+	all := cards()
+	gets := sealedBatch()
+	gets.Batch.Agent, gets.Batch.When = "helper", workflow.When{At: at(600), For: time.Hour}
+	for _, message := range []string{"Farewell", "Thank you"} {
+		gets.Gist.Add(&workflow.Change{Action: workflow.Deactivate, State: workflow.ChangeReady, Set: workflow.Of(workflow.FieldMessage, message)})
+	}
+	gets.Summary.Groups = append(gets.Summary.Groups, workflow.Group{
+		Action: workflow.Rename, State: workflow.ChangeReady, Code: workflow.ReasonOddAddress, Count: 2,
+	})
+	all["gets"] = gets
+	for name, c := range all {
+		d := Details{Card: c, Shown: Shown{Value: "42:ab"}}
+		d.Rows = []workflow.Change{{Row: 9, Action: workflow.Deactivate, State: workflow.ChangeReady, Set: workflow.Of(workflow.FieldMessage, "Thank you")}}
+		shown := map[string]bool{}
+		modal := d.Draw()
+		for _, b := range modal.Blocks.BlockSet {
+			if s, is := b.(*slack.SectionBlock); is {
+				shown[s.Text.Text] = true
+			}
+		}
+		for _, b := range c.Draw().Blocks {
+			if s, is := b.(*slack.SectionBlock); is && !shown[s.Text.Text] {
+				t.Errorf("%s: the details do not say %q", name, s.Text.Text)
+			}
+		}
+		raw := drawn(t, modal)
+		if there := strings.Contains(raw, PlanFile(42)); there != (c.Plan.There && c.Batch.Digest != "") && name != "mixed" {
+			t.Errorf("%s: the plan's file is named: %v", name, there)
+		}
+		if strings.Contains(raw, `"text":"Thank you"`) != (name == "gets") {
+			t.Errorf("%s: a row's own message:\n%s", name, raw)
 		}
 	}
 }

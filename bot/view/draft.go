@@ -2,7 +2,10 @@ package view
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,6 +23,9 @@ const MoveAction workflow.ActionName = "migrate-domain"
 type Draft struct {
 	Action workflow.ActionName `json:"action,omitempty"` // or MoveAction; "" leaves it to the file
 	Lines  string              `json:"lines,omitempty"`  // accounts, one a line
+	// IDs are of the accounts that are meant by an address in the lines, by its key: of those that
+	// were chosen rather than typed. What is meant stays the same account, whoever gets its address.
+	IDs map[string]string `json:"ids,omitempty"`
 	// Values are those that all rows have: group, site, products, directory, message.
 	Values map[workflow.Column]string `json:"values,omitempty"`
 	File   *FormFile                  `json:"file,omitempty"` // in place of lines
@@ -68,20 +74,39 @@ type Carried struct {
 	Turn    int    `json:"turn,omitempty"`
 	Channel string `json:"channel,omitempty"` // where it was opened
 	Draft   Draft  `json:"draft,omitzero"`
-	// Cut says that the draft does not fit and is not whole: it is only remembered.
-	Cut bool `json:"cut,omitempty"`
+	// Cut says that the draft does not fit and is not whole: it is only remembered. Mark tells it from
+	// another one under the same key.
+	Cut  bool   `json:"cut,omitempty"`
+	Mark string `json:"mark,omitempty"`
+	// Needs says that the form is not to be read without what is remembered of it, whatever stands in
+	// its fields.
+	Needs bool `json:"needs,omitempty"`
+}
+
+// Is reports whether a draft is the one that was cut.
+func (c Carried) Is(d Draft) bool { return c.Mark == d.mark() }
+
+// mark is short for all that a draft holds.
+func (d Draft) mark() string {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return "" // plain data: cannot fail
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
 }
 
 // String writes what goes with the form, without what does not fit.
 func (c Carried) String() string {
+	c.Cut, c.Mark, c.Needs = false, "", c.Draft.Listed > 0
 	raw, err := json.Marshal(c)
 	if err == nil && len(raw) <= maxMetadata {
 		return string(raw)
 	}
-	c.Cut = true
+	c.Cut, c.Mark, c.Needs = true, c.Draft.mark(), c.Needs || len(c.Draft.IDs) > 0
 	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed}
 	if raw, err = json.Marshal(c); err != nil || len(raw) > maxMetadata {
-		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true}) // plain data: cannot fail
+		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true, Mark: c.Mark, Needs: c.Needs}) // plain data: cannot fail
 	}
 	return string(raw)
 }
@@ -143,23 +168,65 @@ func formColumns(name workflow.ActionName) []action.ColumnUse {
 	})
 }
 
-// With returns the draft with a line more.
-func (d Draft) With(account string) Draft {
+// With returns the draft with a line more, of an account that was chosen: by its address, or by its id
+// where it shows none.
+func (d Draft) With(a AccountRef) Draft {
+	line := cmp.Or(a.Email, a.ID)
+	if a.Email != "" && a.ID != "" {
+		ids := map[string]string{workflow.AddressKey(a.Email): a.ID}
+		maps.Copy(ids, d.IDs)
+		d.IDs = ids
+	}
 	if it, built := action.For(d.Action); built && len(it.Arguments(action.Behind)) > 0 {
-		account += " → "
+		line += " → "
 	}
 	d.Lines = strings.TrimRight(d.Lines, " \n")
 	if d.Lines != "" {
 		d.Lines += "\n"
 	}
-	d.Lines += account
+	d.Lines += line
 	return d
 }
 
+// Identified gives the rows of the draft's lines the ids of the accounts that were chosen.
+func (d Draft) Identified(rows []workflow.Row) {
+	if it, built := action.For(d.Action); !built || it.Subject.Absent {
+		return
+	}
+	for i := range rows {
+		row := &rows[i]
+		if id := d.IDs[workflow.AddressKey(row.Email())]; id != "" && row.AccountID() == "" && row.Email() != "" {
+			row.Set(workflow.ColumnAccountID, id)
+		}
+	}
+}
+
+// AccountRef is an account as menus and buttons bring it back: its id, and the address that it shows.
+// One of the two may be "".
+type AccountRef struct{ ID, Email string }
+
+// String writes it as the value of an option or of a button.
+func (a AccountRef) String() string { return strings.TrimSpace(a.ID + " " + a.Email) }
+
+// ParseAccountRef reads such a value.
+func ParseAccountRef(value string) (a AccountRef) {
+	for word := range strings.FieldsSeq(value) {
+		if strings.Contains(word, "@") {
+			a.Email = word
+		} else {
+			a.ID = word
+		}
+	}
+	return a
+}
+
 // PersonOption is an account in a menu: its name, and its address with the status. What is chosen is the
-// address, or the id of an account whose address is hidden. nil for one that no menu can hold.
+// account, by id and address. nil for one that no menu can hold.
 func PersonOption(id, name, email string, status workflow.AccountStatus) *slack.OptionBlockObject {
-	value := cmp.Or(email, id)
+	value := AccountRef{id, email}.String()
+	if utf8.RuneCountInString(value) > maxOptionValue {
+		value = id
+	}
 	if value == "" || utf8.RuneCountInString(value) > maxOptionValue {
 		return nil
 	}

@@ -208,10 +208,7 @@ func FindModal(c Carried, hit []slack.Block) slack.ModalViewRequest {
 
 // hitButtons open the form filled in with an account that was found.
 func hitButtons(i int, a workflow.Account) slack.Block {
-	value := a.Email
-	if value == "" {
-		value = a.ID
-	}
+	value := AccountRef{a.ID, a.Email}.String()
 	return slack.NewActionBlock(fmt.Sprintf("hit-%d", i),
 		button(HitRename, "Rename", value, slack.StyleDefault, nil),
 		button(HitDisable, "Deactivate", value, slack.StyleDefault, nil),

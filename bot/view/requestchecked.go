@@ -73,6 +73,10 @@ func (c Checked) Draw() slack.ModalViewRequest {
 		}
 	}
 	blocks := []slack.Block{header("title", c.title()), section("counts", strings.Join(counts, " · "))}
+	if c.Preview.Demand.Emergency && ready > 0 {
+		blocks = append(blocks, section("emergency", ":rotating_light: *This will be an emergency*: "+
+			"1 approval by another person is enough. Every admin is told at once."))
+	}
 	if effects := card.effects(); effects != "" {
 		blocks = append(blocks, section("effects", ":warning: "+effects))
 	}
@@ -182,6 +186,15 @@ func FileNotes(d Draft, sheet workflow.Sheet, s workflow.Summary) []string {
 		out = append(out, fmt.Sprintf("You chose %s. The columns of the file say what happens, and they count.", d.Action))
 	}
 	return out
+}
+
+// SentBefore is the modal of a form that has been sent before, as the request of that number; 0 where
+// that is not known.
+func SentBefore(number int64, requests string) slack.ModalViewRequest {
+	if number == 0 {
+		return Notice("New request", "This form was sent before. Look at the card of its request.")
+	}
+	return Notice("New request", fmt.Sprintf("This form was sent before, as request *#%d*. Its card is in <#%s>.", number, requests))
 }
 
 // Sent is the modal of a form that has become a request.

@@ -51,12 +51,11 @@ func ColumnOf(field string) (c workflow.Column, ok bool) {
 
 // What a form says of itself.
 const (
-	FormGone   = "I do not know this form any more: it is over an hour old, or I was started anew. Nothing was sent. Open a new one."
-	NoAccount  = "Name the accounts, or upload a CSV."
-	NoDomains  = "Name the old and the new domain."
-	NoCSV      = "This message has no CSV."
-	CSVOfABot  = "A bot or an app posted this file, and I take files of people only. Post it yourself."
-	SentBefore = "You have sent this form already. Look at the card of its request."
+	FormGone  = "I do not know this form any more: it is over an hour old, or I was started anew. Nothing was sent. Open a new one."
+	NoAccount = "Name the accounts, or upload a CSV."
+	NoDomains = "Name the old and the new domain."
+	NoCSV     = "This message has no CSV."
+	CSVOfABot = "A bot or an app posted this file, and I take files of people only. Post it yourself."
 )
 
 // Asked is what the form is drawn from.
@@ -77,6 +76,9 @@ func (a Asked) Draw() slack.ModalViewRequest {
 	if d.From != "" {
 		blocks = append(blocks, note("from", quoted(d.From, lineText)))
 	}
+	if d.Author != "" && d.File == nil {
+		blocks = append(blocks, note("author", writesIt(d.Author)))
+	}
 	blocks = append(blocks, a.what())
 	if d.Action == MoveAction {
 		blocks = append(blocks, a.move()...)
@@ -96,9 +98,10 @@ func (a Asked) Draw() slack.ModalViewRequest {
 }
 
 // block is the id of a field's block. Under the same id Slack keeps what stands there, so that of the
-// lines is new whenever they are filled in for the person.
+// lines and of the file is new whenever they are filled in, or emptied, for the person.
 func (a Asked) block(field string) string {
-	if field == FieldLines || field == FieldPerson {
+	switch field {
+	case FieldLines, FieldPerson, FieldFile:
 		return fmt.Sprintf("%s-%d", field, a.Turn)
 	}
 	return field
@@ -223,6 +226,11 @@ func (a Asked) whom() []slack.Block {
 		blocks = append(blocks, slack.NewActionBlock(a.block(FieldPerson), search))
 	}
 	return append(blocks, a.file("or a CSV")...)
+}
+
+// writesIt says of who counts as the author of a request that they cannot approve it.
+func writesIt(author string) string {
+	return mention(author) + " counts as its author, and cannot approve it."
 }
 
 // file is the field for a CSV, with the one that is chosen.

@@ -60,6 +60,9 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 	if not, is := errors.AsType[*NotTheirsError](err); is {
 		return not.words(), true
 	}
+	if not, is := errors.AsType[*NotListedError](err); is {
+		return not.words(), true
+	}
 	if held, is := errors.AsType[*workflow.HeldError](err); is {
 		return heldWords(held), true
 	}

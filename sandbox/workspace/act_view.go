@@ -89,6 +89,25 @@ func (w *Workspace) SubmitView(ctx context.Context, person, viewID string, value
 	return w.submitted(person, viewID, answer)
 }
 
+// SubmitStale submits a view as somebody still has it on another machine, whatever took its place since.
+// What the app answers replaces what is open now.
+func (w *Workspace) SubmitStale(ctx context.Context, person string, shown View) error {
+	w.mu.Lock()
+	if v := w.viewBy(shown.ID, ""); v == nil || v.For != person {
+		w.mu.Unlock()
+		return fmt.Errorf("submit view %s: %w", shown.ID, errNoView)
+	}
+	payload := w.interaction("view_submission", person)
+	payload["view"], payload["response_urls"] = w.viewWire(&shown), []any{}
+	d := w.dispatch(envelope{Type: "interactive", Payload: payload, Accepts: true})
+	w.mu.Unlock()
+	answer, err := w.request(ctx, d, ErrTimeout)
+	if err != nil {
+		return err
+	}
+	return w.submitted(person, shown.ID, answer)
+}
+
 // submitted does what the app answered to a submission; nothing closes the view.
 func (w *Workspace) submitted(person, viewID string, answer json.RawMessage) error {
 	var reply struct {

@@ -1,0 +1,136 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/workflow"
+)
+
+// useFile has Carol open the form for a file of a message of somebody, and returns it.
+func (w *world) useFile(poster, words string, file workspace.Upload) workspace.View {
+	w.t.Helper()
+	m, err := w.slack.Say(w.t.Context(), poster, "C0OTHER", "", words, file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.slack.MessageShortcut(w.t.Context(), "U0CAROL", "C0OTHER", m.TS, view.ShortcutCSV); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.viewWith("U0CAROL", file.Name)
+}
+
+// The rows of a form are those of the file that it names, and who uploaded that one is their author:
+// another file in its place brings its own rows, whatever was read for the form before.
+func TestFormTakesTheRowsOfItsFile(t *testing.T) {
+	t.Parallel()
+	for name, check := range map[string]bool{"checked before": true, "not checked before": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, newAccounts(4))
+			form := w.useFile("U0ALICE", "", renames(3))
+			if check {
+				w.submit("U0CAROL", form, nil)
+				w.press("U0CAROL", w.modalSays("U0CAROL", "*3* ready"), view.ActionFix, "")
+				form = w.viewWith("U0CAROL", "renames.csv")
+			}
+			own := w.slack.AddFile("U0CAROL", workspace.Upload{Name: "own.csv", Content: []byte("account_id,new_email\n712020:0003,own@new.example\n")})
+			w.submit("U0CAROL", form, map[string]string{view.FieldFile: own})
+			checked := w.modalSays("U0CAROL", "*1* ready")
+			if !strings.Contains(viewText(checked), "own@new.example") {
+				t.Errorf("the check shows\n%s", viewText(checked))
+			}
+			w.submit("U0CAROL", checked, nil)
+			w.cardSays(1, "with own.csv")
+			rows, err := w.db.Rows(t.Context(), 1)
+			b, wrong := w.db.Batch(t.Context(), 1)
+			if err != nil || wrong != nil {
+				t.Fatal(err, wrong)
+			}
+			if len(rows) != 1 || rows[0].NewEmail() != "own@new.example" || b.Author.ID != "U0CAROL" {
+				t.Errorf("asked with author %s for %+v", b.Author.ID, rows)
+			}
+		})
+	}
+}
+
+// A file that was taken out of the form leaves nothing behind: no row is asked for by it, and nobody is
+// left out of a domain by it.
+func TestFormWithoutItsFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	stay := workspace.Upload{Name: "stay.csv", Content: []byte("email\np1@old.example\n")}
+	form := w.useFile("U0ALICE", "", stay)
+	w.press("U0CAROL", form, view.FieldAction, string(view.MoveAction))
+	form = w.viewWith("U0CAROL", view.FieldOld)
+	w.submit("U0CAROL", form, map[string]string{view.FieldOld: "old.example", view.FieldNew: "new.example"})
+	w.press("U0CAROL", w.modalSays("U0CAROL", "*3* ready"), view.ActionFix, "")
+	w.press("U0CAROL", w.viewWith("U0CAROL", view.ActionNoFile), view.ActionNoFile, "")
+	w.until("the file is out of the form", func() bool {
+		views := w.slack.Views("U0CAROL")
+		return !strings.Contains(string(views[0].Blocks), view.ActionNoFile)
+	})
+	w.submit("U0CAROL", w.slack.Views("U0CAROL")[0], nil)
+	w.submit("U0CAROL", w.modalSays("U0CAROL", "*4* ready"), nil)
+	w.cardSays(1, "Needs 1 approval")
+	b, err := w.db.Batch(t.Context(), 1)
+	if err != nil || b.Author.ID != "U0CAROL" || b.Source.Move == nil || len(b.Source.Move.Except) > 0 {
+		t.Errorf("asked with author %s for %+v, %v", b.Author.ID, b.Source.Move, err)
+	}
+	if s, err := w.db.Summary(t.Context(), 1); err != nil || s.State(workflow.ChangeReady) != 4 {
+		t.Errorf("%+v, %v; want 4 rows", s, err)
+	}
+}
+
+// What is sent is what was checked: bytes that have changed in Slack since, with nothing remembered of
+// those that were checked, are checked anew before they can be sent.
+func TestFormFileChangedAfterTheCheck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	form := w.useFile("U0ALICE", "", renames(3))
+	id := form.PrivateMetadata
+	_, id, _ = strings.Cut(id, `"id":"`)
+	id, _, _ = strings.Cut(id, `"`)
+	w.submit("U0CAROL", form, nil)
+	checked := w.modalSays("U0CAROL", "*3* ready")
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	w.startBot(nil)
+	if err := w.slack.UpdateFile(id, renames(1).Content, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.submit("U0CAROL", checked, nil)
+	form = w.modalSays("U0CAROL", "another one than was checked")
+	w.submit("U0CAROL", form, nil)
+	w.submit("U0CAROL", w.modalSays("U0CAROL", "*1* ready"), nil)
+	w.cardSays(1, "Needs 1 approval")
+	if rows, err := w.db.Rows(t.Context(), 1); err != nil || len(rows) != 1 {
+		t.Errorf("asked for %+v, %v", rows, err)
+	}
+}
+
+// Remove takes a file out of the form also when it was chosen in the form's own field, which holds it
+// in Slack for as long as it is the same field.
+func TestFormRemovesAFileOfItsField(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	w.command("U0CAROL", requests, "new")
+	form := w.modalSays("U0CAROL", "old → new")
+	id := w.slack.AddFile("U0CAROL", renames(3))
+	if err := w.slack.FillView("U0CAROL", form.ID, map[string]string{view.FieldFile: id}); err != nil {
+		t.Fatal(err)
+	}
+	w.press("U0CAROL", form, view.FieldAction, string(workflow.Deactivate))
+	w.press("U0CAROL", w.viewWith("U0CAROL", view.ActionNoFile), view.ActionNoFile, "")
+	w.until("the file is out of the form", func() bool {
+		return !strings.Contains(string(w.slack.Views("U0CAROL")[0].Blocks), view.ActionNoFile)
+	})
+	w.submit("U0CAROL", w.slack.Views("U0CAROL")[0], map[string]string{view.FieldLines: "p1@old.example"})
+	checked := w.modalSays("U0CAROL", "*1* ready")
+	if !strings.Contains(viewText(checked), "Deactivate 1 account") {
+		t.Errorf("the check shows\n%s", viewText(checked))
+	}
+}
