@@ -118,7 +118,7 @@ func intoGroup(words string) func(*workflow.Change) string {
 		if c.Group() == "" {
 			return ""
 		}
-		words := words + c.Group()
+		words := words + strings.ReplaceAll(c.Group(), ";", ", ")
 		if site := c.Asked.Values.Get(workflow.ColumnSite); site != "" {
 			words += " at " + site
 		}
