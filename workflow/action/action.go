@@ -46,6 +46,10 @@ type Action struct {
 	// read, until it names nothing new.
 	Reads func(*workflow.Row, *Facts) []workflow.Fact
 
+	// Spares reports whether a row is judged without one of these facts where it cannot be read;
+	// nil: never.
+	Spares func(workflow.Fact) bool
+
 	// Check judges a row by the facts that are known: ready as far as can be told, unchanged, or
 	// blocked. Asked again when more is known.
 	Check func(*workflow.Row, *Facts) Finding
@@ -156,11 +160,12 @@ type Known struct {
 	Holders map[string][]workflow.Account // AddressKey → the accounts that hold it
 	Domains *workflow.VerifiedDomains     // nil until they have been read
 	Answers workflow.Answers
+	Unread  map[workflow.Fact]error // why what was asked for is not known
 }
 
 // NewKnown returns what a check knows before it has read anything.
 func NewKnown() *Known {
-	return &Known{Holders: map[string][]workflow.Account{}, Answers: workflow.Answers{}}
+	return &Known{Holders: map[string][]workflow.Account{}, Answers: workflow.Answers{}, Unread: map[workflow.Fact]error{}}
 }
 
 // Finding is how an action judges a row.

@@ -116,6 +116,11 @@ func wanted(r *workflow.Row, f *Facts) (groups []Group, products []Workspace, al
 	if finding.State != workflow.ChangeReady {
 		return nil, nil, false, finding
 	}
+	for _, g := range groups {
+		if g.SCIM != "" { // it takes those alone whom its directory holds
+			return nil, nil, false, Blocked(workflow.ReasonGroupClosed, g.Name, workflow.GroupSynced)
+		}
+	}
 	products, all, finding = rowProducts(r, f)
 	return groups, products, all && known, finding
 }
