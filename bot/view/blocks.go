@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -123,9 +124,36 @@ func header(id, text string) slack.Block {
 	return slack.NewHeaderBlock(plain(text, maxHeader), slack.HeaderBlockOptionBlockID(id))
 }
 
-// Said returns a message of one section, for answers.
+// sections returns a text of many lines, no line of which is cut because of those before it: as many
+// sections as it takes, the first with that id.
+func sections(id, text string) []slack.Block {
+	var out []slack.Block
+	add := func(part string) {
+		name := id
+		if len(out) > 0 {
+			name = fmt.Sprintf("%s-%d", id, len(out))
+		}
+		out = append(out, section(name, part))
+	}
+	part := ""
+	for line := range strings.SplitSeq(text, "\n") {
+		if part != "" && utf8.RuneCountInString(part)+1+utf8.RuneCountInString(line) > maxSection {
+			add(part)
+			part = line
+			continue
+		}
+		if part != "" {
+			part += "\n"
+		}
+		part += line
+	}
+	add(part)
+	return out
+}
+
+// Said returns a message of text alone, for answers.
 func Said(text string) slackapi.Message {
-	return slackapi.Message{Text: text, Blocks: []slack.Block{section("said", text)}}
+	return slackapi.Message{Text: text, Blocks: sections("said", text)}
 }
 
 // button makes a button; confirm is nil where a click is enough.
