@@ -135,7 +135,11 @@ func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender
 // their sum: what is sent is what was checked.
 func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carried, f *openForm) (workflow.Request, error) {
 	d := &c.Draft
-	when, err := command.Times{At: d.At, Until: d.Until, For: d.For}.When(time.Now(), actor.Location())
+	times := command.Times{At: d.At}
+	if d.Ends() {
+		times.Until, times.For = d.Until, d.For
+	}
+	when, err := times.When(time.Now(), actor.Location())
 	if err != nil {
 		return workflow.Request{}, err
 	}

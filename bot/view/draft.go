@@ -117,8 +117,11 @@ func ParseCarried(metadata string) (c Carried, ok bool) {
 	return c, err == nil && c.Key != ""
 }
 
-// Times reports whether any time is filled in.
-func (d Draft) Times() bool { return d.At != "" || d.Until != "" || d.For != "" }
+// Ends reports whether what the draft asks for may have an end: only then has the form fields for one,
+// and only then do they count.
+func (d Draft) Ends() bool {
+	return d.Action == "" || d.Action == MoveAction || action.HasInverse(d.Action)
+}
 
 // Count returns how many accounts the draft names, as far as can be told.
 func (d Draft) Count() int {

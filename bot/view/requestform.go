@@ -325,7 +325,7 @@ const maxReason = 1_000
 func (a Asked) when() []slack.Block {
 	d := a.Draft
 	blocks := []slack.Block{a.typed(FieldAt, "When", "now, or 18:00, monday 18:00, 2026-12-01 18:00", d.At, false)}
-	if d.Action == "" || d.Action == MoveAction || action.HasInverse(d.Action) {
+	if d.Ends() {
 		blocks = append(blocks,
 			a.typed(FieldUntil, "Until", "for good, or friday 18:00", d.Until, false),
 			a.typed(FieldFor, "For", "for good, or 8h, 3d", d.For, false))
