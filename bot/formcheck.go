@@ -66,10 +66,7 @@ func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
 		return
 	}
 	by.Channel = c.Channel
-	if c.Draft.File != nil { // what is checked now is what may be sent
-		file := *c.Draft.File
-		c.Draft.File, file.SHA256 = &file, ""
-	}
+	c.Draft = c.Draft.Unchecked() // what is checked now is what may be sent
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.draft, f.stop = c.Draft, stop
@@ -135,14 +132,11 @@ func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender
 // their sum: what is sent is what was checked.
 func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carried, f *openForm) (workflow.Request, error) {
 	d := &c.Draft
-	times := command.Times{At: d.At}
-	if d.Ends() {
-		times.Until, times.For = d.Until, d.For
-	}
-	when, err := times.When(time.Now(), actor.Location())
+	when, err := whenOf(*d, actor)
 	if err != nil {
 		return workflow.Request{}, err
 	}
+	d.When = &when
 	req := workflow.Request{
 		Requester: actor.Person, Author: actor.Person, Reason: d.Reason, OwnReason: d.Reason != "" && d.From == "", When: when,
 		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: formDelivery(c.Key)},
@@ -189,6 +183,18 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	}
 	req.Sheet = *read
 	return req, nil
+}
+
+// whenOf are the times of a draft: those that its check showed, or before one what its words mean now.
+func whenOf(d view.Draft, actor workflow.Actor) (workflow.When, error) {
+	if d.When != nil {
+		return *d.When, nil
+	}
+	times := command.Times{At: d.At}
+	if d.Ends() {
+		times.Until, times.For = d.Until, d.For
+	}
+	return times.When(time.Now(), actor.Location())
 }
 
 // listedRows are the rows of a draft but for those that are left out, as its action and its values

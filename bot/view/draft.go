@@ -35,6 +35,9 @@ type Draft struct {
 	At     string `json:"at,omitempty"`
 	Until  string `json:"until,omitempty"`
 	For    string `json:"for,omitempty"`
+	// When are the times as they were understood at the check; nil before. What is sent is what was
+	// shown, whenever that is.
+	When *workflow.When `json:"when,omitempty"`
 
 	// From says in a clause what the draft was made of, "" where the person began it by themselves.
 	// The reason of one that was made of something never makes an emergency.
@@ -104,7 +107,7 @@ func (c Carried) String() string {
 		return string(raw)
 	}
 	c.Cut, c.Mark, c.Needs = true, c.Draft.mark(), c.Needs || len(c.Draft.IDs) > 0
-	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed}
+	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed, When: c.Draft.When}
 	if raw, err = json.Marshal(c); err != nil || len(raw) > maxMetadata {
 		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true, Mark: c.Mark, Needs: c.Needs}) // plain data: cannot fail
 	}
@@ -115,6 +118,18 @@ func (c Carried) String() string {
 func ParseCarried(metadata string) (c Carried, ok bool) {
 	err := json.Unmarshal([]byte(metadata), &c)
 	return c, err == nil && c.Key != ""
+}
+
+// Unchecked returns the draft without what its last check found out: times and the bytes of a file are
+// read anew.
+func (d Draft) Unchecked() Draft {
+	d.When = nil
+	if d.File != nil {
+		file := *d.File
+		file.SHA256 = ""
+		d.File = &file
+	}
+	return d
 }
 
 // Ends reports whether what the draft asks for may have an end: only then has the form fields for one,

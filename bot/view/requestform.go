@@ -324,11 +324,16 @@ const maxReason = 1_000
 // when are the fields for times.
 func (a Asked) when() []slack.Block {
 	d := a.Draft
-	blocks := []slack.Block{a.typed(FieldAt, "When", "now, or 18:00, monday 18:00, 2026-12-01 18:00", d.At, false)}
+	field := func(id, label, hint, placeholder, value string) slack.Block {
+		b := a.typed(id, label, placeholder, value, false)
+		b.Hint = plain(hint, maxLabel)
+		return b
+	}
+	blocks := []slack.Block{field(FieldAt, "When", "Empty: as soon as it is approved.", "18:00, monday 18:00 or 2026-12-01 18:00", d.At)}
 	if d.Ends() {
 		blocks = append(blocks,
-			a.typed(FieldUntil, "Until", "for good, or friday 18:00", d.Until, false),
-			a.typed(FieldFor, "For", "for good, or 8h, 3d", d.For, false))
+			field(FieldUntil, "Until", "It is taken back then. Empty: it stays.", "18:00, friday 18:00 or 2026-12-01 18:00", d.Until),
+			field(FieldFor, "For", "It is taken back so long after its start. Empty: it stays.", "90m, 8h or 3d", d.For))
 	}
 	return blocks
 }
