@@ -31,19 +31,33 @@ func (s submission) lacking() map[string]string {
 		return nil
 	}
 	d := filledIn(c.Draft, fieldsOf(s.Fields))
-	field, words := view.FieldLines, ""
-	switch {
-	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
-		field, words = view.FieldOld, view.NoDomains
-	case d.Action != view.MoveAction && d.File == nil && d.Lines == "" && d.Listed == 0:
-		words = view.NoAccount
-	}
-	for block, fields := range s.Fields {
-		if _, there := fields[field]; there && words != "" {
-			return map[string]string{block: words}
+	wrong := map[string]string{}
+	say := func(words string, fields ...string) { // below the first of them that there is
+		for _, field := range fields {
+			for block, there := range s.Fields {
+				if _, is := there[field]; is {
+					wrong[block] = words
+					return
+				}
+			}
 		}
 	}
-	return nil
+	switch {
+	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
+		say(view.NoDomains, view.FieldOld)
+	case d.Action == view.MoveAction || d.File != nil || d.Listed > 0: // these bring what is needed, or their rows say what is missing
+	default:
+		if d.Lines == "" {
+			say(view.NoAccount, view.FieldLines, view.FieldFile)
+		}
+		for column, words := range d.Lacking() {
+			say(words, view.FieldOf(column))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return wrong
 }
 
 // checking is what the form shows while it is checked.

@@ -134,3 +134,28 @@ func TestFormRemovesAFileOfItsField(t *testing.T) {
 		t.Errorf("the check shows\n%s", viewText(checked))
 	}
 }
+
+// A CSV may bring what the form would ask for, in its own field or from a message; lines need it in the
+// form, which says so below the field.
+func TestFormLeavesColumnsToTheFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	for action, missing := range map[workflow.ActionName]string{
+		workflow.GroupAdd: "Say which group", workflow.SiteGroupAdd: "Say at which site", workflow.SiteDelete: "Say at which site",
+	} {
+		w.command("U0CAROL", requests, "new")
+		form := w.modalSays("U0CAROL", "old → new")
+		w.press("U0CAROL", form, view.FieldAction, string(action))
+		form = w.modalSays("U0CAROL", "Needed, unless a CSV has it")
+		err := w.slack.SubmitView(t.Context(), "U0CAROL", form.ID, map[string]string{view.FieldLines: "p1@old.example"})
+		if err == nil || !strings.Contains(err.Error(), missing) {
+			t.Errorf("%s without it: %v; want %q", action, err, missing)
+		}
+		file := workspace.Upload{Name: "columns.csv", Content: []byte("email,group,site\np1@old.example,few people,main\n")}
+		w.submit("U0CAROL", form, map[string]string{view.FieldLines: "", view.FieldFile: w.slack.AddFile("U0CAROL", file)})
+		w.press("U0CAROL", w.modalSays("U0CAROL", "Fix rows"), view.ActionFix, "")
+		if err := w.slack.CloseView(t.Context(), "U0CAROL", w.viewWith("U0CAROL", view.FieldAction).ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

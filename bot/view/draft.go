@@ -163,6 +163,18 @@ func (d Draft) Given() workflow.RowValues {
 	return values
 }
 
+// Lacking returns the columns that the draft's action cannot do without and that no field has, each with
+// what to say of it.
+func (d Draft) Lacking() map[workflow.Column]string {
+	lacking := map[workflow.Column]string{}
+	for _, use := range formColumns(d.Action) {
+		if use.Required && d.Values[use.Column] == "" {
+			lacking[use.Column] = "Say " + use.Argument.Say + ", or upload a CSV that has it in a column."
+		}
+	}
+	return lacking
+}
+
 // FormColumns are the columns of an action that the form has a field for.
 func FormColumns(name workflow.ActionName) (columns []workflow.Column) {
 	for _, use := range formColumns(name) {

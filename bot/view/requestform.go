@@ -287,7 +287,7 @@ func (a Asked) column(use action.ColumnUse) slack.Block {
 		}
 	}
 	b := a.typed(field, label, placeholder, value, lines)
-	b.Optional = !use.Required || a.Draft.File != nil // the file may say it
+	b.Hint = neededHint(use)
 	return b
 }
 
@@ -305,8 +305,17 @@ func (a Asked) site(use action.ColumnUse, value string) slack.Block {
 		}
 	}
 	b := a.input(FieldOf(use.Column), "Site", "", menu)
-	b.Optional = !use.Required || a.Draft.File != nil
+	b.Hint = neededHint(use)
 	return b
+}
+
+// neededHint says of a column that has to be there where it may stand. Slack cannot be told that a field
+// is needed only without a file, so that no field is and the form is looked at when it comes.
+func neededHint(use action.ColumnUse) *slack.TextBlockObject {
+	if !use.Required {
+		return nil
+	}
+	return plain("Needed, unless a CSV has it in a column.", maxLabel)
 }
 
 func (a Asked) why() slack.Block {
