@@ -151,6 +151,10 @@ func TestFormLeavesColumnsToTheFile(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), missing) {
 			t.Errorf("%s without it: %v; want %q", action, err, missing)
 		}
+		both := map[string]string{view.FieldLines: "p1@old.example", view.FieldFile: w.slack.AddFile("U0CAROL", renames(1))}
+		if err := w.slack.SubmitView(t.Context(), "U0CAROL", form.ID, both); err == nil || !strings.Contains(err.Error(), "not in both") {
+			t.Errorf("%s with lines and a file: %v", action, err)
+		}
 		file := workspace.Upload{Name: "columns.csv", Content: []byte("email,group,site\np1@old.example,few people,main\n")}
 		w.submit("U0CAROL", form, map[string]string{view.FieldLines: "", view.FieldFile: w.slack.AddFile("U0CAROL", file)})
 		w.press("U0CAROL", w.modalSays("U0CAROL", "Fix rows"), view.ActionFix, "")

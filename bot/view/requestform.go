@@ -53,6 +53,7 @@ func ColumnOf(field string) (c workflow.Column, ok bool) {
 const (
 	FormGone  = "I do not know this form any more: it is over an hour old, or I was started anew. Nothing was sent. Open a new one."
 	NoAccount = "Name the accounts, or upload a CSV."
+	TwoLists  = "Name the accounts here or in the CSV, not in both."
 	NoDomains = "Name the old and the new domain."
 	NoCSV     = "This message has no CSV."
 	CSVOfABot = "A bot or an app posted this file, and I take files of people only. Post it yourself."
