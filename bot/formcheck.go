@@ -2,8 +2,6 @@ package bot
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -140,6 +138,9 @@ func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender
 	checked := view.Checked{Carried: *c, Preview: preview, When: req.When}
 	if err == nil {
 		checked.Notes = view.FileNotes(c.Draft, req.Sheet, preview.Summary)
+		if req.Author.ID != actor.ID {
+			checked.Notes = append(checked.Notes, view.WritesIt(req.Author.ID))
+		}
 	}
 	return checked, err
 }
@@ -196,6 +197,8 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	}
 	if d.File == nil {
 		d.Identified(read.Rows)
+	} else {
+		d.File.About = view.FileAbout(*read)
 	}
 	req.Sheet = *read
 	return req, nil
@@ -258,36 +261,6 @@ func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
 		return nil, wrong
 	}
 	return left, nil
-}
-
-// formFile reads the file of a form, once, and returns its author.
-func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormFile, f *openForm) (author workflow.Person, err error) {
-	info, err := b.fileInfo(ctx, of.ID)
-	if err != nil {
-		return author, err
-	}
-	if of.Poster == "" {
-		author, err = b.uploader(ctx, info, asks)
-	} else if author, err = b.people.Author(ctx, of.Poster); err == nil {
-		author, err = b.menuAuthor(ctx, asks, author, info)
-	}
-	if err != nil {
-		return author, err
-	}
-	if f.content == nil || f.contentOf != of.ID {
-		content, err := b.download(ctx, info)
-		if err != nil {
-			return author, err
-		}
-		f.content, f.contentOf = content, of.ID
-	}
-	sum := sha256.Sum256(f.content)
-	name := hex.EncodeToString(sum[:])
-	if of.SHA256 != "" && of.SHA256 != name {
-		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Check"}
-	}
-	of.Name, of.SHA256 = info.Name, name
-	return author, nil
 }
 
 // moveOf is the domain of a form, with the accounts of a file left out. It is read as the command

@@ -352,7 +352,7 @@ func (b *Bot) openFind(ctx context.Context, p press, by sender) {
 		b.noForm(ctx, p.trigger(), by, b.say(err, "find an account"))
 		return
 	}
-	if err := b.show(ctx, p.trigger(), view.FindModal(view.Carried{Key: b.newKey(), Channel: by.Channel}, nil)); err != nil {
+	if _, err := b.show(ctx, p.trigger(), view.FindModal(view.Carried{Key: b.newKey(), Channel: by.Channel}, nil)); err != nil {
 		b.log.Warn().Err(err).Msg("open the search")
 		b.api.Private(ctx, by.Recipient, view.Said("I could not open the search in time. Press it again."))
 	}

@@ -59,6 +59,9 @@ type FormFile struct {
 	// SHA256 is of the bytes that were checked, hex; "" before.
 	SHA256 string `json:"sha256,omitempty"`
 	About  string `json:"about,omitempty"` // what is known of it, as "8 rows"
+	// Author is who counts as a requester, too, because they uploaded or posted it; "" for nobody, or
+	// before it was read.
+	Author string `json:"author,omitempty"`
 }
 
 // DraftMove is what the form holds of a whole domain.

@@ -56,7 +56,9 @@ const (
 	TwoLists  = "Name the accounts here or in the CSV, not in both."
 	NoDomains = "Name the old and the new domain."
 	NoCSV     = "This message has no CSV."
-	CSVOfABot = "A bot or an app posted this file, and I take files of people only. Post it yourself."
+	// DraftingWords stand in the modal as long as a draft is made.
+	DraftingWords = "Making the draft …"
+	CSVOfABot     = "A bot or an app posted this file, and I take files of people only. Post it yourself."
 )
 
 // Asked is what the form is drawn from.
@@ -78,7 +80,7 @@ func (a Asked) Draw() slack.ModalViewRequest {
 		blocks = append(blocks, note("from", quoted(d.From, lineText)))
 	}
 	if d.Author != "" && d.File == nil {
-		blocks = append(blocks, note("author", writesIt(d.Author)))
+		blocks = append(blocks, note("author", WritesIt(d.Author)))
 	}
 	blocks = append(blocks, a.what())
 	if d.Action == MoveAction {
@@ -229,8 +231,8 @@ func (a Asked) whom() []slack.Block {
 	return append(blocks, a.file("or a CSV")...)
 }
 
-// writesIt says of who counts as the author of a request that they cannot approve it.
-func writesIt(author string) string {
+// WritesIt says of who counts as the author of a request that they cannot approve it.
+func WritesIt(author string) string {
 	return mention(author) + " counts as its author, and cannot approve it."
 }
 
@@ -242,8 +244,11 @@ func (a Asked) file(label string) []slack.Block {
 		if f.About != "" {
 			text += ", " + quoted(f.About, lineText)
 		}
-		if f.Poster != "" {
+		switch {
+		case f.Poster != "" && (f.Author == "" || f.Author == f.Poster):
 			text += "\n" + mention(f.Poster) + " posted it, and cannot approve this request."
+		case f.Author != "":
+			text += "\n" + mention(f.Author) + " uploaded it, and cannot approve this request."
 		}
 		without := button(ActionNoFile, "Remove", f.ID, slack.StyleDefault, nil)
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(text, maxSection), nil, slack.NewAccessory(without),
