@@ -328,7 +328,7 @@ func (a Asked) why() slack.Block {
 	b := a.typed(FieldReason, "Reason", "The approvers see it.", a.Draft.Reason, true)
 	b.Optional = !a.NeedsReason
 	if element, is := b.Element.(*slack.PlainTextInputBlockElement); is {
-		element.MaxLength = maxReason
+		element.MaxLength, element.InitialValue = maxReason, cutLetters(a.Draft.Reason, maxReason)
 	}
 	return b
 }
