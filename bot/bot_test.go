@@ -103,7 +103,7 @@ func TestRejectWithReason(t *testing.T) {
 	card := w.cardSays(1, "Needs 1 approval")
 	w.told("U0CAROL", "C0OTHER", "#1 is being checked. <http")
 	w.click("U0CAROL", card, view.ActionReject)
-	w.told("U0CAROL", requests, "somebody else must approve it")
+	w.told("U0CAROL", requests, "somebody else must decide")
 	w.click("U0DAVE", card, view.ActionReject)
 	w.told("U0DAVE", requests, "You cannot reject #1. Ask an admin other than the requester: <@U0ALICE> <@U0BOB>.")
 	w.click("U0ALICE", card, view.ActionReject)

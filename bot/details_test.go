@@ -60,12 +60,12 @@ func TestDetails(t *testing.T) {
 	})
 	w.click("U0CAROL", card, view.ActionDetails)
 	first := w.modalSays("U0CAROL", "p0@new.example")
-	for _, want := range []string{"All rows 131", "Ready 130", "Cannot run 1", "Asked", "batch-1-plan.csv", "p99@new.example"} {
+	for _, want := range []string{"All rows 131", "Ready 130", "Cannot run 1", "Asked", "batch-1-plan.csv", "p98@new.example"} {
 		if !strings.Contains(viewText(first), want) {
 			t.Errorf("the details do not say %q:\n%s", want, viewText(first))
 		}
 	}
-	if strings.Contains(viewText(first), "p100@new.example") || strings.Contains(string(first.Blocks), view.ActionEarlier) {
+	if strings.Contains(viewText(first), "p99@new.example") || strings.Contains(string(first.Blocks), view.ActionEarlier) {
 		t.Errorf("the first page shows too much:\n%s", viewText(first))
 	}
 	w.press("U0CAROL", first, view.ActionMore, "")

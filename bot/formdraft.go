@@ -60,9 +60,8 @@ func (b *Bot) openDraft(ctx context.Context, at trigger, by sender, doing string
 
 // showDraft puts the form in the place of the modal that waited for the draft.
 func (b *Bot) showDraft(ctx context.Context, modal viewed, c view.Carried, made drafting, by sender) {
-	if len(made.rows) > 0 && made.file != "" {
+	if len(made.rows) > 0 && made.file != "" && b.sendDirectly(ctx, by.Person, made.file, made.csv) {
 		made.draft.ListedFile = made.file
-		b.log.Info().Str("person", by.Person).Str("file", made.file).Msg("send the rows of a draft" + b.sendDirectly(ctx, by.Person, made.file, made.csv))
 	}
 	made.draft.Listed = len(made.rows)
 	c.Draft = made.draft

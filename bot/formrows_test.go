@@ -73,7 +73,7 @@ func TestPlaceholdersOfTimesAreTimes(t *testing.T) {
 		if !is || !slices.Contains([]string{view.FieldAt, view.FieldUntil, view.FieldFor}, element.ActionID) {
 			continue
 		}
-		for _, text := range strings.Split(strings.ReplaceAll(element.Placeholder.Text, " or ", ", "), ", ") {
+		for text := range strings.SplitSeq(strings.ReplaceAll(element.Placeholder.Text, " or ", ", "), ", ") {
 			times := command.Times{At: text}
 			if element.ActionID == view.FieldFor {
 				times = command.Times{For: text}

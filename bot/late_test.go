@@ -89,7 +89,7 @@ func TestFilesAreRefusedForGood(t *testing.T) {
 				t := w.t
 				w.faults(faults)
 				w.say(requests, "", renames(40))
-				card := w.cardSays(1, "35 more that cannot be shown here: Slack takes no file in this channel")
+				card := w.cardSays(1, "35 more in *Details*: Slack takes no file in this channel")
 				if !strings.Contains(text(card), "`countersign audit batch 1`") {
 					t.Error("the card does not say how all rows can be seen")
 				}

@@ -286,7 +286,7 @@ func TestKeyRefusedIsSaidEverywhere(t *testing.T) {
 		a.set(func() { a.deny = workflow.ErrKeyRefused })
 		for i, card := range cards {
 			w.cardSays(int64(i+1), "Atlassian refused the API key")
-			w.inThread(card.TS, fmt.Sprintf("#%d is paused. Atlassian refused the API key. No account was touched.", i+1))
+			w.inThread(card.TS, fmt.Sprintf("#%d is paused. Atlassian refused the API key. The refused calls changed nothing.", i+1))
 		}
 		a.set(func() { a.deny = nil })
 		for i, card := range cards {

@@ -23,7 +23,8 @@ func TestForAWhile(t *testing.T) {
 	}
 	w.click("U0ALICE", card, view.ActionApprove)
 	w.cardSays(1, "*Done*")
-	card = w.cardSays(1, "At its end #2 takes it back: 1 change, by activate.")
+	w.cardSays(1, "\nEnds <!date^")
+	card = w.cardSays(1, "Then #2 takes it back: 1 change, by activate.")
 	for _, action := range []workflow.ActName{workflow.ActEnd, workflow.ActKeep} {
 		if !pressable(card, string(action)) {
 			t.Errorf("%s cannot be pressed", action)
@@ -32,7 +33,7 @@ func TestForAWhile(t *testing.T) {
 	w.command("U0CAROL", requests, "cancel 2")
 	w.told("U0CAROL", requests, "This batch takes back another one at its end.")
 	w.click("U0CAROL", card, string(workflow.ActKeep))
-	w.told("U0CAROL", requests, "You asked for this or wrote its file, so somebody else must approve it.")
+	w.told("U0CAROL", requests, "You asked for this or wrote its file, so somebody else must press *Keep*.")
 	w.command("U0DAVE", requests, "end 1")
 	w.told("U0DAVE", requests, "You cannot end #1. Ask an admin other than the requester")
 	if _, there := w.card(2); there {

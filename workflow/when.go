@@ -159,14 +159,29 @@ func (w When) Words() string {
 
 // Lasting spells how long something lasts, as people write it: "90m", "8h", "3d".
 func Lasting(d time.Duration) string {
+	n, unit := inUnits(d)
+	return fmt.Sprintf("%d%s", n, unit[:1])
+}
+
+// LastingWords spells how long something lasts, as people say it: "90 minutes", "1 hour", "3 days".
+func LastingWords(d time.Duration) string {
+	n, unit := inUnits(d)
+	if n != 1 {
+		unit += "s"
+	}
+	return Number(int(n)) + " " + unit
+}
+
+// inUnits counts the largest unit that a duration is a whole number of, in seconds at least.
+func inUnits(d time.Duration) (n time.Duration, unit string) {
 	const day = 24 * time.Hour
 	for _, unit := range []struct {
 		of   time.Duration
 		name string
-	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+	}{{day, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
 		if d >= unit.of && d%unit.of == 0 {
-			return fmt.Sprintf("%d%s", d/unit.of, unit.name)
+			return d / unit.of, unit.name
 		}
 	}
-	return fmt.Sprintf("%ds", d/time.Second)
+	return d / time.Second, "second"
 }

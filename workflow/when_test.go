@@ -37,3 +37,15 @@ func TestStepsSayTheirTimes(t *testing.T) {
 		t.Errorf("spelled %q", got)
 	}
 }
+
+func TestLasting(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration][2]string{
+		time.Second: {"1s", "1 second"}, 90 * time.Second: {"90s", "90 seconds"}, time.Minute: {"1m", "1 minute"}, 90 * time.Minute: {"90m", "90 minutes"},
+		time.Hour: {"1h", "1 hour"}, 12 * time.Hour: {"12h", "12 hours"}, 24 * time.Hour: {"1d", "1 day"}, 72 * time.Hour: {"3d", "3 days"},
+	} {
+		if got := [2]string{workflow.Lasting(d), workflow.LastingWords(d)}; got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
+	}
+}

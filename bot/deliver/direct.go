@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
@@ -95,6 +96,11 @@ func (d *Deliverer) tellDirectly(ctx context.Context, look *snapshot, w *batchVi
 		return // it does not stay so
 	}
 	finished := !b.Started.IsZero() && !b.State.Open()
+	t, err := d.thread(ctx, look)
+	if err != nil {
+		d.log.Warn().Int64("batch", b.Number).Err(err).Msg("tell people directly")
+		return
+	}
 	d.directly.Lock()
 	defer d.directly.Unlock()
 	approvers := d.mayApprove(ctx, b)
@@ -109,7 +115,7 @@ func (d *Deliverer) tellDirectly(ctx context.Context, look *snapshot, w *batchVi
 		if slices.Contains(approvers, p) {
 			err = d.putCardDirectly(ctx, look, w, at, code)
 		} else {
-			_, err = d.put(ctx, at, view.Direct(b, look.Summary, d.cfg.Requests, code), "", newLane())
+			_, err = d.put(ctx, at, t.Direct(d.cfg.Requests, code), "", newLane())
 		}
 		if err == nil && finished {
 			err = d.sendResults(ctx, b, p.ID)
@@ -164,7 +170,7 @@ func (d *Deliverer) putCardDirectly(ctx context.Context, look *snapshot, w *batc
 	if err != nil {
 		return err
 	}
-	if c.Hidden() > 0 {
+	if c.Partial() {
 		file := place{key: fmt.Sprintf("%splan/%s", directPrefix(look.Batch.Number), at.channel), batch: look.Batch.Number}
 		if file.channel, err = d.api.Direct(ctx, at.channel); err != nil {
 			return err
@@ -184,28 +190,39 @@ func (d *Deliverer) putCardDirectly(ctx context.Context, look *snapshot, w *batc
 }
 
 // tellEmergency tells every admin directly, once, that a batch of the emergency group needs one
-// approval only. An admin who cannot be told does not keep the others from it.
-func (d *Deliverer) tellEmergency(ctx context.Context, l *snapshot, card place, t *lane) error {
+// approval only. An admin who cannot be told does not keep the others from it. Once all are told
+// nobody is asked for anything any more.
+func (d *Deliverer) tellEmergency(ctx context.Context, t view.Thread, on *lane) error {
+	b := t.Batch
+	key := directPrefix(b.Number) + "emergency"
+	if _, told := on.put[key]; told {
+		return nil
+	}
 	admins, err := d.people.Admins(ctx)
 	if err != nil {
 		return fmt.Errorf("find the admins to tell of an emergency: %w", err)
 	}
-	b := l.Batch
-	m := view.Emergency(b, l.Summary, d.api.Permalink(ctx, card.channel, card.thread))
+	message := sync.OnceValue(func() slackapi.Message { return t.Emergency(d.CardURL(ctx, b.Number)) })
 	var failed []error
 	for _, admin := range admins {
-		at := place{key: directPrefix(b.Number) + "emergency/" + admin.ID, batch: b.Number, channel: admin.ID, rank: slackapi.RankDecision}
-		if _, put := t.put[at.key]; put {
+		at := place{key: key + "/" + admin.ID, batch: b.Number, channel: admin.ID, rank: slackapi.RankDecision}
+		p, known, err := d.store.Post(ctx, at.key)
+		if _, put := on.put[at.key]; put || err == nil && known && p.TS != "" {
 			continue
 		}
-		_, err := d.put(ctx, at, m, "", t)
+		if err == nil {
+			_, err = d.put(ctx, at, message(), "", on)
+		}
 		if slackapi.Refused(err) {
 			d.log.Warn().Int64("batch", b.Number).Str("person", admin.ID).Err(err).Msg("tell an admin of an emergency")
-			t.put[at.key], err = "", nil
+			on.put[at.key], err = "", nil
 		}
 		failed = append(failed, err)
 	}
-	return together(failed)
+	if err = together(failed); err == nil {
+		on.put[key] = ""
+	}
+	return err
 }
 
 // directKey names what a person is told of a batch's state, once in each run.

@@ -41,16 +41,18 @@ func (d *Deliverer) sayWords(ctx context.Context, l *snapshot, card place, w *ba
 	b := l.Batch
 	s := &speaker{d: d, batch: b, card: card, lane: w.lanes[onWords]}
 	s.failed = append(s.failed, d.putTaken(ctx, b, card, s.lane))
-	t := view.Thread{Batch: b, Summary: l.Summary, Admins: d.cfg.Admins}
+	t, err := d.thread(ctx, l)
+	if err != nil {
+		return err
+	}
 	if b.State == workflow.Empty {
-		var err error
 		if t.Holders, err = d.holders(ctx, b.Number); err != nil {
 			return err
 		}
 	}
 	s.say(ctx, "empty", b.State == workflow.Empty, t.Empty)
 	if b.Emergency {
-		s.failed = append(s.failed, d.tellEmergency(ctx, l, card, s.lane))
+		s.failed = append(s.failed, d.tellEmergency(ctx, t, s.lane))
 	}
 	if b.State == workflow.AwaitingApproval {
 		if wait, err := d.filesFirst(ctx, l); err != nil || wait > 0 {
@@ -66,7 +68,6 @@ func (d *Deliverer) sayWords(ctx context.Context, l *snapshot, card place, w *ba
 		s.say(ctx, fmt.Sprintf("resumed/%d", by.At.UnixMilli()), true, func() slackapi.Message { return t.Resumed(*by) })
 	}
 	if view.HasRun(b) {
-		var err error
 		if _, t.Relations, err = d.follow(ctx, b); err != nil {
 			return err
 		}
@@ -77,6 +78,15 @@ func (d *Deliverer) sayWords(ctx context.Context, l *snapshot, card place, w *ba
 	}
 	s.say(ctx, endName(b), view.HasRun(b), t.End)
 	return together(s.failed)
+}
+
+// thread is what the messages about a batch are drawn from.
+func (d *Deliverer) thread(ctx context.Context, l *snapshot) (t view.Thread, err error) {
+	t = view.Thread{Batch: l.Batch, Summary: l.Summary, Admins: d.cfg.Admins}
+	if l.Batch.Digest != "" {
+		t.Gist, err = d.gist(ctx, l.Batch)
+	}
+	return t, err
 }
 
 // endName names the message that a run has ended.

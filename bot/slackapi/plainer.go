@@ -122,7 +122,8 @@ func richWords(elements []slack.RichTextElement) string {
 	return words.String()
 }
 
-// textOf is a table as lines of text, ten rows a section. Its cells are data: they are plain text.
+// textOf is a table as lines of text, ten rows a section, or as many as it takes whole. Its cells are
+// data: they are plain text.
 func textOf(b *slack.TableBlock) []slack.Block {
 	var out []slack.Block
 	var lines []string
@@ -145,7 +146,7 @@ func textOf(b *slack.TableBlock) []slack.Block {
 				words[i] = richWords(cell.Elements)
 			}
 		}
-		line := Clip(strings.Join(words, " · "), maxSectionText/rowsTogether-1)
+		line := Clip(strings.Join(words, " · "), maxSectionText-1)
 		if len(lines) == rowsTogether || letters+utf8.RuneCountInString(line) >= maxSectionText {
 			end()
 		}

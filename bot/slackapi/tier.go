@@ -57,7 +57,8 @@ type drawn struct {
 
 // inTiers sends blocks in the richest tier that this workspace is not known to refuse there. When
 // Slack refuses them, it sends those of the next plainer tier, and remembers the one that was taken
-// for a day. send is called once for each try.
+// for a day. A message of which every tier is refused goes as its text alone: that says nothing of
+// the workspace, and is not remembered. send is called once for each try.
 func (c *Client) inTiers(ctx context.Context, on Surface, blocks []slack.Block, send func([]slack.Block) error) error {
 	all, known := tiersOf(on, blocks), c.refusedTier(ctx, on)
 	first, kind := 0, false
@@ -72,8 +73,13 @@ func (c *Client) inTiers(ctx context.Context, on Surface, blocks []slack.Block, 
 			if i < len(all)-1 {
 				continue
 			}
+			if on == OnMessage {
+				return send(nil)
+			}
 		}
 		switch {
+		case kind && triggerSpent(err): // the refused form spent it: the next press begins with this one
+			c.noteTier(ctx, on, refusedTier{Takes: all[i].tier, Since: time.Now().UTC(), Version: c.version})
 		case err != nil:
 		case kind:
 			c.noteTier(ctx, on, refusedTier{Takes: all[i].tier, Since: time.Now().UTC(), Version: c.version})
@@ -137,6 +143,12 @@ func refusesBlocks(on Surface, err error) bool {
 		return on != OnMessage
 	}
 	return false
+}
+
+// triggerSpent reports whether a modal cannot be opened any more by what was pressed: that says
+// nothing of its blocks.
+func triggerSpent(err error) bool {
+	return slices.Contains([]string{"exchanged_trigger_id", "expired_trigger_id", "invalid_trigger_id"}, Code(err))
 }
 
 // tooMuch reports whether the blocks were refused for how many or how long they are: that says

@@ -2,7 +2,9 @@ package slackapi_test
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -192,6 +194,112 @@ func TestFit(t *testing.T) {
 		}
 		if n := len(w.Calls()); n != 1 {
 			t.Errorf("%s: %d calls", name, n)
+		}
+	}
+}
+
+// answering is a Slack that answers each call of a method as fn says; what it was asked is kept.
+type answering struct {
+	fn    func(n int, form url.Values) (code string)
+	calls []url.Values
+}
+
+func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, err
+	}
+	form := r.Form
+	if raw, err := io.ReadAll(r.Body); err == nil && len(raw) > 0 { // views are sent as JSON
+		form = url.Values{"view": {string(raw)}}
+	}
+	a.calls = append(a.calls, form)
+	body := `{"ok":true,"channel":"C1","ts":"1.2","view":{"id":"V1"}}`
+	if code := a.fn(len(a.calls), form); code != "" {
+		body = `{"ok":false,"error":"` + code + `"}`
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+func (a *answering) client() *slackapi.Client {
+	return slackapi.New(slackapi.Config{
+		Token: workspace.DefaultBotToken, URL: "http://slack.test/api/", HTTP: &http.Client{Transport: a},
+		Memory: &notes{}, Pace: slackapi.Pace{Unmetered: true}, Log: zerolog.Nop(),
+	})
+}
+
+// A trigger opens one modal. Where the form that was refused has spent it, the next press opens the
+// plainer one at once; a trigger that came to nothing by itself changes nothing.
+func TestASpentTriggerDoesNotLockAModal(t *testing.T) {
+	t.Parallel()
+	modal := slack.ModalViewRequest{Type: slack.VTModal, Blocks: slack.Blocks{BlockSet: report().Blocks}}
+	rich := func(form url.Values) bool { return strings.Contains(form.Get("view"), "data_table") }
+	for _, code := range []string{"exchanged_trigger_id", "expired_trigger_id", "invalid_trigger_id"} {
+		spent := &answering{fn: func(n int, form url.Values) string {
+			switch {
+			case rich(form):
+				return "invalid_arguments"
+			case n == 2:
+				return code
+			}
+			return ""
+		}}
+		c := spent.client()
+		if _, err := c.OpenView(t.Context(), "T1", modal); slackapi.Code(err) != code {
+			t.Errorf("%s: %v", code, err)
+		}
+		if _, err := c.OpenView(t.Context(), "T2", modal); err != nil || len(spent.calls) != 3 {
+			t.Errorf("%s: the second press: %v, %d calls", code, err, len(spent.calls))
+		}
+		late := &answering{fn: func(n int, _ url.Values) string {
+			if n == 1 {
+				return code
+			}
+			return ""
+		}}
+		c = late.client()
+		if _, err := c.OpenView(t.Context(), "T1", modal); slackapi.Code(err) != code || len(late.calls) != 1 {
+			t.Errorf("%s alone: %v, %d calls", code, err, len(late.calls))
+		}
+		if _, err := c.OpenView(t.Context(), "T2", modal); err != nil || !rich(late.calls[1]) {
+			t.Errorf("%s alone: the next press: %v", code, err)
+		}
+	}
+}
+
+// A message never fails for its blocks: where each form is refused, its text goes alone, and the next
+// message is drawn as before.
+func TestAMessageNeverFailsForItsBlocks(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long"} {
+		refusing := true
+		a := &answering{fn: func(_ int, form url.Values) string {
+			if blocks := form.Get("blocks"); refusing && blocks != "" && blocks != "[]" {
+				return code
+			}
+			return ""
+		}}
+		c := a.client()
+		for name, send := range map[string]func() error{
+			"post": func() error {
+				_, err := c.PostNow(t.Context(), "C1", "", "", report())
+				return err
+			},
+			"update": func() error { return c.Update(t.Context(), "C1", "1.2", "key", report()) },
+		} {
+			refusing = true
+			err := send()
+			if last := a.calls[len(a.calls)-1]; err != nil || last.Get("text") != "report" || last.Get("blocks") != "[]" {
+				t.Errorf("%s, %s: %v, sent %v", name, code, err, last)
+			}
+			refusing = false
+			if err := send(); err != nil || !strings.Contains(a.calls[len(a.calls)-1].Get("blocks"), "data_table") {
+				t.Errorf("%s after %s: %v", name, code, err)
+			}
+		}
+		if refusing = true; !c.Private(t.Context(), slackapi.Recipient{Person: "U1", Channel: "C1"}, report()) {
+			t.Errorf("%s: an answer is lost", code)
 		}
 	}
 }

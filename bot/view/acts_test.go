@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/workflow"
@@ -31,5 +32,21 @@ func TestEveryActHasItsButton(t *testing.T) {
 	}
 	for name := range views {
 		t.Errorf("%s is no act", name)
+	}
+}
+
+// Whoever has a part in a batch is told in the words of what they pressed: only an approval is spoken
+// of as one.
+func TestPartWordsAreOfTheAct(t *testing.T) {
+	t.Parallel()
+	for act, view := range actViews() {
+		for _, err := range []error{workflow.ErrOwnBatch, workflow.ErrSameHuman, workflow.ErrOwnAccount, workflow.ErrAlready} {
+			text, ok := Words(&ActError{Action: string(act), Number: 42, Err: err}, "/countersign")
+			says := strings.Contains(text, "approve")
+			named := act == workflow.ActApprove || act == workflow.ActReject || strings.Contains(text, "*"+view.Label+"*")
+			if !ok || says != (act == workflow.ActApprove) || !named {
+				t.Errorf("%s, %v: %q", act, err, text)
+			}
+		}
 	}
 }

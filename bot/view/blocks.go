@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -48,8 +49,10 @@ const (
 	causesShown = 8
 	causeText   = 160
 	reasonText  = 500
-	messageText = 300 // of a message that people get
-	linesShown  = 20  // entries of a list in an answer
+	cardCell    = 120
+	messageText = 300   // of a message that people get, where there are several
+	mostQuoted  = 1_500 // of one that is shown whole, as Slack gets it
+	linesShown  = 20    // entries of a list in an answer
 	lineText    = 250
 	RowsShown   = 20 // row numbers named in a sentence
 	AdminsShown = 10
@@ -88,6 +91,12 @@ func oneLine(s string, limit int) string {
 	return slackapi.Clip(strings.Join(strings.Fields(workflow.EscapeInvisible(s)), " "), limit)
 }
 
+// isCut reports whether a text is longer than that on one line.
+func isCut(s string, limit int) bool {
+	whole := oneLine(s, math.MaxInt)
+	return slackapi.Clip(whole, limit) != whole
+}
+
 // mrkdwn returns a text object whose only links and mentions are those that we wrote (verbatim).
 func mrkdwn(s string, limit int) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.MarkdownType, slackapi.Clip(s, limit), false, true)
@@ -99,6 +108,11 @@ func plain(s string, limit int) *slack.TextBlockObject {
 
 func section(id, text string) slack.Block {
 	return slack.NewSectionBlock(mrkdwn(text, maxSection), nil, nil, slack.SectionBlockOptionBlockID(id))
+}
+
+// plainSection shows text from people whole, with its line breaks; nothing in it is read as mrkdwn.
+func plainSection(id, text string) slack.Block {
+	return slack.NewSectionBlock(plain(workflow.EscapeInvisible(text), maxSection), nil, nil, slack.SectionBlockOptionBlockID(id))
 }
 
 func note(id, text string) slack.Block {
@@ -211,7 +225,7 @@ func table(id string, rows [][]string) slack.Block {
 	for _, row := range rows {
 		cells := make([]slack.TableCell, len(row))
 		for i, cell := range row {
-			cell = oneLine(cell, tableCell)
+			cell = oneLine(cell, cardCell)
 			if cell == "" {
 				cell = "–" // Slack has refused empty cells
 			}

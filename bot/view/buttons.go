@@ -17,7 +17,7 @@ func (c Card) buttons() []slack.BlockElement {
 	var out []slack.BlockElement
 	views := actViews()
 	for _, act := range workflow.Offered(c.Batch, c.Summary, action.HasInverse) {
-		if act.Name == workflow.ActApprove && c.Hidden() > 0 && c.Plan == (File{}) {
+		if act.Name == workflow.ActApprove && c.Partial() && c.Plan == (File{}) {
 			continue // nobody approves what nobody can see
 		}
 		if view, ok := views[act.Name]; ok {

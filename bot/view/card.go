@@ -59,6 +59,9 @@ func (c Card) drawWith(id func(part string) string) slackapi.Message {
 	b := c.Batch
 	title := c.title()
 	blocks := append([]slack.Block{header(id("title"), title)}, c.about(id)...)
+	if c.Batch.State.Open() && c.cut() {
+		blocks = append(blocks, section(id("cut"), "Texts that end with “…” are cut here. *Details* shows them whole."))
+	}
 	if buttons := c.pressable(); len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
 	}
@@ -83,7 +86,7 @@ func (c Card) about(id func(part string) string) []slack.Block {
 		blocks = append(blocks, section(id("emergency"), ":rotating_light: *Emergency*: "+emergencyWords(c.Batch)))
 	}
 	blocks = append(blocks, section(id("who"), c.who()), section(id("status"), c.status()))
-	if linked := relationLines(c.Relations); linked != "" {
+	if linked := relationLines(c.Batch, c.Relations); linked != "" {
 		blocks = append(blocks, section(id("links"), linked))
 	}
 	if costs := c.costs(); costs != "" {
@@ -167,12 +170,39 @@ func (c Card) costs() string {
 	if effects := c.effects(); effects != "" {
 		out = append(out, ":warning: "+effects)
 	}
-	out = append(out, c.Gist.gets(c.planned())...)
+	gets, _ := c.gets()
+	out = append(out, gets...)
 	if line := timeLine(c.Batch); line != "" {
 		out = append(out, line)
 	}
 	out = append(out, c.warnings()...)
 	return strings.Join(out, "\n")
+}
+
+// gets says what people get, and whether something of that is not there as a whole.
+func (c Card) gets() (lines []string, cut bool) {
+	titled := false
+	if counts := c.Summary.Actions(); len(counts) == 1 {
+		for name := range counts {
+			titled = namesGroup(name)
+		}
+	}
+	return c.Gist.gets(c.planned(), titled)
+}
+
+// cut reports whether the card shows something that is to be approved, and not the whole.
+func (c Card) cut() bool {
+	if _, cut := c.gets(); cut || isCut(c.Batch.Reason, reasonText) {
+		return true
+	}
+	for _, row := range c.rows() {
+		for _, cell := range row {
+			if isCut(cell, cardCell) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // over reports whether nothing can happen to the batch any more in this run.
@@ -183,6 +213,9 @@ func (c Card) showsRows() bool { return len(c.First) > 0 && c.Batch.State.Open()
 
 // Hidden is how many of the rows that are to run the card does not show.
 func (c Card) Hidden() int { return c.planned() - min(len(c.First), TableRows) }
+
+// Partial reports whether there is more to approve than the card shows.
+func (c Card) Partial() bool { return c.Hidden() > 0 || c.cut() }
 
 // notes is the small line below the card: rows that will not run, where the others are, what was not
 // used of a file, and the plan's short digest.
@@ -195,8 +228,8 @@ func (c Card) notes() string {
 	if not := c.notRun(); not != "" {
 		out = append(out, not)
 	}
-	if more := c.Hidden(); more > 0 && c.showsRows() {
-		out = append(out, c.more(more))
+	if more := c.more(); more != "" && c.showsRows() {
+		out = append(out, more)
 	}
 	if verb := c.overruled(); verb != "" {
 		out = append(out, overruledWords(verb))
@@ -210,23 +243,28 @@ func (c Card) notes() string {
 	return strings.Join(out, " · ")
 }
 
-// more says of the rows that the card does not show where they can be seen.
-func (c Card) more(rows int) string {
+// more says of what the card does not show where it can be seen, "" where it shows all.
+func (c Card) more() string {
+	rows, awaits := c.Hidden(), c.Batch.State == workflow.AwaitingApproval && c.Plan == File{}
 	switch {
+	case rows == 0 && c.cut() && awaits:
+		return "Approve appears when the file with the whole texts is in the thread"
+	case rows == 0:
+		return ""
 	case c.Plan.There:
 		return fmt.Sprintf("%s more in %s", number(rows), PlanFile(c.Batch.Number))
 	case c.Plan.Refused != "":
-		return fmt.Sprintf(":warning: %s more that cannot be shown here: Slack takes no file in this channel (%s). %s",
-			number(rows), quoted(c.Plan.Refused, lineText), allRows(c.Batch.Number))
-	case c.Batch.State == workflow.AwaitingApproval:
+		return fmt.Sprintf("%s more in *Details*: Slack takes no file in this channel (%s). %s",
+			number(rows), quoted(c.Plan.Refused, lineText), fileOf(c.Batch.Number))
+	case awaits:
 		return fmt.Sprintf("%s more; Approve appears when the file with all rows is in the thread", number(rows))
 	}
-	return number(rows) + " more"
+	return number(rows) + " more in *Details*"
 }
 
-// allRows says how every row of a batch can be seen without a file in Slack.
-func allRows(batch int64) string {
-	return fmt.Sprintf("The operator of countersign gets every row with `countersign audit batch %d`.", batch)
+// fileOf says how the rows of a batch are had as a file without Slack.
+func fileOf(batch int64) string {
+	return fmt.Sprintf("The operator of countersign gets the file with `countersign audit batch %d`.", batch)
 }
 
 // overruled is what the message with a file said is to happen, where no row does that; "" else.

@@ -41,7 +41,11 @@ func TestCardSaysWhatPeopleGet(t *testing.T) {
 			Set: workflow.Of(workflow.FieldMessage, message).With(workflow.FieldProducts, "confluence;jira-software"),
 		})
 	}
-	said := strings.Join(gist.gets(6), "\n")
+	lines, cut := gist.gets(6, false)
+	if !cut {
+		t.Error("a message is not there, and that is not said")
+	}
+	said := strings.Join(lines, "\n")
 	for _, want := range []string{
 		"Message to 2 of 6: “", "Message to 1 of 6: “b”", "“c”", "and 1 other message", "Products: confluence, jira-software",
 	} {

@@ -24,10 +24,10 @@ const (
 	allRowsOfBatch = "all"
 )
 
-// What a page of rows holds at most (Block Kit, data_table: 100 rows besides the header, 10,000
-// letters over all cells).
+// What a page of rows holds at most (Block Kit: a table has 100 rows with its header, a data_table one
+// more, and both 10,000 letters over all cells).
 const (
-	DetailsRows    = 100
+	DetailsRows    = 99
 	detailsLetters = 9_000
 	detailsPage    = 10  // rows that a table shows at once
 	pagesBehind    = 250 // pages that Earlier leads back to, one by one; more do not fit into private_metadata
@@ -111,6 +111,7 @@ func (d Details) Draw() slack.ModalViewRequest {
 		blocks = append(blocks, section("said", d.Said))
 	}
 	blocks = append(blocks, d.Card.about(func(part string) string { return part })...)
+	blocks = append(blocks, d.whole()...)
 	blocks = append(blocks, d.menu())
 	rows, more := d.page()
 	blocks = append(blocks, d.table(rows)...)
@@ -129,6 +130,18 @@ func (d Details) Draw() slack.ModalViewRequest {
 		Title: plain(fmt.Sprintf("#%d", b.Number), maxViewTitle), Close: plain("Close", maxViewTitle),
 		Blocks: slack.Blocks{BlockSet: blocks},
 	}
+}
+
+// whole shows what goes for all rows and is cut above: the message that everybody gets, and why it is
+// asked for.
+func (d Details) whole() (out []slack.Block) {
+	if message := d.Card.Gist.sameMessage(); isLong(message) {
+		out = append(out, plainSection("message", "Message to "+share(d.Card.planned(), d.Card.planned())+":\n"+message))
+	}
+	if reason := d.Card.Batch.Reason; isCut(reason, reasonText) {
+		out = append(out, plainSection("reason", "Reason:\n"+reason))
+	}
+	return out
 }
 
 // plan names the plan, and what else the card says in small letters.
@@ -207,9 +220,6 @@ func (d Details) page() (rows [][]string, more bool) {
 
 func (d Details) mixed() bool { return len(d.Card.Summary.Actions()) > 1 }
 
-// messages reports whether people get different messages, so that each row has its own.
-func (d Details) messages() bool { return d.Card.Gist != nil && d.Card.Gist.messages.kinds() > 1 }
-
 func (d Details) head() []string {
 	head := []string{"line", "person", "from", "to", "state", "why"}
 	if d.messages() {
@@ -221,8 +231,17 @@ func (d Details) head() []string {
 	return head
 }
 
-// whyCell bounds the reason in a row, in letters.
-const whyCell = 120
+// messages reports whether people get different messages, or only some of them one, so that each row
+// shows its own.
+func (d Details) messages() bool {
+	return d.Card.Gist != nil && d.Card.Gist.messages.kinds() > 0 && d.Card.Gist.sameMessage() == ""
+}
+
+// What a row holds at most, in letters: more than any value may have. All cells of one fit on a page.
+const (
+	wholeCell    = 800 // an address, a name, or a group with products at a site
+	wholeMessage = 2_000
+)
 
 // row returns a change in cells, none of them empty: Slack has refused empty cells.
 func (d Details) row(c workflow.Change) []string {
@@ -230,15 +249,16 @@ func (d Details) row(c workflow.Change) []string {
 	person := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID)
 	row := []string{strconv.Itoa(c.Row), person, from, to, stateWord(c.State), c.Reason.Words()}
 	if d.messages() {
-		row = slices.Insert(row, 4, c.Message())
+		row = slices.Insert(row, 4, takes(&c, workflow.FieldMessage))
 	}
 	if d.mixed() {
 		row = slices.Insert(row, 2, string(c.Action))
 	}
+	message := slices.Index(d.head(), "message")
 	for i, cell := range row {
-		limit := tableCell
-		if i == len(row)-1 {
-			limit = whyCell
+		limit := wholeCell
+		if i == message {
+			limit = wholeMessage
 		}
 		row[i] = cmp.Or(oneLine(cell, limit), "–")
 	}

@@ -29,11 +29,12 @@ const CardDeleted = "card_deleted"
 
 // Direct tells a person where a batch stands whose channel is closed to us; code is what Slack says
 // of it, or CardDeleted.
-func Direct(b *workflow.Batch, s workflow.Summary, channel, code string) slackapi.Message {
+func (t Thread) Direct(channel, code string) slackapi.Message {
+	b := t.Batch
 	state := ended(b)
 	switch {
 	case !b.Started.IsZero() && !b.State.Open():
-		state = Thread{Batch: b, Summary: s}.outcome()
+		state = t.outcome()
 	case b.State == workflow.Running:
 		state = sentence(plainState(b)) // its progress cannot be seen
 	}
@@ -41,33 +42,37 @@ func Direct(b *workflow.Batch, s workflow.Summary, channel, code string) slackap
 	if code == CardDeleted {
 		why = fmt.Sprintf("Somebody deletes this card from <#%s> each time it is posted", channel)
 	}
-	return Said(fmt.Sprintf("%s, so you get it here. %s: %s", why, quoted(Title(b, s, nil, nil), lineText), state))
+	return Said(fmt.Sprintf("%s, so you get it here. %s: %s", why, quoted(Title(b, t.Summary, nil, t.Gist), lineText), state))
 }
 
 // DirectCard tells it a person who may decide: the card itself, to be answered where it stands.
 func DirectCard(c Card, channel, code string) slackapi.Message {
-	m := Direct(c.Batch, c.Summary, channel, code)
+	m := Thread{Batch: c.Batch, Summary: c.Summary, Gist: c.Gist}.Direct(channel, code)
 	m.Blocks = append(m.Blocks, c.Draw().Blocks...)
 	return m
 }
 
 // Emergency tells an admin that a batch of the emergency group needs one approval only.
-func Emergency(b *workflow.Batch, s workflow.Summary, link string) slackapi.Message {
+func (t Thread) Emergency(link string) slackapi.Message {
+	b := t.Batch
 	text := fmt.Sprintf(":rotating_light: *Emergency*: %s, asked by %s: “%s”. "+
 		"1 approval by another person is enough.",
-		quoted(Does(b, s, nil, nil), lineText), mention(b.Requester.ID), quoted(b.Reason, reasonText))
+		quoted(Does(b, t.Summary, nil, t.Gist), lineText), mention(b.Requester.ID), quoted(b.Reason, reasonText))
 	if link != "" {
 		text += CardLink(link)
 	}
 	return Said(text)
 }
 
+// inDetails says where rows are seen that a file would have.
+const inDetails = "*Details* on the card shows every row."
+
 // InsteadOfFile says that a file cannot be shown, in its place, and how its rows can be seen; batch
 // 0 is a file of none.
 func InsteadOfFile(name, code string, batch int64) slackapi.Message {
 	text := fmt.Sprintf("%s cannot be put here: Slack does not take it (%s).", name, code)
 	if batch != 0 {
-		text += " " + allRows(batch)
+		text += " " + inDetails + " " + fileOf(batch)
 	}
 	return Said(text)
 }
@@ -82,7 +87,7 @@ func FileCame(name string, f File) slackapi.Message {
 	if f.There {
 		return Said(name + " was late and is here now.")
 	}
-	return Said(name + " cannot be put here.")
+	return Said(name + " cannot be put here. " + inDetails)
 }
 
 // WindowOpens returns in words what an approved batch waits for while the run window is closed,

@@ -11,6 +11,7 @@ import (
 const (
 	gistKinds = 40 // different things of a kind that a gist tells apart
 	gistShown = 3  // of these the card names
+	gistNamed = 10 // groups, products and sites that it names
 )
 
 // Gist is what all rows of a plan come to, beside the counts: what moves where, what people get, and
@@ -23,6 +24,9 @@ type Gist struct {
 	groups   tallies
 	sites    tallies
 	holders  tallies // numbers of batches
+
+	first *workflow.Change // the first that will run
+	rows  int              // that will run
 }
 
 // tallies counts equal things, in the order in which they came.
@@ -44,6 +48,17 @@ func (t *tallies) add(word string) {
 		t.others++
 	default:
 		t.words, t.counts = append(t.words, word), append(t.counts, 1)
+	}
+}
+
+// addEach takes in what stands in a cell, separated by ";".
+func (t *tallies) addEach(cell string) {
+	var seen []string
+	for part := range strings.SplitSeq(cell, ";") {
+		if part = strings.TrimSpace(part); !slices.Contains(seen, part) {
+			t.add(part)
+			seen = append(seen, part)
+		}
 	}
 }
 
@@ -70,12 +85,25 @@ func (g *Gist) Add(ch *workflow.Change) {
 	if old, to := workflow.Domain(ch.OldEmail()), workflow.Domain(ch.NewEmail()); ch.Action == workflow.Rename && old != "" && to != "" {
 		g.moves.add(plainDomain(old) + " → " + plainDomain(to))
 	}
-	g.messages.add(ch.Message())
-	g.products.add(ch.Set.Get(workflow.FieldProducts))
-	g.groups.add(ch.Group())
+	if g.rows++; g.rows == 1 {
+		first := *ch
+		g.first = &first
+	}
+	g.messages.add(takes(ch, workflow.FieldMessage))
+	g.products.addEach(takes(ch, workflow.FieldProducts))
+	g.groups.addEach(takes(ch, workflow.FieldGroups))
 	g.sites.add(ch.Asked.Values.Get(workflow.ColumnSite))
 }
 
+// only is the one row that will run, nil where there are more or that is not known.
+func (g *Gist) only() *workflow.Change {
+	if g == nil || g.rows != 1 {
+		return nil
+	}
+	return g.first
+}
+
+// group is how a title names the groups, "" where that is not known.
 func (g *Gist) group() string {
 	if g == nil {
 		return ""
@@ -100,28 +128,46 @@ func (g *Gist) fromTo() string {
 }
 
 // gets says what people will get by the plan, a line each: the messages that they read, the groups
-// and the products that they are given.
-func (g *Gist) gets(planned int) []string {
+// and the products that they are given. titled are groups that the title names. cut reports whether
+// something is not there as a whole.
+func (g *Gist) gets(planned int, titled bool) (lines []string, cut bool) {
 	if g == nil {
-		return nil
+		return nil, false
 	}
-	var out []string
-	for i, m := range g.messages.words[:min(len(g.messages.words), gistShown)] {
-		out = append(out, ":envelope: Message to "+share(g.messages.counts[i], planned)+": “"+quoted(m, messageText)+"”")
+	shown := g.messages.words[:min(len(g.messages.words), gistShown)]
+	for i, m := range shown {
+		text := quoted(m, workflow.MaxMessage)
+		if len(shown) > 1 || isLong(m) {
+			text, cut = quoted(m, messageText), cut || isCut(m, messageText)
+		}
+		lines = append(lines, ":envelope: Message to "+share(g.messages.counts[i], planned)+": “"+text+"”")
 	}
 	if more := g.messages.kinds() - gistShown; more > 0 {
-		out = append(out, "and "+moreOf(g.messages, more, "other message", "other messages")+"; the plan has all of them")
+		lines, cut = append(lines, "and "+moreOf(g.messages, more, "other message", "other messages")), true
 	}
-	if g.groups.kinds() > 1 {
-		out = append(out, "Groups: "+g.groups.list(func(s string) string { return s }))
+	list := func(one, many string, t *tallies) {
+		if t.kinds() > 0 {
+			words, short := t.list(planned)
+			lines, cut = append(lines, plural(t.kinds(), one, many)+words), cut || short
+		}
 	}
-	if len(g.products.words) > 0 {
-		out = append(out, "Products: "+g.products.list(func(s string) string { return strings.ReplaceAll(s, ";", ", ") }))
+	if !titled || g.groups.kinds() > 1 || isCut(g.groups.one(), tableCell) {
+		list("Group: ", "Groups: ", &g.groups)
 	}
-	if g.sites.kinds() > 0 {
-		out = append(out, plural(g.sites.kinds(), "Site: ", "Sites: ")+g.sites.list(func(s string) string { return s }))
+	list("Product: ", "Products: ", &g.products)
+	list("Site: ", "Sites: ", &g.sites)
+	return lines, cut
+}
+
+// isLong reports whether a message cannot be quoted whole.
+func isLong(message string) bool { return len(quoted(message, workflow.MaxMessage)) > mostQuoted }
+
+// sameMessage is the message that everybody gets, "" where they differ.
+func (g *Gist) sameMessage() string {
+	if g == nil || g.messages.kinds() != 1 || g.messages.counts[0] != g.rows {
+		return ""
 	}
-	return out
+	return g.messages.one()
 }
 
 // moreOf counts other kinds; those that are not told apart are at least so many.
@@ -143,20 +189,21 @@ func share(n, of int) string {
 	return number(n) + " of " + number(of)
 }
 
-// list names the first of these, each with its count where they are not all the same.
-func (t *tallies) list(show func(string) string) string {
+// list names the first of these, each with its count where not all so many rows have it. cut
+// reports whether something is missing.
+func (t *tallies) list(planned int) (words string, cut bool) {
 	var out []string
-	for i, word := range t.words[:min(len(t.words), gistShown)] {
-		text := quoted(show(word), tableCell)
-		if t.kinds() > 1 {
-			text += " (" + number(t.counts[i]) + ")"
+	for i, word := range t.words[:min(len(t.words), gistNamed)] {
+		text := quoted(word, tableCell)
+		if t.counts[i] != planned {
+			text += " (" + number(t.counts[i]) + " of " + number(planned) + ")"
 		}
-		out = append(out, text)
+		out, cut = append(out, text), cut || isCut(word, tableCell)
 	}
-	if more := t.kinds() - gistShown; more > 0 {
-		out = append(out, "and "+moreOf(*t, more, "other", "others"))
+	if more := t.kinds() - gistNamed; more > 0 {
+		out, cut = append(out, "and "+moreOf(*t, more, "other", "others")), true
 	}
-	return strings.Join(out, ", ")
+	return strings.Join(out, ", "), cut
 }
 
 // held says by which open batches rows are held: "3 held by #4".

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -52,10 +53,11 @@ func (l Relation) madeFrom() string {
 	}
 }
 
-// madeAs returns in words what was made of a batch: "Undone by #43".
-func (l Relation) madeAs() string {
+// madeAs returns in words what was made of a batch: "Undone by #43". end is when what it did is taken
+// back, the zero time where that is said elsewhere or not known.
+func (l Relation) madeAs(end time.Time) string {
 	if l.Link == workflow.LinkReturn {
-		return returning(l)
+		return returning(l, end)
 	}
 	is := " (" + plainState(l.Batch) + ")."
 	switch l.Link {
@@ -86,11 +88,16 @@ func pastState(b *workflow.Batch) string {
 	return plainState(b)
 }
 
-// relationLines returns what was made of a batch, in words.
-func relationLines(all []Relation) string {
+// relationLines returns what was made of a batch, in words. Once it is over they say when it ends, as
+// nothing else does then.
+func relationLines(b *workflow.Batch, all []Relation) string {
+	var end time.Time
+	if over(b.State) {
+		end = b.When.End(b.Started)
+	}
 	var out []string
 	for _, l := range all[max(len(all)-relationsShown, 0):] {
-		out = append(out, l.madeAs())
+		out = append(out, l.madeAs(end))
 	}
 	return strings.Join(out, "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -63,7 +64,7 @@ func TestLinkedWords(t *testing.T) {
 			done.Relations = c.links
 			m := done.Draw()
 			withinLimits(t, m)
-			all := done.status() + "\n" + relationLines(c.links)
+			all := done.status() + "\n" + relationLines(done.Batch, c.links)
 			for _, want := range c.says {
 				if !strings.Contains(all, want) {
 					t.Errorf("does not say %q:\n%s", want, all)
@@ -103,6 +104,29 @@ func TestReminderWords(t *testing.T) {
 		want := fmt.Sprintf("#42 still waits for 1 approval%s It expires %s.", tt.want, moment(c.Batch.Expires))
 		if m.Text != want {
 			t.Errorf("%s: %s\nwant %s", name, m.Text, want)
+		}
+	}
+}
+
+// As long as what a batch did is to be taken back, its card and its end say when: also once it is
+// done, when that has become the only thing that still happens.
+func TestEndTimeIsSaid(t *testing.T) {
+	t.Parallel()
+	for name, when := range map[string]workflow.When{"until": {Until: at(600), Zone: "UTC"}, "for": {For: 10 * time.Hour, Zone: "UTC"}} {
+		for _, state := range []workflow.State{workflow.Running, workflow.Paused, workflow.Done, workflow.Cancelled} {
+			c := sealedBatch()
+			approve(&c, state)
+			c.Batch.When, c.Batch.Started, c.Batch.Ended = when, at(0), at(30)
+			ret := &workflow.Batch{Number: 43, State: workflow.Approved}
+			ret.Link, ret.Rows = workflow.LinkReturn, 12
+			ret.Traits.Actions = []workflow.ActionName{workflow.Activate}
+			c.Relations = []Relation{{Number: 43, Link: workflow.LinkReturn, Batch: ret}}
+			if n := strings.Count(textsOf(t, c.Draw().Blocks), moment(at(600))); n != 1 {
+				t.Errorf("%s, %s: the card says %d times when it ends", name, state, n)
+			}
+			if end := (Thread{Batch: c.Batch, Summary: c.Summary, Relations: c.Relations}).End().Text; over(state) && !strings.Contains(end, moment(at(600))) {
+				t.Errorf("%s, %s: the end says %q", name, state, end)
+			}
 		}
 	}
 }

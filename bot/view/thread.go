@@ -19,6 +19,7 @@ const adminsCalled = 50
 type Thread struct {
 	Batch     *workflow.Batch
 	Summary   workflow.Summary
+	Gist      *Gist      // of all rows; nil where that was not read
 	Admins    []string   // ids of people and groups that may approve
 	Holders   []int64    // open batches that hold rows of this one
 	Relations []Relation // batches that were made of this one
@@ -48,7 +49,7 @@ func (t Thread) name() string { return fmt.Sprintf("#%d", t.Batch.Number) }
 // what says in the middle of a sentence what a batch is to do, and who asked: by name, as only those
 // are called who have to act.
 func (t Thread) what() string {
-	s := lowerWord(quoted(Does(t.Batch, t.Summary, nil, nil), lineText))
+	s := lowerWord(quoted(Does(t.Batch, t.Summary, nil, t.Gist), lineText))
 	if name := t.Batch.Requester.Name; name != "" {
 		s += " (asked by " + quoted(name, tableCell) + ")"
 	}
@@ -64,8 +65,15 @@ func (t Thread) Waiting() slackapi.Message {
 	return t.message("admins", called(t.others(), text))
 }
 
-// Next tells those who may give the last approval that is missing, once after the one before it.
+// Next tells those who may give the last approval that is missing, once after the one before it:
+// these, or where it is not known who may, all admins who have no part in it yet.
 func (t Thread) Next(may []string) slackapi.Message {
+	if len(may) == 0 {
+		approved := t.Batch.Approvers()
+		may = slices.DeleteFunc(t.others(), func(id string) bool {
+			return slices.ContainsFunc(approved, func(by workflow.Person) bool { return by.ID == id })
+		})
+	}
 	text := fmt.Sprintf("1 more approval for %s: %s. Approved by %s.", t.name(), t.what(), approvedBy(t.Batch))
 	return t.message("next", called(may, text))
 }
@@ -94,7 +102,7 @@ func (t Thread) Ended() slackapi.Message {
 	var text string
 	switch b.State {
 	case workflow.Expired:
-		text = fmt.Sprintf("%s %s expired: nobody decided in time. Press *Ask again* on the card.", mention(b.Requester.ID), t.name())
+		text = fmt.Sprintf("%s %s expired. %s Press *Ask again* on the card.", mention(b.Requester.ID), t.name(), t.tooFew())
 	default:
 		how, reason := "cancelled", ""
 		if b.State == workflow.Rejected {
@@ -111,10 +119,18 @@ func (t Thread) Ended() slackapi.Message {
 		}
 		text = withReason(fmt.Sprintf("%s %s was %s by %s", mention(b.Requester.ID), t.name(), how, by), reason)
 		if b.State == workflow.Rejected {
-			text += " Correct it, then press *Ask again* on the card."
+			text += " Send corrected rows as a new request, or press *Ask again* on the card for the same ones."
 		}
 	}
 	return t.message("ended", text)
+}
+
+// tooFew says it without calling who approved.
+func (t Thread) tooFew() string {
+	if n := len(t.Batch.Approvers()); n > 0 {
+		return fmt.Sprintf("It had %s of %s approvals, by %s.", number(n), number(t.Batch.Approvals), approvedBy(t.Batch))
+	}
+	return tooFew(t.Batch)
 }
 
 // TellsEnd reports whether the requester of a batch that has ended without a run is to be told: not
@@ -261,7 +277,7 @@ func (t Thread) End() slackapi.Message {
 	if words := parkedWords(t.Batch); words != "" {
 		text += "\n:warning: " + words
 	}
-	if made := relationLines(t.Relations); made != "" {
+	if made := relationLines(t.Batch, t.Relations); made != "" {
 		text += "\n" + made
 	}
 	return t.message("end", text)

@@ -263,3 +263,41 @@ func helpLines() []HelpLine {
 		{"new", "new", "the form", false},
 	}
 }
+
+// What a person wrote does not run into the sentence behind it, however it ends.
+func TestReasonsDoNotRunOn(t *testing.T) {
+	t.Parallel()
+	for _, state := range []workflow.State{workflow.Rejected, workflow.Cancelled} {
+		for _, reason := range []string{"not today", "Not today.", "why?", "", "it is “ours”"} {
+			told := threadOf(state, func(t *Thread) {
+				t.Batch.Started, t.Batch.Decisions = time.Time{}, nil
+				t.Batch.Ending = &workflow.Ending{By: bob, How: state, Reason: reason, At: at(9)}
+			})
+			late := stateWords(&workflow.StateError{Number: 42, State: state, Batch: told.Batch})
+			for where, text := range map[string]string{"the thread": told.Ended().Text, "the card": ended(told.Batch), "a late click": late} {
+				if reason != "" && !strings.Contains(text, ": “"+reason+"”.") || !strings.HasSuffix(text, ".") {
+					t.Errorf("%s of a batch that is %s for %q says %q", where, state, reason, text)
+				}
+			}
+		}
+	}
+}
+
+// Who may give the last approval is called also where nobody is known by name: admins of a group, as
+// long as Slack does not show it.
+func TestTheLastApprovalIsCalledFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		admins, may []string
+		want        string
+	}{
+		{[]string{"S0ITADMINS"}, nil, "<!subteam^S0ITADMINS> 1 more approval for #42: rename"},
+		{[]string{"U0ALICE", "U0BOB", "U0CAROL", "S0ITADMINS"}, nil, "<@U0ALICE> <!subteam^S0ITADMINS> 1 more approval"},
+		{[]string{"S0ITADMINS"}, []string{"U0ALICE"}, "<@U0ALICE> 1 more approval"},
+	} {
+		waits := threadOf(workflow.AwaitingApproval, func(t *Thread) { t.Batch.Approvals, t.Admins = 2, c.admins })
+		if m := waits.Next(c.may); !strings.HasPrefix(m.Text, c.want) {
+			t.Errorf("admins %v, of whom may %v: %q", c.admins, c.may, m.Text)
+		}
+	}
+}

@@ -46,14 +46,20 @@ func wordsOfActions() map[workflow.ActionName]actionWords {
 	}
 }
 
+// namesGroup reports whether what is said of an action names its group.
+func namesGroup(name workflow.ActionName) bool {
+	return strings.Contains(wordsOfActions()[name].does, "{group}")
+}
+
 // said fills the words of an action.
 func said(words, who, group string) string {
 	return strings.NewReplacer("{who}", who, "{group}", cmp.Or(group, "a group")).Replace(words)
 }
 
 // Title returns a batch in one line: its state's mark, its number, and what it does or what became
-// of it. only is its one row, nil where it has more or that is not known; gist may be nil.
+// of it. only is its one row, nil where it has more, or where gist knows it; gist may be nil.
 func Title(b *workflow.Batch, s workflow.Summary, only *workflow.Change, gist *Gist) string {
+	only = cmp.Or(only, gist.only())
 	return fmt.Sprintf("%s #%d · %s", stateMark(b, s), b.Number, became(b, s, only, gist))
 }
 
@@ -92,6 +98,9 @@ func became(b *workflow.Batch, s workflow.Summary, only *workflow.Change, gist *
 	case workflow.Rejected:
 		return "Rejected by " + byName(b)
 	case workflow.Expired:
+		if n := len(b.Approvers()); n > 0 {
+			return fmt.Sprintf("Expired with %s of %s approvals", number(n), number(b.Approvals))
+		}
 		return "Expired, nobody decided"
 	case workflow.Cancelled:
 		word := "Cancelled by "
@@ -121,22 +130,17 @@ func byName(b *workflow.Batch) string {
 
 // Does says what a batch is to do: "Rename 39 accounts", "3 renames, 2 deactivations".
 func Does(b *workflow.Batch, s workflow.Summary, only *workflow.Change, gist *Gist) string {
+	only = cmp.Or(only, gist.only())
 	counts := s.Actions()
 	switch {
 	case len(counts) > 0:
-		return doing(counts, only, gist, func(w actionWords) string { return w.does }, func(n int) string {
-			return many(n, "account", "accounts")
-		})
+		return doing(counts, only, gist, func(w actionWords) string { return w.does }, accountsOf)
 	case b.Source.Move != nil && b.Rows == 0:
 		return "Rename all of " + plainDomain(b.Source.Move.Old)
 	case len(askedFor(b, s)) > 0:
-		return doing(askedFor(b, s), nil, gist, func(w actionWords) string { return w.does }, func(n int) string {
-			return many(n, "account", "accounts")
-		})
+		return doing(askedFor(b, s), nil, gist, func(w actionWords) string { return w.does }, accountsOf)
 	case b.Verb != "":
-		return doing(map[workflow.ActionName]int{b.Verb: b.Rows}, nil, gist, func(w actionWords) string { return w.does }, func(n int) string {
-			return many(n, "account", "accounts")
-		})
+		return doing(map[workflow.ActionName]int{b.Verb: b.Rows}, nil, gist, func(w actionWords) string { return w.does }, accountsOf)
 	}
 	return many(b.Rows, "row", "rows")
 }
@@ -175,15 +179,20 @@ func made(s workflow.Summary, only *workflow.Change, gist *Gist) string {
 		return fmt.Sprintf("Made %s of %s", number(n), many(all, "change", "changes"))
 	}
 	for name, all := range planned {
-		if n := done[name]; n < all {
-			only = nil
-			return doing(planned, only, gist, func(w actionWords) string { return w.done }, func(all int) string {
+		n := done[name]
+		if n == 0 && all == 1 && cmp.Or(only, gist.only()) != nil {
+			return "Did not " + lowerWord(doing(planned, only, gist, func(w actionWords) string { return w.does }, accountsOf))
+		}
+		if n < all {
+			return doing(planned, nil, gist, func(w actionWords) string { return w.done }, func(all int) string {
 				return fmt.Sprintf("%s of %s", number(n), many(all, "account", "accounts"))
 			})
 		}
 	}
-	return doing(planned, only, gist, func(w actionWords) string { return w.done }, func(n int) string { return many(n, "account", "accounts") })
+	return doing(planned, only, gist, func(w actionWords) string { return w.done }, accountsOf)
 }
+
+func accountsOf(n int) string { return many(n, "account", "accounts") }
 
 // doing says one action of its accounts, or counts several.
 func doing(
@@ -198,9 +207,12 @@ func doing(
 			if !ok {
 				words = actionWords{does: string(name) + " {who}", done: string(name) + " {who}"}
 			}
-			who := accounts(n)
+			who := ""
 			if n == 1 && only != nil {
-				who = cmp.Or(oneLine(only.Name, tableCell), oneLine(only.OldEmail(), tableCell), oneLine(only.NewEmail(), tableCell), who)
+				who = oneLine(cmp.Or(only.Name, only.OldEmail(), only.NewEmail(), only.AccountID), tableCell)
+			}
+			if who == "" {
+				who = accounts(n)
 			}
 			return said(pick(words), who, gist.group())
 		}

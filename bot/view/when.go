@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -44,14 +45,18 @@ func timeLine(b *workflow.Batch) string {
 	return "*Time:* " + strings.Join(out, ", ") + " (" + escape(b.When.Words()) + ")"
 }
 
-// returning says of a return, on the card of what it takes back, what becomes of it.
-func returning(l Relation) string {
+// returning says of a return, on the card of what it takes back, what becomes of it, and when.
+func returning(l Relation, end time.Time) string {
 	b := l.Batch
 	switch {
 	case b.Returns() && b.Released != nil:
 		return "Being taken back now by " + mention(b.Released.By.ID) + ", as " + l.linkedNumber() + "."
 	case b.Returns():
-		s := "At its end " + l.linkedNumber() + " takes it back: " + taken(b) + "."
+		s := "At its end "
+		if !end.IsZero() {
+			s = "Ends " + moment(end) + ". Then "
+		}
+		s += l.linkedNumber() + " takes it back: " + taken(b) + "."
 		if by := b.Keepers(); len(by) > 0 {
 			ids := make([]string, len(by))
 			for i, p := range by {

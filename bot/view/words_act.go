@@ -32,6 +32,9 @@ func (e *ActError) words(admins []string) string {
 	case errors.Is(e.Err, workflow.ErrUndone):
 		return fmt.Sprintf("#%d is undone already, by %s", e.Number, e.Made)
 	}
+	if text := e.partWords(); text != "" {
+		return text
+	}
 	ineligible, is := errors.AsType[*workflow.IneligibleError](e.Err)
 	nobody := is && ineligible.Kind == workflow.WithoutRole || errors.Is(e.Err, workflow.ErrNoRole)
 	act, _ := workflow.ActNamed(workflow.ActName(e.Action))
@@ -47,6 +50,30 @@ func (e *ActError) words(admins []string) string {
 		who += ": " + mentions(ids[:min(len(ids), AdminsShown)])
 	}
 	return fmt.Sprintf("You cannot %s #%d. Ask %s.", verb, e.Number, who)
+}
+
+// partWords returns the answer to somebody who has a part in the batch, in the words of the act that
+// was pressed; "" for other refusals.
+func (e *ActError) partWords() string {
+	label := "*" + actViews()[workflow.ActName(e.Action)].Label + "*"
+	must, did := "press "+label, "pressed "+label+" already"
+	switch e.Action {
+	case ActionApprove:
+		must, did = "approve it", "approved this plan already"
+	case ActionReject:
+		must = "decide"
+	}
+	switch {
+	case errors.Is(e.Err, workflow.ErrOwnBatch):
+		return "You asked for this or wrote its file, so somebody else must " + must + "."
+	case errors.Is(e.Err, workflow.ErrSameHuman):
+		return "You have the same address or Atlassian account as the person who asked, so somebody else must " + must + "."
+	case errors.Is(e.Err, workflow.ErrOwnAccount):
+		return "This changes your own account, so another admin must " + must + "."
+	case errors.Is(e.Err, workflow.ErrAlready):
+		return "You have " + did + ". It counts once."
+	}
+	return ""
 }
 
 // Made name the batch that an act made of another one, "" for acts that make none.

@@ -88,15 +88,42 @@ func effectWords(e workflow.Effect, n int) string {
 	return people + ": " + strings.ReplaceAll(string(e), "_", " ")
 }
 
-// fromTo returns a change in two cells: the account as it is, and what it gets or becomes.
+// fromTo returns a change in two cells: the account as it is, and all that it gets or becomes.
+// Whoever has no account yet is named by the address that it is to have.
 func fromTo(c workflow.Change) (from, to string) {
-	if name := c.Set.Get(workflow.FieldName); name != "" {
+	name := c.Set.Get(workflow.FieldName)
+	it, built := action.For(c.Action)
+	switch {
+	case built && it.Becomes != nil && it.Becomes(&c) != "":
+		from, to = cmp.Or(c.OldEmail(), c.NewEmail()), it.Becomes(&c)
+		if name != "" {
+			to += " as " + name
+		}
+	case name != "":
 		return c.Name, name
+	case c.NewEmail() != "":
+		from, to = c.OldEmail(), c.NewEmail()
+	default:
+		from, to = c.OldEmail(), cmp.Or(c.Group(), string(c.Action))
 	}
-	if it, built := action.For(c.Action); built && it.Becomes != nil {
-		if to = it.Becomes(&c); to != "" { // whoever has no account yet is named by the address that it is to have
-			return cmp.Or(c.OldEmail(), c.NewEmail()), to
+	given := []workflow.Field{workflow.FieldGroups, workflow.FieldProducts}
+	if namesGroup(c.Action) {
+		given = given[1:]
+	}
+	for _, field := range given {
+		if cell := takes(&c, field); cell != "" {
+			to += " · " + strings.ReplaceAll(cell, ";", ", ")
 		}
 	}
-	return c.OldEmail(), cmp.Or(c.NewEmail(), c.Group(), string(c.Action))
+	return from, to
+}
+
+// takes is what a row gives for a field that its action takes, "" for others: a file may have cells
+// that only other rows of it need.
+func takes(c *workflow.Change, field workflow.Field) string {
+	it, built := action.For(c.Action)
+	if !built || !slices.ContainsFunc(it.Columns, func(use action.ColumnUse) bool { return use.Field == field }) {
+		return ""
+	}
+	return c.Set.Get(field)
 }

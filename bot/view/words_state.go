@@ -31,7 +31,7 @@ func ended(b *workflow.Batch) string {
 		}
 		return "*Rejected* " + moment(b.Ended) + "."
 	case workflow.Expired:
-		return "*Expired* " + moment(b.Ended) + ". Nobody decided in time."
+		return "*Expired* " + moment(b.Ended) + ". " + tooFew(b)
 	case workflow.Cancelled:
 		return cancelled(b)
 	case workflow.Empty:
@@ -41,6 +41,15 @@ func ended(b *workflow.Batch) string {
 	default:
 		return "Being checked."
 	}
+}
+
+// tooFew says what was missing of the approvals of a batch that expired.
+func tooFew(b *workflow.Batch) string {
+	n := len(b.Approvers())
+	if n == 0 {
+		return "Nobody decided in time."
+	}
+	return fmt.Sprintf("It had %s of %s approvals: %s.", number(n), number(b.Approvals), approvals(b))
 }
 
 // approvedWords say who approved, and when the batch starts.
@@ -63,8 +72,8 @@ func pausedWords(b *workflow.Batch) string {
 	return "*Paused* " + moment(b.Stop.At) + ". " + stopWords(b.Stop) + " " + mayResume(b)
 }
 
-// ranOutWords are those for a run that ends because it took longer than its approval lasts.
-const ranOutWords = "*The approval expired* during the run. Changes already sent finish; the remaining rows become a new request."
+// ranOutThen is what becomes of a run that took longer than its approval lasts.
+const ranOutThen = "Changes already sent finish; the remaining rows become a new request."
 
 // ranOut reports whether a run is being ended because its approval ran out.
 func ranOut(b *workflow.Batch) bool { return b.Cancelling() && b.Ending.How == workflow.Done }
@@ -74,7 +83,10 @@ func runningOut(b *workflow.Batch) string {
 	if b.Over {
 		return "*The time is over.* Changes already sent finish, the rest is skipped, and what was done is taken back."
 	}
-	return ranOutWords
+	if reason := b.Ending.Reason; reason != "" {
+		return "*" + upperFirst(quoted(reason, reasonText)) + ".* " + ranOutThen
+	}
+	return "*The approval expired* during the run. " + ranOutThen
 }
 
 // parkedWords name the rows whose accounts may show a parking address, "" when there are none. Once
@@ -129,29 +141,32 @@ func withdrawn(b *workflow.Batch) bool {
 	return b.State == workflow.Cancelled && b.Ending != nil && b.Ending.Reason == "withdrawn"
 }
 
+// withReason ends a sentence with what a person wrote, in quotes, so that it does not run into the
+// next one.
 func withReason(s, reason string) string {
 	if reason == "" {
 		return s + "."
 	}
-	return s + ": " + quoted(reason, reasonText)
+	return s + ": “" + quoted(reason, reasonText) + "”."
 }
 
 // stopCauses returns the words of the causes for which the bot pauses a batch: what happened, and what
-// to do. {note} is the count or the limit that belongs to the cause, {lines} are the rows.
+// to do. {note} is the count or the limit that belongs to the cause, {lines} are the rows and {rows} is
+// how many they are.
 func stopCauses() map[workflow.StopCause]string {
 	return map[workflow.StopCause]string{
-		workflow.StopCanary:     "Stopped: 1 of the first {note} changes failed{lines}.",
-		workflow.StopInARow:     "Stopped: {note} changes failed in a row{lines}.",
-		workflow.StopPercent:    "Stopped: {note} changes failed, which is more than the settings allow{lines}.",
-		workflow.StopKeyRefused: "Atlassian refused the API key. No account was touched. Fix the key, then press *Resume*.",
-		workflow.StopUnknown: "Some changes have been unconfirmed for 15 minutes{lines}. Checking goes on; *Resume* lets the other " +
-			"rows go on, too.",
+		workflow.StopCanary:      "Stopped: 1 of the first {note} changes failed{lines}.",
+		workflow.StopInARow:      "Stopped: {note} changes failed in a row{lines}.",
+		workflow.StopPercent:     "Stopped: {note}{lines}.",
+		workflow.StopKeyRefused:  "Atlassian refused the API key ({note}). The refused calls changed nothing. Fix the key, then press *Resume*.",
+		workflow.StopUnknown:     "{rows} unconfirmed for 15 minutes{lines}. Checking goes on; *Resume* lets the other rows go on, too.",
 		workflow.StopUnavailable: "Atlassian did not answer for {note}. Press *Resume* when it does.",
 		workflow.StopLateStart:   "It did not run within {note}. Check that it is still wanted, then press *Resume*.",
 		workflow.StopLicence: "A licence has no free seat. Raise it or free seats in Atlassian admin, press *Resume*, and press *Retry " +
 			"failed* at the end.",
 		workflow.StopStart: "Its time has come, but it may not start: {note}.",
-		workflow.StopStuck: "An account could not be moved away from its parking address{lines}. Look at it in Atlassian admin.",
+		workflow.StopStuck: "An account could not be moved away from its parking address{lines}. Set its address in Atlassian admin, then " +
+			"press *Resume*.",
 		workflow.StopAltered: "The plan or its approvals in the database are not those that people approved ({note}). Somebody changed the " +
 			"database. Run `countersign audit verify`, cancel this batch and ask again.",
 		workflow.StopOtherOrg: "The settings name another organisation than the plan. Cancel this batch and ask again.",
@@ -178,9 +193,16 @@ func stopWords(s workflow.Stop) string {
 	note := quoted(s.Note, reasonText)
 	if note == "" { // of an earlier build, or not known
 		words = strings.NewReplacer(" ({note})", "", ": {note}.", ".", "1 of the first {note} changes failed", "one of the first changes failed",
-			"for {note}", "", " within {note}", " in time", "{note} changes", "too many changes").Replace(words)
+			" for {note}", "", " within {note}", " in time", "{note} changes", "too many changes", "{note}", "too many changes failed").Replace(words)
 	}
-	return strings.NewReplacer("{note}", note, "{lines}", rows).Replace(words)
+	if note == "1" {
+		words = strings.NewReplacer("1 of the first {note} changes", "the first change", "{note} changes failed in a row", "a change failed").Replace(words)
+	}
+	count := "Some changes have been"
+	if n := len(s.Rows); n > 0 {
+		count = many(n, "change has been", "changes have been")
+	}
+	return strings.NewReplacer("{note}", note, "{lines}", rows, "{rows}", count).Replace(words)
 }
 
 // mayResume returns the sentence that names who may let a paused batch go on.

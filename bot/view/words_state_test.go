@@ -1,8 +1,11 @@
 package view
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -46,11 +49,11 @@ func TestApprovalRanOut(t *testing.T) {
 	for _, state := range []workflow.State{workflow.Approved, workflow.Running, workflow.Paused} {
 		c := sealedBatch()
 		approve(&c, state)
-		c.Batch.Ending = &workflow.Ending{How: workflow.Done, Reason: "ran out of its approval", At: at(12)}
+		c.Batch.Ending = &workflow.Ending{How: workflow.Done, Reason: "the approval expired after 3 days", At: at(12)}
 		c.Relations = []Relation{{Number: 45, Link: workflow.LinkRest, Batch: &workflow.Batch{Number: 45, State: workflow.Planning}}}
 		m := c.Draw()
 		withinLimits(t, m)
-		if s := c.status(); !strings.Contains(s, "The approval expired") || strings.Contains(s, "<@>") || strings.Contains(s, "ancelled") {
+		if s := c.status(); !strings.Contains(s, "The approval expired after 3 days.") || strings.Contains(s, "<@>") || strings.Contains(s, "ancelled") {
 			t.Errorf("%s: the card says %q", state, s)
 		}
 		if buttons := c.buttons(); len(buttons) > 0 {
@@ -126,5 +129,79 @@ func TestRunningCardLeadsToTheCount(t *testing.T) {
 	c.Batch.State = workflow.Paused
 	if Steady(c.Mark()) == Steady(mark) {
 		t.Error("a pause does not change the steady part of the mark")
+	}
+}
+
+// Nobody decided is said only where nobody did.
+func TestExpiredWithSomeApprovals(t *testing.T) {
+	t.Parallel()
+	for approvers, people := range [][]workflow.Person{nil, {bob}, {alice, bob}} {
+		c := sealedBatch()
+		c.Batch.State, c.Batch.Ended, c.Batch.Approvals = workflow.Expired, at(24*60), 3
+		for _, p := range people {
+			c.Batch.Decisions = append(c.Batch.Decisions, workflow.Decision{Person: p, Verdict: workflow.Approve, Digest: testDigest, At: at(9)})
+		}
+		for where, text := range map[string]string{
+			"title": c.title(), "card": c.status(), "thread": Thread{Batch: c.Batch, Summary: c.Summary}.Ended().Text,
+			"late click": stateWords(&workflow.StateError{Number: 42, State: workflow.Expired, Batch: c.Batch}),
+		} {
+			nobody, some := strings.Contains(strings.ToLower(text), "nobody decided"), strings.Contains(text, fmt.Sprintf("%d of 3 approvals", approvers))
+			if nobody != (approvers == 0) || some != (approvers > 0) {
+				t.Errorf("%s after %d approvals: %q", where, approvers, text)
+			}
+			if where != "title" && approvers == 1 && !strings.Contains(text, "Bob") && !strings.Contains(text, bob.ID) {
+				t.Errorf("%s does not name who approved: %q", where, text)
+			}
+		}
+	}
+}
+
+// stops are the causes for which the bot stops, each with the notes that come with it.
+func stops() map[workflow.StopCause][]string {
+	return map[workflow.StopCause][]string{
+		workflow.StopCanary: {"3", "1"}, workflow.StopInARow: {"5", "1"},
+		workflow.StopPercent:    {"12 % of the changes failed, 3 of 25, and 10 % is the limit"},
+		workflow.StopKeyRefused: {"that of the SCIM directory hr", "it was made with scopes"}, workflow.StopUnknown: nil, workflow.StopLicence: nil, workflow.StopStuck: nil, workflow.StopOtherOrg: nil,
+		workflow.StopUnavailable: {workflow.LastingWords(5 * time.Minute)}, workflow.StopLateStart: {workflow.LastingWords(12 * time.Hour)},
+		workflow.StopStart: {"the requester has no role any more"}, workflow.StopAltered: {"approvals missing: 1"},
+	}
+}
+
+// What is said of a stop is whole sentences with the right plurals, the number that belongs to it, and
+// no notation of programs, whatever is known of it.
+func TestStopsReadAsSentences(t *testing.T) {
+	t.Parallel()
+	wrong := regexp.MustCompile(`[{}]|  |\b1 (changes|lines|rows)\b|\(s\)|\b\d+[hms]\d|\.\.|first 1\b`)
+	for cause := range stopCauses() {
+		notes, known := stops()[cause]
+		if !known {
+			t.Errorf("the test has no notes for %s", cause)
+		}
+		for _, note := range append(notes, "") {
+			for _, rows := range [][]int{nil, {4}, {4, 9}} {
+				text := stopWords(workflow.Stop{Cause: cause, Note: note, Rows: rows})
+				if bad := wrong.FindString(text); bad != "" || !strings.HasSuffix(text, ".") {
+					t.Errorf("%s, %q, %v: %q in %q", cause, note, rows, bad, text)
+				}
+				if len(note) > 1 && !strings.Contains(text, note) {
+					t.Errorf("%s: %q is not said in %q", cause, note, text)
+				}
+			}
+		}
+	}
+}
+
+// A refused key that is not the organisation's is named, and one made with scopes is told from one
+// that is not taken.
+func TestStopNamesTheKey(t *testing.T) {
+	for note, want := range map[string]string{
+		"":                                 "Atlassian refused the API key. The",
+		"that of the SCIM directory hr":    "Atlassian refused the API key (that of the SCIM directory hr). The",
+		"it was made with scopes":          "Atlassian refused the API key (it was made with scopes). The",
+		"that of the SCIM directory <@U1>": "Atlassian refused the API key (that of the SCIM directory &lt;",
+	} {
+		if words := stopWords(workflow.Stop{Cause: workflow.StopKeyRefused, Note: note}); !strings.HasPrefix(words, want) {
+			t.Errorf("%q: %s", note, words)
+		}
 	}
 }

@@ -91,9 +91,9 @@ func TestWords(t *testing.T) {
 			"rejected", batch(workflow.Rejected, func(b *workflow.Batch) {
 				b.Ending = &workflow.Ending{By: alice, How: workflow.Rejected, Reason: "no <!here>", At: at(9)}
 			}),
-			"#42 was rejected by <@U0ALICE> " + moment(at(9)) + ": no &lt;!here&gt;",
+			"#42 was rejected by <@U0ALICE> " + moment(at(9)) + ": “no &lt;!here&gt;”.",
 		},
-		{"expired", batch(workflow.Expired, nil), "#42 expired " + moment(at(30)) +
+		{"expired", batch(workflow.Expired, func(b *workflow.Batch) { b.Decisions = nil }), "#42 expired " + moment(at(30)) +
 			". Nobody decided in time."},
 		{"withdrawn", batch(workflow.Cancelled, func(b *workflow.Batch) {
 			b.Started = time.Time{}

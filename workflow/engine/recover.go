@@ -31,7 +31,7 @@ func (e *Engine) Recover(ctx context.Context) error {
 		if last, err = e.lastMoved(ctx, b); err != nil {
 			return fmt.Errorf("recover batch %d: %w", b.Number, err)
 		}
-		stop := workflow.Stop{Cause: workflow.StopLateStart, Note: e.cfg.StartWithin.String()}
+		stop := workflow.Stop{Cause: workflow.StopLateStart, Note: workflow.LastingWords(e.cfg.StartWithin)}
 		if b.OrgID != e.cfg.OrgID {
 			stop = workflow.Stop{Cause: workflow.StopOtherOrg}
 		} else if e.mayStillStart(b, last) {

@@ -43,19 +43,20 @@ func TestStopsByTheBot(t *testing.T) {
 		fault  func(string) workflowtest.Fault
 		cause  workflow.StopCause
 		calls  int // effects at most
+		note   string
 	}{
-		{"a canary fails", 50, run.Limits{Workers: 8, Canary: 3}, failing(2), workflow.StopCanary, 1},
-		{"failures in a row", 50, run.Limits{Workers: 1, StopAfterFailures: 3}, failing(10, 11, 12), workflow.StopInARow, 9},
-		{"a percentage fails", 60, run.Limits{Workers: 1, StopAtPercent: 10}, failing(5, 19), workflow.StopPercent, 18},
+		{"a canary fails", 50, run.Limits{Workers: 8, Canary: 3}, failing(2), workflow.StopCanary, 1, "3"},
+		{"failures in a row", 50, run.Limits{Workers: 1, StopAfterFailures: 3}, failing(10, 11, 12), workflow.StopInARow, 9, "3"},
+		{"a percentage fails", 60, run.Limits{Workers: 1, StopAtPercent: 10}, failing(5, 19), workflow.StopPercent, 18, "10 % of the changes failed, 2 of 20, and 10 % is the limit"},
 		{"the key is refused", 50, run.Limits{Workers: 4}, func(id string) workflowtest.Fault {
 			if id == "acc-20" {
 				return workflowtest.Fault{Before: workflow.ErrKeyRefused}
 			}
 			return workflowtest.Fault{}
-		}, workflow.StopKeyRefused, 30},
+		}, workflow.StopKeyRefused, 30, ""},
 		{"nothing is answered", 10, run.Limits{Workers: 4}, func(string) workflowtest.Fault {
 			return workflowtest.Fault{Before: workflow.ErrNotSent}
-		}, workflow.StopUnavailable, 0},
+		}, workflow.StopUnavailable, 0, "5 minutes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,8 +69,8 @@ func TestStopsByTheBot(t *testing.T) {
 				d.approve(b)
 				b = d.reach(b.Number, workflow.Paused)
 				synctest.Wait()
-				if b.Stop.Cause != tt.cause {
-					t.Errorf("paused because of %q, want %q", b.Stop.Cause, tt.cause)
+				if b.Stop.Cause != tt.cause || b.Stop.Note != tt.note {
+					t.Errorf("paused because of %q, %q; want %q, %q", b.Stop.Cause, b.Stop.Note, tt.cause, tt.note)
 				}
 				if n := len(o.Happened()); n > tt.calls {
 					t.Errorf("%d calls had an effect, want at most %d", n, tt.calls)

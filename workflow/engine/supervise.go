@@ -174,7 +174,7 @@ func (e *Engine) runOut(ctx context.Context, number int64) (*workflow.Batch, err
 			return nil
 		}
 		now := time.Now()
-		b.Ending = &workflow.Ending{How: workflow.Done, Reason: "ran out of its approval", At: now}
+		b.Ending = &workflow.Ending{How: workflow.Done, Reason: "the approval expired after " + workflow.LastingWords(e.cfg.FinishWithin), At: now}
 		b.Record(workflow.Event{At: now, Actor: workflow.Bot, Kind: "run_out", Data: workflow.EventData(map[string]any{
 			"finish_within": e.cfg.FinishWithin.String(),
 		})})
@@ -335,7 +335,7 @@ func (e *Engine) expiry(b *workflow.Batch, now time.Time) time.Time {
 
 // expire ends a batch that nobody decided in time.
 func (e *Engine) expire(ctx context.Context, number int64) (*workflow.Batch, error) {
-	return e.endUnstarted(ctx, number, workflow.NewReason(workflow.ReasonNotRun, "expired: nobody decided in time"), func(b *workflow.Batch) error {
+	return e.endUnstarted(ctx, number, workflow.NewReason(workflow.ReasonNotRun, "expired: not approved in time"), func(b *workflow.Batch) error {
 		now := time.Now()
 		if b.State != workflow.AwaitingApproval || now.Before(b.Expires) {
 			return workflow.NewStateError(b, workflow.Expired)

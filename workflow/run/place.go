@@ -60,7 +60,7 @@ func (r *runner) rest(ctx context.Context, at *endpoint) error {
 	silent := now.Sub(at.silentSince)
 	if silent >= unavailableBudget {
 		at.silentSince = time.Time{}
-		return r.shut(ctx, at, workflow.Stop{Cause: workflow.StopUnavailable, Note: silent.Round(time.Second).String()})
+		return r.shut(ctx, at, workflow.Stop{Cause: workflow.StopUnavailable, Note: workflow.LastingWords(silent.Round(time.Minute))})
 	}
 	// The longer the silence, the longer the wait: from 1 s to half a minute.
 	at.notBefore = notSooner(at.notBefore, now.Add(min(time.Second+silent/2, 30*time.Second)))

@@ -1,6 +1,10 @@
 package run
 
-import "github.com/countersign/countersign/workflow"
+import (
+	"fmt"
+
+	"github.com/countersign/countersign/workflow"
+)
 
 // percentFrom is how many changes must have ended before a percentage of them means anything.
 const percentFrom = 20
@@ -36,7 +40,8 @@ func (t *tally) stop(limits Limits, canaryFailed bool) workflow.Stop {
 	case limits.StopAfterFailures > 0 && t.inARow >= limits.StopAfterFailures:
 		return workflow.Stop{Cause: workflow.StopInARow, Note: workflow.Number(t.inARow)}
 	case limits.StopAtPercent > 0 && t.finished >= percentFrom && t.failed*100 >= limits.StopAtPercent*t.finished:
-		return workflow.Stop{Cause: workflow.StopPercent, Note: workflow.Number(t.failed) + " of " + workflow.Number(t.finished)}
+		return workflow.Stop{Cause: workflow.StopPercent, Note: fmt.Sprintf("%d %% of the changes failed, %s of %s, and %d %% is the limit",
+			t.failed*100/t.finished, workflow.Number(t.failed), workflow.Number(t.finished), limits.StopAtPercent)}
 	}
 	return workflow.Stop{}
 }
