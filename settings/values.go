@@ -91,7 +91,7 @@ var forms = map[string]form{
 // texts are the texts that are more than a form, by the tag is.
 var texts = map[string]func(value) (any, error){
 	"url": parseURL, "listen": parseListen, "path": parsePath, "cron": parseCron,
-	"guard": parseGuard, "scope": parseScope, "account": parseAccount,
+	"guard": parseGuard, "scope": parseScope, "group": parseGroupName, "account": parseAccount,
 }
 
 func parseText(v value) (any, error) {

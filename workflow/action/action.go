@@ -32,6 +32,9 @@ type Action struct {
 	// name.
 	Becomes func(*workflow.Change) string
 
+	// Groups says that its steps add the account to groups, or take it out of some.
+	Groups bool
+
 	// Locks says that the action locks somebody out, so that no other batch may hold it up.
 	Locks bool
 

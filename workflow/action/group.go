@@ -128,10 +128,8 @@ func intoGroup(words string) func(*workflow.Change) string {
 
 // groupOfStep returns the id of the group that a step is about, "" where it is about none.
 func groupOfStep(s workflow.Step) string {
-	for field := range s.Set.Keys() {
-		if kind, id, _ := strings.Cut(string(field), ":"); kind == string(KindGroup) {
-			return id
-		}
+	if ids := groupsOfStep(s); len(ids) > 0 {
+		return ids[0]
 	}
 	return ""
 }

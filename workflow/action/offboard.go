@@ -14,6 +14,7 @@ var offboard = Action{
 	Help:    "all that a leaver needs: deactivate, revoke-tokens, and out of every group that can be left",
 	Becomes: becomes("locked out, without tokens and groups"),
 	Subject: workflow.Subject{Managed: true, Hidden: true},
+	Groups:  true,
 	Locks:   true,
 	Reads:   offboardReads,
 	Spares:  sparedAtSCIM,

@@ -269,7 +269,7 @@ func (k *check) live() []*draft {
 func (k *check) plan() *Plan {
 	k.relate()
 	k.number()
-	p := &Plan{Changes: k.changes, Traits: traitsOf(k.drafts, k.asked, k.missing), yields: map[int]bool{}}
+	p := &Plan{Changes: k.changes, Traits: k.traits(), yields: map[int]bool{}}
 	for _, d := range k.drafts {
 		if !d.Live() {
 			continue
