@@ -247,6 +247,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		links.Go(func() { b.deliver.Run(ctx) })
 		links.Go(func() { b.intake.run(ctx) })
 		links.Go(func() { b.homes.run(ctx) })
+		links.Go(func() { b.homes.watchChannels(ctx) })
 		workers.Go(func() { b.links.run(work, ctx.Done()) })
 		workers.Go(func() { b.lanes.work(work, ctx.Done()) })
 		<-ctx.Done()

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ type homes struct {
 	opened map[string]time.Time // person → when they last looked
 	shown  map[string][32]byte  // what stands there
 	roles  map[string]homeActor
+
+	admins   chan struct{} // a pulse when an admin's tab is drawn
+	channels []string      // what needs care of our channels, as it was last looked at
 }
 
 // homeActor is who somebody was when it was last asked, or why they may do nothing.
@@ -47,7 +51,7 @@ type homeActor struct {
 }
 
 func newHomes(b *Bot) *homes {
-	return &homes{bot: b, wake: make(chan struct{}, 1), opened: map[string]time.Time{}, shown: map[string][32]byte{}, roles: map[string]homeActor{}}
+	return &homes{bot: b, wake: make(chan struct{}, 1), admins: make(chan struct{}, 1), opened: map[string]time.Time{}, shown: map[string][32]byte{}, roles: map[string]homeActor{}}
 }
 
 // changed has the tabs looked at. It does not block.
@@ -235,7 +239,8 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 		home.OwnOf = homeRecent
 	}
 	if actor.Admin {
-		home.Care = data.careOnce(ctx)
+		home.Care = slices.Concat(data.careOnce(ctx), h.channelCare())
+		h.watch()
 	}
 	return home, nil
 }
@@ -322,34 +327,6 @@ func (d *homeData) careOnce(ctx context.Context) []string {
 		d.care, d.cared = d.bot.care(ctx), true
 	}
 	return d.care
-}
-
-// care is what an admin should look after: what doctor would say of key, groups and channels, as far
-// as a running bot knows it.
-func (b *Bot) care(ctx context.Context) []string {
-	var out []string
-	if b.cfg.Care != nil {
-		out = append(out, b.cfg.Care()...)
-	}
-	for _, id := range b.admins {
-		if !workflow.IsUserGroup(id) {
-			continue
-		}
-		members, err := b.people.Members(ctx, id, workflow.Freshness{Age: time.Minute})
-		switch {
-		case errors.Is(err, workflow.ErrGroupUnreadable):
-			out = append(out, "Slack does not show me the user group "+id+" of people.admins; countersign doctor says what to do")
-		case err == nil && len(members) == 0:
-			out = append(out, "the user group "+id+" of people.admins is empty, so nobody may approve by it")
-		}
-	}
-	if shared, err := b.api.Shared(ctx, b.cfg.Requests); err == nil && shared {
-		out = append(out, "the requests channel is shared with another organisation, so nobody can decide there")
-	}
-	for _, held := range b.api.Held(heldMost) {
-		out = append(out, "Slack takes no calls of "+held.Method+" until "+held.Until.UTC().Format("15:04 MST"))
-	}
-	return out
 }
 
 // beginFromHome opens the form.

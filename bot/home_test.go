@@ -144,3 +144,38 @@ func TestHomeOfASecondAccount(t *testing.T) {
 		})
 	}
 }
+
+// Home tells admins, and nobody else, what doctor would say of our channels, and that it is put right.
+func TestHomeSaysWhatNeedsCareOfChannels(t *testing.T) {
+	t.Parallel()
+	inBubble(t, newAccounts(2), func(w *world) {
+		t := w.t
+		w.slack.AddChannel(workspace.Channel{ID: "C0REPORTS", Name: "reports", BotMember: true, Members: []string{"U0ALICE", "U0GUS"}})
+		w.slack.AddPerson(workspace.Person{ID: "U0GUS", Name: "gus", RealName: "Gus", Email: "gus@x.example", IsRestricted: true})
+		w.joins("U0GUS")
+		w.openHome("U0ALICE")
+		w.openHome("U0CAROL")
+		care := []string{
+			"Guests can read #requests: gus", "Guests can read #reports: gus",
+			"#reports is public: everybody in the workspace can read who is renamed or deactivated",
+		}
+		for _, line := range care {
+			w.homeSays("U0ALICE", line)
+		}
+		if tab := w.homeSays("U0CAROL", "Your requests"); strings.Contains(viewText(tab), "gus") {
+			t.Errorf("Carol, who may only ask, sees\n%s", viewText(tab))
+		}
+		for channel, members := range map[string][]string{requests: {"U0ALICE"}, "C0REPORTS": {"U0ALICE"}} {
+			if err := w.slack.UpdateChannel(channel, func(c *workspace.Channel) { c.Members, c.Private = members, true }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(3 * time.Hour)
+		if tab := w.homeSays("U0ALICE", "Your requests"); strings.Contains(viewText(tab), "Needs care") {
+			t.Errorf("what was put right still needs care:\n%s", viewText(tab))
+		}
+		if calls := w.throttledCalls(); len(calls) > 0 {
+			t.Errorf("throttled: %v", calls)
+		}
+	})
+}
