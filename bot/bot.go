@@ -64,6 +64,7 @@ type Config struct {
 	// nil for nothing.
 	Care func() []string
 
+	Version string     // of this build, for Home; "" where it is not known
 	Rand    *rand.Rand // spreads retries; nil means one of its own
 	Log     zerolog.Logger
 	OnReady func() // called once, when the first connection stands

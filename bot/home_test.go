@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -177,5 +178,46 @@ func TestHomeSaysWhatNeedsCareOfChannels(t *testing.T) {
 		if calls := w.throttledCalls(); len(calls) > 0 {
 			t.Errorf("throttled: %v", calls)
 		}
+	})
+}
+
+// Home says of what runs how long it has to go, opens its rows, and pauses it; all of a person's
+// requests are a press away where there are more than it shows.
+func TestHomeOfWhatRuns(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(60)
+	a.takes = 20 * time.Second
+	inBubble(t, a, func(w *world) {
+		t := w.t
+		w.say(requests, "", slice(0, 50))
+		card := w.cardSays(1, "Needs 1 approval")
+		for i := range 6 {
+			w.command("U0CAROL", requests, fmt.Sprintf("rename p%d@old.example p%d@new.example", i+50, i+50))
+			w.cardSays(int64(i+2), "Needs 1 approval")
+		}
+		w.openHome("U0CAROL")
+		w.openHome("U0BOB")
+		w.homeSays("U0BOB", "Waiting for you (7)")
+		w.click("U0ALICE", card, view.ActionApprove)
+		tab := w.homeSays("U0CAROL", " to go")
+		w.press("U0CAROL", tab, view.HomeAll, "")
+		all := w.modalSays("U0CAROL", "#1 · Rename")
+		for i := range 7 {
+			if !strings.Contains(viewText(all), fmt.Sprintf("#%d · ", i+1)) {
+				t.Errorf("all requests lack #%d:\n%s", i+1, viewText(all))
+			}
+		}
+		w.press("U0CAROL", all, view.ActionDetails, "")
+		if w.modalSays("U0CAROL", "All rows"); len(w.slack.Views("U0CAROL")) != 2 {
+			t.Error("the details took the place of the list")
+		}
+		tab = w.homeSays("U0BOB", " to go")
+		for _, label := range []string{"Open", "Pause"} {
+			if !strings.Contains(viewText(tab), label) {
+				t.Errorf("there is no %s:\n%s", label, viewText(tab))
+			}
+		}
+		w.press("U0BOB", tab, string(workflow.ActPause), "")
+		w.cardSays(1, "*Paused*")
 	})
 }
