@@ -430,7 +430,7 @@ func TestHeldRowsOnACard(t *testing.T) {
 	for range 2 {
 		c.Gist.Add(&workflow.Change{State: workflow.ChangeBlocked, Reason: workflow.NewReason(workflow.ReasonHeld, "4")})
 	}
-	if said := c.notRun(); !strings.HasPrefix(said, "18 rows will not run: 2 held by #4, 12 address taken") || strings.Contains(said, "open batch") {
+	if said := c.notRun(); !strings.HasPrefix(said, "18 rows will not run: 2 held by #4, 12 addresses taken") || strings.Contains(said, "open batch") {
 		t.Errorf("the card says %q", said)
 	}
 	c.Gist = nil
