@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/sheet"
 )
@@ -106,6 +107,14 @@ func TestWords(t *testing.T) {
 		{
 			"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval},
 			"#3 is awaiting approval.",
+		},
+		{
+			"no run", fmt.Errorf("show: %w", &report.NoRunError{Report: "nightly-accounts", Last: "2026-11-29"}),
+			"No nightly-accounts for that day. Last one: 2026-11-29.",
+		},
+		{
+			"never a run", &report.NoRunError{Report: "nightly-accounts"},
+			"No nightly-accounts yet. `/countersign report list` says when it runs.",
 		},
 		{
 			"too many rows", &workflow.LimitError{Rows: 6000, Limit: 5000},
