@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 	"github.com/countersign/countersign/workflow/sheet"
 )
 
@@ -293,6 +294,10 @@ func tooLate(b *workflow.Batch, wanted workflow.State) string {
 	}
 	if by := approvals(b); by != "" && (wanted == workflow.Approved || wanted == workflow.Rejected) {
 		return text + ". It was already approved by " + by + "."
+	}
+	stops := wanted == workflow.Paused || wanted == workflow.Cancelled
+	if stops && slices.ContainsFunc(b.Traits.Actions, action.HasInverse) {
+		return text + ". Press *Undo* on its card to put it back."
 	}
 	return text + "."
 }

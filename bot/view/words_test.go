@@ -218,3 +218,18 @@ func TestUsageNamesWhatWasMeant(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// Who wants to stop what is done already is told how to put it back, where it can be.
+func TestTooLateToStop(t *testing.T) {
+	t.Parallel()
+	for name, can := range map[workflow.ActionName]bool{workflow.Rename: true, workflow.Remove: false} {
+		for wanted, stops := range map[workflow.State]bool{workflow.Paused: true, workflow.Cancelled: true, workflow.Running: false} {
+			b := sealedBatch().Batch
+			b.State, b.Ended, b.Traits.Actions = workflow.Done, at(30), []workflow.ActionName{name}
+			text := stateWords(&workflow.StateError{Number: 42, State: workflow.Done, Wanted: wanted, Batch: b})
+			if says := strings.Contains(text, "Press *Undo* on its card"); says != (can && stops) {
+				t.Errorf("%s, wanted %s: %q", name, wanted, text)
+			}
+		}
+	}
+}
