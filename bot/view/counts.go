@@ -135,7 +135,7 @@ func causes(s workflow.Summary, states ...workflow.ChangeState) []string {
 			}
 			return append(out, fmt.Sprintf("%s for other reasons", number(rest)))
 		}
-		out = append(out, many(g.Count, "row", "rows")+": "+quoted(g.Code.Causes(g.Count), causeText))
+		out = append(out, number(g.Count)+" "+quoted(g.Code.Causes(g.Count), causeText))
 	}
 	return out
 }

@@ -82,7 +82,9 @@ func sentences(t *testing.T) map[string][]string {
 		out["error "+name] = []string{words}
 	}
 	for cause := range stopCauses() {
-		out["stop "+string(cause)] = []string{stopWords(workflow.Stop{Cause: cause, Note: "5", Rows: []int{4, 9}})}
+		for _, note := range append(stops()[cause], "") {
+			out["stop "+string(cause)] = append(out["stop "+string(cause)], stopWords(workflow.Stop{Cause: cause, Note: note, Rows: []int{4, 9}}))
+		}
 	}
 	for _, e := range effectViews() {
 		out["effect "+string(e.effect)] = []string{effectWords(e.effect, 1), effectWords(e.effect, 12)}
