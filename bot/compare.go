@@ -45,8 +45,14 @@ func (b *Bot) compareFile(ctx context.Context, d delivered, actor workflow.Actor
 		if file.rows == 0 {
 			continue
 		}
-		if err := b.underList(ctx, d, file.name, file.write); err != nil {
-			return err
+		var content bytes.Buffer
+		err := file.write(&content)
+		if err == nil {
+			key := comparedName + "/" + d.key + "/" + file.name
+			err = b.deliver.AnswerFile(ctx, key, d.to.Channel, d.to.Thread, file.name, slackapi.Bytes(content.Bytes()))
+		}
+		if err != nil {
+			return fmt.Errorf("send %s: %w", file.name, err)
 		}
 	}
 	b.log.Info().Int("number", number).Str("person", actor.ID).Str("file", f.ID).Msg("compared a list")
@@ -98,17 +104,4 @@ func (b *Bot) compareNumber(ctx context.Context, delivery string) (number int, e
 		}
 	}
 	return number, nil
-}
-
-// underList puts a file under the list.
-func (b *Bot) underList(ctx context.Context, d delivered, name string, write func(io.Writer) error) error {
-	var content bytes.Buffer
-	if err := write(&content); err != nil {
-		return err
-	}
-	id, url, err := b.api.StartUpload(ctx, name, content.Len())
-	if err != nil {
-		return fmt.Errorf("send %s: %w", name, err)
-	}
-	return b.api.FinishUpload(ctx, id, url, name, d.to.Channel, d.to.Thread, "", slackapi.Bytes(content.Bytes()))
 }

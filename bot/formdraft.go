@@ -54,9 +54,8 @@ func (b *Bot) openDraft(ctx context.Context, p press, by sender, draw func(conte
 		}
 		return
 	}
-	if len(made.rows) > 0 && made.file != "" {
+	if len(made.rows) > 0 && made.file != "" && b.sendDirectly(ctx, by.Person, made.file, made.csv) {
 		made.draft.ListedFile = made.file
-		b.log.Info().Str("person", by.Person).Str("file", made.file).Msg("send the rows of a draft" + b.sendDirectly(ctx, by.Person, made.file, made.csv))
 	}
 	made.draft.Listed = len(made.rows)
 	c.Draft = made.draft

@@ -61,11 +61,12 @@ func (b *Bot) report(ctx context.Context, c given, actor workflow.Actor) (slacka
 		if err != nil {
 			return slackapi.Message{}, err
 		}
-		text := view.ReportShown(result, shown)
-		if file.Name != "" {
-			text += b.sendDirectly(ctx, actor.ID, file.Name, slackapi.Content{Size: file.Size, Write: file.Write})
+		m := view.ReportShown(result, shown)
+		if file.Name == "" {
+			return m, nil
 		}
-		return view.Said(text), nil
+		sent := b.sendDirectly(ctx, actor.ID, file.Name, slackapi.Content{Size: file.Size, Write: file.Write})
+		return view.WithFile(m, file.Name, sent), nil
 	}
 }
 
@@ -82,27 +83,15 @@ func (b *Bot) reportDiff(ctx context.Context, c given, actor workflow.Actor) (sl
 	if err != nil {
 		return slackapi.Message{}, err
 	}
-	m := view.ReportDiff(diff)
-	m.Text += b.sendDirectly(ctx, actor.ID, diff.File.Name, slackapi.Content{Size: diff.File.Size, Write: diff.File.Write})
-	return m, nil
+	sent := b.sendDirectly(ctx, actor.ID, diff.File.Name, slackapi.Content{Size: diff.File.Size, Write: diff.File.Write})
+	return view.WithFile(view.ReportDiff(diff), diff.File.Name, sent), nil
 }
 
-// sendDirectly puts a file into a person's direct messages with the bot, and says where it is.
-func (b *Bot) sendDirectly(ctx context.Context, person, name string, content slackapi.Content) string {
-	err := func() error {
-		channel, err := b.api.Direct(ctx, person)
-		if err != nil {
-			return err
-		}
-		id, url, err := b.api.StartUpload(ctx, name, content.Size)
-		if err != nil {
-			return err
-		}
-		return b.api.FinishUpload(ctx, id, url, name, channel, "", "", content)
-	}()
+// sendDirectly puts a file into a person's direct messages with the bot, and reports whether it is there.
+func (b *Bot) sendDirectly(ctx context.Context, person, name string, content slackapi.Content) bool {
+	err := b.deliver.SendFile(ctx, person, name, content)
 	if err != nil {
-		b.log.Warn().Err(err).Str("person", person).Msg("send a report directly")
-		return "\nI could not send you the file; it is in the thread of the report."
+		b.log.Warn().Err(err).Str("person", person).Str("file", name).Msg("send a file directly")
 	}
-	return "\nThe file comes to your direct messages with me."
+	return err == nil
 }

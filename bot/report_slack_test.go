@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/countersign/countersign/bot"
 	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/sandbox/workspace"
@@ -52,7 +56,7 @@ func (w *world) reportsIn() {
 		Reports: []report.Definition{
 			{Name: "nightly", Kind: report.ManagedAccounts}, {Name: "idle", Kind: report.Inactive, Channel: "C0LICENCES"},
 		},
-		Members: w.accounts, Store: w.db, Past: w.db, Marks: markedOne("712020:0001"),
+		Members: w.accounts, Store: w.db, Marks: markedOne("712020:0001"),
 		Prices:   report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira-software": 815}},
 		Finished: func() { w.bot.ReportFinished() }, Log: zerolog.Nop(),
 	})
@@ -94,7 +98,7 @@ func TestReportsInSlack(t *testing.T) {
 	w.command("U0CAROL", requests, "report list")
 	w.told("U0CAROL", requests, "• `nightly` managed-accounts, last made")
 	w.command("U0CAROL", requests, "report show nightly")
-	w.told("U0CAROL", requests, "The file comes to your direct messages")
+	w.told("U0CAROL", requests, "comes to your direct messages with me.")
 	w.command("U0CAROL", requests, "report show nothing")
 	w.told("U0CAROL", requests, "No report has that name")
 	dm := w.slack.OpenDM("U0CAROL")
@@ -155,6 +159,69 @@ func TestInactiveInSlack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// zips are reports whose files are large.
+type zips struct{ bot.Reports }
+
+func (z zips) File(ctx context.Context, r report.Result) (report.File, error) {
+	f, err := z.Reports.File(ctx, r)
+	f.Name = strings.TrimSuffix(f.Name, ".csv") + ".zip"
+	return f, err
+}
+
+func (z zips) Show(ctx context.Context, name, date string) (report.Result, report.File, error) {
+	r, _, err := z.Reports.Show(ctx, name, date)
+	if err != nil {
+		return r, report.File{}, err
+	}
+	f, err := z.File(ctx, r)
+	return r, f, err
+}
+
+// Whoever asks for a report's night gets its message again, chart and table with it, and the file where
+// the message says that it is. A file has one name, also where it was too large to be sent as it is.
+func TestReportShownAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.reportsIn()
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	w.reports = zips{w.reports}
+	w.startBot(nil)
+	w.command("U0ALICE", requests, "report run idle")
+	var told workspace.Message
+	w.until("the result is told", func() bool {
+		for _, m := range w.slack.Messages("C0LICENCES", "U0ALICE") {
+			told = m
+		}
+		return told.TS != ""
+	})
+	w.command("U0CAROL", requests, "report show idle")
+	w.told("U0CAROL", requests, "comes to your direct messages with me.")
+	shown := ""
+	for _, m := range w.slack.Messages(requests, "U0CAROL") {
+		if m.Ephemeral {
+			shown = string(m.Blocks)
+		}
+	}
+	for _, want := range []string{`"data_visualization"`, `"data_table"`, "people have not been active for 90 days", "p2@old.example", ".zip` comes to"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("shown again it lacks %q: %s", want, shown)
+		}
+	}
+	if strings.Contains(shown, "in the thread") {
+		t.Errorf("a private answer has no thread: %s", shown)
+	}
+	if !strings.Contains(string(told.Blocks), ".zip` is in the thread.") {
+		t.Errorf("in the channel: %s", told.Blocks)
+	}
+	dm := w.slack.OpenDM("U0CAROL")
+	w.until("the file is in the direct messages", func() bool {
+		messages := w.slack.Messages(dm, "U0CAROL")
+		return len(messages) == 1 && len(messages[0].Files) == 1 && strings.HasSuffix(messages[0].Files[0].Name, ".zip")
+	})
 }
 
 // markedOne marks the account of that id.
@@ -234,5 +301,40 @@ func TestCompareInSlack(t *testing.T) {
 	w.cardSays(1, "Needs 1 approval")
 	if b, err := w.db.Batch(t.Context(), 1); err != nil || b.Requester.ID != "U0ALICE" || b.Author.ID != "U0CAROL" {
 		t.Errorf("asked by %s with %s, %v; who uploaded the list is the author", b.Requester.ID, b.Author.ID, err)
+	}
+}
+
+// A bot that dies between the files of a comparison puts each of them there once.
+func TestComparisonIsFinishedAfterAStop(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(6))
+	w.reportsIn()
+	w.command("U0ALICE", requests, "report run nightly")
+	w.until("the night is there", func() bool { return len(w.slack.Messages("C0REPORTS", "U0ALICE")) > 0 })
+	w.faults(workspace.Faults{BeforeCall: func(method string, args url.Values) *workspace.Reply {
+		if method == "files.getUploadURLExternal" && strings.HasSuffix(args.Get("filename"), "not-in-directory.csv") {
+			return &workspace.Reply{Delay: time.Hour}
+		}
+		return nil
+	}})
+	list := w.say(requests, "compare", workspace.Upload{Name: "hr.csv", Content: []byte("email\np0@old.example\nnew@old.example\n")})
+	w.fileInThread(list.TS, "compare-1-not-in-list.csv")
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	w.faults(workspace.Faults{})
+	w.startBot(nil)
+	w.fileInThread(list.TS, "compare-1-not-in-directory.csv")
+	var all []string
+	for _, m := range w.slack.Thread(requests, list.TS, "U0ALICE")[1:] {
+		for _, f := range m.Files {
+			all = append(all, f.Name)
+		}
+		if len(m.Files) == 0 {
+			all = append(all, "words")
+		}
+	}
+	if want := []string{"words", "compare-1-not-in-list.csv", "compare-1-not-in-directory.csv"}; !slices.Equal(all, want) {
+		t.Errorf("under the list are %q, want %q", all, want)
 	}
 }

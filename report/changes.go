@@ -27,10 +27,9 @@ const (
 )
 
 const (
-	// freshFor is how old a scheduled snapshot may be that a report of changes stands on.
+	// freshFor is how old a scheduled snapshot may be that a report of changes stands on, since it was
+	// read to its end.
 	freshFor = time.Hour
-	// readingTime is how long the reading of a night can have taken of which no run tells.
-	readingTime = time.Hour
 	// comparedAtOnce is for how many accounts it is looked up at once who changed them.
 	comparedAtOnce = 500
 	// doubtsKept is how many differences of one run that nobody explains are looked at again later.
@@ -76,13 +75,7 @@ func nightsBetween(ctx context.Context, from Sources, since, snapshot int64) (be
 	if err != nil {
 		return b, err
 	}
-	b.until = later.At
-	if b.read, err = from.Logbook.NightRead(ctx, snapshot); err != nil {
-		return b, err
-	}
-	if b.read.IsZero() || b.read.Sub(b.until) > readingTime {
-		b.read = b.until.Add(readingTime)
-	}
+	b.until, b.read = later.At, later.Read
 	if since == 0 {
 		return b, nil
 	}
@@ -297,12 +290,12 @@ func nightBefore(ctx context.Context, from Sources, snapshot int64) (int64, erro
 // nightFor returns the night that a report of changes stands on: a scheduled snapshot under an hour
 // old, or else a new one. The one that the report stood on the last time would show nothing.
 func nightFor(ctx context.Context, from Sources, d Definition, at time.Time, last int64) (Snapshot, error) {
-	fresh, err := from.Store.ListSnapshots(ctx, SnapshotQuery{Since: at.Add(-freshFor)})
+	newest, err := from.Store.ListSnapshots(ctx, SnapshotQuery{})
 	if err != nil {
 		return Snapshot{}, err
 	}
-	for _, s := range fresh {
-		if s.ID <= last {
+	for _, s := range newest {
+		if s.ID <= last || at.Sub(s.Read) > freshFor {
 			break
 		}
 		results, err := from.Results.Results(ctx, s.Report, "", 0)

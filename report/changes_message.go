@@ -40,12 +40,18 @@ func changesHeadline(now, _ Figures) []Headline {
 // outside is how many of the changes no batch made.
 func outside(f Figures) int { return f[FigureChanges] - f[FigureByBatch] }
 
+// changesMessage tells of the changes by the figures that were counted then, and of who made them as it is
+// known now; what was told as nobody's then and is known since is said.
 func changesMessage(ctx context.Context, from Sources, d Definition, r Result) (Message, error) {
 	c, _, err := from.Logbook.Told(ctx, r.Report, r.Snapshot)
 	if err != nil {
 		return Message{}, err
 	}
 	explained, err := from.Logbook.Explained(ctx, r.Report, r.Snapshot)
+	if err != nil {
+		return Message{}, err
+	}
+	corrected, err := from.Logbook.Corrected(ctx, r.Report, r.Snapshot)
 	if err != nil {
 		return Message{}, err
 	}
@@ -63,11 +69,19 @@ func changesMessage(ctx context.Context, from Sources, d Definition, r Result) (
 		}
 	}
 	if n := outside(r.Figures); d.AlarmOver != nil && n > *d.AlarmOver {
-		m.Alarm = fmt.Sprintf("%s changes did not go through countersign, and the limit is %s.",
-			workflow.Number(n), workflow.Number(*d.AlarmOver))
+		m.Alarm = alarmWords(n, *d.AlarmOver)
 	}
-	m.Notes = append(append(m.Notes, explainedWords(explained, d.Location)...), c.Notes...)
+	m.Notes = slices.Concat(m.Notes, explainedWords(corrected, d.Location), explainedWords(explained, d.Location), c.Notes)
 	return m, nil
+}
+
+// alarmWords says how many changes are too many.
+func alarmWords(n, limit int) string {
+	word := "changes"
+	if n == 1 {
+		word = "change"
+	}
+	return fmt.Sprintf("%s %s did not go through countersign, and the limit is %s.", workflow.Number(n), word, workflow.Number(limit))
 }
 
 // difference counts what is different between two nights, and returns what is said of it, as it is
@@ -150,15 +164,18 @@ func changesLook(f Figures, unexplained []changed, nights between) string {
 	}
 }
 
-// explainedWords says what was told as not by countersign and is explained now.
+// explainedWords says who made changes that were told as not by countersign.
 func explainedWords(doubts []Doubt, zone *time.Location) []string {
 	var out []string
 	for i, d := range doubts {
 		if i == explainedShown {
-			out = append(out, "and "+workflow.Number(len(doubts)-i)+" more are explained.")
+			out = append(out, workflow.Number(len(doubts)-i)+" more are known now.")
+			if i == len(doubts)-1 {
+				out[i] = "1 more is known now."
+			}
 			break
 		}
-		out = append(out, fmt.Sprintf("Explained since: %s, %s of the night of %s: %s.",
+		out = append(out, fmt.Sprintf("Now known: %s, %s, night of %s: %s.",
 			cmp.Or(d.Name, d.Email, d.AccountID), fieldName(d.Field), dayWords(d.Until, zone), d.By))
 	}
 	return out

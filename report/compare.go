@@ -27,7 +27,8 @@ var ErrNoNight = errors.New("no night has been recorded yet")
 type Comparison struct {
 	At             time.Time // when the directory was read
 	Header         []string  // of the list
-	Listed         int       // people in the list
+	Listed         int       // people in the list, each once
+	Twice          []int     // lines that name somebody whom an earlier one names
 	Bad            []int     // lines that cannot be read
 	Active         int       // active accounts on the list's domains
 	Deactivated    int       // people in the list whose account is not active
@@ -41,6 +42,12 @@ type Comparison struct {
 type Leaver struct {
 	workflow.Member
 	Mark workflow.Mark // why no draft has it
+}
+
+// Last returns when the account was last active in any product, as sent; "" where that is not known.
+func (l Leaver) Last() string {
+	last, _, _ := lastActive(l.Member)
+	return last
 }
 
 // Renamed is a person whom list and directory call otherwise.
@@ -64,20 +71,74 @@ func (c *Comparison) Drafts() []workflow.Account {
 	return accounts
 }
 
+// listedPerson is somebody in a list: the rows with the same account or the same address.
+type listedPerson struct {
+	rows  []workflow.Listed
+	found bool
+}
+
+// named reports whether one of the rows calls the person so, or none calls them anything.
+func (p *listedPerson) named(name string) bool {
+	nameless := true
+	for _, l := range p.rows {
+		if l.Name != "" && workflow.NameKey(l.Name) == workflow.NameKey(name) {
+			return true
+		}
+		nameless = nameless && l.Name == ""
+	}
+	return nameless
+}
+
+// listedPeople returns the people of a list, in its order, by account id and by the key of their
+// addresses.
+func listedPeople(list *sheet.List) (people []*listedPerson, byID, byAddress map[string]*listedPerson) {
+	byID, byAddress = map[string]*listedPerson{}, map[string]*listedPerson{}
+	put := func(p *listedPerson, rows ...workflow.Listed) {
+		for _, l := range rows {
+			if l.AccountID != "" {
+				byID[l.AccountID] = p
+			}
+			if l.Email != "" {
+				byAddress[workflow.AddressKey(l.Email)] = p
+			}
+		}
+		p.rows = append(p.rows, rows...)
+	}
+	for _, l := range list.Rows {
+		p, same := byID[l.AccountID], (*listedPerson)(nil)
+		if l.Email != "" {
+			same = byAddress[workflow.AddressKey(l.Email)]
+		}
+		if p == nil {
+			p, same = same, nil
+		}
+		if p == nil {
+			p = &listedPerson{}
+			people = append(people, p)
+		}
+		if same != nil && same != p { // this row has the id of one and the address of the other
+			put(p, same.rows...)
+			same.rows = nil
+		}
+		put(p, l)
+	}
+	people = slices.DeleteFunc(people, func(p *listedPerson) bool { return len(p.rows) == 0 })
+	for _, p := range people {
+		slices.SortFunc(p.rows, func(a, b workflow.Listed) int { return cmp.Compare(a.Line, b.Line) })
+	}
+	return people, byID, byAddress
+}
+
 // compare sets a list beside the accounts. Apps are nobody whom a list has.
 func compare(list *sheet.List, members iter.Seq2[workflow.Member, error]) (*Comparison, error) {
-	byID, byAddress, domains := map[string]int{}, map[string]int{}, map[string]bool{}
-	for i, l := range list.Rows {
-		if l.AccountID != "" {
-			byID[l.AccountID] = i
-		}
+	people, byID, byAddress := listedPeople(list)
+	domains := map[string]bool{}
+	for _, l := range list.Rows {
 		if l.Email != "" {
-			byAddress[workflow.AddressKey(l.Email)] = i
 			domains[workflow.Domain(l.Email)] = true
 		}
 	}
-	c := &Comparison{Header: list.Header, Listed: len(list.Rows), Bad: list.Bad}
-	found := make([]bool, len(list.Rows))
+	c := &Comparison{Header: list.Header, Listed: len(people), Bad: list.Bad}
 	active, missing := map[string]int{}, map[string]int{}
 	for m, err := range members {
 		if err != nil {
@@ -89,30 +150,38 @@ func compare(list *sheet.List, members iter.Seq2[workflow.Member, error]) (*Comp
 			active[domain]++
 			c.Active++
 		}
-		at, listed := byID[m.ID]
-		if !listed && m.Email != "" {
-			at, listed = byAddress[workflow.AddressKey(m.Email)]
+		p := byID[m.ID]
+		if m.Email != "" {
+			if by := byAddress[workflow.AddressKey(m.Email)]; p == nil {
+				p = by
+			} else if by != nil { // the list has the account in one row and its address in another
+				by.found = true
+			}
 		}
 		switch {
-		case !listed && on:
+		case p == nil && on:
 			missing[domain]++
 			c.NotInList = append(c.NotInList, Leaver{Member: m})
-		case !listed:
+		case p == nil:
 		default:
-			found[at] = true
+			p.found = true
 			if m.Status != workflow.StatusActive {
 				c.Deactivated++
 			}
-			if l := list.Rows[at]; l.Name != "" && workflow.NameKey(l.Name) != workflow.NameKey(m.Name) {
-				c.OtherName = append(c.OtherName, Renamed{l, m.Account})
+			if !p.named(m.Name) {
+				c.OtherName = append(c.OtherName, Renamed{p.rows[0], m.Account})
 			}
 		}
 	}
-	for i, l := range list.Rows {
-		if !found[i] {
-			c.NotInDirectory = append(c.NotInDirectory, l)
+	for _, p := range people {
+		if !p.found {
+			c.NotInDirectory = append(c.NotInDirectory, p.rows[0])
+		}
+		for _, l := range p.rows[1:] {
+			c.Twice = append(c.Twice, l.Line)
 		}
 	}
+	slices.Sort(c.Twice)
 	for _, domain := range slices.Sorted(maps.Keys(missing)) {
 		if missing[domain]*100 > active[domain]*incompletePercent {
 			c.Incomplete = append(c.Incomplete, domain)
@@ -160,8 +229,7 @@ func (c *Comparison) WriteNotInList(w io.Writer) error {
 	header := []string{"account_id", "name", "email", "status", "last_active", "mark"}
 	return sheet.WriteCSV(w, header, func(yield func([]string) bool) {
 		for _, l := range c.NotInList {
-			last, _, _ := lastActive(l.Member)
-			if !yield([]string{l.ID, l.Name, l.Email, string(l.Status), last, string(l.Mark)}) {
+			if !yield([]string{l.ID, l.Name, l.Email, string(l.Status), l.Last(), string(l.Mark)}) {
 				return
 			}
 		}

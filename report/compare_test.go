@@ -70,3 +70,43 @@ func TestCompare(t *testing.T) {
 		t.Errorf("a list that is not whole: %v, drafts %v, %v", c.Incomplete, c.Drafts(), err)
 	}
 }
+
+// A person whom a list has twice is one person: found or not, and called by either name.
+func TestCompareWithAListThatHasSomebodyTwice(t *testing.T) {
+	t.Parallel()
+	ada := member("ada", "Ada Lang", workflow.StatusActive)
+	ada.Email = "ada@a.example"
+	bob := member("bob", "Bob Ray", workflow.StatusActive)
+	bob.Email = "bob@a.example"
+	for name, test := range map[string]struct {
+		file      string
+		listed    int
+		twice     []int
+		missing   []int // lines
+		otherName int
+	}{
+		"by address":              {"Name,Email\nAda Lang,ada@a.example\nBob Ray,bob@a.example\nA. King,ADA@a.example\n", 2, []int{4}, nil, 0},
+		"the other name first":    {"Name,Email\nA. King,ada@a.example\nAda Lang,ADA@a.example\nBob Ray,bob@a.example\n", 2, []int{3}, nil, 0},
+		"under no name of theirs": {"Name,Email\nA. King,ada@a.example\nA. Queen,ada@a.example\nBob Ray,bob@a.example\n", 2, []int{3}, nil, 1},
+		"by id and by address":    {"User id,Email\nada,\n,ada@a.example\nbob,bob@a.example\n", 3, nil, nil, 0},
+		"a row that joins two":    {"User id,Email\nada,\nbob,bob@a.example\n,ada@a.example\nada,ada@a.example\n", 2, []int{4, 5}, nil, 0},
+		"not in the directory":    {"Email\nnew@a.example\nada@a.example\nbob@a.example\nnew@a.example\n", 3, []int{5}, []int{2}, 0},
+	} {
+		list, err := sheet.ReadList([]byte(test.file), "", workflow.ReadLimits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := compare(list, sequence([]workflow.Member{ada, bob}, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var missing []int
+		for _, l := range c.NotInDirectory {
+			missing = append(missing, l.Line)
+		}
+		got := []any{c.Listed, c.Twice, missing, len(c.OtherName), len(c.NotInList)}
+		if diff := cmp.Diff([]any{test.listed, test.twice, test.missing, test.otherName, 0}, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}

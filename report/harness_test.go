@@ -110,10 +110,18 @@ func inBubble(t *testing.T, reports []report.Definition, test func(*bench)) {
 func (b *bench) start() {
 	b.Helper()
 	b.stop()
+	b.run(report.Config{Members: b.dir, Finished: func() { b.finished.Add(1) }})
+}
+
+// run starts a runner of the reports.
+func (b *bench) run(cfg report.Config) {
+	b.Helper()
 	var err error
-	b.runner, err = report.New(report.Config{
-		Reports: b.reports, Members: b.dir, Store: b.db, Finished: func() { b.finished.Add(1) }, Log: zerolog.Nop(),
-	})
+	cfg.Reports, cfg.Log = b.reports, zerolog.Nop()
+	if cfg.Store == nil {
+		cfg.Store = b.db
+	}
+	b.runner, err = report.New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func inactive() Kind {
 	return Kind{
 		Name: Inactive, Take: takeInactive, Headline: inactiveHeadline, Message: inactiveMessage, Draft: inactiveDraft,
 		Table: func(ctx context.Context, from Sources, _ Definition, r Result, w io.Writer) error {
-			idle, err := idleOf(ctx, from, r)
+			idle, _, err := idleOf(ctx, from, r)
 			if err != nil {
 				return err
 			}
@@ -144,9 +144,9 @@ func takeInactive(ctx context.Context, from Sources, d Definition, at time.Time)
 		if err != nil {
 			return Snapshot{}, err
 		}
-		for _, idle := range freed {
+		for _, f := range freed {
 			figures[FigureFreed]++
-			figures[FigureFreedCost] += int(idle.Cost)
+			figures[FigureFreedCost] += int(f.Cost)
 		}
 	}
 	snapshot.Figures = joined(snapshot.Figures, figures)

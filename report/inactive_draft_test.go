@@ -1,11 +1,8 @@
 package report_test
 
 import (
-	"context"
 	"testing"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
@@ -19,20 +16,7 @@ func TestDraftOfAnOldReport(t *testing.T) {
 		for _, id := range []string{"back", "gone", "off", "stays"} {
 			org.members = append(org.members, seat(id, id+"@a.example", "1999-01-01", true, "jira"))
 		}
-		var err error
-		b.runner, err = report.New(report.Config{Reports: b.reports, Members: org, Store: b.db, Past: org, Log: zerolog.Nop()})
-		if err != nil {
-			b.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- b.runner.Run(ctx) }()
-		b.stop = func() {
-			cancel()
-			if err := <-ended; err != nil {
-				b.Error(err)
-			}
-		}
+		b.run(report.Config{Members: org})
 		first, shown, _ := b.made("idle")
 		if shown.Draft != 4 {
 			b.Fatalf("the report shows %+v", shown)

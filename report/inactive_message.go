@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/sheet"
@@ -51,11 +50,13 @@ func productNames(m workflow.Member) []string {
 }
 
 // idleOf returns the idle accounts of a result, counted as they were when it was made, with their marks
-// of a short while ago.
-func idleOf(ctx context.Context, from Sources, r Result) ([]Idle, error) {
-	return idleWith(ctx, from, r, func(accounts []workflow.Account) (map[string]workflow.Mark, error) {
-		return from.marks.of(ctx, from.Marks, r.Run, accounts)
+// of a short while ago; unread is why these could not be read, as a clause, "" where they were.
+func idleOf(ctx context.Context, from Sources, r Result) (idle []Idle, unread string, err error) {
+	idle, err = idleWith(ctx, from, r, func(accounts []workflow.Account) (found map[string]workflow.Mark, err error) {
+		found, unread, err = from.marks.of(ctx, from.Marks, r.Run, accounts)
+		return found, err
 	})
+	return idle, unread, err
 }
 
 func idleWith(
@@ -80,24 +81,45 @@ func idleWith(
 	return idle, nil
 }
 
+// freedSeat is an account that was billed and idle, and by which field of it that is over.
+type freedSeat struct {
+	Idle
+	field workflow.Field
+	now   string
+}
+
 // freedSince returns the accounts that were billed and idle in the result, and are not billed in the
 // snapshot.
-func freedSince(ctx context.Context, from Sources, before Result, snapshot int64) ([]Idle, error) {
+func freedSince(ctx context.Context, from Sources, before Result, snapshot int64) ([]freedSeat, error) {
 	members := from.Store.SnapshotMembers(ctx, before.Snapshot)
 	idle, _, err := findIdle(members, from.Prices, before.Figures[figureIdleDay], before.Figures[figureIdleDays])
 	if err != nil {
 		return nil, err
 	}
-	billed := map[string]bool{}
+	at := map[string]int{} // of these in freed
+	var freed []freedSeat
+	for _, i := range idle {
+		if i.Billable {
+			at[i.ID] = len(freed)
+			freed = append(freed, freedSeat{Idle: i, field: workflow.FieldGone})
+		}
+	}
 	for m, err := range from.Store.SnapshotMembers(ctx, snapshot) {
 		if err != nil {
 			return nil, err
 		}
-		if m.Billable && m.Status == workflow.StatusActive {
-			billed[m.ID] = true
+		i, was := at[m.ID]
+		switch {
+		case !was:
+		case !m.Billable:
+			freed[i].field, freed[i].now = workflow.FieldBillable, "false"
+		case m.Status != workflow.StatusActive:
+			freed[i].field, freed[i].now = workflow.FieldStatus, string(m.Status)
+		default:
+			freed[i].field = ""
 		}
 	}
-	return slices.DeleteFunc(idle, func(i Idle) bool { return !i.Billable || billed[i.ID] }), nil
+	return slices.DeleteFunc(freed, func(f freedSeat) bool { return f.field == "" }), nil
 }
 
 // resultBefore returns the last result of the report before the run that can be looked at; ok is false
@@ -116,22 +138,24 @@ func resultBefore(ctx context.Context, from Sources, report string, run int64) (
 }
 
 const (
-	idleShown    = 10  // rows of the message's table
-	freedLooked  = 200 // accounts of which it is looked up which batch freed them
-	productsSeen = 8   // bars of the chart
+	idleShown    = 10 // rows of the message's table
+	productsSeen = 8  // bars of the chart
 )
 
 func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) (Message, error) {
-	idle, err := idleOf(ctx, from, r)
+	idle, unread, err := idleOf(ctx, from, r)
 	if err != nil {
 		return Message{}, err
 	}
 	m := Message{Look: idleLook(r.Figures, from.Prices), Chart: idleChart(idle, from.Prices), Table: idleTable(idle, from.Prices)}
-	left := 0
+	left, unknown := 0, 0
 	for _, i := range idle {
-		if i.Mark == "" {
+		switch i.Mark {
+		case "":
 			m.Draft++
-		} else {
+		case workflow.MarkUnknown:
+			unknown++
+		default:
 			left++
 		}
 	}
@@ -139,7 +163,7 @@ func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) 
 	if err != nil {
 		return Message{}, err
 	}
-	for _, said := range []string{freed, leftOut(left), noActivity(r.Figures[FigureNoActivity])} {
+	for _, said := range []string{freed, leftOut(left), unchecked(unknown, m.Draft, unread), noActivity(r.Figures[FigureNoActivity])} {
 		if said != "" {
 			m.Notes = append(m.Notes, said)
 		}
@@ -221,6 +245,25 @@ func leftOut(n int) string {
 	return workflow.Number(n) + " accounts are marked; a draft leaves them out."
 }
 
+// unchecked says of how many accounts nobody knows whether a draft may have them, and why.
+func unchecked(n, draft int, why string) string {
+	if n == 0 {
+		return ""
+	}
+	accounts, them := "1 account is", "it"
+	if n > 1 {
+		accounts, them = workflow.Number(n)+" accounts are", "them"
+	}
+	said := "I could not check whether " + accounts + " protected or an admin's"
+	if why != "" {
+		said += " (" + why + ")"
+	}
+	if draft == 0 {
+		return said + ", so no draft is offered. Run the report again."
+	}
+	return said + ", so a draft leaves " + them + " out."
+}
+
 func noActivity(n int) string {
 	switch n {
 	case 0:
@@ -249,10 +292,14 @@ func freedWords(ctx context.Context, from Sources, r Result) (string, error) {
 		said += fmt.Sprintf(", about %s a month", from.Prices.Words(cost))
 	}
 	freed, err := freedSince(ctx, from, before, r.Snapshot)
-	if err != nil || from.Past == nil || len(freed) > freedLooked {
-		return said + ".", err
+	if err != nil {
+		return "", err
 	}
-	batches, others, err := freedBy(ctx, from.Past, freed, before.At)
+	nights, err := nightsBetween(ctx, from, before.Snapshot, r.Snapshot)
+	if err != nil {
+		return "", err
+	}
+	batches, others, err := freedBy(ctx, from, freed, nights)
 	if err != nil {
 		return "", err
 	}
@@ -266,26 +313,27 @@ func freedWords(ctx context.Context, from Sources, r Result) (string, error) {
 	return said + " (" + strings.Join(by, ", ") + ").", nil
 }
 
-// freedBy counts the accounts by the batch that changed them last since the moment, and those that no
-// batch changed.
-func freedBy(ctx context.Context, past Past, freed []Idle, since time.Time) (batches map[int64]int, others int, err error) {
+// freedBy counts the accounts by the batch that brought it about between the nights, and those of which
+// no batch did, whatever else it changed of them.
+func freedBy(ctx context.Context, from Sources, freed []freedSeat, nights between) (batches map[int64]int, others int, err error) {
+	accounts := make([]Subject, len(freed))
+	for i, f := range freed {
+		accounts[i] = Subject{ID: f.ID, Emails: []string{f.Email}}
+	}
+	trails, err := from.Logbook.Trails(ctx, accounts)
+	if err != nil {
+		return nil, 0, err
+	}
 	batches = map[int64]int{}
-	for _, i := range freed {
-		made, err := past.MadeOf(ctx, i.ID)
-		if err != nil {
-			return nil, 0, err
-		}
-		by := int64(0)
-		for _, c := range made {
-			if c.State == workflow.ChangeDone && c.Finished.After(since) {
-				by = c.Batch
-			}
-		}
-		if by == 0 {
+	for _, f := range freed {
+		by, _ := trails[f.ID].WhoDid(workflow.Differing{
+			Field: f.field, To: f.now, Since: nights.since, Until: nights.until, Read: nights.read,
+		})
+		if by.Kind == workflow.ByBatch {
+			batches[by.Batch]++
+		} else {
 			others++
-			continue
 		}
-		batches[by]++
 	}
 	return batches, others, nil
 }

@@ -36,18 +36,11 @@ type Sources struct {
 	Results Results // what was reported before
 	Prices  Prices
 	Marks   Marks // nil: nobody is marked
-	Past    Past  // nil: nothing is known of batches
 	Sites   workflow.SiteMembers
 	Log     workflow.Log // the organisation's own; nil: it is not asked
 	Logbook Logbook
 	owners  *ownersRead
 	marks   *marksOfRun
-}
-
-// Past knows what batches did.
-type Past interface {
-	// MadeOf returns the changes of an account that batches have run, oldest first.
-	MadeOf(ctx context.Context, account string) ([]workflow.Made, error)
 }
 
 // Figures are the numbers of a report by name. What is not among them is 0.

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/report"
+	"github.com/countersign/countersign/store/sqlite"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -23,6 +23,7 @@ type organisation struct {
 	owners  map[string]string
 	users   []workflow.SiteUser
 	asked   int
+	err     error // ends the list of members
 }
 
 func each[T any](all []T) iter.Seq2[T, error] {
@@ -36,7 +37,16 @@ func each[T any](all []T) iter.Seq2[T, error] {
 }
 
 func (o *organisation) Members(context.Context) iter.Seq2[workflow.Member, error] {
-	return each(o.members)
+	return func(yield func(workflow.Member, error) bool) {
+		for _, m := range o.members {
+			if !yield(m, nil) {
+				return
+			}
+		}
+		if o.err != nil {
+			yield(workflow.Member{}, o.err)
+		}
+	}
 }
 
 func (o *organisation) SiteMembers(context.Context, string) iter.Seq2[workflow.SiteUser, error] {
@@ -52,15 +62,18 @@ func (o *organisation) Owners(context.Context) iter.Seq2[workflow.Owned, error] 
 	return each(all)
 }
 
-// MadeOf is a history in which batch 42 changed ada an hour ago.
-func (o *organisation) MadeOf(_ context.Context, account string) ([]workflow.Made, error) {
-	if account != "ada" {
-		return nil, nil
+// deeds is a database in which batches did things to accounts, by the accounts' ids.
+type deeds struct {
+	*sqlite.DB
+	by map[string][]workflow.Deed
+}
+
+func (d deeds) Trails(_ context.Context, accounts []report.Subject) (map[string]workflow.Trail, error) {
+	trails := map[string]workflow.Trail{}
+	for _, a := range accounts {
+		trails[a.ID] = workflow.Trail{Deeds: d.by[a.ID]}
 	}
-	return []workflow.Made{
-		{Change: workflow.Change{Batch: 7, State: workflow.ChangeDone, Finished: time.Now().AddDate(0, -1, 0)}},
-		{Change: workflow.Change{Batch: 42, State: workflow.ChangeDone, Finished: time.Now().Add(-time.Hour)}},
-	}, nil
+	return trails, nil
 }
 
 // made runs a report and returns its result, what a message shows, and its file.
@@ -118,27 +131,11 @@ func TestKindsOverNights(t *testing.T) {
 				{ID: "cy", Name: "Cy", Type: workflow.TypePerson},
 			},
 		}
-		runner := func() *report.Runner {
-			r, err := report.New(report.Config{
-				Reports: b.reports, Members: org, Store: b.db, Past: org, Sites: org, Owners: org, Log: zerolog.Nop(),
-				Prices: report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira": 800, "wiki": 550}},
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			return r
-		}
-		b.runner = runner()
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- b.runner.Run(ctx) }()
-		b.stop = func() {
-			cancel()
-			if err := <-ended; err != nil {
-				b.Error(err)
-			}
-			b.stop = func() {}
-		}
+		did := map[string][]workflow.Deed{}
+		b.run(report.Config{
+			Members: org, Sites: org, Owners: org, Store: deeds{b.db, did},
+			Prices: report.Prices{Currency: "EUR", Seats: map[string]report.Money{"jira": 800, "wiki": 550}},
+		})
 		time.Sleep(time.Until(time.Date(2000, 1, 10, 12, 0, 0, 0, time.UTC)))
 
 		_, shown, _ := b.made("idle")
@@ -175,6 +172,13 @@ func TestKindsOverNights(t *testing.T) {
 		}
 
 		time.Sleep(24 * time.Hour)
+		deed := func(action workflow.ActionName, batch int64, ago time.Duration) workflow.Deed {
+			at := time.Now().Add(-ago)
+			return workflow.Deed{Action: action, Began: at, Ended: at, Batch: batch, Proved: true}
+		}
+		// Others freed nothing: one was before the first night, one only gave her another name.
+		did["ada"] = []workflow.Deed{deed(workflow.Suspend, 7, 48*time.Hour), deed(workflow.Suspend, 42, time.Hour), deed(workflow.SetName, 50, time.Minute)}
+		did["bob"] = []workflow.Deed{deed(workflow.SetName, 50, time.Minute)}
 		org.members[0].Billable = false                 // by batch 42
 		org.members[1].Status = workflow.StatusInactive // by nobody whom we know
 		org.members[1].Billable = false                 //
@@ -201,6 +205,94 @@ func TestKindsOverNights(t *testing.T) {
 		}
 		if org.asked != 2 {
 			b.Errorf("owners were read %d times in two nights", org.asked)
+		}
+
+		time.Sleep(24 * time.Hour)
+		org.members = org.members[1:]                   // ada is gone,
+		org.members[1].Status = workflow.StatusInactive // cy is locked out,
+		org.owners["bob"] = workflow.OwnerSynced        // and bob is other in his owner alone
+		_, _, file = b.made("weekly")
+		want = "date,accounts,active,inactive,closed,billable,cost,domain a.example,domain b.example,domain unknown," +
+			"owner invited,owner none,owner synced,owner unknown,product jira (one.atlassian.net),product wiki (one.atlassian.net)\n" +
+			"2000-01-10,4,3,1,0,3,27.00,2,1,1,2,1,1,0,2,2\n" +
+			"2000-01-11,5,3,2,0,2,13.50,2,2,1,2,1,1,1,1,1\n" +
+			"2000-01-12,4,1,3,0,2,13.50,1,2,1,1,1,1,1,1,1\n"
+		if diff := cmp.Diff(want, file); diff != "" {
+			b.Errorf("summary of three nights (-want +got)\n%s", diff)
+		}
+	})
+}
+
+// A night whose first try failed has the owners that were read with it, and nobody reads them again.
+func TestOwnersOfANightThatIsTriedAgain(t *testing.T) {
+	inBubble(t, []report.Definition{{Name: "nightly", Kind: report.ManagedAccounts}}, func(b *bench) {
+		org := &organisation{members: []workflow.Member{seat("ada", "ada@a.example", "1999-01-01", true)}, err: workflow.ErrUnavailable}
+		org.owners = map[string]string{"ada": workflow.OwnerSynced}
+		b.run(report.Config{Members: org, Owners: org})
+		if err := b.runner.RunNow(b.Context(), "nightly", "U0ALICE"); err != nil {
+			b.Fatal(err)
+		}
+		synctest.Wait()
+		org.err = nil
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		b.want("2000-01-01 done")
+		for m, err := range b.db.SnapshotMembers(b.Context(), 1) {
+			if err != nil || m.Owner != workflow.OwnerSynced {
+				b.Errorf("the owner is %q, %v", m.Owner, err)
+			}
+		}
+		if org.asked != 1 {
+			b.Errorf("owners were read %d times", org.asked)
+		}
+		org.owners["ada"] = workflow.OwnerInvited
+		b.made("nightly") // in the same night
+		time.Sleep(24 * time.Hour)
+		result, _, _ := b.made("nightly")
+		if owners, err := b.db.SnapshotOwners(b.Context(), result.Snapshot); err != nil || owners[workflow.OwnerInvited] != 1 || org.asked != 2 {
+			b.Errorf("the night after: %v, %v; read %d times", owners, err, org.asked)
+		}
+	})
+}
+
+// marking is marks that cannot be read, or that are as they are.
+type marking struct {
+	err   error
+	marks map[string]workflow.Mark
+}
+
+func (m *marking) Marked(context.Context, []workflow.Account) (map[string]workflow.Mark, error) {
+	return m.marks, m.err
+}
+
+// Where nobody knows whom a draft may have, none is offered of them, and the message says why.
+func TestMarksThatCannotBeRead(t *testing.T) {
+	inBubble(t, []report.Definition{{Name: "idle", Kind: report.Inactive}}, func(b *bench) {
+		org := &organisation{members: []workflow.Member{
+			seat("ada", "ada@a.example", "1999-01-01", true), seat("bob", "bob@a.example", "1999-01-01", true), seat("cy", "cy@a.example", "1999-01-01", true),
+		}}
+		marks := &marking{}
+		b.run(report.Config{Members: org, Marks: marks})
+		for _, test := range []struct {
+			marking
+			draft int
+			notes []string
+		}{
+			{marking{err: workflow.ErrUnavailable}, 0, []string{
+				"I could not check whether 3 accounts are protected or an admin's (Atlassian could not be reached), so no draft is offered. Run the report again.",
+			}},
+			{marking{marks: map[string]workflow.Mark{"ada": workflow.MarkUnknown, "bob": workflow.MarkAdmin}}, 1, []string{
+				"1 account is marked; a draft leaves it out.",
+				"I could not check whether 1 account is protected or an admin's, so a draft leaves it out.",
+			}},
+			{marking{}, 3, nil},
+		} {
+			*marks = test.marking
+			_, shown, _ := b.made("idle")
+			if shown.Draft != test.draft || !slices.Equal(shown.Notes, test.notes) {
+				b.Errorf("%+v: a draft of %d, %q", test.marking, shown.Draft, shown.Notes)
+			}
+			time.Sleep(time.Hour)
 		}
 	})
 }

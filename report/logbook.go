@@ -20,12 +20,13 @@ const (
 
 // LogReading is how far the organisation's own log has been read.
 type LogReading struct {
-	State  LogState
-	Since  time.Time // when State was found out
-	Asked  time.Time // when the log was last asked for
-	Cursor string    // to go on with; "" where none is known
-	Read   time.Time // everything that the log showed then has been read; zero: nothing yet
-	Gap    LogGap    // the latest
+	State   LogState
+	Since   time.Time // when State was found out
+	Asked   time.Time // when the log was last asked for
+	Refused time.Time // since when it has been refused each time; zero: the last time it was not
+	Cursor  string    // to go on with; "" where none is known
+	Read    time.Time // everything that the log showed then has been read; zero: nothing yet
+	Gap     LogGap    // the latest
 }
 
 // LogGap is a time of which the log does not tell any more, as it was read too late; the zero value is
@@ -71,9 +72,6 @@ type Logbook interface {
 	SaveKeys(ctx context.Context, keys workflow.Keys, at time.Time) error
 	// Trails returns what is known of what was done to the accounts: id → trail, one for each.
 	Trails(ctx context.Context, accounts []Subject) (map[string]workflow.Trail, error)
-	// NightRead returns when the first run that stands on the snapshot ended, so that its reading had
-	// ended, too; the zero time where no run does.
-	NightRead(ctx context.Context, snapshot int64) (time.Time, error)
 
 	// SaveTold writes what a run tells, in the place of what it told before: the differences
 	// that nobody explains, and those of earlier runs that are explained now.
@@ -86,4 +84,7 @@ type Logbook interface {
 	OpenDoubts(ctx context.Context, report string, snapshot int64, after time.Time, limit int) ([]Doubt, error)
 	// Explained returns the doubts that the run on the snapshot explained, by account.
 	Explained(ctx context.Context, report string, snapshot int64) ([]Doubt, error)
+	// Corrected returns the doubts of the run on the snapshot that later runs which are done explained,
+	// by account.
+	Corrected(ctx context.Context, report string, snapshot int64) ([]Doubt, error)
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// meaning is what a kind of events can explain: the fields that such an event changes, and which way.
+// meaning is what a kind of events can explain: the fields that such an event changes, and which way. Who
+// did it, the event says and never its kind.
 type meaning struct {
-	fits     []workflow.Field
-	toward   workflow.Toward
-	provider bool // it says itself that an identity provider did it
+	fits   []workflow.Field
+	toward workflow.Toward
 }
 
 // The words of the rules below. A word of a kind is compared by how it begins: "deactivat" is in
@@ -49,7 +49,6 @@ func understand(kind workflow.LogKind) (m meaning, ok bool) {
 		})
 	}
 	one := func(starts ...string) bool { return has(starts) }
-	m.provider = one("scim", "idp") || one("identity") && one("provider")
 	if less, more := has(lessOf), has(moreOf); one("cancel") && one("delet") {
 		m.toward = workflow.TowardMore
 	} else if less != more {

@@ -28,7 +28,7 @@ func TestUnderstand(t *testing.T) {
 		{"user_invited", "Invited a user", "new products billable more"},
 		{"user_removed_from_directory", "Removed a user from the directory", "gone products billable less"},
 		{"user_updated", "User updated", "email name status"},
-		{"scim_user_updated", "Updated a user by the identity provider", "email name status provider"},
+		{"scim_user_updated", "Updated a user by the identity provider", "email name status"},
 		{"user_login", "Logged in", ""},
 		{"user_logged_in_as_user", "Logged in as user", ""},
 		{"user_password_changed", "Changed password", ""},
@@ -54,11 +54,30 @@ func TestUnderstand(t *testing.T) {
 		if ok && m.toward != "" {
 			got = append(got, string(m.toward))
 		}
-		if ok && m.provider {
-			got = append(got, "provider")
-		}
 		if strings.Join(got, " ") != test.want || ok != (test.want != "") || slices.Contains(m.fits, "") {
 			t.Errorf("%s: %q, want %q", test.id, strings.Join(got, " "), test.want)
+		}
+	}
+}
+
+// Who did it is whom the event names: a kind that speaks of an identity provider makes nobody one.
+func TestTheActorIsTheEvents(t *testing.T) {
+	kind := workflow.LogKind{ID: "scim_user_updated", Name: "Updated a user by the identity provider"}
+	meant, ok := understand(kind)
+	if !ok {
+		t.Fatal("the kind is not understood")
+	}
+	r := logReader{kinds: map[string]meaning{kind.ID: meant}, keyed: map[string]bool{}}
+	for want, actor := range map[string]workflow.LogActor{
+		"actor: Support":    {ID: "system", Name: "Support"},
+		"person: Ada Lang":  {ID: "712020:ada", Name: "Ada Lang"},
+		"app: Sync":         {ID: "x", Name: "Sync", AppID: "a-1", AppType: "forge"},
+		"identity provider": {ID: "scim-okta", Name: "Okta", AppID: "user-provisioning", AppType: "identity-provider"},
+		"key: deploy-bot":   {ID: "k", Name: "Organization API key", TokenID: "t", TokenLabel: "deploy-bot"},
+	} {
+		logged := r.understood([]workflow.LogEvent{{ID: "e", Kind: kind.ID, Actor: actor, Objects: []workflow.LogObject{{ID: "a"}}}})
+		if len(logged) != 1 || logged[0].Actor != actor || (workflow.Trail{}).By(logged[0]).String() != want {
+			t.Errorf("%+v, want %s", logged, want)
 		}
 	}
 }

@@ -22,6 +22,9 @@ const (
 	logOverlap = 7 * 24 * time.Hour
 	// logAskedAgain is how long a plan without the log is believed to be so.
 	logAskedAgain = 30 * 24 * time.Hour
+	// refusedFor is how long the log must have been refused to be believed missing: until the night after
+	// the first refusal. One that passes leaves no night out.
+	refusedFor = 20 * time.Hour
 )
 
 // readLog reads what the organisation's own log has shown since it was last read, writes down what of
@@ -49,9 +52,9 @@ func readLog(ctx context.Context, from Sources, now time.Time) (said string, err
 	case failed == nil:
 		return "", nil
 	case errors.Is(failed, workflow.ErrNoLog):
-		return "", r.found(ctx, LogMissing)
+		return r.refused(ctx, LogMissing)
 	case errors.Is(failed, workflow.ErrKeyRefused), errors.Is(failed, workflow.ErrKeyScoped):
-		return "", r.found(ctx, LogRefused)
+		return r.refused(ctx, LogRefused)
 	default:
 		return "Atlassian's log could not be read to its end (" + why(failed) + "); what it explains comes with the next report.", nil
 	}
@@ -66,15 +69,27 @@ type logReader struct {
 	keyed   map[string]bool // accounts of which a key did something
 }
 
-// found writes down how the log stands.
-func (r *logReader) found(ctx context.Context, state LogState) error {
-	r.set(state)
-	return r.Logbook.SaveLog(ctx, r.reading, nil)
+// refused writes down that the log was refused. Whether the plan has none, the key may not read it or
+// something passes is known the night after: until then what was read before is believed to come again.
+func (r *logReader) refused(ctx context.Context, state LogState) (said string, err error) {
+	r.reading.Asked = r.now
+	if r.reading.Refused.IsZero() || r.reading.Refused.After(r.now) {
+		r.reading.Refused = r.now
+	}
+	if r.now.Sub(r.reading.Refused) >= refusedFor {
+		r.set(state)
+	} else if r.reading.State == LogThere {
+		said = "Atlassian refused to show its log; what it explains comes with the next report."
+	}
+	return said, r.Logbook.SaveLog(ctx, r.reading, nil)
 }
 
 func (r *logReader) set(state LogState) {
 	if r.reading.Asked = r.now; r.reading.State != state {
 		r.reading.State, r.reading.Since = state, r.now
+	}
+	if state == LogThere {
+		r.reading.Refused = time.Time{}
 	}
 }
 
@@ -147,9 +162,6 @@ func (r *logReader) understood(events []workflow.LogEvent) []workflow.Logged {
 		m, ok := r.kinds[e.Kind]
 		if !ok {
 			continue
-		}
-		if m.provider && e.Actor.Email == "" && e.Actor.TokenID == "" && e.Actor.TokenLabel == "" {
-			e.Actor.AppType = string(workflow.ByProvider)
 		}
 		group := ""
 		for _, o := range e.Objects {

@@ -65,6 +65,7 @@ func takeAccounts(ctx context.Context, from Sources, d Definition, at time.Time)
 	if err != nil {
 		return Snapshot{}, err
 	}
+	from.owners.stored()
 	var notes []string
 	if differs != nil {
 		notes = append(notes, fmt.Sprintf("Atlassian announces %s accounts and lists %s, also when it is read again",
@@ -77,16 +78,17 @@ func takeAccounts(ctx context.Context, from Sources, d Definition, at time.Time)
 	return snapshot, nil
 }
 
-// recently is how old a snapshot may be to do for a report that is made of one.
+// recently is how old a snapshot may be, since it was read to its end, to do for a report that is made
+// of one.
 const recently = time.Hour
 
 // recentAccounts returns a snapshot of up to an hour ago, else records the directory as it is now.
 func recentAccounts(ctx context.Context, from Sources, d Definition, at time.Time) (Snapshot, error) {
-	found, err := from.Store.ListSnapshots(ctx, SnapshotQuery{Population: ManagedPopulation, Since: at.Add(-recently), Limit: 1})
+	found, err := from.Store.ListSnapshots(ctx, SnapshotQuery{Population: ManagedPopulation, Limit: 1})
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if len(found) > 0 {
+	if len(found) > 0 && at.Sub(found[0].Read) <= recently {
 		return found[0], nil
 	}
 	return takeAccounts(ctx, from, d, at)
@@ -97,14 +99,16 @@ const ownersEvery = 20 * time.Hour
 
 // ownersRead reads the owners once a night. It is used by one run at a time.
 type ownersRead struct {
-	from workflow.Owners // nil: nobody knows
-	last time.Time
+	from    workflow.Owners // nil: nobody knows
+	last    time.Time
+	pending map[string]string // what was read last, until a snapshot has it
 }
 
-// read returns the owner of each account, by id; nothing where they were read a short while ago.
+// read returns the owner of each account, by id; nothing where a snapshot has them that were read a
+// short while ago. A night that is tried again has those of its first try.
 func (o *ownersRead) read(ctx context.Context, now time.Time) (map[string]string, error) {
 	if o == nil || o.from == nil || now.Sub(o.last) < ownersEvery && !now.Before(o.last) {
-		return nil, nil
+		return o.unstored(), nil
 	}
 	owners := map[string]string{}
 	for owned, err := range o.from.Owners(ctx) {
@@ -115,8 +119,22 @@ func (o *ownersRead) read(ctx context.Context, now time.Time) (map[string]string
 			owners[owned.AccountID] = owned.Owner
 		}
 	}
-	o.last = now
+	o.last, o.pending = now, owners
 	return owners, nil
+}
+
+func (o *ownersRead) unstored() map[string]string {
+	if o == nil {
+		return nil
+	}
+	return o.pending
+}
+
+// stored is called when a snapshot has what was read.
+func (o *ownersRead) stored() {
+	if o != nil {
+		o.pending = nil
+	}
 }
 
 func accountsHeadline(now, before Figures) []Headline {

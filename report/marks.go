@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -38,24 +40,32 @@ const marksFor = 10 * time.Minute
 
 // marksOfRun remembers the marks of the accounts of the run that was looked at last.
 type marksOfRun struct {
+	log   zerolog.Logger
 	mu    sync.Mutex
 	run   int64
 	read  time.Time
 	marks map[string]workflow.Mark
+	why   string
 }
 
 // of returns the marks of the accounts of a run, read a short while ago at most; also that they could
-// not be read is remembered.
-func (m *marksOfRun) of(ctx context.Context, marks Marks, run int64, accounts []workflow.Account) (map[string]workflow.Mark, error) {
+// not be read is remembered, and unread says why, as a clause.
+func (m *marksOfRun) of(
+	ctx context.Context, marks Marks, run int64, accounts []workflow.Account,
+) (found map[string]workflow.Mark, unread string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.run == run && time.Since(m.read) < marksFor {
-		return m.marks, nil
+		return m.marks, m.why, nil
 	}
-	found, err := marked(ctx, marks, accounts)
+	found, err = marked(ctx, marks, accounts)
 	if ctx.Err() != nil {
-		return nil, err
+		return nil, "", err
 	}
-	m.run, m.read, m.marks = run, time.Now(), found
-	return found, nil
+	m.run, m.read, m.marks, m.why = run, time.Now(), found, ""
+	if err != nil {
+		m.log.Warn().Err(err).Int64("run", run).Msg("find out which accounts no draft may have")
+		m.why = why(err)
+	}
+	return found, m.why, nil
 }

@@ -53,7 +53,6 @@ type Config struct {
 	Store   Store
 	Prices  Prices
 	Marks   Marks // nil: nobody is marked
-	Past    Past  // nil: nothing is known of batches
 	Sites   workflow.SiteMembers
 	Owners  workflow.Owners // nil: who decides about accounts is not read
 	OrgLog  workflow.Log    // the organisation's own log; nil: it is not asked
@@ -92,8 +91,8 @@ func New(cfg Config) (*Runner, error) {
 	}
 	r := &Runner{
 		from: Sources{
-			Members: cfg.Members, Store: cfg.Store, Results: cfg.Store, Prices: cfg.Prices, Marks: cfg.Marks, Past: cfg.Past,
-			Sites: cfg.Sites, Log: cfg.OrgLog, Logbook: cfg.Store, owners: &ownersRead{from: cfg.Owners}, marks: &marksOfRun{},
+			Members: cfg.Members, Store: cfg.Store, Results: cfg.Store, Prices: cfg.Prices, Marks: cfg.Marks,
+			Sites: cfg.Sites, Log: cfg.OrgLog, Logbook: cfg.Store, owners: &ownersRead{from: cfg.Owners}, marks: &marksOfRun{log: cfg.Log},
 		},
 		store: cfg.Store, finished: cfg.Finished, log: cfg.Log, reading: make(chan struct{}, 1),
 	}

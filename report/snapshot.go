@@ -26,8 +26,9 @@ func SitePopulation(site string) Population { return Population("site:" + site) 
 
 // Night is one snapshot in short; the zero value is none.
 type Night struct {
-	ID int64
-	At time.Time
+	ID   int64
+	At   time.Time
+	Read time.Time // Snapshot.Read
 }
 
 // Snapshot is the directory as one reading of it showed it.
@@ -35,7 +36,8 @@ type Snapshot struct {
 	ID         int64
 	Report     string // that took it
 	Population Population
-	At         time.Time
+	At         time.Time // when its reading began
+	Read       time.Time // when that ended, not before At: what was done meanwhile can be in it
 	Figures    Figures
 	Note       string // what is to be said of the reading, as a clause; "" for nothing. It is not stored
 }
@@ -53,8 +55,8 @@ type SnapshotQuery struct {
 	Limit         int
 }
 
-// Difference is one account that two snapshots show otherwise, whatever it is but the days on which
-// it was active.
+// Difference is one account that two snapshots show otherwise, whatever it is but its owner and the
+// days on which it was active, which are left out of both members.
 type Difference struct {
 	AccountID string
 	Before    *workflow.Member // nil: it was not there
@@ -63,7 +65,7 @@ type Difference struct {
 
 // Version is how an account looked in snapshots that follow each other.
 type Version struct {
-	workflow.Member // without the days on which it was active
+	workflow.Member // without its owner and the days on which it was active
 
 	First, Last Night // of these snapshots, as far as they are kept
 	Before      Night // the snapshot before First; zero where none is kept
@@ -89,6 +91,9 @@ type Snapshots interface {
 	// SnapshotMembers returns the accounts of a snapshot by account id, with their products as
 	// SortProducts orders them. A sequence ends with an error (ErrNoSnapshot) or is complete.
 	SnapshotMembers(ctx context.Context, id int64) iter.Seq2[workflow.Member, error]
+	// SnapshotOwners counts the accounts of a snapshot by their owner, "" where that was never read;
+	// ErrNoSnapshot.
+	SnapshotOwners(ctx context.Context, id int64) (map[string]int, error)
 	// SnapshotProducts returns the products that the accounts of a snapshot can use, each once, as
 	// SortProducts orders them, without activity.
 	SnapshotProducts(ctx context.Context, id int64) ([]workflow.Product, error)
@@ -106,8 +111,9 @@ type Snapshots interface {
 	// around it; ErrNoSnapshot.
 	PinSnapshot(ctx context.Context, id, batch int64) error
 	// KeepSnapshots gives up the snapshots of a report but those of its newest nights. What no other
-	// report's run and no batch needs is dropped. The newest snapshot of a population stays in any
-	// case.
+	// report's run, no run that compares with it and no batch needs is dropped. The newest snapshot of a
+	// population stays in any case. What the report told of the nights that it gave up goes, too, as do
+	// the events of the organisation's log from before all nights.
 	KeepSnapshots(ctx context.Context, report string, nights int) (dropped int, err error)
 }
 

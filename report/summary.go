@@ -53,7 +53,8 @@ type night struct {
 }
 
 // countNights counts the accounts on each date of the days before the result, oldest first: those of
-// the result one by one, those of the nights before by what was different.
+// the result one by one, those of the nights before by what was different. Owners change without a
+// difference, so that each night has them counted.
 func countNights(ctx context.Context, from Sources, d Definition, r Result) ([]night, error) {
 	last, err := from.Store.Snapshot(ctx, r.Snapshot)
 	if err != nil {
@@ -73,7 +74,11 @@ func countNights(ctx context.Context, from Sources, d Definition, r Result) ([]n
 	}
 	location := cmp.Or(d.Location, time.UTC)
 	dateOf := func(s Snapshot) string { return s.At.In(location).Format(time.DateOnly) }
-	nights := []night{{dateOf(last), maps.Clone(counts)}}
+	newest, err := nightCounts(ctx, from, last, counts)
+	if err != nil {
+		return nil, err
+	}
+	nights := []night{{dateOf(last), newest}}
 	for _, s := range snapshots { // the newest first
 		if dateOf(s) == nights[len(nights)-1].date {
 			continue
@@ -89,13 +94,30 @@ func countNights(ctx context.Context, from Sources, d Definition, r Result) ([]n
 				counts.count(*diff.After, from.Prices, 1)
 			}
 		}
-		nights, last = append(nights, night{dateOf(s), maps.Clone(counts)}), s
+		before, err := nightCounts(ctx, from, s, counts)
+		if err != nil {
+			return nil, err
+		}
+		nights, last = append(nights, night{dateOf(s), before}), s
 	}
 	slices.Reverse(nights)
 	return nights, nil
 }
 
-// count adds the account to the counts, or with -1 takes it away.
+// nightCounts returns a copy of the counts with the owners of the night.
+func nightCounts(ctx context.Context, from Sources, s Snapshot, counts Figures) (Figures, error) {
+	owners, err := from.Store.SnapshotOwners(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := maps.Clone(counts)
+	for owner, n := range owners {
+		out[Figure(byOwner+cmp.Or(owner, unknownSort))] = n
+	}
+	return out, nil
+}
+
+// count adds the account to the counts, or with -1 takes it away; by owner it is not counted.
 func (f Figures) count(m workflow.Member, prices Prices, n int) {
 	f[FigureAccounts] += n
 	switch m.Status {
@@ -107,7 +129,6 @@ func (f Figures) count(m workflow.Member, prices Prices, n int) {
 		f[figureClosed] += n
 	}
 	f[Figure(byDomain+cmp.Or(workflow.Domain(m.Email), unknownSort))] += n
-	f[Figure(byOwner+cmp.Or(m.Owner, unknownSort))] += n
 	if !m.Billable {
 		return
 	}

@@ -133,8 +133,8 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 	}
 	s.reports, err = report.New(report.Config{
 		Reports: definitions(cfg.Reports), Members: directory, Store: s.store, Log: part("report"),
-		Prices: report.Prices{Currency: cfg.Prices.Currency, Seats: cfg.Prices.Products}, Past: s.store,
-		Marks: s.engine, Sites: directory, Owners: directory, OrgLog: directory,
+		Prices: report.Prices{Currency: cfg.Prices.Currency, Seats: cfg.Prices.Products},
+		Marks:  s.engine, Sites: directory, Owners: directory, OrgLog: directory,
 		Finished: func() { s.bot.ReportFinished() },
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,15 @@ type nights struct {
 	db     *sqlite.DB
 	runner *report.Runner
 	told   time.Time
+	takes  time.Duration // that a reading of the directory waits before its pages
+}
+
+// Members lists the accounts as the directory does, some time after it was asked.
+func (n *nights) Members(ctx context.Context) iter.Seq2[workflow.Member, error] {
+	return func(yield func(workflow.Member, error) bool) {
+		time.Sleep(n.takes)
+		n.dir.Members(ctx)(yield)
+	}
 }
 
 const changesReport = "nightly-changes"
@@ -72,7 +82,7 @@ func withNights(t *testing.T, accounts int, test func(*nights)) {
 				{Name: "nightly", Kind: report.ManagedAccounts, Schedule: "0 2 * * *"},
 				{Name: changesReport, Kind: report.Changes, Schedule: "30 2 * * *", AlarmOver: new(3)},
 			},
-			Members: n.dir, OrgLog: n.dir, Store: db, Log: zerolog.Nop(),
+			Members: n, OrgLog: n.dir, Store: db, Log: zerolog.Nop(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -268,11 +278,21 @@ func TestChanges(t *testing.T) {
 		}; !slices.Equal(by, want) {
 			n.Errorf("the third night: %q", by)
 		}
-		if !slices.Equal(m.Notes, []string{"Explained since: Person 13, address of the night of Sun 2 Jan: person: Ada Lang."}) {
+		if !slices.Equal(m.Notes, []string{"Now known: Person 13, address, night of Sun 2 Jan: person: Ada Lang."}) {
 			n.Errorf("notes %q", m.Notes)
 		}
 		thirteen[6], thirteen[7] = at, "person: Ada Lang" // and so the night itself is told now
 		n.want(second.Run, rows...)
+		again, _, err := n.runner.Show(n.Context(), changesReport, "2000-01-02")
+		if err != nil || !cmp.Equal(again, second) {
+			n.Errorf("the second night shown again: %v (-want +got)\n%s", err, cmp.Diff(second, again))
+		}
+		m, err = n.runner.Message(n.Context(), again)
+		if err != nil || m.Alarm != "4 changes did not go through countersign, and the limit is 3." || len(m.Table.Rows) != 7 ||
+			m.Table.Rows[3][4] != "person: Ada Lang" || m.Look != "4 changes did not go through countersign; Atlassian's log tells who made them." ||
+			!slices.Equal(m.Notes, []string{"Now known: Person 13, address, night of Sun 2 Jan: person: Ada Lang."}) {
+			n.Errorf("the message of the second night again: %+v, %v", m, err)
+		}
 		diff, err := n.runner.Diff(n.Context(), changesReport, "2000-01-01", "2000-01-02")
 		if err != nil || !cmp.Equal(rows, n.cells(diff.File)) || diff.Headline[0].Number != 7 || diff.File.Name != "nightly-changes-diff-2000-01-01-2000-01-02.csv" {
 			n.Errorf("the two nights compared: %+v, %v", diff, err)
@@ -303,7 +323,8 @@ func (n *nights) reads(end string) int {
 	return count
 }
 
-// Without a log in the plan batches alone explain changes: it is asked for once, and said once.
+// Without a log in the plan batches alone explain changes: it is asked for until the refusal has lasted to
+// the second night, and said once.
 func TestChangesWithoutLog(t *testing.T) {
 	withNights(t, 5, func(n *nights) {
 		n.org.SetLogged(false)
@@ -319,7 +340,7 @@ func TestChangesWithoutLog(t *testing.T) {
 		if want := []string{"Your Atlassian plan has no log of events, so only batches explain changes."}; !slices.Equal(notes, want) {
 			n.Errorf("notes %q", notes)
 		}
-		if asked := n.reads("/event-actions") + n.reads("/events-stream"); asked != 1 {
+		if asked := n.reads("/event-actions") + n.reads("/events-stream"); asked != 2 {
 			n.Errorf("the log was asked for %d times", asked)
 		}
 		results, err := n.db.Results(n.Context(), changesReport, "2000-01-02", 1)
@@ -340,8 +361,8 @@ func TestLogInTrouble(t *testing.T) {
 			n.Errorf("broken: %v, %q", r.Figures, m.Notes)
 		}
 		n.org.SetFaults(organisation.Faults{})
-		if _, m := n.night(); !slices.Equal(m.Notes, []string{"Explained since: Person 1, name of the night of Sun 2 Jan: person: Ada Lang."}) &&
-			!slices.Equal(m.Notes, []string{"Explained since: One, name of the night of Sun 2 Jan: person: Ada Lang."}) {
+		if _, m := n.night(); !slices.Equal(m.Notes, []string{"Now known: Person 1, name, night of Sun 2 Jan: person: Ada Lang."}) &&
+			!slices.Equal(m.Notes, []string{"Now known: One, name, night of Sun 2 Jan: person: Ada Lang."}) {
 			n.Errorf("whole again: %q", m.Notes)
 		}
 		reading, err := n.db.LogReading(n.Context())
@@ -365,6 +386,68 @@ func TestLogInTrouble(t *testing.T) {
 		}
 		if _, m := n.night(); len(m.Notes) != 0 {
 			n.Errorf("said again: %q", m.Notes)
+		}
+	})
+}
+
+// A night that takes two hours to read: what was done meanwhile is in it, and whoever did it is named. It
+// is fresh from its end on, so that nobody reads the directory a second time.
+func TestChangesOfALongNight(t *testing.T) {
+	withNights(t, 5, func(n *nights) {
+		n.night()
+		n.takes = 2 * time.Hour
+		time.Sleep(24*time.Hour + 30*time.Minute) // to half past three
+		n.edit(ada, 1, func(a *organisation.Account) { a.Name = "Meanwhile" })
+		time.Sleep(time.Hour)
+		results, err := n.db.Results(n.Context(), changesReport, "2000-01-02", 1)
+		if err != nil || len(results) != 1 || results[0].Failed {
+			n.Fatalf("%+v, %v", results, err)
+		}
+		at := time.Date(2000, 1, 2, 3, 30, 0, 0, time.UTC).Format(time.RFC3339)
+		n.want(results[0].Run, []string{changedID(1), "Meanwhile", changedAddress(1), "name", "Person 1", "Meanwhile", at, "person: Ada Lang"})
+		if reads := n.reads("/users"); reads != 2 {
+			n.Errorf("the directory was read %d times in two nights", reads)
+		}
+	})
+}
+
+// A refusal that passes is no plan without a log: it is asked for again in the next night, which tells who
+// did what was done meanwhile.
+func TestLogIsRefusedOnce(t *testing.T) {
+	withNights(t, 5, func(n *nights) {
+		n.night()
+		n.edit(ada, 1, func(a *organisation.Account) { a.Name = "One" })
+		for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
+			n.org.SetFaults(organisation.Faults{Before: organisation.On(http.MethodGet, "/events-stream", 0, organisation.Broken(status))})
+			if r, m := n.night(); !slices.Equal(m.Notes, []string{"Atlassian refused to show its log; what it explains comes with the next report."}) {
+				n.Errorf("refused with %d: %v, %q", status, r.Figures, m.Notes)
+			}
+			n.org.SetFaults(organisation.Faults{})
+			_, m := n.night()
+			if len(m.Notes) > 1 || status == http.StatusForbidden && len(m.Notes) == 0 || len(m.Notes) == 1 && !strings.HasPrefix(m.Notes[0], "Now known: ") {
+				n.Errorf("shown again: %q", m.Notes)
+			}
+			if reading, err := n.db.LogReading(n.Context()); err != nil || reading.State != report.LogThere || !reading.Refused.IsZero() {
+				n.Errorf("the log stands as %+v, %v", reading, err)
+			}
+		}
+		n.org.SetLogged(false)
+		var notes []string
+		for range 5 {
+			_, m := n.night()
+			notes = append(notes, m.Notes...)
+		}
+		if want := []string{
+			"Atlassian refused to show its log; what it explains comes with the next report.",
+			"Your Atlassian plan has no log of events, so only batches explain changes.",
+		}; !slices.Equal(notes, want) {
+			n.Errorf("a plan that has none any more: %q", notes)
+		}
+		n.org.SetLogged(true)
+		time.Sleep(31 * 24 * time.Hour)
+		n.night()
+		if reading, err := n.db.LogReading(n.Context()); err != nil || reading.State != report.LogThere {
+			n.Errorf("a plan that has one again: %+v, %v", reading, err)
 		}
 	})
 }

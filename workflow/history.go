@@ -10,8 +10,10 @@ import (
 type Sighting struct {
 	Account
 	First, Last time.Time // of these nights, as far as they are kept
+	Read        time.Time // when the reading of First ended
 	Before      time.Time // the night before First; zero where none is kept
 	After       time.Time // the night after Last; zero where Last is the latest
+	AfterRead   time.Time // when the reading of After ended
 }
 
 // Made is a change that a batch has run on an account.
@@ -62,10 +64,6 @@ type AccountHistory struct {
 	Past   []Happening // oldest first
 }
 
-// takingTime is how long the reading of a snapshot can take: a change that is made meanwhile can be
-// in it.
-const takingTime = time.Hour
-
 // historyFields are the fields of which a history tells.
 var historyFields = []Field{FieldEmail, FieldStatus, FieldName}
 
@@ -75,11 +73,11 @@ var historyFields = []Field{FieldEmail, FieldStatus, FieldName}
 func Happenings(nights []Sighting, made []Made, trail Trail) []Happening {
 	out := stepsOf(made)
 	byBatch := slices.Clone(out)
-	who := func(h Happening, field Field, to string) Happening {
+	who := func(h Happening, read time.Time, field Field, to string) Happening {
 		if h.Since.IsZero() {
 			return h // the first night tells of no difference
 		}
-		by, _ := trail.WhoDid(Differing{Field: field, To: to, Since: h.Since, Until: h.At, Read: h.At.Add(takingTime)})
+		by, _ := trail.WhoDid(Differing{Field: field, To: to, Since: h.Since, Until: h.At, Read: later(h.At, read)})
 		if by.Kind == ByBatch {
 			h.Batch, h.By = by.Batch, by.Requester
 		} else {
@@ -90,25 +88,25 @@ func Happenings(nights []Sighting, made []Made, trail Trail) []Happening {
 	for i, n := range nights {
 		switch {
 		case i == 0:
-			out = append(out, who(Happening{Kind: HappenedSeen, At: n.First, Since: n.Before, Account: n.Account}, FieldNew, ""))
+			out = append(out, who(Happening{Kind: HappenedSeen, At: n.First, Since: n.Before, Account: n.Account}, n.Read, FieldNew, ""))
 			continue
 		case !nights[i-1].After.IsZero() && nights[i-1].After.Before(n.First):
-			out = append(out, who(Happening{Kind: HappenedGone, At: nights[i-1].After, Since: nights[i-1].Last}, FieldGone, ""),
-				who(Happening{Kind: HappenedBack, At: n.First, Since: n.Before, Account: n.Account}, FieldNew, ""))
+			out = append(out, who(Happening{Kind: HappenedGone, At: nights[i-1].After, Since: nights[i-1].Last}, nights[i-1].AfterRead, FieldGone, ""),
+				who(Happening{Kind: HappenedBack, At: n.First, Since: n.Before, Account: n.Account}, n.Read, FieldNew, ""))
 		}
 		for _, field := range historyFields {
 			before, now := ProfileValues(nights[i-1].Account).Get(field), ProfileValues(n.Account).Get(field)
-			if before == now || explained(byBatch, field, now, nights[i-1].Last, n.First) {
+			if before == now || explained(byBatch, field, now, nights[i-1].Last, later(n.First, n.Read)) {
 				continue
 			}
 			out = append(out, who(Happening{
 				Kind: HappenedChanged, Field: field, From: before, To: now, Since: nights[i-1].Last, At: n.First,
-			}, field, now))
+			}, n.Read, field, now))
 		}
 	}
 	if len(nights) > 0 {
 		if last := nights[len(nights)-1]; !last.After.IsZero() {
-			out = append(out, who(Happening{Kind: HappenedGone, At: last.After, Since: last.Last}, FieldGone, ""))
+			out = append(out, who(Happening{Kind: HappenedGone, At: last.After, Since: last.Last}, last.AfterRead, FieldGone, ""))
 		}
 	}
 	out = append(out, groupsByOthers(trail)...)
@@ -116,10 +114,19 @@ func Happenings(nights []Sighting, made []Made, trail Trail) []Happening {
 	return out
 }
 
-// explained reports whether a batch brought the field to that value between the two nights.
-func explained(byBatch []Happening, field Field, now string, since, until time.Time) bool {
+// later returns the later of two moments: what a night shows was done before its reading ended.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// explained reports whether a batch brought the field to that value between a night and the end of the
+// reading of another.
+func explained(byBatch []Happening, field Field, now string, since, read time.Time) bool {
 	return slices.ContainsFunc(byBatch, func(h Happening) bool {
-		return h.Field == field && SameField(field, h.To, now) && h.At.After(since) && h.At.Before(until.Add(takingTime))
+		return h.Field == field && SameField(field, h.To, now) && h.At.After(since) && !h.At.After(read)
 	})
 }
 

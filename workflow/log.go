@@ -8,7 +8,7 @@ import (
 
 // The ways in which the organisation's own log can be missing, beside the kinds of a Reader.
 var (
-	// ErrNoLog: the organisation's plan has no log. Asking again soon is of no use.
+	// ErrNoLog: the log was refused, as it is where the organisation's plan has none.
 	ErrNoLog = errors.New("the organisation's plan has no log of events")
 	// ErrLogCursor: the log does not know the cursor (any more).
 	ErrLogCursor = errors.New("the log of events does not know the cursor")

@@ -66,9 +66,9 @@ type Differing struct {
 	Read         time.Time // when the reading of the later night ended: what was done meanwhile can be in it
 }
 
-// graceDays is how long before it an account that is gone may have been deleted: 14 days of grace,
-// and one until Atlassian gets to it.
-const graceDays = 15
+// GoneAfter is how long before the night that shows it as gone an account may have been deleted: 14
+// days of grace, and one until Atlassian gets to it.
+const GoneAfter = 15 * 24 * time.Hour
 
 // WhoDid returns who brought the difference about, and when: a batch, else whom the log names, else
 // nobody. Of several it is the latest, whose work is what the later night shows.
@@ -123,7 +123,7 @@ func (t Trail) event(d Differing) (found Logged, ok bool) {
 // since is from when on the difference can have been brought about.
 func (d Differing) since() time.Time {
 	if d.Field == FieldGone {
-		return d.Since.AddDate(0, 0, -graceDays)
+		return d.Since.Add(-GoneAfter)
 	}
 	return d.Since
 }

@@ -2,6 +2,9 @@ package deliver
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/countersign/countersign/bot/slackapi"
 )
@@ -20,6 +23,24 @@ func (d *Deliverer) CardStands(ctx context.Context, number int64) bool {
 func (d *Deliverer) Answer(ctx context.Context, key, channel, thread string, m slackapi.Message) error {
 	_, err := d.put(ctx, place{key: key, channel: channel, thread: thread, rank: slackapi.RankSaid}, m, "", newLane())
 	return err
+}
+
+// AnswerFile puts a file under a message, once for each key; where Slack does not take it, words stand
+// in its place.
+func (d *Deliverer) AnswerFile(ctx context.Context, key, channel, thread, name string, content slackapi.Content) error {
+	at := place{key: key, channel: channel, thread: thread, rank: slackapi.RankSaid}
+	return d.putContent(ctx, at, name, "", func(context.Context) (string, slackapi.Content, error) { return name, content, nil })
+}
+
+// SendFile puts a file into a person's direct messages with the bot, as often as it is asked for.
+func (d *Deliverer) SendFile(ctx context.Context, person, name string, content slackapi.Content) error {
+	channel, err := d.api.Direct(ctx, person)
+	if err != nil {
+		return err
+	}
+	key := fmt.Sprintf("asked/%s/%d", person, time.Now().UnixNano())
+	err = d.AnswerFile(ctx, key, channel, "", name, content)
+	return errors.Join(err, d.store.DeletePost(context.WithoutCancel(ctx), key)) // nobody asks for this one again
 }
 
 // ReportFinished has the results of reports looked at. It does not block.

@@ -61,12 +61,23 @@ func (d *Deliverer) postReport(ctx context.Context, r report.Result) error {
 		}
 		return shown
 	})
+	file := sync.OnceValues(func() (report.File, error) {
+		if r.Failed || r.Snapshot == 0 {
+			return report.File{}, nil
+		}
+		return d.cfg.Results.File(ctx, r)
+	})
 	p, known, err := d.store.Post(ctx, at.key)
 	if err != nil {
 		return fmt.Errorf("load post %s: %w", at.key, err)
 	}
 	if !known || p.TS == "" {
-		if p, err = d.put(ctx, at, view.Alarmed(view.ReportMessage(r, shown()), shown(), d.cfg.Admins), "", newLane()); err != nil {
+		named := r.FileName
+		if f, err := file(); err == nil {
+			named = f.Name
+		}
+		m := view.Alarmed(view.ReportMessage(r, shown(), named), shown(), d.cfg.Admins)
+		if p, err = d.put(ctx, at, m, "", newLane()); err != nil {
 			return err
 		}
 	}
@@ -76,9 +87,9 @@ func (d *Deliverer) postReport(ctx context.Context, r report.Result) error {
 	at.channel, at.thread = p.Channel, p.TS
 	if err = d.postChart(ctx, at, r, shown); err == nil {
 		at.key = r.FileKey()
-		err = d.putContent(ctx, at, r.FileName, "", func(ctx context.Context) (string, slackapi.Content, error) {
-			file, err := d.cfg.Results.File(ctx, r)
-			return file.Name, slackapi.Content{Size: file.Size, Write: file.Write}, err
+		err = d.putContent(ctx, at, r.FileName, "", func(context.Context) (string, slackapi.Content, error) {
+			f, err := file()
+			return f.Name, slackapi.Content{Size: f.Size, Write: f.Write}, err
 		})
 	}
 	if errors.Is(err, slackapi.ErrThreadGone) { // somebody deleted the message; it is posted again with the next try

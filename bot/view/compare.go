@@ -21,19 +21,30 @@ func Compared(number int, name, file string, c *report.Comparison, now time.Time
 	text := fmt.Sprintf("Comparison %d: %s (%s) and the directory as of %s.", number, coded(name, tableCell),
 		many(c.Listed, "person", "people"), moment(c.At))
 	said := []string{text, fmt.Sprintf("• *%s* of %s on the list's domains not in the list", workflow.Number(len(c.NotInList)), many(c.Active, "active account", "active accounts"))}
-	marked := 0
+	marked, unknown := 0, 0
 	for _, l := range c.NotInList {
-		if l.Mark != "" {
+		switch l.Mark {
+		case "":
+		case workflow.MarkUnknown:
+			unknown++
+		default:
 			marked++
 		}
 	}
 	if marked > 0 {
 		said[1] += fmt.Sprintf(", %s marked", workflow.Number(marked))
 	}
+	if unknown > 0 {
+		said = append(said, fmt.Sprintf("• I could not check whether %s protected or an admin's, so a draft leaves %s out. Send the list again to retry.",
+			many(unknown, "of them is", "of them are"), plural(unknown, "it", "them")))
+	}
 	said = append(said, fmt.Sprintf("• *%s* in the list and not in the directory", workflow.Number(len(c.NotInDirectory))),
 		fmt.Sprintf("• *%s* with another name", workflow.Number(len(c.OtherName))))
 	if c.Deactivated > 0 {
 		said = append(said, fmt.Sprintf("• *%s* in the list whose account is not active", workflow.Number(c.Deactivated)))
+	}
+	if len(c.Twice) > 0 {
+		said = append(said, fmt.Sprintf("• %s somebody whom the list has already: %s", many(len(c.Twice), "line names", "lines name"), lines(c.Twice)))
 	}
 	if len(c.Bad) > 0 {
 		said = append(said, fmt.Sprintf("• %s of the list cannot be read: %s", many(len(c.Bad), "line", "lines"), lines(c.Bad)))
@@ -60,7 +71,7 @@ func leavers(c *report.Comparison) *report.Table {
 		{Name: "Name"}, {Name: "Address"}, {Name: "Last active"}, {Name: "Mark"},
 	}}
 	for _, l := range c.NotInList[:min(len(c.NotInList), compareShown)] {
-		t.Rows = append(t.Rows, []string{l.Name, l.Email, l.LastActive, string(l.Mark)})
+		t.Rows = append(t.Rows, []string{l.Name, l.Email, l.Last(), string(l.Mark)})
 	}
 	return t
 }

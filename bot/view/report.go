@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -140,8 +141,33 @@ func resultWords(r report.Result) string {
 }
 
 // ReportMessage shows a result in its channel: the numbers, the one thing to look at, a chart and the
-// top rows; its file is in the thread.
-func ReportMessage(r report.Result, shown report.Message) slackapi.Message {
+// top rows. file is the name of its file, which comes into the thread; "" where there is none.
+func ReportMessage(r report.Result, shown report.Message, file string) slackapi.Message {
+	notes := reportNotes(shown)
+	if file != "" {
+		notes = append(notes, coded(file, tableCell)+" is in the thread.")
+	}
+	return reportMessage(r, shown, notes)
+}
+
+// ReportShown is the message of a result for one person who asked for it, with its alarm, which calls
+// nobody.
+func ReportShown(r report.Result, shown report.Message) slackapi.Message {
+	return Alarmed(reportMessage(r, shown, reportNotes(shown)), shown, nil)
+}
+
+// WithFile adds to a private answer what became of its file.
+func WithFile(m slackapi.Message, name string, sent bool) slackapi.Message {
+	words := coded(name, tableCell) + " comes to your direct messages with me."
+	if !sent {
+		words = "I could not send you " + coded(name, tableCell) + ". Ask again in a minute."
+	}
+	m.Text += "\n" + words
+	m.Blocks = append(slices.Clone(m.Blocks), note("file", words))
+	return m
+}
+
+func reportMessage(r report.Result, shown report.Message, notes []string) slackapi.Message {
 	m := slackapi.Message{Text: ReportResult(r), Blocks: []slack.Block{section("report", resultWords(r))}}
 	if look := lookBlock(r, shown); look != nil {
 		m.Blocks = append(m.Blocks, look)
@@ -152,25 +178,13 @@ func ReportMessage(r report.Result, shown report.Message) slackapi.Message {
 	if t := shown.Table; t != nil && len(t.Rows) > 0 {
 		m.Blocks = append(m.Blocks, reportTable(t))
 	}
-	if words := reportNotes(r, shown); words != "" {
-		m.Blocks = append(m.Blocks, note("notes", words))
+	if head := strings.TrimSpace(logHead(r.Log)); head != "" {
+		notes = append(notes, head)
+	}
+	if len(notes) > 0 {
+		m.Blocks = append(m.Blocks, note("notes", strings.Join(notes, "\n")))
 	}
 	return m
-}
-
-// ReportShown is ReportMessage in words, for one person.
-func ReportShown(r report.Result, shown report.Message) string {
-	text := resultWords(r)
-	if shown.Alarm != "" {
-		text = "*Alarm* " + quoted(shown.Alarm, reasonText) + "\n" + text
-	}
-	if shown.Look != "" {
-		text += "\n" + quoted(shown.Look, reasonText)
-	}
-	if words := reportNotes(r, shown); words != "" {
-		text += "\n" + words
-	}
-	return text
 }
 
 // lookBlock is the one thing to look at, with the button to do something about it.
@@ -187,7 +201,7 @@ func lookBlock(r report.Result, shown report.Message) slack.Block {
 }
 
 // reportNotes are the sentences of less weight.
-func reportNotes(r report.Result, shown report.Message) string {
+func reportNotes(shown report.Message) []string {
 	var words []string
 	for _, n := range shown.Notes {
 		words = append(words, quoted(n, reasonText))
@@ -195,13 +209,7 @@ func reportNotes(r report.Result, shown report.Message) string {
 	if t := shown.Table; t != nil && t.Of > len(t.Rows) {
 		words = append(words, fmt.Sprintf("%s of %s rows; all of them are in the file.", number(len(t.Rows)), number(t.Of)))
 	}
-	if !r.Failed && r.Snapshot != 0 {
-		words = append(words, coded(r.FileName, tableCell)+" is in the thread.")
-	}
-	if head := strings.TrimSpace(logHead(r.Log)); head != "" {
-		words = append(words, head)
-	}
-	return strings.Join(words, "\n")
+	return words
 }
 
 // chartBlock has Slack draw the chart; nil where it cannot be drawn within Slack's limits, as two names

@@ -37,8 +37,8 @@ func TestReportGolden(t *testing.T) {
 			Columns: []report.Column{{Name: "Name"}, {Name: "Days", Number: true}}, Of: 14,
 			Rows: [][]string{{"*Ada* <@U0ALICE>", "697"}, {"", "91"}},
 		},
-	}))
-	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}), report.Message{
+	}, made.FileName))
+	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}, made.FileName), report.Message{
 		Alarm: "24 changes did not go through countersign, and the limit is 20.",
 	}, []string{"U0ALICE", "S0ITADMINS"}))
 	differs := made

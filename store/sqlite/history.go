@@ -20,11 +20,12 @@ func (db *DB) Sightings(ctx context.Context, account string) (list []workflow.Si
 	versions, err := db.AccountHistory(ctx, report.ManagedPopulation, account)
 	for _, v := range versions {
 		if n := len(list); n > 0 && list[n-1].Same(v.Account) && list[n-1].After.Equal(v.First.At) {
-			list[n-1].Last, list[n-1].After = v.Last.At, v.After.At
+			list[n-1].Last, list[n-1].After, list[n-1].AfterRead = v.Last.At, v.After.At, v.After.Read
 			continue
 		}
 		list = append(list, workflow.Sighting{
-			Account: v.Account, First: v.First.At, Last: v.Last.At, Before: v.Before.At, After: v.After.At,
+			Account: v.Account, First: v.First.At, Last: v.Last.At, Read: v.First.Read, Before: v.Before.At,
+			After: v.After.At, AfterRead: v.After.Read,
 		})
 	}
 	return list, err
@@ -67,10 +68,6 @@ func (db *DB) MadeOf(ctx context.Context, account string) (list []workflow.Made,
 // KnownAs returns the ids of the accounts that have or had the address, by what snapshots and
 // changes tell, sorted.
 func (db *DB) KnownAs(ctx context.Context, address string) (ids []string, err error) {
-	var spellings []string
-	for _, spelling := range workflow.AddressSpellings(address) {
-		spellings = append(spellings, strings.ToLower(spelling))
-	}
 	err = db.read(ctx, "look for who had an address", func(tx *sql.Tx) error {
 		if ids, err = whoHad(ctx, tx, address); err != nil {
 			return err
@@ -81,13 +78,13 @@ func (db *DB) KnownAs(ctx context.Context, address string) (ids []string, err er
 			UNION
 			SELECT account_id, wanted ->> '$.email' FROM change
 			WHERE account_id <> '' AND state = 'done' AND lower(wanted ->> '$.email') IN (SELECT value FROM json_each(?1))`,
-			array(spellings))
+			array(lowerSpellings(address)))
 		found, err := collect(rows, err, func(row scanner) (f [2]string, err error) {
 			err = row.Scan(&f[0], &f[1])
 			return f, err
 		})
 		for _, f := range found {
-			if workflow.SameAddress(f[1], address) && !slices.Contains(ids, f[0]) { // lower knows ASCII alone
+			if workflow.SameAddress(f[1], address) && !slices.Contains(ids, f[0]) {
 				ids = append(ids, f[0])
 			}
 		}
@@ -95,6 +92,16 @@ func (db *DB) KnownAs(ctx context.Context, address string) (ids []string, err er
 	})
 	slices.Sort(ids)
 	return ids, err
+}
+
+// lowerSpellings returns what the indexes of addresses may have of one: lower knows ASCII alone, so that
+// what is found is still to be compared.
+func lowerSpellings(address string) []string {
+	spellings := workflow.AddressSpellings(address)
+	for i, spelling := range spellings {
+		spellings[i] = strings.ToLower(spelling)
+	}
+	return spellings
 }
 
 // KnownOn returns the ids of the accounts that had an address on the domain and got another one, by

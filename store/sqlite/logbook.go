@@ -15,9 +15,9 @@ import (
 // LogReading returns how far the organisation's own log has been read.
 func (db *DB) LogReading(ctx context.Context) (reading report.LogReading, err error) {
 	err = db.read(ctx, "look up how far Atlassian's log was read", func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, "SELECT state, since, asked, cursor, read_to, gap_from, gap_to, gap_found FROM org_log").
-			Scan(&reading.State, moment{&reading.Since}, moment{&reading.Asked}, &reading.Cursor, moment{&reading.Read},
-				moment{&reading.Gap.From}, moment{&reading.Gap.To}, moment{&reading.Gap.Found})
+		err := tx.QueryRowContext(ctx, "SELECT state, since, asked, refused, cursor, read_to, gap_from, gap_to, gap_found FROM org_log").
+			Scan(&reading.State, moment{&reading.Since}, moment{&reading.Asked}, moment{&reading.Refused}, &reading.Cursor,
+				moment{&reading.Read}, moment{&reading.Gap.From}, moment{&reading.Gap.To}, moment{&reading.Gap.Found})
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -47,9 +47,9 @@ func (db *DB) SaveLog(ctx context.Context, reading report.LogReading, events []w
 			}
 		}
 		_, err = tx.ExecContext(ctx, `
-			INSERT OR REPLACE INTO org_log (one, state, since, asked, cursor, read_to, gap_from, gap_to, gap_found)
-			VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`, reading.State, when(reading.Since), when(reading.Asked), reading.Cursor, when(reading.Read),
-			when(reading.Gap.From), when(reading.Gap.To), when(reading.Gap.Found))
+			INSERT OR REPLACE INTO org_log (one, state, since, asked, refused, cursor, read_to, gap_from, gap_to, gap_found)
+			VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, reading.State, when(reading.Since), when(reading.Asked), when(reading.Refused),
+			reading.Cursor, when(reading.Read), when(reading.Gap.From), when(reading.Gap.To), when(reading.Gap.Found))
 		return err
 	})
 }
@@ -104,14 +104,14 @@ func addTrails(ctx context.Context, tx *sql.Tx, accounts []report.Subject, trail
 	if err != nil {
 		return err
 	}
-	var ids, subjects []string
+	var ids, subjects, spellings []string
 	at := map[string][]string{} // by address: the ids of the accounts that have or had it
 	for _, a := range accounts {
 		ids = append(ids, a.ID)
 		for _, email := range a.Emails {
 			if key := workflow.AddressKey(email); email != "" && !slices.Contains(at[key], a.ID) {
 				at[key] = append(at[key], a.ID)
-				subjects = append(subjects, key)
+				subjects, spellings = append(subjects, key), append(spellings, lowerSpellings(email)...)
 			}
 		}
 		trails[a.ID] = workflow.Trail{Own: own}
@@ -121,7 +121,7 @@ func addTrails(ctx context.Context, tx *sql.Tx, accounts []report.Subject, trail
 		extend(&t)
 		trails[id] = t
 	}
-	made, err := madeFor(ctx, tx, ids)
+	made, err := madeFor(ctx, tx, ids, spellings)
 	if err != nil {
 		return err
 	}
@@ -160,13 +160,17 @@ func ownKeys(ctx context.Context, tx *sql.Tx) (workflow.Keys, error) {
 	return keys, err
 }
 
-// madeFor returns what batches have run for the accounts, and for people who had no account yet.
-func madeFor(ctx context.Context, tx *sql.Tx, ids []string) ([]workflow.Made, error) {
+// madeFor returns what batches have run for the accounts, and for addresses that had no account yet.
+func madeFor(ctx context.Context, tx *sql.Tx, ids, spellings []string) ([]workflow.Made, error) {
 	rows, err := tx.QueryContext(ctx, `
 		SELECT b.requester_id, b.requester_name, c.batch, c.row, `+from("c", changeAll(&workflow.Change{}))+`
 		FROM change c JOIN batch b ON b.number = c.batch
-		WHERE c.account_id IN (SELECT value FROM json_each(?)) AND c.state IN ('done', 'failed') ORDER BY c.id`,
-		array(append(slices.Clone(ids), "")))
+		WHERE c.id IN (
+			SELECT id FROM change WHERE account_id IN (SELECT value FROM json_each(?1)) AND state IN ('done', 'failed')
+			UNION
+			SELECT id FROM change WHERE account_id = '' AND state IN ('done', 'failed')
+				AND lower(wanted ->> '$.email') IN (SELECT value FROM json_each(?2)))
+		ORDER BY c.id`, array(ids), array(spellings))
 	return collect(rows, err, func(row scanner) (workflow.Made, error) {
 		var m workflow.Made
 		into := []any{&m.Requester.ID, &m.Requester.Name, &m.Batch, &m.Row}
@@ -193,12 +197,4 @@ func loggedFor(ctx context.Context, tx *sql.Tx, subjects []string) ([]workflow.L
 		}
 		return e, err
 	})
-}
-
-// NightRead returns when the first run that stands on the snapshot ended.
-func (db *DB) NightRead(ctx context.Context, snapshot int64) (at time.Time, err error) {
-	err = db.read(ctx, "look up when a night had been read", func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT min(finished) FROM report_run WHERE snapshot = ? AND state = 'done'", snapshot).Scan(moment{&at})
-	})
-	return at, err
 }

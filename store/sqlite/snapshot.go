@@ -52,7 +52,11 @@ func (db *DB) TakeSnapshotOf(
 			return report.Snapshot{}, fmt.Errorf("read the accounts: %w", err)
 		}
 	}
-	return t.store(ctx, report.Snapshot{Report: name, Population: population, At: at})
+	read := time.Now()
+	if read.Before(at) { // the clock has been put back since
+		read = at
+	}
+	return t.store(ctx, report.Snapshot{Report: name, Population: population, At: at, Read: read})
 }
 
 // What is known of an account while a snapshot is taken.

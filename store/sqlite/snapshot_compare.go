@@ -171,8 +171,8 @@ func bound(ctx context.Context, tx *sql.Tx, population report.Population, v *rep
 		{&v.After, "id > ?2 ORDER BY id", last},
 	} {
 		*n.at = report.Night{}
-		err := tx.QueryRowContext(ctx, "SELECT id, taken_at FROM snapshot WHERE population = ?1 AND "+n.where+" LIMIT 1", population, n.of).
-			Scan(&n.at.ID, moment{&n.at.At})
+		err := tx.QueryRowContext(ctx, "SELECT id, taken_at, read_at FROM snapshot WHERE population = ?1 AND "+n.where+" LIMIT 1", population, n.of).
+			Scan(&n.at.ID, moment{&n.at.At}, moment{&n.at.Read})
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}

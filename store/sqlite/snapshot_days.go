@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"iter"
 
 	"github.com/countersign/countersign/report"
@@ -57,6 +58,52 @@ func (db *DB) strips(ctx context.Context, population report.Population) (ids []i
 		return err
 	})
 	return ids, err
+}
+
+// SnapshotOwners counts the accounts of a snapshot by owner. It reads the strips of owners alone: an
+// account that is not in the snapshot has no letter in them.
+func (db *DB) SnapshotOwners(ctx context.Context, id int64) (owners map[string]int, err error) {
+	err = db.read(ctx, fmt.Sprintf("count the owners in snapshot %d", id), func(tx *sql.Tx) error {
+		s, err := snapshotIn(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		owners = map[string]int{"": s.Figures[report.FigureAccounts]}
+		days := newActivity()
+		rows, err := tx.QueryContext(ctx, `
+			WITH RECURSIVE block (n) AS (
+				SELECT 0
+				UNION ALL
+				SELECT n + 1 FROM block WHERE n < (SELECT max(strip) >> ?3 FROM snapshot_activity WHERE population = ?1)
+			)
+			SELECT a.base, a.days, a.texts FROM block CROSS JOIN snapshot_activity a
+			WHERE a.population = ?1 AND a.strip = (n << ?3) + ?4 AND a.first_snapshot = (
+				SELECT max(first_snapshot) FROM snapshot_activity l
+				WHERE l.population = ?1 AND l.strip = (n << ?3) + ?4 AND l.first_snapshot <= ?2)`,
+			s.Population, id, slotBits, ownerSlot)
+		_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+			var l lettered
+			if err := row.Scan(&l.base, &l.days, &l.texts); err != nil {
+				return struct{}{}, err
+			}
+			marks, err := days.read(l)
+			if err != nil {
+				return struct{}{}, err
+			}
+			for _, m := range marks {
+				if m != noMark {
+					owners[days.word(m)]++
+					owners[""]--
+				}
+			}
+			return struct{}{}, nil
+		})
+		return err
+	})
+	if owners[""] == 0 {
+		delete(owners, "")
+	}
+	return owners, err
 }
 
 // storeActivity writes the strips in which something is different.

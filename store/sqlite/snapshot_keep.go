@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
@@ -23,30 +24,36 @@ func (db *DB) PinSnapshot(ctx context.Context, id, batch int64) error {
 
 // KeepSnapshots gives up the snapshots of a report from before the oldest of its newest nights
 // (report_run.date, so that a night with a second run by hand is one night) and drops what nobody else
-// needs. The rows that no snapshot needs any more go after that, some at a time; what a crash leaves
-// of them goes the next time.
+// needs. The rows that no snapshot needs any more, what was told of the nights that were given up, and
+// events from before all nights go after that, some at a time; what a crash leaves of them goes the
+// next time.
 func (db *DB) KeepSnapshots(ctx context.Context, name string, nights int) (dropped int, err error) {
+	var oldest int64
 	err = db.write(ctx, "drop old snapshots", func(ctx context.Context, tx *writing) error {
-		dropped, err = giveUp(ctx, tx, name, max(nights, 1))
+		err := tx.QueryRowContext(ctx, `
+			SELECT ifnull(min(snapshot), 0) FROM report_run
+			WHERE report = ?1 AND snapshot IS NOT NULL AND date IN (
+				SELECT DISTINCT date FROM report_run
+				WHERE report = ?1 AND snapshot IS NOT NULL ORDER BY date DESC LIMIT ?2)`, name, max(nights, 1)).Scan(&oldest)
+		if err == nil {
+			dropped, err = giveUp(ctx, tx, name, oldest)
+		}
 		return err
 	})
-	if err != nil {
-		return 0, err
+	if err == nil {
+		err = db.sweep(ctx)
 	}
-	return dropped, db.sweep(ctx)
+	if err == nil {
+		err = db.forgetTold(ctx, name, oldest)
+	}
+	if err == nil {
+		err = db.forgetEvents(ctx)
+	}
+	return dropped, err
 }
 
-// giveUp drops the snapshots alone.
-func giveUp(ctx context.Context, tx *writing, name string, nights int) (int, error) {
-	var oldest int64
-	err := tx.QueryRowContext(ctx, `
-		SELECT ifnull(min(snapshot), 0) FROM report_run
-		WHERE report = ?1 AND snapshot IS NOT NULL AND date IN (
-			SELECT DISTINCT date FROM report_run
-			WHERE report = ?1 AND snapshot IS NOT NULL ORDER BY date DESC LIMIT ?2)`, name, nights).Scan(&oldest)
-	if err != nil {
-		return 0, err
-	}
+// giveUp drops the snapshots alone, of those before the oldest that the report keeps.
+func giveUp(ctx context.Context, tx *writing, name string, oldest int64) (int, error) {
 	// All this before the report's runs give up what they stand on.
 	result, err := tx.ExecContext(ctx, `
 		INSERT INTO snapshot_dropped (id, population)
@@ -54,6 +61,9 @@ func giveUp(ctx context.Context, tx *writing, name string, nights int) (int, err
 		WHERE s.id < ?2 AND s.id < (SELECT max(n.id) FROM snapshot n WHERE n.population = s.population)
 			AND (s.report = ?1 OR EXISTS (SELECT 1 FROM report_run r WHERE r.snapshot = s.id AND r.report = ?1))
 			AND NOT EXISTS (SELECT 1 FROM report_run r WHERE r.snapshot = s.id AND r.report <> ?1)
+			AND NOT EXISTS (
+				SELECT 1 FROM changes_told t JOIN report_run r ON r.report = t.report AND r.snapshot = t.snapshot
+				WHERE t.since = s.id AND (r.report <> ?1 OR r.snapshot >= ?2))
 			AND NOT EXISTS (SELECT 1 FROM snapshot_pin p WHERE p.snapshot = s.id)`, name, oldest)
 	if err != nil {
 		return 0, err
@@ -67,6 +77,44 @@ func giveUp(ctx context.Context, tx *writing, name string, nights int) (int, err
 		_, err = tx.ExecContext(ctx, "DELETE FROM snapshot WHERE id IN (SELECT id FROM snapshot_dropped)")
 	}
 	return int(dropped), err
+}
+
+// forgetTold deletes what a report told of nights before the oldest that it keeps. What one of the
+// nights since has explained stays with that.
+func (db *DB) forgetTold(ctx context.Context, name string, oldest int64) error {
+	return db.inPieces(ctx, "forget what was told of old nights",
+		someRows("DELETE FROM changes_told WHERE report = ?1 AND snapshot IN ("+
+			"SELECT snapshot FROM changes_told WHERE report = ?1 AND snapshot < ?2 LIMIT ?3)", name, oldest),
+		someRows("DELETE FROM unexplained WHERE (report, snapshot, account_id, field) IN ("+
+			"SELECT report, snapshot, account_id, field FROM unexplained "+
+			"WHERE report = ?1 AND snapshot < ?2 AND ifnull(explained, 0) < ?2 LIMIT ?3)", name, oldest))
+}
+
+// forgetEvents deletes the events of Atlassian's log that can explain nothing any more: what is
+// different between two nights was done since the earlier of them, or since a grace period before it.
+func (db *DB) forgetEvents(ctx context.Context) error {
+	var oldest time.Time
+	err := db.read(ctx, "look for the oldest night", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT min(taken_at) FROM snapshot WHERE population = ''").Scan(moment{&oldest})
+	})
+	if err != nil || oldest.IsZero() {
+		return err
+	}
+	return db.inPieces(ctx, "forget old events", someRows("DELETE FROM org_event WHERE (subject, at, id) IN ("+
+		"SELECT subject, at, id FROM org_event WHERE at < ?1 ORDER BY at LIMIT ?2)", when(oldest.Add(-workflow.GoneAfter))))
+}
+
+// someRows is work that deletes rows, some in each step. How many is the last argument of the statement.
+func someRows(statement string, args ...any) work {
+	args = append(args, sweptTogether)
+	return work{step: func(ctx context.Context, tx *writing) (bool, error) {
+		result, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return false, err
+		}
+		n, err := result.RowsAffected()
+		return n == sweptTogether, err
+	}}
 }
 
 // gap is where snapshots were dropped: between two snapshots there is none.
@@ -133,7 +181,7 @@ func sweepAccounts(g gap) work {
 	}}
 }
 
-// sweptTogether is how many rows of accounts are deleted in one step.
+// sweptTogether is how many rows are deleted in one step.
 const sweptTogether = 50
 
 // forgetAddress deletes that an account had an address, unless another row of it has it.

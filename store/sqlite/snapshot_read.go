@@ -13,10 +13,10 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-const snapshotColumns = "s.id, s.taken_at, s.report, s.population, s.figures"
+const snapshotColumns = "s.id, s.taken_at, s.read_at, s.report, s.population, s.figures"
 
 func scanSnapshot(row scanner) (s report.Snapshot, err error) {
-	err = row.Scan(&s.ID, moment{&s.At}, &s.Report, &s.Population, document{&s.Figures})
+	err = row.Scan(&s.ID, moment{&s.At}, moment{&s.Read}, &s.Report, &s.Population, document{&s.Figures})
 	return s, err
 }
 

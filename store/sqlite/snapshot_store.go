@@ -28,8 +28,8 @@ func (t *taking) store(ctx context.Context, s report.Snapshot) (report.Snapshot,
 	defer stopStrips()
 	err = t.db.inPieces(ctx, "take a snapshot", once(t.note), once(t.storeProducts), accounts, who, t.storeGone(gone), strips,
 		once(func(ctx context.Context, tx *writing) error {
-			_, err := tx.ExecContext(ctx, "INSERT INTO snapshot (id, taken_at, report, population, figures) VALUES (?, ?, ?, ?, ?)",
-				s.ID, when(s.At), s.Report, s.Population, document{&s.Figures})
+			_, err := tx.ExecContext(ctx, "INSERT INTO snapshot (id, taken_at, read_at, report, population, figures) VALUES (?, ?, ?, ?, ?, ?)",
+				s.ID, when(s.At), when(s.Read), s.Report, s.Population, document{&s.Figures})
 			if err != nil {
 				return err
 			}

@@ -106,3 +106,16 @@ func (db *DB) Explained(ctx context.Context, name string, snapshot int64) (list 
 	})
 	return list, err
 }
+
+// Corrected returns the doubts of the run on the snapshot that later runs explained.
+func (db *DB) Corrected(ctx context.Context, name string, snapshot int64) (list []report.Doubt, err error) {
+	err = db.read(ctx, "look for what was explained since", func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, "SELECT "+doubtColumns+` FROM unexplained u
+			WHERE u.report = ?1 AND u.snapshot = ?2
+				AND u.explained IN (SELECT snapshot FROM report_run WHERE report = ?1 AND state = 'done')
+			ORDER BY u.account_id, u.field`, name, snapshot)
+		list, err = collect(rows, err, scanDoubt)
+		return err
+	})
+	return list, err
+}

@@ -179,7 +179,7 @@ func testAccountHistory(t *testing.T, on suite) {
 	var at []report.Night
 	for night, members := range nights {
 		s := Take(t, db, night, members)
-		at = append(at, report.Night{ID: s.ID, At: s.At})
+		at = append(at, report.Night{ID: s.ID, At: s.At, Read: s.Read})
 	}
 	want := []report.Version{
 		{Member: withoutDays(nights[0][0]), First: at[0], Last: at[1], After: at[2]},
@@ -258,24 +258,60 @@ func testWhatIsNeededIsKept(t *testing.T, on suite) {
 	}
 	kept := func(name string, keep, dropped int, want ...int64) {
 		t.Helper()
-		if n, err := db.KeepSnapshots(t.Context(), name, keep); n != dropped || err != nil {
-			t.Errorf("%d dropped, %v; want %d", n, err, dropped)
-		}
-		list, err := db.ListSnapshots(t.Context(), report.SnapshotQuery{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []int64
-		for _, s := range slices.Backward(list) {
-			got = append(got, s.ID)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("kept are %v, want %v", got, want)
-		}
+		keeps(t, db, name, keep, dropped, want...)
 	}
 	kept("nightly", 1, 2, nights[1], nights[2], nights[4])
 	standsOn(t, db, "changes", 4, nights[4])
 	kept("changes", 2, 0, nights[1], nights[2], nights[4])
 	kept("changes", 1, 1, nights[2], nights[4])
 	kept("nightly", 1, 0, nights[2], nights[4])
+}
+
+// keeps has a report keep so many nights, and looks for which snapshots are there then.
+func keeps(t *testing.T, db store.Driver, name string, keep, dropped int, want ...int64) {
+	t.Helper()
+	if n, err := db.KeepSnapshots(t.Context(), name, keep); n != dropped || err != nil {
+		t.Errorf("%d dropped, %v; want %d", n, err, dropped)
+	}
+	list, err := db.ListSnapshots(t.Context(), report.SnapshotQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	for _, s := range slices.Backward(list) {
+		got = append(got, s.ID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("kept are %v, want %v", got, want)
+	}
+}
+
+// testComparedNightsAreKept: the night with which a report of changes compares its own outlives the
+// nights of whoever took it, as long as the report's run is kept.
+func testComparedNightsAreKept(t *testing.T, on suite) {
+	db := on.open(t)
+	var nights []int64
+	for night := range 5 {
+		list := Members(3)
+		list[0].Name = Noon.AddDate(0, 0, night).String()
+		nights = append(nights, Take(t, db, night, list).ID)
+	}
+	tells := func(since, night int) {
+		t.Helper()
+		told := report.Told{Report: "changes", Snapshot: nights[night], Since: nights[since]}
+		if err := db.SaveTold(t.Context(), told, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		standsOn(t, db, "changes", night, nights[night])
+	}
+	tells(0, 1)
+	tells(1, 3)
+	keeps(t, db, "nightly", 1, 1, nights[0], nights[1], nights[3], nights[4]) // nobody compares with the third
+	keeps(t, db, "changes", 1, 0, nights[0], nights[1], nights[3], nights[4]) // they are not its own
+	keeps(t, db, "nightly", 1, 1, nights[1], nights[3], nights[4])
+	for _, err := range db.Differences(t.Context(), nights[1], nights[3]) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }

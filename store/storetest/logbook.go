@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func testLogbook(t *testing.T, on suite) {
 	}
 	addressed := workflow.Logged{ID: "e2", At: Noon, Kind: "k", Email: "b@example.com", Fits: []workflow.Field{workflow.FieldStatus}}
 	reading := report.LogReading{
-		State: report.LogThere, Since: Noon, Asked: Noon.Add(time.Hour), Cursor: "c1", Read: Noon,
+		State: report.LogThere, Since: Noon, Asked: Noon.Add(time.Hour), Refused: Noon.Add(time.Minute), Cursor: "c1", Read: Noon,
 		Gap: report.LogGap{From: Noon.Add(-time.Hour), To: Noon, Found: Noon},
 	}
 	for range 2 { // a page that comes again
@@ -130,12 +131,6 @@ func testDoubts(t *testing.T, on suite) {
 		t.Errorf("of a run that is not done: %+v", list)
 	}
 	done(1)
-	if at, err := db.NightRead(t.Context(), snapshots[1]); err != nil || !at.Equal(Noon.AddDate(0, 0, 1).Add(time.Minute)) {
-		t.Errorf("the night was read at %s, %v", at, err)
-	}
-	if at, err := db.NightRead(t.Context(), snapshots[0]); err != nil || !at.IsZero() {
-		t.Errorf("a night without a run was read at %s, %v", at, err)
-	}
 	if c, ok, err := db.Told(t.Context(), name, snapshots[1]); err != nil || !ok || !cmp.Equal(c, comparison(1)) {
 		t.Errorf("%+v, %t, %v", c, ok, err)
 	}
@@ -155,7 +150,13 @@ func testDoubts(t *testing.T, on suite) {
 	if list := open(3); len(list) != 1 {
 		t.Errorf("explained by a run that is not done: %+v", list)
 	}
+	if list, err := db.Corrected(t.Context(), name, snapshots[1]); err != nil || len(list) != 0 {
+		t.Errorf("corrected by a run that is not done: %+v, %v", list, err)
+	}
 	done(2)
+	if list, err := db.Corrected(t.Context(), name, snapshots[1]); err != nil || !cmp.Equal([]report.Doubt{known}, list) {
+		t.Errorf("%v (-want +got)\n%s", err, cmp.Diff([]report.Doubt{known}, list))
+	}
 	if list := open(3); len(list) != 0 {
 		t.Errorf("explained, and still open: %+v", list)
 	}
@@ -165,5 +166,65 @@ func testDoubts(t *testing.T, on suite) {
 	save(2, nil, nil) // told again
 	if list := open(3); len(list) != 1 {
 		t.Errorf("told again without it: %+v", list)
+	}
+}
+
+// What was told of a night goes with it, and so do the events that lie before all nights. What a night
+// that is kept has explained stays with that.
+func testOldLogGoes(t *testing.T, on suite) {
+	db := on.open(t)
+	const name = "weekly-changes"
+	at := func(night int) time.Time { return Noon.AddDate(0, 0, night) }
+	var nights []int64
+	for night := range 4 {
+		s, err := db.TakeSnapshot(t.Context(), name, at(night), Sequence(Members(2), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nights = append(nights, s.ID)
+	}
+	doubt := func(night int, account string) report.Doubt {
+		return report.Doubt{
+			Told: report.Told{Report: name, Snapshot: nights[night]}, AccountID: account,
+			Differing: workflow.Differing{Field: workflow.FieldName, Since: at(night - 1), Until: at(night), Read: at(night)},
+		}
+	}
+	for night := 1; night < 4; night++ {
+		var explained []report.Doubt
+		if night == 3 {
+			explained = append(explained, doubt(1, "known"))
+		}
+		told := report.Told{Report: name, Snapshot: nights[night], Since: nights[night-1]}
+		if err := db.SaveTold(t.Context(), told, []report.Doubt{doubt(night, "open"), doubt(night, "known")}, explained); err != nil {
+			t.Fatal(err)
+		}
+		standsOn(t, db, name, night, nights[night])
+	}
+	var events []workflow.Logged
+	for i := range 130 { // more than go at once
+		events = append(events, workflow.Logged{ID: fmt.Sprint("old", i), At: at(1).Add(-workflow.GoneAfter - time.Second), Account: "a"})
+	}
+	kept := workflow.Logged{ID: "kept", At: at(1).Add(-workflow.GoneAfter), Account: "a", Fits: []workflow.Field{""}}
+	if err := db.SaveLog(t.Context(), report.LogReading{}, append(events, kept)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.KeepSnapshots(t.Context(), name, 2); err != nil {
+		t.Fatal(err)
+	}
+	for night, want := range map[int]bool{1: false, 2: true, 3: true} {
+		if _, ok, err := db.Told(t.Context(), name, nights[night]); ok != want || err != nil {
+			t.Errorf("what was told of night %d is there: %t, %v; want %t", night, ok, err, want)
+		}
+	}
+	open, err := db.OpenDoubts(t.Context(), name, 0, Noon.AddDate(0, 0, -1), 100)
+	if err != nil || len(open) != 4 {
+		t.Errorf("%d open doubts, %v; want the 4 of the last two nights", len(open), err)
+	}
+	if list, err := db.Explained(t.Context(), name, nights[3]); err != nil || len(list) != 1 || list[0].Snapshot != nights[1] {
+		t.Errorf("explained in the last night: %+v, %v", list, err)
+	}
+	trails, err := db.Trails(t.Context(), []report.Subject{{ID: "a"}})
+	if diff := cmp.Diff([]workflow.Logged{kept}, trails["a"].Events); diff != "" || err != nil {
+		t.Errorf("events: %v (-want +got)\n%s", err, diff)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -75,6 +76,9 @@ func testPast(t *testing.T, on suite) {
 		{Account: account("ada@new.example", workflow.StatusInactive), First: night(3), Last: night(4), Before: night(2)},
 	}
 	got, err := db.Sightings(t.Context(), Member(1).ID)
+	for i := range got { // how long they are read is the next test's
+		got[i].Read, got[i].AfterRead = time.Time{}, time.Time{}
+	}
 	if err != nil || !cmp.Equal(want, got) {
 		t.Errorf("%v (-want +got)\n%s", err, cmp.Diff(want, got))
 	}
@@ -118,5 +122,38 @@ func testPast(t *testing.T, on suite) {
 	}
 	if got, err := db.KnownOn(t.Context(), "new.example"); len(got) != 0 || err != nil {
 		t.Errorf("on the new domain: %v, %v; want none", got, err)
+	}
+}
+
+// testWhenANightWasRead: a night says when its reading began and when it ended, also in what is known of
+// the account that it shows for the first or no more.
+func testWhenANightWasRead(t *testing.T, on suite) {
+	db := on.open(t)
+	var nights []report.Snapshot
+	for day, members := range [][]workflow.Member{{Member(2)}, {Member(1)}, {}} {
+		began := time.Now().Add(time.Duration(day-9) * time.Hour)
+		var ended time.Time
+		s, err := db.TakeSnapshot(t.Context(), "nightly", began, func(yield func(workflow.Member, error) bool) {
+			Sequence(members, nil)(yield)
+			ended = time.Now()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !s.At.Equal(began) || s.Read.Before(ended) || s.Read.After(time.Now()) {
+			t.Errorf("a night from %s to %s is said to be from %s to %s", began, ended, s.At, s.Read)
+		}
+		if kept, err := db.Snapshot(t.Context(), s.ID); err != nil || !kept.Read.Equal(s.Read) {
+			t.Errorf("it was read at %s, %v; want %s", kept.Read, err, s.Read)
+		}
+		nights = append(nights, s)
+	}
+	seen, err := db.Sightings(t.Context(), Member(1).ID)
+	if err != nil || len(seen) != 1 || !seen[0].Read.Equal(nights[1].Read) || !seen[0].AfterRead.Equal(nights[2].Read) {
+		t.Errorf("%+v, %v; want it read at %s and the night after at %s", seen, err, nights[1].Read, nights[2].Read)
+	}
+	ahead := time.Now().Add(time.Hour)
+	if s, err := db.TakeSnapshot(t.Context(), "nightly", ahead, Sequence(nil, nil)); err != nil || s.Read.Before(ahead) {
+		t.Errorf("a night that began after the clock was put back was read at %s, %v", s.Read, err)
 	}
 }

@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -101,7 +103,10 @@ func testSnapshot(t *testing.T, on suite) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := report.Snapshot{ID: 1, Report: "nightly", At: Noon, Figures: report.Figures{
+	if s.Read.Before(s.At) {
+		t.Errorf("the night of %s was read at %s", s.At, s.Read)
+	}
+	want := report.Snapshot{ID: 1, Report: "nightly", At: Noon, Read: s.Read, Figures: report.Figures{
 		report.FigureAccounts: page + 3, report.FigureActive: page + 1, report.FigureInactive: 1,
 		report.FigureBillable: page + 2,
 	}}
@@ -180,6 +185,7 @@ func CheckSnapshots(t *testing.T, open Open, after func(*rapid.T, store.Driver))
 		}()
 		copies := map[int64][]workflow.Member{}
 		nights := map[string][]int64{}
+		owners := map[string]string{} // of those who were there the night before
 		for night := range rapid.IntRange(1, 8).Draw(t, "nights") {
 			var list []workflow.Member
 			for n := range 5 {
@@ -195,6 +201,7 @@ func CheckSnapshots(t *testing.T, open Open, after func(*rapid.T, store.Driver))
 				if len(m.Products) == 0 {
 					m.Products = nil
 				}
+				m.Owner = rapid.SampledFrom([]string{"", "none", "synced"}).Draw(t, "owner")
 				list = append(list, m)
 			}
 			name := rapid.SampledFrom([]string{"nightly", "weekly"}).Draw(t, "report")
@@ -208,6 +215,13 @@ func CheckSnapshots(t *testing.T, open Open, after func(*rapid.T, store.Driver))
 			})
 			if err != nil {
 				t.Fatal(err)
+			}
+			for i := range list { // one that was not read stays as it is known
+				list[i].Owner = cmp.Or(list[i].Owner, owners[list[i].ID])
+			}
+			clear(owners)
+			for _, m := range list {
+				owners[m.ID] = m.Owner
 			}
 			copies[s.ID], nights[name] = list, append(nights[name], s.ID)
 			if keep := rapid.IntRange(0, 3).Draw(t, "keep"); keep > 0 {
@@ -227,6 +241,13 @@ func CheckSnapshots(t *testing.T, open Open, after func(*rapid.T, store.Driver))
 			for id, want := range copies {
 				if diff := gocmp.Diff(want, ReadBack(t, db, id)); diff != "" {
 					t.Fatalf("snapshot %d (-want +got)\n%s", id, diff)
+				}
+				counted := map[string]int{}
+				for _, m := range want {
+					counted[m.Owner]++
+				}
+				if got, err := db.SnapshotOwners(context.Background(), id); err != nil || !maps.Equal(counted, got) {
+					t.Fatalf("owners in snapshot %d: %v, %v; want %v", id, got, err, counted)
 				}
 				if diff := gocmp.Diff(Compared(want, list), Differences(t, db, id, s.ID)); diff != "" {
 					t.Fatalf("snapshots %d and %d (-want +got)\n%s", id, s.ID, diff)

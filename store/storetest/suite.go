@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		{"Rows", testRows},
 		{"AddRows", testAddRows},
 		{"Past", testPast},
+		{"WhenANightWasRead", testWhenANightWasRead},
 		{"PlanIsOfTheRows", testPlanIsOfTheRows},
 		{"RuleOfARequest", testRuleOfARequest},
 		{"Approve", testApprove},
@@ -65,6 +66,7 @@ func Run(t *testing.T, open Open) {
 		{"CaughtUpTo", testCaughtUpTo},
 		{"Logbook", testLogbook},
 		{"Doubts", testDoubts},
+		{"OldLogGoes", testOldLogGoes},
 		{"Snapshot", testSnapshot},
 		{"CutSnapshotIsNotThere", testCutSnapshotIsNotThere},
 		{"OneSnapshotAtATime", testOneSnapshotAtATime},
@@ -74,6 +76,7 @@ func Run(t *testing.T, open Open) {
 		{"AccountHistory", testAccountHistory},
 		{"Populations", testPopulations},
 		{"WhatIsNeededIsKept", testWhatIsNeededIsKept},
+		{"ComparedNightsAreKept", testComparedNightsAreKept},
 		{"OpenAgain", testOpenAgain},
 		{"ContextEndsAWait", testContextEndsAWait},
 	} {

@@ -195,6 +195,9 @@ CREATE TABLE change (
 CREATE INDEX change_deleted ON change (account_id) WHERE action = 'delete' AND state = 'done';
 -- What was done to one account, for its history.
 CREATE INDEX change_past ON change (account_id) WHERE state IN ('done', 'failed');
+-- Who had an address, and who was to get it. They are written with the plan and not again.
+CREATE INDEX change_had ON change (lower(expected ->> '$.email')) WHERE account_id <> '';
+CREATE INDEX change_got ON change (lower(wanted ->> '$.email')) WHERE lower(wanted ->> '$.email') IS NOT NULL;
 
 -- How many changes of a batch share these, so that counting them costs the same however many there are.
 CREATE TABLE change_count (
@@ -361,7 +364,8 @@ CREATE INDEX seen_at ON seen (at);
 -- one that is being stored or was cut off, or of one that was dropped.
 CREATE TABLE snapshot (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    taken_at   TEXT NOT NULL,
+    taken_at   TEXT NOT NULL, -- when its reading began
+    read_at    TEXT NOT NULL, -- when that ended: what was done meanwhile can be in it
     report     TEXT NOT NULL,
     population TEXT NOT NULL, -- '': the managed accounts; else 'site:…'
     figures    TEXT NOT NULL CHECK (json_valid(figures)) -- name → number
@@ -544,6 +548,7 @@ CREATE TABLE org_log (
     state     TEXT NOT NULL CHECK (state IN ('', 'there', 'missing', 'refused')),
     since     TEXT, -- when that was found out
     asked     TEXT, -- when the log was last asked for
+    refused   TEXT, -- since when it has been refused each time
     cursor    TEXT NOT NULL,
     read_to   TEXT,
     gap_from  TEXT, -- of what the log does not tell any more
@@ -563,6 +568,8 @@ CREATE TABLE org_event (
     group_name TEXT NOT NULL, -- that it is about
     PRIMARY KEY (subject, at, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX org_event_at ON org_event (at);
 
 -- The API keys that are ours, by the events that our own changes left. A token is the id of a key, never the key.
 CREATE TABLE own_key (

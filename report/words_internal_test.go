@@ -1,0 +1,45 @@
+package report
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/workflow"
+)
+
+// One thing is told of as one, several as several.
+func TestWordsOfOneAndOfSeveral(t *testing.T) {
+	doubts := make([]Doubt, explainedShown+2)
+	for i := range doubts {
+		doubts[i].Name, doubts[i].By, doubts[i].Field = "Ada", "key: bot", workflow.FieldEmail
+		doubts[i].Until = time.Date(2026, 11, 29, 23, 30, 0, 0, time.UTC)
+	}
+	last := func(list []string) string { return list[len(list)-1] }
+	berlin := time.FixedZone("", 3600)
+	for what, each := range map[string][2]string{
+		"alarm of one":       {alarmWords(1, 0), "1 change did not go through countersign, and the limit is 0."},
+		"alarm of several":   {alarmWords(2100, 20), "2,100 changes did not go through countersign, and the limit is 20."},
+		"look at one":        {changesLook(Figures{FigureChanges: 1}, nil, between{}), "1 change did not go through countersign; Atlassian's log tells who made it."},
+		"look at several":    {changesLook(Figures{FigureChanges: 2}, nil, between{}), "2 changes did not go through countersign; Atlassian's log tells who made them."},
+		"known now":          {explainedWords(doubts[:1], berlin)[0], "Now known: Ada, address, night of Mon 30 Nov: key: bot."},
+		"one more known":     {last(explainedWords(doubts[:explainedShown+1], nil)), "1 more is known now."},
+		"several more known": {last(explainedWords(doubts, nil)), "2 more are known now."},
+	} {
+		if each[0] != each[1] {
+			t.Errorf("%s: %q, want %q", what, each[0], each[1])
+		}
+	}
+	if n := len(explainedWords(doubts[:explainedShown], nil)); n != explainedShown {
+		t.Errorf("%d sentences of %d doubts", n, explainedShown)
+	}
+	if names := slices.Collect(func(yield func(string) bool) {
+		for _, h := range changesHeadline(Figures{FigureChanges: 1, FigureUnexplained: 1}, nil) {
+			if !yield(h.One) {
+				return
+			}
+		}
+	}); !slices.Equal(names, []string{"change", "not by countersign"}) {
+		t.Errorf("the headline of one: %q", names)
+	}
+}
