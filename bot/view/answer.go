@@ -89,7 +89,7 @@ func Help(command string, lines []HelpLine) slackapi.Message {
 	text := "countersign changes Atlassian accounts in bulk, after a second person has approved.\n" + strings.Join(does, "\n")
 	files := "Or post a CSV in the requests channel: one column for the account (`account_id` or `old_email`) and one for the new " +
 		"value (`new_email`). For one action on all rows, write it in the message, for example “deactivate”. Add `reason: …` to say why."
-	blocks := []slack.Block{section("help", text), section("files", files)}
+	blocks := append(paragraphs("help", text), section("files", files))
 	if len(later) > 0 {
 		blocks = append(blocks, note("later", "Not supported yet: "+strings.Join(later, ", ")))
 	}
