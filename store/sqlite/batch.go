@@ -360,8 +360,8 @@ func (db *DB) Original(ctx context.Context, number int64) (original []byte, err 
 }
 
 // PruneOriginals deletes the bytes of the requests of batches that ended before the moment, and
-// the cells of their rows that are no values, and says of how many it deleted bytes. Their hashes
-// and plans stay.
+// the cells of their rows that are no values, and those of lists that were compared before it, and
+// says of how many it deleted bytes. Their hashes and plans stay.
 func (db *DB) PruneOriginals(ctx context.Context, before time.Time) (n int, err error) {
 	err = db.write(ctx, "delete old requests", func(ctx context.Context, tx *writing) error {
 		result, err := tx.ExecContext(ctx, `
@@ -377,6 +377,14 @@ func (db *DB) PruneOriginals(ctx context.Context, before time.Time) (n int, err 
 			return err
 		}
 		n = int(affected)
+		result, err = tx.ExecContext(ctx, "UPDATE comparison SET bytes = NULL WHERE bytes IS NOT NULL AND at < ?", when(before))
+		if err != nil {
+			return err
+		}
+		if affected, err = result.RowsAffected(); err != nil {
+			return err
+		}
+		n += int(affected)
 		_, err = tx.ExecContext(ctx, `
 			UPDATE request_row SET ignored = NULL
 			WHERE ignored IS NOT NULL AND id >> 32 IN (
