@@ -1,5 +1,6 @@
-# The image holds the program and nothing to run a shell with. Settings and database live in /data:
-#   docker run -v countersign:/data -v ./config.yaml:/data/config.yaml:ro --env-file secrets.env countersign
+# The image holds the program and nothing to run a shell with. Settings, secrets and database live in /data:
+#   docker run --rm -it -v countersign-data:/data countersign init
+#   docker run -d -v countersign-data:/data countersign
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./

@@ -18,6 +18,23 @@ type kindError struct {
 func (e *kindError) Error() string   { return e.err.Error() }
 func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
 
+// keyError is that of a key which is not the organisation's.
+type keyError struct {
+	error
+	of string
+}
+
+func (e *keyError) Unwrap() error { return e.error }
+func (e *keyError) KeyOf() string { return e.of }
+
+// withKey returns the error, with the words for whose key was refused where that is what it says.
+func withKey(of string, err error) error {
+	if errors.Is(err, workflow.ErrKeyRefused) {
+		return &keyError{err, of}
+	}
+	return err
+}
+
 // throttledError is a kindError that knows when to come back.
 type throttledError struct {
 	kindError

@@ -1,6 +1,7 @@
 package atlassian
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,7 +73,7 @@ func (d *Directory) readSCIM(ctx context.Context, facts []workflow.Fact) (workfl
 		}
 		records, err := read(ctx, fact)
 		if err != nil {
-			return nil, readError(err)
+			return nil, err
 		}
 		answers[fact] = records
 	}
@@ -154,7 +155,7 @@ func (d *Directory) readRecord(ctx context.Context, fact workflow.Fact) ([]workf
 		if !learned {
 			links, err := d.client.SCIMLinks(ctx, fact.AccountID)
 			if err != nil && KindOf(err) != KindNotFound {
-				return nil, err
+				return nil, readError(err)
 			}
 			for _, l := range links {
 				if l.DirectoryID == fact.Directory {
@@ -171,7 +172,7 @@ func (d *Directory) readRecord(ctx context.Context, fact workflow.Fact) ([]workf
 			return []workflow.Values{recordValues(user, fact.Arg)}, nil
 		}
 		if err != nil && KindOf(err) != KindNotFound {
-			return nil, err
+			return nil, s.readError(err)
 		}
 		d.scim.known.learn(fact.Directory, fact.AccountID, "")
 		if !learned {
@@ -205,7 +206,7 @@ func (d *Directory) readRecordNamed(ctx context.Context, fact workflow.Fact) ([]
 	}
 	user, found, err := s.UserNamed(ctx, fact.Arg)
 	if err != nil {
-		return nil, err
+		return nil, s.readError(err)
 	}
 	if !found {
 		return []workflow.Values{workflow.Of(workflow.FieldMembership, workflow.MemberNone)}, nil
@@ -222,14 +223,14 @@ func (d *Directory) readSCIMGroups(ctx context.Context, fact workflow.Fact) ([]w
 	for _, s := range d.scim.ours {
 		groups, err := s.GroupsNamed(ctx, fact.Arg)
 		if err != nil {
-			return nil, err
+			return nil, s.readError(err)
 		}
 		if len(groups) == 0 && groupID.MatchString(fact.Arg) {
 			g, err := s.Group(ctx, fact.Arg)
 			if err == nil {
 				groups = append(groups, g)
 			} else if KindOf(err) != KindNotFound {
-				return nil, err
+				return nil, s.readError(err)
 			}
 		}
 		for _, g := range groups {
@@ -279,7 +280,7 @@ func (d *Directory) callSCIM(ctx context.Context, call workflow.Call) (workflow.
 	default:
 		return nil, &kindError{workflow.ErrNotSent, fmt.Errorf("call %s of a SCIM directory: not supported", call.Operation)}
 	}
-	return told, scimWriteError(call, err)
+	return told, withKey(s.words(), scimWriteError(s, call, err))
 }
 
 // patchOperations are the changes of a record that a call asks for, in a fixed order.
@@ -305,21 +306,41 @@ func patchOperations(args workflow.Values) []scimOperation {
 
 func asText(value string) any { return value }
 
+// readError puts the error of a read into the words of workflow.
+func (s *SCIM) readError(err error) error { return withKey(s.words(), readError(err)) }
+
+// words returns the directory as people read of it.
+func (s *SCIM) words() string { return "the SCIM directory " + s.name }
+
 // scimWriteError puts the error of a call into the words of workflow. What exists already may be what
 // a lost call has made; of a member who is not there nobody is told apart from a group that is not.
-func scimWriteError(call workflow.Call, err error) error {
+func scimWriteError(s *SCIM, call workflow.Call, err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return writeError(call.Action, "", err)
 	}
 	switch e.Kind {
+	case KindForbidden:
+		return leftAlone("the key of "+s.name+" may not do that there"+asTold(e), err)
 	case KindNotFound:
-		return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRecord, "it does not have what the change is about any more"), Err: err}
+		return leftAlone("it does not have what the change is about any more", err)
 	case KindProbableCollision:
-		reason := workflow.NewReason(workflow.ReasonCollision, call.Args.Get(workflow.FieldEmail))
+		address := call.Args.Get(workflow.FieldEmail)
+		if address == "" { // an address is what the records of two people collide in; here is none
+			return leftAlone("the change goes against something there"+asTold(e), err)
+		}
+		reason := workflow.NewReason(workflow.ReasonCollision, address)
 		return &workflow.Refusal{Reason: reason, Err: err, MayBeSo: call.Operation == action.OpProvision}
 	}
 	return writeError(call.Action, call.Args.Get(workflow.FieldEmail), err)
+}
+
+// leftAlone is the refusal of a change for which nothing was done there.
+func leftAlone(why string, err error) error { return refusal(workflow.ReasonRecord, err, why) }
+
+// asTold is what an answer said, as the end of a sentence.
+func asTold(e *Error) string {
+	return " (" + strings.TrimSpace(statusWord(e)+" "+cmp.Or(e.Key, e.Message)) + ")"
 }
 
 // estimateSCIM is the longest that a SCIM directory of ours takes for these calls.

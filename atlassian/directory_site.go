@@ -108,7 +108,7 @@ func siteReadError(s *Site, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindForbidden {
 		return refusal(workflow.ReasonSiteForbidden, err, s.name)
 	}
-	return readError(err)
+	return withKey("the site "+s.name, readError(err))
 }
 
 func siteWriteError(s *Site, call workflow.Call, err error) error {
@@ -129,7 +129,7 @@ func siteWriteError(s *Site, call workflow.Call, err error) error {
 	case KindRefused:
 		return &workflow.Refusal{Reason: siteRefusal(e), Err: err}
 	}
-	return writeError(call.Action, "", err)
+	return withKey("the site "+s.name, writeError(call.Action, "", err))
 }
 
 // siteRefusal is why Jira refuses a call with 400: a full licence by its words, which are not

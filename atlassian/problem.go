@@ -192,17 +192,24 @@ func classify(call request, status int, body []byte, clean func(string) string) 
 		e.Kind = KindUnknownOutcome // not documented there: reading back decides
 	case status == http.StatusConflict && (call.write || len(p.Context.ErrorCodes) > 0):
 		e.Kind, e.Lifecycle = KindLifecycle, lifecycle(p, clean)
-	case status >= 400 && status < 500 && status != http.StatusRequestTimeout:
-		e.Kind = KindRefused
-	case call.write:
-		// 5xx, a redirect, 408: something in between may have answered while the call went on.
-		e.Kind = KindUnknownOutcome
-	case status < 400:
-		e.Kind = KindUnexpected
 	default:
-		e.Kind = KindUnavailable
+		e.Kind = kindOfStatus(call, status)
 	}
 	return e
+}
+
+// kindOfStatus returns what a status means of which no document says more, at every place.
+func kindOfStatus(call request, status int) Kind {
+	switch {
+	case status >= 400 && status < 500 && status != http.StatusRequestTimeout:
+		return KindRefused
+	case call.write: // 5xx, a redirect, 408: something in between may have answered while the call went on
+		return KindUnknownOutcome
+	case status < 400:
+		return KindUnexpected
+	default:
+		return KindUnavailable
+	}
 }
 
 func (e *Error) forbid(p problem, clean func(string) string) {

@@ -66,7 +66,8 @@ func (s *SCIM) Restore(ctx context.Context) { s.api.gate.Restore(ctx) }
 func (s *SCIM) Close() { s.api.close() }
 
 // classifySCIM returns what an answer means that is no success (schema ScimError, and Failure of the
-// gateway). The key of another directory is 403: that, too, is a key that does not fit.
+// gateway). The key of another directory is 403, at a read, too; at a write alone it is a no to what
+// is asked.
 func classifySCIM(call request, status int, body []byte, clean func(string) string) *Error {
 	var told struct {
 		Type   string `json:"scimType"`
@@ -79,6 +80,8 @@ func classifySCIM(call request, status int, body []byte, clean func(string) stri
 		e.Message = clean(told.Error)
 	}
 	switch {
+	case status == http.StatusForbidden && call.write:
+		e.Kind = KindForbidden
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		e.Kind = KindKeyRefused
 	case status == http.StatusNotFound:
@@ -89,14 +92,8 @@ func classifySCIM(call request, status int, body []byte, clean func(string) stri
 		e.Kind = KindProbableCollision
 	case status == http.StatusBadRequest && call.write:
 		e.Kind, e.Violations = KindInvalid, []string{e.Message}
-	case status >= 400 && status < 500 && status != http.StatusRequestTimeout:
-		e.Kind = KindRefused
-	case call.write:
-		e.Kind = KindUnknownOutcome
-	case status < 400:
-		e.Kind = KindUnexpected
 	default:
-		e.Kind = KindUnavailable
+		e.Kind = kindOfStatus(call, status)
 	}
 	return e
 }

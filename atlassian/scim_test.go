@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,7 +106,7 @@ func TestSCIMRecords(t *testing.T) {
 // What a call's answer means: the kinds of workflow.Caller.
 func TestSCIMAnswers(t *testing.T) {
 	for status, want := range map[int]error{
-		http.StatusUnauthorized: workflow.ErrKeyRefused, http.StatusForbidden: workflow.ErrKeyRefused,
+		http.StatusUnauthorized: workflow.ErrKeyRefused, http.StatusForbidden: nil,
 		http.StatusTooManyRequests: workflow.ErrThrottled, http.StatusInternalServerError: workflow.ErrUnknownOutcome,
 		http.StatusServiceUnavailable: workflow.ErrUnknownOutcome, http.StatusBadRequest: nil, http.StatusConflict: nil, http.StatusNotFound: nil,
 	} {
@@ -125,6 +126,73 @@ func TestSCIMAnswers(t *testing.T) {
 				t.Errorf("the error is %v, want %v", err, want)
 			}
 		})
+	}
+}
+
+// Two records collide in an address: where a change has none, a conflict is about something else.
+func TestSCIMConflict(t *testing.T) {
+	w := newSCIMWorld(t)
+	w.server.SetFaults(wire.Faults{Before: func(*http.Request) *wire.Fault { return &wire.Fault{Status: http.StatusConflict} }})
+	directory := w.directory(w.server.Transport())
+	user := workflow.Of(workflow.FieldID, w.user.ID)
+	member := workflow.Of(workflow.FieldID, w.group).With(action.FieldRecord, w.user.ID)
+	for _, test := range []struct {
+		operation workflow.Operation
+		args      workflow.Values
+		code      workflow.ReasonCode
+		mayBeSo   bool
+	}{
+		{action.OpProvision, workflow.Of(workflow.FieldEmail, "b@example.com").With(workflow.FieldName, "B"), workflow.ReasonCollision, true},
+		{action.OpPatchRecord, user.With(workflow.FieldEmail, "b@example.com").With(action.FieldEmails, "[]"), workflow.ReasonCollision, false},
+		{action.OpPatchRecord, user.With(action.FieldActive, "false"), workflow.ReasonRecord, false},
+		{action.OpPatchRecord, user.With(action.FieldDisplay, "B"), workflow.ReasonRecord, false},
+		{action.OpSCIMGroupAdd, member, workflow.ReasonRecord, false},
+		{action.OpSCIMGroupRemove, member, workflow.ReasonRecord, false},
+	} {
+		_, err := directory.Call(t.Context(), workflow.Call{
+			Endpoint:  workflow.Endpoint{Place: workflow.PlaceSCIM, Directory: scimOurs},
+			Operation: test.operation, AccountID: personID(1), Args: test.args,
+		})
+		refusal, refused := errors.AsType[*workflow.Refusal](err)
+		if !refused || refusal.Reason.Code != test.code || refusal.MayBeSo != test.mayBeSo {
+			t.Errorf("%s of %v: %v", test.operation, test.args, err)
+		}
+	}
+}
+
+// A refused key is that of the directory, and the error says so; a 403 is one where nothing was to be
+// written, and else a no to what was.
+func TestSCIMKeyIsNamed(t *testing.T) {
+	record := action.RecordOf(personID(1), scimOurs)
+	reads := []workflow.Fact{record, action.RecordNamed("a@example.com", scimOurs), action.SCIMGroups("hr-people")}
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		w := newSCIMWorld(t)
+		w.server.SetFaults(wire.Faults{Before: func(*http.Request) *wire.Fault { return &wire.Fault{Status: status} }})
+		directory := w.directory(w.server.Transport())
+		for _, fact := range reads {
+			_, err := directory.Read(t.Context(), fact)
+			if !errors.Is(err, workflow.ErrKeyRefused) || workflow.KeyOf(err) != "the SCIM directory hr" {
+				t.Errorf("%d for %s: %v of %q", status, fact.Kind, err, workflow.KeyOf(err))
+			}
+		}
+		for _, call := range []workflow.Call{
+			{Operation: action.OpPatchRecord, Args: workflow.Of(workflow.FieldID, w.user.ID).With(action.FieldActive, "false")},
+			{Operation: action.OpSCIMGroupAdd, Args: workflow.Of(workflow.FieldID, w.group).With(action.FieldRecord, w.user.ID)},
+			{Operation: action.OpSCIMGroupRemove, Args: workflow.Of(workflow.FieldID, w.group).With(action.FieldRecord, w.user.ID)},
+			{Operation: action.OpProvision, Args: workflow.Of(workflow.FieldEmail, "b@example.com").With(workflow.FieldName, "B")},
+		} {
+			call.Endpoint, call.AccountID = workflow.Endpoint{Place: workflow.PlaceSCIM, Directory: scimOurs}, personID(1)
+			_, err := directory.Call(t.Context(), call)
+			refusal, refused := errors.AsType[*workflow.Refusal](err)
+			switch {
+			case status == http.StatusForbidden:
+				if !refused || !strings.Contains(refusal.Reason.Words(), "key of hr") {
+					t.Errorf("%s: %v, want a refusal that names the directory", call.Operation, err)
+				}
+			case !errors.Is(err, workflow.ErrKeyRefused) || workflow.KeyOf(err) != "the SCIM directory hr":
+				t.Errorf("%s: %v of %q", call.Operation, err, workflow.KeyOf(err))
+			}
+		}
 	}
 }
 

@@ -110,14 +110,8 @@ func classifySite(call request, status int, body []byte, clean func(string) stri
 		e.Kind = KindThrottled
 	case status == http.StatusBadRequest && call.operation == opSiteGroupAdd:
 		e.Kind = KindMemberOrFull
-	case status >= 400 && status < 500 && status != http.StatusRequestTimeout:
-		e.Kind = KindRefused
-	case call.write:
-		e.Kind = KindUnknownOutcome
-	case status < 400:
-		e.Kind = KindUnexpected
 	default:
-		e.Kind = KindUnavailable
+		e.Kind = kindOfStatus(call, status)
 	}
 	return e
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,11 +63,11 @@ func (p *program) runInit(ctx context.Context, options initOptions) error {
 		return fmt.Errorf("look for %s: %w", p.settings, errors.Unwrap(err))
 	}
 	s := &setup{options: options, ask: newPrompt(p.in, p.out), file: p.settings, cfg: settings.Default()}
-	if options.SlackAPI != "" {
-		s.cfg.Slack.APIURL = options.SlackAPI
+	if err := s.addresses(); err != nil {
+		return err
 	}
-	if options.AtlassianAPI != "" {
-		s.cfg.Atlassian.APIURL = strings.TrimSuffix(options.AtlassianAPI, "/")
+	if err := s.roomForSecrets(); err != nil {
+		return err
 	}
 	for _, step := range []func(context.Context) error{
 		s.botToken, s.appToken, s.apiKey, s.requestsChannel, s.admins, s.otherRequesters, s.keyExpiry,
@@ -96,6 +95,28 @@ func (p *program) runInit(ctx context.Context, options initOptions) error {
 	return nil
 }
 
+// addresses takes the addresses of the APIs: tokens go there before there are settings that would be checked.
+func (s *setup) addresses() error {
+	for _, each := range []struct {
+		option, given string
+		to            *string
+		end           string
+	}{
+		{"slack-api-url", s.options.SlackAPI, &s.cfg.Slack.APIURL, "/"},
+		{"atlassian-api-url", s.options.AtlassianAPI, &s.cfg.Atlassian.APIURL, ""},
+	} {
+		if each.given == "" {
+			continue
+		}
+		address, err := settings.ParseURL(each.given)
+		if err != nil {
+			return fmt.Errorf("--%s: the address %w", each.option, err)
+		}
+		*each.to = address + each.end
+	}
+	return nil
+}
+
 // configFlag is the option by which other commands find these settings, "" where they do so anyway.
 func (p *program) configFlag() string {
 	if p.settings == settings.DefaultFile {
@@ -118,37 +139,39 @@ func (s *setup) credential(
 ) (credential, error) {
 	switch fromEnv := os.Getenv(variable); {
 	case file != "":
-		text, err := readCapped(file, maxSecret)
+		secret, err := settings.ReadSecret(file)
+		if err == nil {
+			err = check(secret)
+		}
 		if err != nil {
 			return credential{}, fmt.Errorf("--%s: %w", option, err)
 		}
-		c := credential{secret: settings.NewSecret(strings.TrimSpace(string(text))), file: file}
-		if err := check(c.secret); err != nil {
-			return c, fmt.Errorf("--%s: %w", option, err)
-		}
-		return c, nil
+		return credential{secret: secret, file: file}, nil
 	case fromEnv != "":
-		c := credential{secret: settings.NewSecret(fromEnv), variable: variable}
-		if err := check(c.secret); err != nil {
-			return c, fmt.Errorf("%s: %w", variable, err)
+		secret, err := settings.ParseSecret(fromEnv)
+		if err == nil {
+			err = check(secret)
 		}
-		return c, nil
+		if err != nil {
+			return credential{}, fmt.Errorf("%s: %w", variable, err)
+		}
+		return credential{secret: secret, variable: variable}, nil
 	}
 	for {
 		text, err := s.ask.secret(ctx, question)
 		if err != nil {
 			return credential{}, fmt.Errorf("--%s FILE is missing: %w", option, err)
 		}
-		c := credential{secret: settings.NewSecret(text)}
-		if err = check(c.secret); err == nil {
-			return c, nil
+		secret, err := settings.ParseSecret(text)
+		if err == nil {
+			err = check(secret)
+		}
+		if err == nil {
+			return credential{secret: secret}, nil
 		}
 		s.ask.say("  %v", err)
 	}
 }
-
-// maxSecret is how many bytes the file of a token may have.
-const maxSecret = 16 << 10
 
 // answer finds a value, by an option or by asking until one is right.
 func (s *setup) answer(ctx context.Context, given, option, question string, check func(string) error) error {

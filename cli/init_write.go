@@ -35,40 +35,96 @@ func appLink() (string, error) {
 	return "https://api.slack.com/apps?new_app=1&manifest_json=" + url.QueryEscape(string(short)), nil
 }
 
-// secretsFolder holds the secrets that were typed in, beside the settings.
+// secretsFolder holds the secrets that were typed in, beside the settings. What is in it goes into no repository.
 const secretsFolder = "secrets"
 
-// write writes the secrets that were typed in, then the settings, none over a file that is there.
-func (s *setup) write() (written []string, err error) {
-	folder := filepath.Dir(s.file)
-	for _, each := range []struct {
-		of   *credential
-		name string
-	}{{&s.app, "slack-app-token"}, {&s.bot, "slack-bot-token"}, {&s.key, "atlassian-api-key"}} {
-		if each.of.file != "" || each.of.variable != "" {
+// typed are the secrets that are typed in unless an option or the environment has them, and their files.
+func (s *setup) typed() []typedSecret {
+	return []typedSecret{
+		{&s.app, "slack-app-token", "app-token-file", s.options.AppTokenFile, "SLACK_APP_TOKEN"},
+		{&s.bot, "slack-bot-token", "bot-token-file", s.options.BotTokenFile, "SLACK_BOT_TOKEN"},
+		{&s.key, "atlassian-api-key", "api-key-file", s.options.APIKeyFile, "ATLASSIAN_API_KEY"},
+	}
+}
+
+type typedSecret struct {
+	of                            *credential
+	name, option, given, variable string
+}
+
+// path is the file of a secret that is typed in.
+func (s *setup) path(t typedSecret) string {
+	return filepath.Join(filepath.Dir(s.file), secretsFolder, t.name)
+}
+
+// roomForSecrets refuses, before anything is asked, where the file of a secret is there that would be typed in.
+func (s *setup) roomForSecrets() error {
+	for _, t := range s.typed() {
+		if t.given != "" || os.Getenv(t.variable) != "" {
 			continue
 		}
-		at := filepath.Join(folder, secretsFolder)
-		if err := os.MkdirAll(at, 0o700); err != nil {
-			return nil, fmt.Errorf("make the folder of the secrets: %w", err)
+		at := s.path(t)
+		if _, err := os.Lstat(at); err == nil {
+			return fmt.Errorf("%s is there already, and init writes over nothing; use it with --%s %s, or move it away", at, t.option, at)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("look for %s: %w", at, errors.Unwrap(err))
 		}
-		each.of.file = filepath.Join(at, each.name)
-		if err := createFile(each.of.file, each.of.secret.Reveal()+"\n"); err != nil {
-			return nil, err
+	}
+	return nil
+}
+
+// write writes the secrets that were typed in, then the settings, none over a file that is there. The settings are read
+// as every command reads them before they get their name; where that fails, nothing is left behind.
+func (s *setup) write() (written []string, err error) {
+	defer func() {
+		if err == nil {
+			return
 		}
-		written = append(written, each.of.file)
+		for _, path := range written {
+			_ = os.Remove(path)
+		}
+		written = nil
+	}()
+	for _, t := range s.typed() {
+		if t.of.file != "" || t.of.variable != "" {
+			continue
+		}
+		if err := s.secretsFolder(); err != nil {
+			return written, err
+		}
+		t.of.file = s.path(t)
+		if err := createFile(t.of.file, t.of.secret.Reveal()+"\n"); err != nil {
+			return written, err
+		}
+		written = append(written, t.of.file)
 	}
 	text, err := s.text()
 	if err != nil {
-		return nil, err
+		return written, err
+	}
+	if _, err := settings.Parse(s.file, []byte(text), settings.NeedSlack|settings.NeedAtlassian); err != nil {
+		return written, err
 	}
 	if err := createFile(s.file, text); err != nil {
-		return nil, err
+		return written, err
 	}
 	return append(written, s.file), nil
 }
 
-// createFile writes a new file for its owner alone.
+// secretsFolder makes the folder of the secrets, with a file that keeps git from taking any of it.
+func (s *setup) secretsFolder() error {
+	at := filepath.Join(filepath.Dir(s.file), secretsFolder)
+	if err := os.MkdirAll(at, 0o700); err != nil {
+		return fmt.Errorf("make the folder of the secrets: %w", err)
+	}
+	ignore := filepath.Join(at, ".gitignore")
+	if _, err := os.Lstat(ignore); err == nil {
+		return nil
+	}
+	return createFile(ignore, "*\n")
+}
+
+// createFile writes a new file for its owner alone; one that could not be written whole goes again.
 func createFile(path, text string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
@@ -76,7 +132,9 @@ func createFile(path, text string) error {
 	}
 	if err == nil {
 		_, err = file.WriteString(text)
-		err = errors.Join(err, file.Sync(), file.Close())
+		if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+			_ = os.Remove(path)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -162,8 +220,9 @@ approval:
 # What no request may touch: addresses, account ids, "@domain", "group:name".
 # protect: [ceo@example.com, "group:break-glass"]
 
-# reports:
-#   - {name: nightly-accounts, kind: managed-accounts, schedule: "0 2 * * *", timezone: Europe/Berlin}
+# Every night the accounts are recorded: Home, history and the other kinds of report show what that knows.
+reports:
+  - {name: nightly-accounts, kind: managed-accounts, schedule: "0 2 * * *", timezone: UTC} # or Europe/Berlin
 
 store:
   path: countersign.db

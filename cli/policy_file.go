@@ -17,11 +17,12 @@ import (
 
 // The test file of a policy has a line for each request:
 //
-//	WHO ACTION COUNT [account:X]… = N [proof] [by U…,U…]
-//	WHO ACTION COUNT [account:X]… = blocked
+//	WHO ACTION COUNT [account:X]… [group:NAME]… = N [proof] [by U…,U…]
+//	WHO ACTION COUNT [account:X]… [group:NAME]… = blocked
 //
 // WHO asks for COUNT changes by ACTION, and needs N approvals; the people behind "by" are those who may give one. X is an
-// address or an account id, or "@domain" or "group:name" for one of these accounts. What stands behind # is a comment.
+// address or an account id, or "@domain" or "group:name" for one of these accounts. NAME is a group that they are added to or
+// leave; an action that is about groups counts as about any of them where a line names none. What stands behind # is a comment.
 
 // policyLine is one line of the file.
 type policyLine struct {
@@ -31,6 +32,7 @@ type policyLine struct {
 	action   *action.Action
 	count    int
 	accounts []string
+	groups   []string
 	want     verdict
 }
 
@@ -135,11 +137,15 @@ func readPolicyLine(number int, text string) (policyLine, error) {
 	}
 	line.count = count
 	for _, word := range words[3:at] {
-		name, ok := strings.CutPrefix(word, "account:")
-		if !ok || name == "" {
-			return line, fmt.Errorf("%q is not account:X", word)
+		kind, name, _ := strings.Cut(word, ":")
+		switch {
+		case kind == "account" && name != "":
+			line.accounts = append(line.accounts, name)
+		case kind == "group" && name != "":
+			line.groups = append(line.groups, name)
+		default:
+			return line, fmt.Errorf("%q is not account:X or group:NAME", word)
 		}
-		line.accounts = append(line.accounts, name)
 	}
 	if len(line.accounts) > line.count {
 		return line, fmt.Errorf("it names %s and makes %s", counted(len(line.accounts), "account"), counted(line.count, "change"))

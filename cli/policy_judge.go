@@ -73,6 +73,10 @@ func (j *judge) judge(ctx context.Context, line policyLine) (verdict, error) {
 	people := append([]workflow.Person{who.Person}, j.admins...)
 	guard := j.policy.Guard(asker, people)
 	traits := workflow.Traits{Changes: line.count, Actions: []workflow.ActionName{line.action.Name}, Asked: j.policy.Groups()}
+	for _, name := range line.groups {
+		traits.Touched = append(traits.Touched, workflow.GroupKey(name))
+	}
+	traits.Unnamed = len(line.groups) == 0 && line.action.Groups
 	var own []string
 	for _, named := range line.accounts {
 		account, target, found, err := j.account(ctx, line, named)

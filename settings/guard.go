@@ -60,10 +60,32 @@ func parseGroup(name string) (any, error) {
 	if name == "" {
 		return nil, refuse("names no group", "write it as group:name")
 	}
-	if workflow.EscapeInvisible(name) != name {
-		return nil, refuse(`"`+shown+`" holds an invisible character`, "write the group's name as Atlassian shows it")
+	if err := groupProblem(name); err != nil {
+		return nil, err
 	}
 	return policy.GroupPrefix + name, nil
+}
+
+// parseGroupName reads the name of a group where nothing else can stand, with group: before it or without.
+func parseGroupName(v value) (any, error) {
+	name, prefixed := cutGroup(v.text)
+	if !prefixed {
+		name = workflow.TrimCell(v.text)
+	}
+	if name == "" {
+		return nil, refuse("names no group", "write the group's name as Atlassian shows it")
+	}
+	if err := groupProblem(name); err != nil {
+		return nil, err
+	}
+	return name, nil
+}
+
+func groupProblem(name string) error {
+	if workflow.EscapeInvisible(name) != name {
+		return refuse(`"`+shown+`" holds an invisible character`, "write the group's name as Atlassian shows it")
+	}
+	return nil
 }
 
 // isAccountID reports whether a value can be the id of an account. Each has a digit in it, which a name or a word has not;

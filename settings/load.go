@@ -37,6 +37,9 @@ func Load(path string, need Need) (*Config, error) {
 	return parse(path, text, need)
 }
 
+// Parse reads settings that are to be written to path.
+func Parse(path string, text []byte, need Need) (*Config, error) { return parse(path, text, need) }
+
 // unreadable is the error for a settings file that cannot be opened.
 func unreadable(path string, err error) error {
 	problem := Problem{File: path, What: reason(err), Remedy: "give the right path with --config"}

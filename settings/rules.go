@@ -24,7 +24,7 @@ type when struct {
 	ChangesOver24h *int                  `yaml:"changes_over_24h" range:"0-1000000"`
 	Actions        []workflow.ActionName `yaml:"actions"`
 	Accounts       []string              `yaml:"accounts" is:"scope"`
-	Groups         Later                 `yaml:"groups"`
+	Groups         []string              `yaml:"groups" is:"group"`
 	Requesters     []string              `yaml:"requesters" is:"person"`
 	OrgAdmins      *bool                 `yaml:"org_admins"`
 	Agents         Later                 `yaml:"agents"`
@@ -35,7 +35,7 @@ func (r *rule) policy() policy.Rule {
 	return policy.Rule{
 		When: policy.When{
 			ChangesOver: r.When.ChangesOver, ChangesOver24h: r.When.ChangesOver24h, Actions: r.When.Actions,
-			Accounts: r.When.Accounts, Requesters: r.When.Requesters, OrgAdmins: r.When.orgAdmins(),
+			Accounts: r.When.Accounts, Groups: r.When.Groups, Requesters: r.When.Requesters, OrgAdmins: r.When.orgAdmins(),
 		},
 		Approvals: max(r.Approvals, 1), Allow: r.Allow,
 	}
@@ -53,11 +53,13 @@ func (r *rule) check(s section) {
 		s.problem("allow", "lets nothing happen without when.org_admins", "add org_admins: true to when, or remove it")
 	case r.Allow && (r.When.ChangesOver != nil || r.When.ChangesOver24h != nil):
 		s.problem("allow", "cannot depend on how many changes there are", "put the number into a rule of its own")
+	case r.Allow && len(r.When.Groups) > 0:
+		s.problem("allow", "cannot depend on the groups that accounts are added to or leave", "put the groups into a rule of its own")
 	}
 }
 
 func (w *when) check(s section) {
-	for _, key := range []string{"actions", "accounts", "requesters"} {
+	for _, key := range []string{"actions", "accounts", "groups", "requesters"} {
 		if node, _ := s.find(key); node != nil && node.Kind == yaml.SequenceNode && len(node.Content) == 0 {
 			s.problem(key, "is an empty list, which would hold always", "name something, or remove it")
 		}

@@ -3,6 +3,7 @@ package settings
 import (
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -96,14 +97,41 @@ func (s section) secret(key string, tag reflect.StructTag, to reflect.Value) {
 			return
 		}
 	}
+	secret, what, remedy := token(text)
 	switch prefix := tag.Get("prefix"); {
-	case strings.ContainsFunc(text, func(letter rune) bool { return letter <= ' ' || letter > '~' }):
-		wrong("has a space, a line break or another letter that no token has", "copy it again")
+	case what != "":
+		wrong(what, remedy)
 	case !strings.HasPrefix(text, prefix):
 		wrong("does not begin with "+prefix, "Slack shows tokens of several kinds; take the one that does")
 	default:
-		to.Set(reflect.ValueOf(NewSecret(text)))
+		to.Set(reflect.ValueOf(secret))
 	}
+}
+
+// token wraps a text that can be a token; what is "" unless it cannot.
+func token(text string) (secret Secret, what, remedy string) {
+	if strings.ContainsFunc(text, func(letter rune) bool { return letter <= ' ' || letter > '~' }) {
+		return Secret{}, "has a space, a line break or another letter that no token has", "copy it again"
+	}
+	return NewSecret(text), "", ""
+}
+
+// ParseSecret takes a text for a token as the settings would.
+func ParseSecret(text string) (Secret, error) {
+	secret, what, remedy := token(text)
+	if what != "" {
+		return Secret{}, errors.New(what + "; " + remedy)
+	}
+	return secret, nil
+}
+
+// ReadSecret reads the file of a token as the settings would, relative to the working directory.
+func ReadSecret(path string) (Secret, error) {
+	text, what, remedy := readSecret(path)
+	if what != "" {
+		return Secret{}, errors.New(what + "; " + remedy)
+	}
+	return ParseSecret(text)
 }
 
 // readSecret reads a file that holds a token alone; what is "" unless it cannot be used.

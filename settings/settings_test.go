@@ -48,6 +48,7 @@ approval:
   rules:
     - {when: {changes_over: 0, changes_over_24h: 50}, approvals: 3}
     - {when: {actions: [delete, rename], accounts: ["@old.example", "group:Finance team"], requesters: [U0CARL, S0HELPDESK]}, approvals: 2}
+    - {when: {groups: [" Jira admins ", "group:finance"]}, approvals: 2}
     - {when: {org_admins: true}, allow: true, approvals: 2}
 protect: [ceo@example.com, "group:break-glass"]
 limits: {max_changes: 100, per_day: {requester: 20, all: 100}}
@@ -147,6 +148,7 @@ func TestLoadEverything(t *testing.T) {
 					Actions:  []workflow.ActionName{workflow.Delete, workflow.Rename},
 					Accounts: []string{"@old.example", "group:Finance team"}, Requesters: []string{"U0CARL", "S0HELPDESK"},
 				}, Approvals: 2},
+				{When: policy.When{Groups: []string{"Jira admins", "finance"}}, Approvals: 2},
 				{When: policy.When{OrgAdmins: true}, Allow: true, Approvals: 2},
 			},
 		},

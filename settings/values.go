@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -90,7 +91,7 @@ var forms = map[string]form{
 // texts are the texts that are more than a form, by the tag is.
 var texts = map[string]func(value) (any, error){
 	"url": parseURL, "listen": parseListen, "path": parsePath, "cron": parseCron,
-	"guard": parseGuard, "scope": parseScope, "account": parseAccount,
+	"guard": parseGuard, "scope": parseScope, "group": parseGroupName, "account": parseAccount,
 }
 
 func parseText(v value) (any, error) {
@@ -196,6 +197,16 @@ func parseURL(v value) (any, error) {
 		return nil, refuse("http:// would send the token in clear", "use https://; http:// is for localhost, 127.0.0.1 and [::1] alone")
 	}
 	return strings.TrimRight(v.text, "/"), nil
+}
+
+// ParseURL takes a text for an address to which tokens go as the settings would. No part of it is in the error.
+func ParseURL(text string) (string, error) {
+	address, err := parseURL(value{text: text})
+	if no, ok := errors.AsType[*refusal](err); ok {
+		return "", errors.New(no.what + "; " + no.remedy)
+	}
+	out, _ := address.(string)
+	return out, err
 }
 
 func isLoopback(host string) bool {

@@ -108,7 +108,7 @@ func (s *scenario) wentOnWell(p *simPlan, approvals []simClick) {
 
 // planOf is what a batch is about: the rows with steps, and what the organisation knows of their accounts.
 func (s *scenario) planOf(b *workflow.Batch, changes []workflow.Change) *simPlan {
-	p := &simPlan{batch: b, groups: map[string][]string{}, ranked: map[string]bool{}}
+	p := &simPlan{batch: b, groups: map[string][]string{}, moved: map[int][]string{}, ranked: map[string]bool{}}
 	names := map[string]string{}
 	for _, g := range s.org.Groups() {
 		names[g.ID] = g.Name
@@ -123,6 +123,13 @@ func (s *scenario) planOf(b *workflow.Batch, changes []workflow.Change) *simPlan
 		p.groups[a.ID] = nil
 		for _, id := range a.Groups {
 			p.groups[a.ID] = append(p.groups[a.ID], names[id])
+		}
+		for _, step := range c.Steps {
+			for field := range step.Set.Keys() {
+				if _, id, is := strings.Cut(string(field), "group:"); is && names[id] != "" {
+					p.moved[c.Row] = append(p.moved[c.Row], strings.ToLower(names[id]))
+				}
+			}
 		}
 	}
 	return p

@@ -20,7 +20,7 @@ const (
 	simOncall = "S0ONCALL" // the emergency group
 
 	simFinance = "Finance"
-	simTeam    = "Team" // that no setting names: who is in it changes
+	simTeam    = "Team" // whose members no setting names: who is in it changes
 	simGlass   = "Break-Glass"
 )
 
@@ -34,8 +34,9 @@ type simRules struct {
 	accounts  map[string]string
 }
 
-// drawRules draws settings; of four, one has a number of approvals and nothing else.
-func drawRules(rng *rand.Rand) *simRules {
+// drawRules draws settings; of four, one has a number of approvals and nothing else. about draws the rules about groups that
+// accounts are added to or leave.
+func drawRules(rng, about *rand.Rand) *simRules {
 	r := &simRules{approvals: 1 + rng.IntN(2)}
 	if rng.IntN(4) == 0 {
 		return r
@@ -83,6 +84,10 @@ func drawRules(rng *rand.Rand) *simRules {
 		r.emergency = simOncall
 	}
 	r.accounts = map[string]string{simDean: "712020:acc-16"}
+	if about.IntN(2) == 0 {
+		name := []string{simTeam, strings.ToUpper(simTeam), simFinance}[about.IntN(3)]
+		r.rules = append(r.rules, policy.Rule{When: policy.When{Groups: []string{name}}, Approvals: 2 + about.IntN(2)})
+	}
 	if some(3) {
 		r.accounts[simHana] = "712020:acc-01"
 	}
@@ -101,7 +106,7 @@ func (r *simRules) put(cfg *settings.Config) {
 
 // changeSettings starts the service with other settings: what waits for approval was planned by the old ones.
 func (s *scenario) changeSettings() {
-	next := drawRules(s.rng)
+	next := drawRules(s.rng, s.about)
 	if s.rng.IntN(2) == 0 { // a limit that stays is one that can be held to the end
 		next.perDay = s.rules.perDay
 	}

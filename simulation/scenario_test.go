@@ -122,6 +122,7 @@ type scenario struct {
 	reborn  []time.Time // when it was started after a power cut
 	reader  *sqlite.DB
 
+	about         *rand.Rand // of the rules about groups
 	more          *rand.Rand // of the troubles that come besides; only the story's own goroutine uses it
 	copied        string     // a copy of the database, "" as long as there is none
 	sinceCopy     int        // things that happened since
@@ -209,7 +210,8 @@ func newScenario(t *testing.T, seed uint64, bad sabotage) *scenario {
 		attempts: map[string]bool{}, together: map[string]bool{}, throttle: map[string]int{}, askedBy: map[int64]string{},
 		done:    map[string]bool{},
 		deleted: map[string]bool{}, forgotten: map[int64]bool{}, unseen: map[int64]bool{}, relived: map[int64]bool{}, more: rand.New(rand.NewPCG(seed, 5)),
-		rng: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
+		about: rand.New(rand.NewPCG(seed, 6)),
+		rng:   rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
 	}
 	var err error
 	s.slack, err = workspace.New(workspace.Config{BaseURL: simSlack, Rand: rand.New(rand.NewPCG(seed, 3))})
@@ -236,7 +238,7 @@ func newScenario(t *testing.T, seed uint64, bad sabotage) *scenario {
 	s.populate()
 	s.addSite()
 	s.addSCIM()
-	s.rules = drawRules(s.rng)
+	s.rules = drawRules(s.rng, s.about)
 	s.actors = newActors(t, s.slack, s.rules)
 	n := &s.network
 	n.listener, n.served = memnet.Listen(), make(chan struct{})

@@ -63,6 +63,7 @@ type simPlan struct {
 	batch   *workflow.Batch
 	rows    []workflow.Change
 	groups  map[string][]string // account → the groups that it is in
+	moved   map[int][]string    // row → the groups, in small letters, that its account is added to or leaves
 	ranked  map[string]bool     // accounts of organisation admins
 	earlier int                 // changes of the same people before that surely count
 }
@@ -75,6 +76,9 @@ func (w *simWorld) applies(when policy.When, p *simPlan, rows []workflow.Change)
 		(when.ChangesOver24h == nil || len(p.rows)+p.earlier > *when.ChangesOver24h) &&
 		(when.Actions == nil || some(func(c workflow.Change) bool { return slices.Contains(when.Actions, c.Action) })) &&
 		(when.Accounts == nil || some(func(c workflow.Change) bool { return among(when.Accounts, c, p.groups[c.AccountID]) })) &&
+		(when.Groups == nil || some(func(c workflow.Change) bool {
+			return slices.ContainsFunc(when.Groups, func(name string) bool { return slices.Contains(p.moved[c.Row], strings.ToLower(name)) })
+		})) &&
 		(when.Requesters == nil || slices.ContainsFunc(when.Requesters, func(entry string) bool {
 			members := append([]string{entry}, w.groups[entry]...)
 			return slices.Contains(members, b.Requester.ID) || slices.Contains(members, b.Author.ID)

@@ -259,7 +259,7 @@ type Stop struct {
 	Cause StopCause `json:"cause,omitempty"`
 	By    Person    `json:"by,omitzero"` // the person who paused; the zero Person when the bot did
 	Rows  []int     `json:"rows,omitempty"`
-	Note  string    `json:"note,omitempty"` // a count or a percentage that belongs to the cause
+	Note  string    `json:"note,omitempty"` // what belongs to the cause: a count, a percentage, which key
 	At    time.Time `json:"at,omitzero"`
 }
 

@@ -22,6 +22,23 @@ var (
 // RetryAfter is implemented by throttling errors that know when to come back.
 type RetryAfter interface{ RetryAfter() time.Duration }
 
+// OtherKey is implemented by errors of the kind ErrKeyRefused about another key than the
+// organisation's.
+type OtherKey interface{ KeyOf() string }
+
+// KeyOf returns whose key an error is about, in words: "the SCIM directory hr"; "" where it is the
+// organisation's, or nobody knows.
+func KeyOf(err error) string {
+	other, ok := errors.AsType[interface {
+		error
+		OtherKey
+	}](err)
+	if !ok {
+		return ""
+	}
+	return other.KeyOf()
+}
+
 // Refusal is a clear no of the directory to one call: surely not done, and the reason why.
 type Refusal struct {
 	Reason Reason

@@ -74,6 +74,7 @@ const (
 	ReasonProvisioned     ReasonCode = "provisioned"
 	ReasonNotInSCIM       ReasonCode = "not_in_scim"
 	ReasonNoMessage       ReasonCode = "no_message" // of a row that may run all the same
+	ReasonWholeName       ReasonCode = "whole_name" // the same
 
 	// Running.
 	ReasonDrifted     ReasonCode = "drifted"
@@ -92,6 +93,7 @@ const (
 	ReasonSiteRefused ReasonCode = "site_refused"
 	ReasonRecord      ReasonCode = "scim_record"
 	ReasonNotProved   ReasonCode = "not_proved"
+	ReasonNotFollowed ReasonCode = "not_followed"
 	ReasonUnavailable ReasonCode = "unavailable"
 	ReasonUnknown     ReasonCode = "unknown"
 	ReasonPredecessor ReasonCode = "predecessor"

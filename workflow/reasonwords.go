@@ -372,6 +372,14 @@ var reasons = map[ReasonCode]reasonEntry{
 		warns: true,
 		words: []string{"the message is not shown: the account is deactivated in the SCIM directory {directory}, which takes none"},
 	},
+	ReasonWholeName: {
+		facts: []string{"directory", "whole"},
+		cause: "undo does not put back the whole name",
+		warns: true,
+		words: []string{
+			"the SCIM directory {directory} also keeps the whole name {whole}; it is replaced, and undo puts back the display name alone",
+		},
+	},
 	ReasonRecord: {
 		facts: []string{"why"},
 		cause: "not done in the SCIM directory",
@@ -490,6 +498,12 @@ var reasons = map[ReasonCode]reasonEntry{
 		facts:  []string{"shows"},
 		cause:  "accepted, but not visible yet",
 		words:  []string{"Atlassian accepted the call, but the account still shows {shows}; look at it in Atlassian admin"},
+		remedy: "look at the account in Atlassian admin, then press Retry failed",
+	},
+	ReasonNotFollowed: {
+		facts:  []string{"shows"},
+		cause:  "set already, but not visible",
+		words:  []string{"nothing was sent: it is set already, but the account still shows {shows}; look at it in Atlassian admin"},
 		remedy: "look at the account in Atlassian admin, then press Retry failed",
 	},
 	ReasonUnavailable: {

@@ -16,6 +16,8 @@ type Traits struct {
 	AdminChanges []AdminChange `json:"ranked,omitempty"`     // what would happen to these, each kind once
 	Asked        []string      `json:"asked,omitempty"`      // the groups that the settings named when it was checked
 	NoGroups     []string      `json:"no_groups,omitempty"`  // of these, Atlassian has none of that name
+	Touched      []string      `json:"touched,omitempty"`    // of these, what accounts are added to or leave
+	Unnamed      bool          `json:"unnamed,omitempty"`    // accounts are added to a group, or leave one, whose name nobody knows
 	// Accounts are the addresses of the accounts that the settings name for people, by their ids:
 	// "" for those not found.
 	Accounts map[string]string `json:"accounts,omitempty"`

@@ -158,7 +158,7 @@ func stopCauses() map[workflow.StopCause]string {
 		workflow.StopCanary:      "Stopped: 1 of the first {note} changes failed{lines}.",
 		workflow.StopInARow:      "Stopped: {note} changes failed in a row{lines}.",
 		workflow.StopPercent:     "Stopped: {note}{lines}.",
-		workflow.StopKeyRefused:  "Atlassian refused the API key. The refused calls changed nothing. Fix the key, then press *Resume*.",
+		workflow.StopKeyRefused:  "Atlassian refused the API key ({note}). The refused calls changed nothing. Fix the key, then press *Resume*.",
 		workflow.StopUnknown:     "{rows} unconfirmed for 15 minutes{lines}. Checking goes on; *Resume* lets the other rows go on, too.",
 		workflow.StopUnavailable: "Atlassian did not answer for {note}. Press *Resume* when it does.",
 		workflow.StopLateStart:   "It did not run within {note}. Check that it is still wanted, then press *Resume*.",

@@ -161,7 +161,7 @@ func stops() map[workflow.StopCause][]string {
 	return map[workflow.StopCause][]string{
 		workflow.StopCanary: {"3", "1"}, workflow.StopInARow: {"5", "1"},
 		workflow.StopPercent:    {"12 % of the changes failed, 3 of 25, and 10 % is the limit"},
-		workflow.StopKeyRefused: nil, workflow.StopUnknown: nil, workflow.StopLicence: nil, workflow.StopStuck: nil, workflow.StopOtherOrg: nil,
+		workflow.StopKeyRefused: {"that of the SCIM directory hr", "it was made with scopes"}, workflow.StopUnknown: nil, workflow.StopLicence: nil, workflow.StopStuck: nil, workflow.StopOtherOrg: nil,
 		workflow.StopUnavailable: {workflow.LastingWords(5 * time.Minute)}, workflow.StopLateStart: {workflow.LastingWords(12 * time.Hour)},
 		workflow.StopStart: {"the requester has no role any more"}, workflow.StopAltered: {"approvals missing: 1"},
 	}
@@ -187,6 +187,21 @@ func TestStopsReadAsSentences(t *testing.T) {
 					t.Errorf("%s: %q is not said in %q", cause, note, text)
 				}
 			}
+		}
+	}
+}
+
+// A refused key that is not the organisation's is named, and one made with scopes is told from one
+// that is not taken.
+func TestStopNamesTheKey(t *testing.T) {
+	for note, want := range map[string]string{
+		"":                                 "Atlassian refused the API key. The",
+		"that of the SCIM directory hr":    "Atlassian refused the API key (that of the SCIM directory hr). The",
+		"it was made with scopes":          "Atlassian refused the API key (it was made with scopes). The",
+		"that of the SCIM directory <@U1>": "Atlassian refused the API key (that of the SCIM directory &lt;",
+	} {
+		if words := stopWords(workflow.Stop{Cause: workflow.StopKeyRefused, Note: note}); !strings.HasPrefix(words, want) {
+			t.Errorf("%q: %s", note, words)
 		}
 	}
 }

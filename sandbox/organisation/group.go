@@ -61,6 +61,30 @@ func (o *Organisation) possibleGroup(added Group) error {
 	return nil
 }
 
+// EditGroup changes a group: what somebody else did in the meantime. Its id stays. A group that is
+// not there, or that would not be possible, is refused, with an error and a violation.
+func (o *Organisation) EditGroup(id string, edit func(*Group)) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	err := errors.New("it is not there")
+	if at := slices.IndexFunc(o.groups, func(each Group) bool { return each.ID == id }); at >= 0 {
+		all, next := o.groups, o.groups[at]
+		edit(&next)
+		next.ID = id
+		o.groups = slices.Delete(slices.Clone(all), at, at+1)
+		err = o.possibleGroup(next)
+		if o.groups = slices.Clone(all); err == nil {
+			o.groups[at] = next
+		}
+	}
+	if err != nil {
+		o.violate("edit group %s: %v", id, err)
+		return fmt.Errorf("edit group %s: %w", id, err)
+	}
+	o.pulse()
+	return nil
+}
+
 // Groups returns the groups in the order in which they were added. Who is in one stands in the
 // accounts.
 func (o *Organisation) Groups() []Group {

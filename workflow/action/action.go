@@ -32,6 +32,9 @@ type Action struct {
 	// name.
 	Becomes func(*workflow.Change) string
 
+	// Groups says that its steps add the account to groups, or take it out of some.
+	Groups bool
+
 	// Locks says that the action locks somebody out, so that no other batch may hold it up.
 	Locks bool
 
@@ -42,6 +45,10 @@ type Action struct {
 	// Reads are the facts that a row needs, as far as is known: asked again when these have been
 	// read, until it names nothing new.
 	Reads func(*workflow.Row, *Facts) []workflow.Fact
+
+	// Spares reports whether a row is judged without one of these facts where it cannot be read;
+	// nil: never.
+	Spares func(workflow.Fact) bool
 
 	// Check judges a row by the facts that are known: ready as far as can be told, unchanged, or
 	// blocked. Asked again when more is known.
@@ -153,11 +160,12 @@ type Known struct {
 	Holders map[string][]workflow.Account // AddressKey → the accounts that hold it
 	Domains *workflow.VerifiedDomains     // nil until they have been read
 	Answers workflow.Answers
+	Unread  map[workflow.Fact]error // why what was asked for is not known
 }
 
 // NewKnown returns what a check knows before it has read anything.
 func NewKnown() *Known {
-	return &Known{Holders: map[string][]workflow.Account{}, Answers: workflow.Answers{}}
+	return &Known{Holders: map[string][]workflow.Account{}, Answers: workflow.Answers{}, Unread: map[workflow.Fact]error{}}
 }
 
 // Finding is how an action judges a row.

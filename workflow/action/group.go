@@ -128,10 +128,8 @@ func intoGroup(words string) func(*workflow.Change) string {
 
 // groupOfStep returns the id of the group that a step is about, "" where it is about none.
 func groupOfStep(s workflow.Step) string {
-	for field := range s.Set.Keys() {
-		if kind, id, _ := strings.Cut(string(field), ":"); kind == string(KindGroup) {
-			return id
-		}
+	if ids := groupsOfStep(s); len(ids) > 0 {
+		return ids[0]
 	}
 	return ""
 }
@@ -169,8 +167,10 @@ func rowGroup(name string, r *workflow.Row, f *Facts) (g Group, known bool, find
 	switch {
 	case !known || finding.State != workflow.ChangeReady:
 		return Group{}, known, finding
+	case len(meant) == 0 && scimID.MatchString(name):
+		return groupWithID(name, f)
 	case len(meant) == 0:
-		return keptGroup(Group{ID: name}, Blocked(workflow.ReasonNoGroup, name), f)
+		return Group{}, true, Blocked(workflow.ReasonNoGroup, name)
 	case meant[0].Closed == workflow.GroupSynced:
 		return keptGroup(meant[0], Blocked(workflow.ReasonGroupClosed, meant[0].Name, meant[0].Closed), f)
 	case meant[0].Closed != "":
@@ -238,9 +238,7 @@ func groupFacts(r *workflow.Row, f *Facts) (facts []workflow.Fact, several bool)
 		fact := GroupNamed(name)
 		facts = append(facts, fact)
 		several = several || len(f.Answers[fact]) > 1 || asked && len(f.Answers[fact]) > 0
-		if kept, asks := keptFact(name, r, f); asks {
-			facts = append(facts, kept)
-		}
+		facts = append(facts, keptFacts(name, r, f)...)
 	}
 	return facts, several
 }

@@ -9,6 +9,7 @@ var groupAdd = Action{
 	Becomes: intoGroup("into "),
 	Columns: groupColumns(),
 	Subject: workflow.Subject{Hidden: true},
+	Groups:  true,
 	Reads:   groupReads,
 	Check: func(r *workflow.Row, f *Facts) Finding {
 		_, finding := checkGroups(workflow.GroupAdd, r, f)

@@ -9,6 +9,7 @@ var groupRemove = Action{
 	Becomes: intoGroup("out of "),
 	Columns: groupColumns(),
 	Subject: workflow.Subject{Hidden: true},
+	Groups:  true,
 	Reads:   groupReads,
 	Check: func(r *workflow.Row, f *Facts) Finding {
 		_, finding := checkGroups(workflow.GroupRemove, r, f)

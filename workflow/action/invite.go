@@ -54,6 +54,7 @@ var invite = Action{
 		{Column: workflow.ColumnDirectory},
 	},
 	Subject: workflow.Subject{Absent: true},
+	Groups:  true,
 	Target:  (*workflow.Row).Address,
 	Reads:   inviteReads,
 	Check:   checkInvite,
@@ -114,6 +115,11 @@ func wanted(r *workflow.Row, f *Facts) (groups []Group, products []Workspace, al
 	groups, known, finding := rowGroups(r, f)
 	if finding.State != workflow.ChangeReady {
 		return nil, nil, false, finding
+	}
+	for _, g := range groups {
+		if g.SCIM != "" { // it takes those alone whom its directory holds
+			return nil, nil, false, Blocked(workflow.ReasonGroupClosed, g.Name, workflow.GroupSynced)
+		}
 	}
 	products, all, finding = rowProducts(r, f)
 	return groups, products, all && known, finding
@@ -186,15 +192,7 @@ func hasAll(now workflow.Values, s workflow.Step) bool {
 }
 
 // stepGroups are the ids of the groups into which a step puts somebody, separated by ";".
-func stepGroups(s workflow.Step) string {
-	var ids []string
-	for field := range s.Set.Keys() {
-		if kind, id, _ := strings.Cut(string(field), ":"); kind == string(KindGroup) {
-			ids = append(ids, id)
-		}
-	}
-	return strings.Join(ids, ";")
-}
+func stepGroups(s workflow.Step) string { return strings.Join(groupsOfStep(s), ";") }
 
 // inviteMany invites the addresses of several steps that ask for the same.
 func inviteMany(ctx context.Context, c workflow.Caller, steps []workflow.Step) []Made {

@@ -14,8 +14,10 @@ var offboard = Action{
 	Help:    "all that a leaver needs: deactivate, revoke-tokens, and out of every group that can be left",
 	Becomes: becomes("locked out, without tokens and groups"),
 	Subject: workflow.Subject{Managed: true, Hidden: true},
+	Groups:  true,
 	Locks:   true,
 	Reads:   offboardReads,
+	Spares:  sparedAtSCIM,
 	Check:   checkOffboard,
 	Steps: func(_ *workflow.Row, f *Facts) []workflow.Step {
 		left := leaving(f)
@@ -53,16 +55,38 @@ func offboardReads(_ *workflow.Row, f *Facts) []workflow.Fact {
 	for _, v := range f.Answers[GroupsOf(id)] {
 		g := GroupFrom(v)
 		if g.Closed == workflow.GroupSynced {
-			out = append(out, SCIMGroups(g.Name))
+			out = append(out, keptReads(g, f)...)
 		}
-		if _, kept := keptFor(g, f); kept {
-			out = append(out, Links(id))
-		}
-		if _, kept := keptFor(g, f); kept || g.Closed == "" {
+		if _, ours, _ := keptFor(g, f); ours || g.Closed == "" {
 			out = append(out, GroupNamed(g.ID)) // only that tells of a group of organisation admins
 		}
 	}
 	return out
+}
+
+// keptReads are the facts that tell whether a group that an identity provider owns is left at a SCIM
+// directory of ours, as far as is known. The directories are asked only about whom one of them holds.
+func keptReads(g Group, f *Facts) []workflow.Fact {
+	out := []workflow.Fact{SCIMDirectories()}
+	if len(f.Answers[SCIMDirectories()]) == 0 {
+		return out
+	}
+	links := Links(f.Account.ID)
+	out = append(out, links)
+	if !slices.ContainsFunc(f.Answers[links], func(v workflow.Values) bool { return linkFrom(v).Ours }) {
+		return out
+	}
+	out = append(out, SCIMGroups(g.Name))
+	if kept, _, _ := keptGroup(g, Ready(), f); kept.SCIM != "" && heldIn(kept.Directory, f) {
+		out = append(out, RecordOf(f.Account.ID, kept.Directory))
+	}
+	return out
+}
+
+// sparedAtSCIM are the facts without which a leaver is locked out all the same: where a SCIM
+// directory of ours does not answer, its groups stay.
+func sparedAtSCIM(fact workflow.Fact) bool {
+	return fact.Kind == KindSCIMGroups || fact.Kind == KindRecord
 }
 
 // leave is what there is to take away from a leaver, and what has to stay.
@@ -94,12 +118,8 @@ func leaving(f *Facts) leave {
 	var stay []string
 	for _, v := range groups {
 		g := GroupFrom(v)
-		kept, ours := keptFor(g, f)
-		if g.Closed == workflow.GroupSynced {
-			_, asked := f.Answers[SCIMGroups(g.Name)]
-			_, linked := f.Answers[Links(id)]
-			out.known = out.known && asked && (linked || !ours)
-		}
+		kept, ours, known := keptFor(g, f)
+		out.known = out.known && known
 		if g.Closed == "" || ours {
 			whole, known := f.Answers[GroupNamed(g.ID)]
 			out.known = out.known && known
@@ -109,11 +129,15 @@ func leaving(f *Facts) leave {
 				}
 			}
 		}
-		if ours && g.Closed == workflow.GroupSynced && heldIn(kept.Directory, f) {
+		if ours && g.Closed == workflow.GroupSynced {
 			g = kept
 		}
 		if g.Closed != "" {
-			stay = append(stay, cmp.Or(g.Name, g.ID))
+			name := cmp.Or(g.Name, g.ID)
+			if _, unread := unreadKept(g, f); unread && g.Closed == workflow.GroupSynced {
+				name += " (the SCIM directories of ours do not tell whether it is theirs)"
+			}
+			stay = append(stay, name)
 			continue
 		}
 		out.groups = append(out.groups, g)
@@ -130,14 +154,30 @@ func leaving(f *Facts) leave {
 	return out
 }
 
-// keptFor is a group that an identity provider owns as a SCIM directory of ours keeps it; ours is
-// false where none does, as far as is known.
-func keptFor(g Group, f *Facts) (kept Group, ours bool) {
+// keptFor is a group that an identity provider owns as a SCIM directory of ours keeps it. ours is
+// false where none does, or the account's record there is not in it, or nobody tells; known is false
+// as long as that is still to be asked.
+func keptFor(g Group, f *Facts) (kept Group, ours, known bool) {
 	if g.Closed != workflow.GroupSynced {
-		return Group{}, false
+		return Group{}, false, true
 	}
-	kept, known, finding := keptGroup(g, Blocked(workflow.ReasonNoGroup, g.Name), f)
-	return kept, known && finding.State == workflow.ChangeReady
+	if missing, unread := unreadKept(g, f); missing || unread {
+		return Group{}, false, unread
+	}
+	kept, _, _ = keptGroup(g, Ready(), f)
+	standing, _ := standingIn(kept, f)
+	ours = kept.SCIM != "" && len(standing) > 0 && standing[0].Get(workflow.GroupField(kept.ID)) == workflow.GroupIn
+	return kept, ours, true
+}
+
+// unreadKept reports whether a fact of keptReads is still to be read, and whether one cannot be.
+func unreadKept(g Group, f *Facts) (missing, unread bool) {
+	for _, fact := range keptReads(g, f) {
+		_, read := f.Answers[fact]
+		failed := f.Unread[fact] != nil
+		missing, unread = missing || !read && !failed, unread || failed
+	}
+	return missing, unread
 }
 
 // steps are what takes it away: the login first, then the tokens, then each group. None waits for

@@ -9,6 +9,9 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
+// fieldHolder is who holds an address.
+const fieldHolder workflow.Field = "holder of the address"
+
 var provision = Action{
 	Name:    workflow.Provision,
 	Usage:   "provision <email> <name>",
@@ -45,6 +48,9 @@ var provision = Action{
 		}}
 	},
 	Do: func(ctx context.Context, c workflow.Caller, s workflow.Step) (workflow.Values, error) {
+		if err := unheld(ctx, c, s.Set.Get(workflow.FieldEmail)); err != nil {
+			return nil, err
+		}
 		return c.Call(ctx, workflow.Call{
 			Endpoint: s.Endpoint(), Operation: OpProvision, Action: s.Action,
 			Args: workflow.Of(workflow.FieldEmail, s.Set.Get(workflow.FieldEmail)).
@@ -74,11 +80,23 @@ var provision = Action{
 		directory, _ := rowSCIM(d.Row, &d.Facts)
 		return []workflow.Effect{workflow.EffectInSCIM(directory.Name), workflow.EffectProvisioned}
 	},
-	Cost: Cost{Calls: map[workflow.Operation]int{OpProvision: 1}, Reads: map[workflow.FactKind]int{KindRecord: 2}},
+	Cost: Cost{Calls: map[workflow.Operation]int{OpProvision: 1}, Reads: map[workflow.FactKind]int{KindRecord: 2, KindInvited: 1}},
 	Example: func(a workflow.Account, in Surroundings) workflow.RowValues {
 		local, _, _ := strings.Cut(a.Email, "@")
 		return workflow.Of(workflow.ColumnEmail, local+".provisioned@"+in.Domain).With(workflow.ColumnNewName, a.Name+" the New")
 	},
+}
+
+// unheld looks who holds the address before it is given to somebody new. A record for an account that
+// is there ties it to the directory, and nobody approved that.
+func unheld(ctx context.Context, c workflow.Caller, address string) error {
+	fact := invited(address, false)
+	answers, err := c.Read(ctx, fact)
+	if err != nil || len(answers[fact]) == 0 || answers[fact][0].Get(workflow.FieldID) == "" {
+		return err
+	}
+	holder := "account " + answers[fact][0].Get(workflow.FieldID)
+	return &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonDrifted, FieldNoun(fieldHolder), "nobody", holder)}
 }
 
 // rowSCIM is the SCIM directory that a row means: the one that it names, or the only one of ours.

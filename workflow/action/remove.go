@@ -24,6 +24,7 @@ var remove = Action{
 	Becomes: becomes("not in the directory"),
 	Columns: directoryColumn(),
 	Subject: workflow.Subject{Hidden: true},
+	Groups:  true,
 	Reads: func(r *workflow.Row, f *Facts) []workflow.Fact {
 		return append(membershipReads(r, f), GroupsOf(f.Account.ID))
 	},

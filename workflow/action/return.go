@@ -13,12 +13,17 @@ type Returned struct {
 	Row  workflow.Row  // that asks for it
 }
 
-// Return gives what takes a change back when its end has come, the last step first. ok is false
-// where that cannot be known before the change was made: nothing of it has an inverse, the account
-// is not there yet, it is one of several that exchange addresses, or one inverse would not do: what
-// ends a deletion leaves the account active, and groups may want an active account.
+// Return gives what takes a change back when its end has come, in the order in which it is made: the
+// last step first, or in their own order where the action says so. ok is false where that cannot be
+// known before the change was made: nothing of it has an inverse, the account is not there yet, it
+// is one of several that exchange addresses, or one inverse would not do: what ends a deletion leaves
+// the account active, and groups may want an active account.
 func Return(c *workflow.Change) (out []Returned, ok bool) {
-	for _, s := range slices.Backward(c.Steps) {
+	steps := slices.Clone(c.Steps)
+	if whole, built := For(c.Action); !built || !whole.UndoneInOrder {
+		slices.Reverse(steps)
+	}
+	for _, s := range steps {
 		action, built := For(s.Action)
 		if !built || action.Undo == nil {
 			continue
@@ -58,24 +63,66 @@ func ReturnOf(changes []workflow.Change) []workflow.Change {
 		if !ok {
 			continue
 		}
+		var places []int // of the row, in running order
+		for _, b := range back {
+			places = append(places, seq(b.Of.Seq))
+		}
+		slices.Sort(places)
 		r := workflow.Change{
 			Row: c.Row, Action: back[0].Step.Action, AccountID: c.AccountID, Name: c.Name, Expect: back[0].Step.Expect,
-			Set: back[len(back)-1].Step.Set, State: workflow.ChangeReady, Asked: back[0].Row,
+			State: workflow.ChangeReady,
 		}
-		if group := c.Group(); group != "" {
-			r.Set = r.Set.With(workflow.FieldGroups, group)
-		}
-		for _, b := range back {
-			b.Step.Seq, b.Step.After = seq(b.Of.Seq), 0
+		for j, b := range back {
+			b.Step.Seq, b.Step.After = places[j], 0
 			if b.Of.After != 0 {
 				waits[seq(b.Of.After)] = b.Step.Seq
 			}
 			r.Steps = append(r.Steps, b.Step)
+			if b.Step.Action == r.Action {
+				r.Set = b.Step.Set
+			}
 		}
+		if group := c.Group(); group != "" {
+			r.Set = r.Set.With(workflow.FieldGroups, group)
+		}
+		r.Asked = Asking(c.AccountID, r.Steps)[0]
+		r.Asked.Line = c.Row
 		out = append(out, r)
 	}
 	compact(out, waits)
 	return out
+}
+
+// Asking are rows that ask for steps of a return, in their order: one for what can stand in one row.
+func Asking(account string, steps []workflow.Step) []workflow.Row {
+	var out []workflow.Row
+	for _, s := range steps {
+		row := inverseRow(account, s, s)
+		last := len(out) - 1
+		if last < 0 || !together(out[last], row) {
+			out = append(out, row)
+			continue
+		}
+		out[last].Set(workflow.ColumnGroup, out[last].Values.Get(workflow.ColumnGroup)+";"+row.Values.Get(workflow.ColumnGroup))
+	}
+	return out
+}
+
+// together reports whether two rows ask for the same but for the group.
+func together(a, b workflow.Row) bool {
+	if a.Action != b.Action || b.Values.Get(workflow.ColumnGroup) == "" {
+		return false
+	}
+	return a.Values.With(workflow.ColumnGroup, "").Equal(b.Values.With(workflow.ColumnGroup, ""))
+}
+
+// AskedInPart reports whether a change has steps that its row does not ask for: what takes several
+// actions back stands in one row of a return, and no row asks for several actions.
+func AskedInPart(c *workflow.Change) bool {
+	whole, built := For(c.Action)
+	return built && slices.ContainsFunc(c.Steps, func(s workflow.Step) bool {
+		return s.Action != c.Action && !slices.Contains(whole.Parts, s.Action)
+	})
 }
 
 // compact numbers the steps from 1, as some of the plan may have no inverse, and has those wait whose

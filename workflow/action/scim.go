@@ -241,6 +241,11 @@ func provedHeld(now workflow.Values, s workflow.Step) bool {
 	if s.Place != workflow.PlaceSCIM {
 		return s.ShownBy(now)
 	}
+	return recordShows(now, s) && s.ShownBy(now)
+}
+
+// recordShows reports whether a record is as the step makes it.
+func recordShows(now workflow.Values, s workflow.Step) bool {
 	for field, value := range s.Set.All() {
 		shown := true
 		switch field {
@@ -257,7 +262,7 @@ func provedHeld(now workflow.Values, s workflow.Step) bool {
 			return false
 		}
 	}
-	return s.ShownBy(now)
+	return true
 }
 
 func activeWord(status string) string {
@@ -279,7 +284,7 @@ func orRecord(do func(context.Context, workflow.Caller, workflow.Step) (workflow
 }
 
 // patchRecord makes the attributes of the account's record others, and only those that the step is
-// about.
+// about. A record that is so already is left alone: the account follows it.
 func patchRecord(ctx context.Context, c workflow.Caller, s workflow.Step) (workflow.Values, error) {
 	record := RecordOf(s.AccountID, s.Directory)
 	answers, err := c.Read(ctx, record)
@@ -297,6 +302,9 @@ func patchRecord(ctx context.Context, c workflow.Caller, s workflow.Step) (workf
 	if args == nil {
 		return refused("it has no record of this account any more")
 	}
+	if recordShows(now, s) {
+		return nil, nil
+	}
 	if to := s.Set.Get(workflow.FieldEmail); to != "" {
 		emails, ok := withPrimary(now.Get(FieldEmails), to)
 		if !ok {
@@ -310,12 +318,25 @@ func patchRecord(ctx context.Context, c workflow.Caller, s workflow.Step) (workf
 	if name := s.Set.Get(workflow.FieldName); name != "" {
 		args = args.With(FieldDisplay, name).With(FieldFormatted, name)
 	}
+	var keep workflow.Values
+	if s.Set.Get(workflow.FieldName) != "" {
+		keep = workflow.Values{}.With(FieldFormatted, otherName(now))
+	}
 	if status := s.Set.Get(workflow.FieldStatus); status != "" {
 		args = args.With(FieldActive, activeWord(status))
 	}
 	return c.Call(ctx, workflow.Call{
-		Endpoint: s.Endpoint(), Operation: OpPatchRecord, Action: s.Action, AccountID: s.AccountID, Args: args,
+		Endpoint: s.Endpoint(), Operation: OpPatchRecord, Action: s.Action, AccountID: s.AccountID, Args: args, Keep: keep,
 	})
+}
+
+// otherName is the name.formatted of a record that is not its displayName, which alone an account
+// shows; "" where they are the same.
+func otherName(record workflow.Values) string {
+	if whole := record.Get(FieldFormatted); whole != record.Get(FieldDisplay) {
+		return whole
+	}
+	return ""
 }
 
 // atHome is the effect of a change that is made in a SCIM directory of ours; where none is, that of

@@ -1,9 +1,11 @@
 package action
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -14,46 +16,98 @@ const fieldSCIM workflow.Field = "scim"
 // scimID is what the id of a group of a SCIM directory looks like; anything else is a name.
 var scimID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// keptFact is the fact that tells whether a group that an identity provider owns is kept in a SCIM
-// directory of ours; asks is false where that is not the question, as far as is known.
-func keptFact(name string, r *workflow.Row, f *Facts) (fact workflow.Fact, asks bool) {
+// keptFacts are the facts that tell whether a group is kept in a SCIM directory of ours, none where
+// that is not the question, as far as is known: it is one that an identity provider owns, or the
+// organisation shows none and it is named by its id in a directory.
+func keptFacts(name string, r *workflow.Row, f *Facts) []workflow.Fact {
 	meant, known, finding := meantGroup(name, r, f)
 	switch {
 	case !known || finding.State != workflow.ChangeReady:
-		return workflow.Fact{}, false
-	case len(meant) == 0:
-		return SCIMGroups(name), scimID.MatchString(name)
+		return nil
+	case len(meant) > 0 && meant[0].Closed == workflow.GroupSynced:
+		return []workflow.Fact{SCIMGroups(meant[0].Name)}
+	case len(meant) > 0 || !scimID.MatchString(name):
+		return nil
 	}
-	return SCIMGroups(meant[0].Name), meant[0].Closed == workflow.GroupSynced
+	out := []workflow.Fact{SCIMGroups(name)}
+	for _, g := range keptWithID(name, f) {
+		out = append(out, GroupNamed(g.Name))
+	}
+	return out
 }
 
-// keptGroup finds a group in the SCIM directories of ours: by the exact name that the organisation
-// shows, or, where it shows none, by its id there. none is the finding where no directory has it.
+// keptGroup finds a group that the organisation shows as an identity provider's in the SCIM
+// directories of ours, by its exact name. none is the finding where no directory has it.
 func keptGroup(shown Group, none Finding, f *Facts) (g Group, known bool, finding Finding) {
-	arg := shown.Name
-	if arg == "" {
-		if arg = shown.ID; !scimID.MatchString(arg) {
-			return Group{}, true, none
-		}
-	}
-	answers, known := f.Answers[SCIMGroups(arg)]
+	answers, known := f.Answers[SCIMGroups(shown.Name)]
 	if !known {
 		return Group{}, false, Ready()
 	}
 	var kept []Group
 	for _, v := range answers {
-		if g := GroupFrom(v); shown.Name != "" && g.Name == shown.Name || shown.Name == "" && g.ID == shown.ID {
+		if g := GroupFrom(v); g.Name != "" && g.Name == shown.Name {
 			g.Gives = shown.Gives
 			kept = append(kept, g)
 		}
 	}
-	switch len(kept) {
+	return theOnly(shown.Name, kept, none)
+}
+
+// groupWithID finds a group by its id in a SCIM directory of ours. The directory tells its name
+// alone: whether it may be touched is for the organisation to say, which must show that very name as
+// a group that an identity provider owns.
+func groupWithID(id string, f *Facts) (g Group, known bool, finding Finding) {
+	if _, known := f.Answers[SCIMGroups(id)]; !known {
+		return Group{}, false, Ready()
+	}
+	kept, known, finding := theOnly(id, keptWithID(id, f), Blocked(workflow.ReasonNoGroup, id))
+	if finding.State != workflow.ChangeReady {
+		return Group{}, known, finding
+	}
+	answers, known := f.Answers[GroupNamed(kept.Name)]
+	if !known {
+		return Group{}, false, Ready()
+	}
+	var shown []Group
+	for _, v := range answers {
+		switch g := GroupFrom(v); {
+		case g.Name != kept.Name, g.Closed == "", g.Closed == workflow.GroupFixed: // another one, of the organisation's own
+		case g.Closed != workflow.GroupSynced:
+			return Group{}, true, Blocked(workflow.ReasonGroupClosed, g.Name, g.Closed)
+		default:
+			shown = append(shown, g)
+		}
+	}
+	meant, _, finding := theOnly(kept.Name, shown, Blocked(workflow.ReasonNoGroup, kept.Name))
+	kept.Gives = meant.Gives
+	return kept, true, finding
+}
+
+// keptWithID are the groups of that id in the SCIM directories of ours, as far as is known.
+func keptWithID(id string, f *Facts) []Group {
+	var out []Group
+	for _, v := range f.Answers[SCIMGroups(id)] {
+		if g := GroupFrom(v); strings.EqualFold(g.ID, id) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// theOnly is the one group that is meant; none is the finding where there is none.
+func theOnly(arg string, all []Group, none Finding) (g Group, known bool, finding Finding) {
+	switch len(all) {
 	case 0:
 		return Group{}, true, none
 	case 1:
-		return kept[0], true, Ready()
+		return all[0], true, Ready()
 	}
-	return Group{}, true, Blocked(workflow.ReasonAmbiguousGroup, arg, kept[0].ID+" ("+kept[0].SCIM+"), "+kept[1].ID+" ("+kept[1].SCIM+")")
+	words := make([]string, len(all))
+	for i, g := range all {
+		words[i] = g.ID + " (" + cmp.Or(g.SCIM, g.Directory) + ")"
+	}
+	slices.Sort(words)
+	return Group{}, true, Blocked(workflow.ReasonAmbiguousGroup, arg, strings.Join(words, ", "))
 }
 
 // standingFacts are the facts that tell how the account stands with a group, as far as is known.

@@ -28,7 +28,11 @@ var setName = Action{
 	Field:   workflow.FieldName,
 	Reads: func(_ *workflow.Row, f *Facts) []workflow.Fact {
 		profile := workflow.Manage(f.Account.ID, privilegeProfile)
-		return append([]workflow.Fact{profile}, heldReads(profile, workflow.FieldName, f)...)
+		out := append([]workflow.Fact{profile}, heldReads(profile, workflow.FieldName, f)...)
+		if link, _, _ := home(f); link.Ours && scimOwns(profile, workflow.FieldName, f) {
+			out = append(out, RecordOf(f.Account.ID, link.Directory))
+		}
+		return out
 	},
 	Check: func(r *workflow.Row, f *Facts) Finding {
 		if f.Account.Name == r.Values.Get(workflow.ColumnNewName) {
@@ -38,7 +42,16 @@ var setName = Action{
 		if f.Answers.Allowed(fact, workflow.FieldName).Key == ownerSAML {
 			return ReadyBut(workflow.ReasonOverwritten)
 		}
-		return allowedHere(workflow.SetName, fact, workflow.FieldName, f)
+		if found := allowedHere(workflow.SetName, fact, workflow.FieldName, f); found.State != workflow.ChangeReady {
+			return found
+		}
+		link, _, _ := home(f)
+		for _, v := range f.Answers[RecordOf(f.Account.ID, link.Directory)] {
+			if whole := otherName(v); whole != "" {
+				return ReadyBut(workflow.ReasonWholeName, link.Name, whole)
+			}
+		}
+		return Ready()
 	},
 	Steps: func(r *workflow.Row, f *Facts) []workflow.Step {
 		step := workflow.Step{

@@ -191,6 +191,7 @@ func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, t
 			Argument: Argument{Place: Before, Say: "which group"},
 		})...),
 		Subject: workflow.Subject{Hidden: true},
+		Groups:  true,
 		Reads: func(r *workflow.Row, f *Facts) []workflow.Fact {
 			out := []workflow.Fact{siteFact(KindSiteGroups, r, f)}
 			for _, group := range names(r) {

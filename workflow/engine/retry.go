@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 	"github.com/countersign/countersign/workflow/plan"
 )
 
@@ -147,18 +148,23 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 	for i := range plan.Changes {
 		c := &plan.Changes[i]
 		before := failed[c.Row]
+		open := openSteps(before)
+		beyond := action.AskedInPart(&before) // its row says nothing of some of its steps
 		switch {
+		case c.State == workflow.ChangeUnchanged && beyond && overdue:
+			out.other = append(out.other, c.Row)
 		case c.State == workflow.ChangeUnchanged && inPart(before) && overdue:
 			out.ended[c.Row] = secondLook{before.State, before.Reason}
-		case c.State == workflow.ChangeUnchanged && inPart(before):
+		case c.State == workflow.ChangeUnchanged && (inPart(before) || beyond),
+			c.State == workflow.ChangeReady && beyond && !overdue && len(c.Steps) <= len(open) && sameSteps(open[:len(c.Steps)], c.Steps):
 			// That the whole is as wanted says nothing of a step that was to follow; each is looked at by itself.
 			out.same, out.open[c.Row] = append(out.same, c.Row), true
-			out.own = append(out.own, keysOf(openSteps(before))...)
+			out.own = append(out.own, keysOf(open)...)
 		case c.State != workflow.ChangeReady:
 			out.ended[c.Row] = lookedAt(&before, c, restored)
 		case !overdue && sameSteps(before.Steps, c.Steps):
 			out.same = append(out.same, c.Row)
-		case !overdue && sameSteps(openSteps(before), c.Steps):
+		case !overdue && sameSteps(open, c.Steps):
 			out.same, out.open[c.Row] = append(out.same, c.Row), true
 		default:
 			out.other = append(out.other, c.Row)
@@ -271,6 +277,9 @@ func (e *Engine) splitOff(ctx context.Context, b *workflow.Batch, link workflow.
 		_, wanted := slices.BinarySearch(lines, r.Line)
 		return !wanted
 	})
+	if rows, err = e.wholeRows(ctx, b, rows); err != nil {
+		return err
+	}
 	original, err := e.kept(ctx, b)
 	if err != nil {
 		return err
@@ -288,4 +297,38 @@ func (e *Engine) splitOff(ctx context.Context, b *workflow.Batch, link workflow.
 		return nil
 	}
 	return err
+}
+
+// wholeRows are rows that ask for all that is left of changes of a return: the first one of each
+// stands in its line, the others behind all lines.
+func (e *Engine) wholeRows(ctx context.Context, b *workflow.Batch, rows []workflow.Row) ([]workflow.Row, error) {
+	if b.Link != workflow.LinkReturn {
+		return rows, nil
+	}
+	all, err := e.store.Rows(ctx, b.Number)
+	if err != nil {
+		return nil, err
+	}
+	last := 0
+	for i := range all {
+		last = max(last, all[i].Line)
+	}
+	var out, more []workflow.Row
+	for _, row := range rows {
+		c, err := e.store.Change(ctx, b.Number, row.Line)
+		if err != nil {
+			return nil, err
+		}
+		asks := []workflow.Row{row}
+		if open := openSteps(*c); action.AskedInPart(c) && len(open) > 0 {
+			asks = action.Asking(c.AccountID, open)
+			asks[0].Line = row.Line
+		}
+		for i := 1; i < len(asks); i++ {
+			last++
+			asks[i].Line = last
+		}
+		out, more = append(out, asks[0]), append(more, asks[1:]...)
+	}
+	return append(out, more...), nil
 }

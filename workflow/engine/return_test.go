@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -489,16 +490,15 @@ func TestAnotherBatchWaitsForAReturnThatActs(t *testing.T) {
 		d.approve(d.askWhen(leavers, workflow.When{For: 8 * time.Hour}))
 		b := d.reach(1, workflow.Done)
 		other := d.ask("action,old_email\nactivate,p1@old.example\n")
-		lost := false
+		var lost atomic.Bool
 		o.SetFault(func(id string) workflowtest.Fault {
-			if id != "acc-1" || lost {
+			if id != "acc-1" || lost.Swap(true) {
 				return workflowtest.Fault{}
 			}
-			lost = true
 			return workflowtest.Fault{Before: workflow.ErrUnknownOutcome}
 		})
 		time.Sleep(time.Until(b.Started.Add(8*time.Hour + 3*time.Second)))
-		if !lost {
+		if !lost.Load() {
 			t.Fatal("the return has not begun")
 		}
 		d.approve(other)

@@ -30,37 +30,42 @@ func (e *Engine) trim(ctx context.Context, ret *workflow.Batch, changes []workfl
 	guard := e.cfg.Policy.Guard(workflow.Asker{}, nil)
 	closed, _ := errors.AsType[*workflow.GuardError](guard.Plan(ret.Traits))
 	out := map[int]secondLook{}
-	skip := map[int]map[int]bool{} // of a row that runs in part: the steps that do not
+	skip := map[int][]workflow.Reason{} // of a row that runs in part: why a step does not
 	for i := range changes {
 		c := &changes[i]
-		nothing := map[int]bool{}
-		for j, undone := range made[c.Row] {
-			nothing[j] = undone
-		}
-		switch by := takenOver(c, made[c.Row], later); {
-		case len(made[c.Row]) == 0 || countTrue(nothing) == len(c.Steps):
-			out[c.Row] = secondLook{workflow.ChangeUnchanged, workflow.NewReason(workflow.ReasonNotOurs, strconv.FormatInt(first.Number, 10))}
-		case by != 0:
-			out[c.Row] = secondLook{workflow.ChangeUnchanged, workflow.NewReason(workflow.ReasonLaterBatch, strconv.FormatInt(by, 10))}
+		why, none := leftOut(c, first.Number, made[c.Row], later)
+		switch {
+		case none:
+			out[c.Row] = secondLook{workflow.ChangeUnchanged, why[len(why)-1]}
 		case guard.Protects(c.AccountID, c.OldEmail(), c.NewEmail()):
 			out[c.Row] = secondLook{workflow.ChangeFailed, workflow.NewReason(workflow.ReasonProtected, c.OldEmail())}
 		case closed != nil:
 			out[c.Row] = secondLook{workflow.ChangeFailed, workflow.NewReason(closed.Code, closed.Facts...)}
 		default:
 			left = true
-			skip[c.Row] = nothing
+			skip[c.Row] = why
 		}
 	}
-	return left, e.writeTrimmed(ctx, ret.Number, first.Number, left, out, skip)
+	return left, e.writeTrimmed(ctx, ret.Number, left, out, skip)
 }
 
-func countTrue(m map[int]bool) (n int) {
-	for _, yes := range m {
-		if yes {
-			n++
+// leftOut says of each step of a change why there is nothing to be taken back by it, the zero Reason
+// where there is. none reports that this holds for all of them; then the last one says it of the whole.
+func leftOut(c *workflow.Change, first int64, undone []bool, later []workflow.Change) (why []workflow.Reason, none bool) {
+	none = true
+	whole := workflow.NewReason(workflow.ReasonNotOurs, strconv.FormatInt(first, 10))
+	for i := range c.Steps {
+		reason := workflow.NewReason(workflow.ReasonNotOurs, strconv.FormatInt(first, 10))
+		if i < len(undone) && !undone[i] {
+			reason = workflow.Reason{}
+			if by := takenOver(c, &c.Steps[i], later); by != 0 {
+				reason = workflow.NewReason(workflow.ReasonLaterBatch, strconv.FormatInt(by, 10))
+				whole = reason
+			}
 		}
+		why, none = append(why, reason), none && reason.Code != ""
 	}
-	return n
+	return append(why, whole), none
 }
 
 // madeBy tells of each change of a batch with an end, by row, which steps of its return have nothing
@@ -82,17 +87,12 @@ func (e *Engine) madeBy(ctx context.Context, first *workflow.Batch) (map[int][]b
 	return out, nil
 }
 
-// takenOver returns the batch that has changed the same thing since, or asks for what the return
-// would take back; 0 for none.
-func takenOver(c *workflow.Change, undone []bool, later []workflow.Change) int64 {
-	for i := range c.Steps {
-		if i < len(undone) && undone[i] {
-			continue
-		}
-		for j := range later {
-			if l := &later[j]; l.AccountID == c.AccountID && concerns(l, &c.Steps[i]) {
-				return l.Batch
-			}
+// takenOver returns the batch that has changed the same thing since as a step of a return would, or
+// asks for what that would take back; 0 for none.
+func takenOver(c *workflow.Change, s *workflow.Step, later []workflow.Change) int64 {
+	for j := range later {
+		if l := &later[j]; l.AccountID == c.AccountID && concerns(l, s) {
+			return l.Batch
 		}
 	}
 	return 0
@@ -121,7 +121,7 @@ func concerns(l *workflow.Change, s *workflow.Step) bool {
 // writeTrimmed writes down what trim found, in one transaction. A return of which nothing is left
 // ends with it.
 func (e *Engine) writeTrimmed(
-	ctx context.Context, number, first int64, left bool, out map[int]secondLook, skip map[int]map[int]bool,
+	ctx context.Context, number int64, left bool, out map[int]secondLook, skip map[int][]workflow.Reason,
 ) error {
 	failed := false
 	for _, o := range out {
@@ -136,9 +136,9 @@ func (e *Engine) writeTrimmed(
 			c.Reason, c.Finished = found.reason, now
 			return c.Move(found.state)
 		}
-		for i, nothing := range skip[c.Row] {
-			if nothing && c.Outcome(i).State == "" {
-				c.Conclude(i, workflow.ChangeUnchanged, workflow.NewReason(workflow.ReasonNotOurs, strconv.FormatInt(first, 10)))
+		for i := range c.Steps {
+			if why := skip[c.Row]; i < len(why) && why[i].Code != "" && c.Outcome(i).State == "" {
+				c.Conclude(i, workflow.ChangeUnchanged, why[i])
 			}
 		}
 		return nil

@@ -117,7 +117,7 @@ func (k *check) lookUp(ctx context.Context) error {
 		}
 		if err != nil {
 			for _, a := range piece {
-				k.unread[workflow.Holders(a)] = err
+				k.known.Unread[workflow.Holders(a)] = err
 			}
 		}
 		maps.Copy(k.known.Holders, found)
@@ -171,7 +171,7 @@ func deleted(a workflow.Account) bool {
 // all are known.
 func (k *check) unknownAddress(d *draft) error {
 	for _, a := range []string{d.Row.Email(), d.target()} {
-		if err, bad := k.unread[workflow.Holders(a)]; bad && a != "" {
+		if err, bad := k.known.Unread[workflow.Holders(a)]; bad && a != "" {
 			return err
 		}
 	}

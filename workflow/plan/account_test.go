@@ -82,7 +82,7 @@ func (v *twoViews) GroupsNamed(context.Context, []string) (map[string]bool, erro
 // found runs the first step of a check over the rows.
 func (v *twoViews) found(t *testing.T, rows ...workflow.Row) []*draft {
 	t.Helper()
-	k := &check{Checker: &Checker{Reader: v, Workers: 2}, known: action.NewKnown(), unread: map[workflow.Fact]error{}}
+	k := &check{Checker: &Checker{Reader: v, Workers: 2}, known: action.NewKnown()}
 	for i := range rows {
 		rows[i].Line = i + 2
 		k.drafts = append(k.drafts, k.draft(&rows[i], &workflow.Change{}))
@@ -216,7 +216,7 @@ func TestNoAnswerByID(t *testing.T) {
 			rows = append(rows, workflow.Row{Action: workflow.Deactivate, Values: workflow.Of(workflow.ColumnAccountID, fmt.Sprint(i))})
 		}
 		began := time.Now()
-		k := &check{Checker: &Checker{Reader: silent{v}, Workers: 2}, known: action.NewKnown(), unread: map[workflow.Fact]error{}}
+		k := &check{Checker: &Checker{Reader: silent{v}, Workers: 2}, known: action.NewKnown()}
 		for _, r := range rows {
 			k.drafts = append(k.drafts, k.draft(&r, &workflow.Change{}))
 		}

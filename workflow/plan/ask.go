@@ -193,6 +193,9 @@ func whyNot(err error) string {
 	case errors.Is(err, workflow.ErrKeyScoped):
 		return "the Atlassian key was made with scopes"
 	case errors.Is(err, workflow.ErrKeyRefused):
+		if of := workflow.KeyOf(err); of != "" {
+			return "Atlassian refused the key of " + of
+		}
 		return "Atlassian refused the key"
 	case errors.Is(err, workflow.ErrThrottled):
 		return "Atlassian kept throttling"

@@ -53,7 +53,7 @@ func (k *check) missingFacts() (shared []workflow.Fact, own map[*draft][]workflo
 	for _, d := range k.live() {
 		for _, fact := range d.action.Reads(d.Row, &d.Facts) {
 			_, known := k.known.Answers[fact]
-			_, failed := k.unread[fact]
+			_, failed := k.known.Unread[fact]
 			if known || failed || seen[fact] || fact.Kind == workflow.KindHolders || fact.Kind == workflow.KindDomains {
 				continue
 			}
@@ -68,10 +68,11 @@ func (k *check) missingFacts() (shared []workflow.Fact, own map[*draft][]workflo
 	return shared, own
 }
 
-// unreadOf is a fact that the row needs and that could not be read, and why.
+// unreadOf is a fact that the row cannot do without and that could not be read, and why.
 func (k *check) unreadOf(d *draft) (workflow.Fact, error) {
 	for _, fact := range d.action.Reads(d.Row, &d.Facts) {
-		if err := k.unread[fact]; err != nil {
+		err := k.known.Unread[fact]
+		if err != nil && (d.action.Spares == nil || !d.action.Spares(fact)) {
 			return fact, err
 		}
 	}
@@ -159,7 +160,7 @@ func (k *check) learn(facts []workflow.Fact, answers workflow.Answers, err error
 	defer k.mu.Unlock()
 	for _, fact := range facts {
 		if err != nil {
-			k.unread[fact] = err
+			k.known.Unread[fact] = err
 		} else {
 			if !slices.EqualFunc(answers[fact], k.latest, workflow.Values.Equal) {
 				k.latest = answers[fact]

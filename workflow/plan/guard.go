@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 )
 
 // guard blocks what nothing may happen to, or not in this way, whatever Atlassian allows.
@@ -19,13 +20,23 @@ func (k *check) guard(d *draft) (blocked bool) {
 	return true
 }
 
-// traitsOf returns the traits of the drafts that are live.
-func traitsOf(drafts []*draft, asked, missing []string) workflow.Traits {
-	t := workflow.Traits{Asked: asked, NoGroups: missing}
-	domains, actions, groups := map[string]bool{}, map[workflow.ActionName]bool{}, map[string]bool{}
-	for _, d := range drafts {
+// traits returns the traits of the drafts that are live.
+func (k *check) traits() workflow.Traits {
+	t := workflow.Traits{Asked: k.asked, NoGroups: k.missing}
+	domains, actions := map[string]bool{}, map[workflow.ActionName]bool{}
+	groups, touched := map[string]bool{}, map[string]bool{}
+	var names action.GroupNames
+	if len(k.asked) > 0 {
+		names = action.GroupNamesIn(k.known.Answers)
+	}
+	for _, d := range k.drafts {
 		if !d.Live() {
 			continue
+		}
+		moved, unnamed := names.Touched(&d.Draft)
+		t.Unnamed = t.Unnamed || unnamed && len(k.asked) > 0
+		for _, key := range k.ofAsked(moved) {
+			touched[key] = true
 		}
 		t.Changes++
 		actions[d.action.Name] = true
@@ -34,20 +45,28 @@ func traitsOf(drafts []*draft, asked, missing []string) workflow.Traits {
 				domains[domain] = true
 			}
 		}
-		for _, g := range d.account().Groups {
-			if key := workflow.GroupKey(g); slices.Contains(asked, key) {
-				groups[key] = true
-			}
+		for _, key := range k.ofAsked(d.account().Groups) {
+			groups[key] = true
 		}
 		if d.account().OrgAdmin {
 			t.OrgAdmins++
-			if r := workflow.AdminChangeOf(d.account(), d.target(), d.action.Name, asked); !slices.ContainsFunc(t.AdminChanges, r.Same) {
+			if r := workflow.AdminChangeOf(d.account(), d.target(), d.action.Name, k.asked); !slices.ContainsFunc(t.AdminChanges, r.Same) {
 				t.AdminChanges = append(t.AdminChanges, r)
 			}
 		}
 	}
-	t.Actions, t.Domains, t.Groups = sortedKeys(actions), sortedKeys(domains), sortedKeys(groups)
+	t.Actions, t.Domains, t.Groups, t.Touched = sortedKeys(actions), sortedKeys(domains), sortedKeys(groups), sortedKeys(touched)
 	return t
+}
+
+// ofAsked returns those of the groups that the settings name, as GroupKey folds them.
+func (k *check) ofAsked(names []string) (keys []string) {
+	for _, name := range names {
+		if key := workflow.GroupKey(name); slices.Contains(k.asked, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 func sortedKeys[K ~string](set map[K]bool) []K {

@@ -44,8 +44,8 @@ func (k *check) resolveLegacy(ctx context.Context) error {
 		}
 		name, _ := action.LegacyName(fact)
 		switch found := k.known.Answers[fact]; {
-		case k.unread[fact] != nil:
-			d.unreadable(k.unread[fact])
+		case k.known.Unread[fact] != nil:
+			d.unreadable(k.known.Unread[fact])
 		case len(found) != 1:
 			d.Block(workflow.ReasonNoLegacy, name, fact.Site)
 		default:

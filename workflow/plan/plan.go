@@ -134,7 +134,7 @@ func (c *Checker) Check(ctx context.Context, rows []workflow.Row) (*Plan, error)
 	}
 	k := &check{
 		Checker: c, drafts: make([]*draft, len(rows)), changes: make([]workflow.Change, len(rows)), asked: c.Guard.Groups(),
-		known: action.NewKnown(), unread: map[workflow.Fact]error{},
+		known: action.NewKnown(),
 	}
 	for i := range rows {
 		k.drafts[i] = k.draft(&rows[i], &k.changes[i])
@@ -182,8 +182,7 @@ type check struct {
 	outage  outageBudget
 
 	known   *action.Known
-	latest  []workflow.Values       // what answered a fact, to be shared by facts that are answered alike
-	unread  map[workflow.Fact]error // why what was asked for is not known
+	latest  []workflow.Values // what answered a fact, to be shared by facts that are answered alike
 	bundles []action.Bundle
 
 	mu    sync.Mutex // guards what follows while several ask
@@ -270,7 +269,7 @@ func (k *check) live() []*draft {
 func (k *check) plan() *Plan {
 	k.relate()
 	k.number()
-	p := &Plan{Changes: k.changes, Traits: traitsOf(k.drafts, k.asked, k.missing), yields: map[int]bool{}}
+	p := &Plan{Changes: k.changes, Traits: k.traits(), yields: map[int]bool{}}
 	for _, d := range k.drafts {
 		if !d.Live() {
 			continue

@@ -22,7 +22,7 @@ func (k *check) lookForReturns(context.Context) error {
 		}
 	}
 	for _, d := range k.live() {
-		planned := workflow.Change{Row: d.Row.Line, AccountID: d.account().ID, Steps: d.Steps}
+		planned := workflow.Change{Row: d.Row.Line, Action: d.action.Name, AccountID: d.account().ID, Steps: d.Steps}
 		if _, ok := action.Return(&planned); len(d.Steps) > 0 && (!ok || exchanged[&d.Draft]) {
 			d.Block(workflow.ReasonNoReturn, string(d.action.Name))
 		}

@@ -40,8 +40,8 @@ type PerDay struct {
 // GroupPrefix marks a group of Atlassian among protected accounts and in rules.
 const GroupPrefix = "group:"
 
-// Groups returns the groups of Atlassian that the policy has to know the members of, as GroupKey
-// folds their names.
+// Groups returns the groups of Atlassian that the policy asks about, as GroupKey folds their names:
+// who is in them, or is put in or taken out.
 func (p Policy) Groups() []string {
 	var names []string
 	for _, entry := range p.Protect {
@@ -54,6 +54,9 @@ func (p Policy) Groups() []string {
 			if name, ok := strings.CutPrefix(entry, GroupPrefix); ok {
 				names = append(names, workflow.GroupKey(name))
 			}
+		}
+		for _, name := range r.When.Groups {
+			names = append(names, workflow.GroupKey(name))
 		}
 	}
 	slices.Sort(names)

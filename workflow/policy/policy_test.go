@@ -13,7 +13,7 @@ func TestDemand(t *testing.T) {
 	t.Parallel()
 	renames := workflow.Traits{
 		Changes: 10, Actions: []workflow.ActionName{workflow.Rename}, Domains: []string{"new.example", "old.example"},
-		Groups: []string{"finance"}, Asked: []string{"finance", "sales"},
+		Groups: []string{"finance"}, Asked: []string{"admins", "finance", "sales"}, Touched: []string{"admins"},
 	}
 	byHana := workflow.Asker{People: []string{"U0HANA"}, Groups: []string{"S0HELPDESK"}}
 	rule := func(n int, when policy.When) policy.Rule { return policy.Rule{When: when, Approvals: n} }
@@ -65,6 +65,19 @@ func TestDemand(t *testing.T) {
 			[]policy.Rule{rule(2, policy.When{Accounts: []string{"group:legal"}})},
 			byHana, 0,
 			workflow.Demand{Approvals: 2, Why: []string{"accounts of the group legal"}},
+		},
+		{
+			"a group that accounts are added to or leave",
+			[]policy.Rule{rule(2, policy.When{Groups: []string{"Finance", "ADMINS", "sales"}})},
+			byHana, 0,
+			workflow.Demand{Approvals: 2, Why: []string{"accounts into or out of the group ADMINS"}},
+		},
+		{"a group that accounts are in", []policy.Rule{rule(2, policy.When{Groups: []string{"Finance"}})}, byHana, 0, workflow.Demand{Approvals: 1}},
+		{
+			"a group that nobody asked about, and accounts may be added to",
+			[]policy.Rule{rule(2, policy.When{Groups: []string{"legal"}})},
+			byHana, 0,
+			workflow.Demand{Approvals: 2, Why: []string{"accounts into or out of the group legal"}},
 		},
 		{
 			"a requester",
@@ -127,5 +140,19 @@ func TestDemand(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// A group whose name nobody could learn may be any that a rule names.
+func TestAGroupWithoutAName(t *testing.T) {
+	t.Parallel()
+	p := policy.Policy{Approvals: 1, Rules: []policy.Rule{{When: policy.When{Groups: []string{"finance"}}, Approvals: 3}}}
+	added := workflow.Traits{Changes: 1, Actions: []workflow.ActionName{workflow.GroupAdd}, Asked: p.Groups()}
+	if got := p.Demand(added, workflow.Asker{}, 0).Approvals; got != 1 {
+		t.Errorf("a group of another name needs %d approvals, want 1", got)
+	}
+	added.Unnamed = true
+	if got := p.Demand(added, workflow.Asker{}, 0).Approvals; got != 3 {
+		t.Errorf("a group without a name needs %d approvals, want 3", got)
 	}
 }

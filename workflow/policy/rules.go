@@ -22,6 +22,7 @@ type When struct {
 	ChangesOver24h *int // the same, with the requester's other changes of the last 24 hours
 	Actions        []workflow.ActionName
 	Accounts       []string // "@domain" of the old or the new address, "group:name"
+	Groups         []string // names of groups that accounts are added to or leave
 	Requesters     []string // Slack users (U…, W…) and user groups (S…) that the requester or the author is or is in
 	OrgAdmins      bool     // an organisation admin's account is among them
 }
@@ -77,6 +78,9 @@ func (w When) Words() string {
 	if len(w.Accounts) > 0 {
 		words = append(words, "accounts of "+join(w.Accounts))
 	}
+	if len(w.Groups) > 0 {
+		words = append(words, "accounts into or out of the group "+join(w.Groups))
+	}
 	if len(w.Requesters) > 0 {
 		words = append(words, "asked for by "+join(w.Requesters))
 	}
@@ -122,6 +126,13 @@ func (w When) applies(t workflow.Traits, asker workflow.Asker, recent int) (why 
 		}
 		words = append(words, "accounts of "+join(hit))
 	}
+	if len(w.Groups) > 0 {
+		hit := w.groups(t)
+		if len(hit) == 0 {
+			return "", false
+		}
+		words = append(words, "accounts into or out of the group "+join(hit))
+	}
 	if len(w.Requesters) > 0 {
 		if !w.askedBy(asker) {
 			return "", false
@@ -148,6 +159,19 @@ func (w When) accounts(t workflow.Traits) []string {
 			}
 		} else if slices.Contains(t.Domains, workflow.DomainKey(strings.TrimPrefix(entry, "@"))) {
 			hit = append(hit, entry)
+		}
+	}
+	return hit
+}
+
+// groups returns the groups that accounts are added to or leave. A group that the check did not ask
+// about, or whose name it could not learn, may be any of them; where nothing is done about groups, it is none.
+func (w When) groups(t workflow.Traits) []string {
+	var hit []string
+	for _, name := range w.Groups {
+		key := workflow.GroupKey(name)
+		if slices.Contains(t.Touched, key) || t.Unnamed || !slices.Contains(t.Asked, key) {
+			hit = append(hit, name)
 		}
 	}
 	return hit

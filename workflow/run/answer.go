@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 )
 
 // answer writes down what the calls of a step came to.
@@ -17,6 +18,8 @@ func (r *runner) answer(work context.Context, p *prepared, told workflow.Values,
 	}
 	unintended, halted := errors.AsType[notIntended](err)
 	switch {
+	case err == nil && p.calls == 0:
+		return r.nothingToDo(work, p)
 	case err == nil:
 		if err := r.keepAnswer(work, p, told); err != nil {
 			return broken{err}
@@ -55,6 +58,17 @@ func (r *runner) answer(work context.Context, p *prepared, told workflow.Values,
 	}
 	r.cfg.Log.Warn().Err(err).Int64("batch", r.number).Int("row", t.row).Msg("outcome of a call is unknown")
 	return r.markUnknown(work, t, whyUnknown(err))
+}
+
+// nothingToDo lets a step be looked at again for which no call was needed, and which does not show its
+// effect everywhere yet.
+func (r *runner) nothingToDo(work context.Context, p *prepared) outcome {
+	t := p.task
+	if t.reads++; t.reads > len(readBack) {
+		now, _ := p.shown(p.action.Facts(p.step))
+		return r.end(work, t, workflow.ChangeFailed, workflow.NewReason(workflow.ReasonNotFollowed, action.ShownWords(now, p.step)), nil)
+	}
+	return reread{wait: readBack[t.reads-1]}
 }
 
 // proveLater lets a change wait for its proof whose call was accepted, where many can be proved at
@@ -147,6 +161,9 @@ func keyStop(err error) workflow.Stop {
 	stop := workflow.Stop{Cause: workflow.StopKeyRefused}
 	if errors.Is(err, workflow.ErrKeyScoped) {
 		stop.Note = "it was made with scopes"
+	}
+	if of := workflow.KeyOf(err); of != "" {
+		stop.Note = "that of " + of
 	}
 	return stop
 }

@@ -74,7 +74,7 @@ func (r *runner) closeReturn(ctx context.Context, b *workflow.Batch) error {
 			after = page[i].Row
 			of.note(page[i].Steps)
 			planned = append(planned, workflow.Change{
-				Row: page[i].Row, AccountID: page[i].AccountID, Steps: page[i].Steps,
+				Row: page[i].Row, Action: page[i].Action, AccountID: page[i].AccountID, Steps: page[i].Steps,
 			})
 		}
 		if len(page) < pageOfChanges {

@@ -61,8 +61,8 @@ func (o later) apply(ctx context.Context, r *runner, t *task) error {
 	return r.again(ctx, t, o.wait)
 }
 
-// reread says that the account was not found before a further call for the change: after the wait
-// it is read again, and a canary stays in the way of the others until then.
+// reread says that a further call for the change cannot be made as the account shows now, or need
+// not: after the wait it is read again, and a canary stays in the way of the others until then.
 type reread struct{ wait time.Duration }
 
 func (o reread) apply(_ context.Context, r *runner, t *task) error {

@@ -157,10 +157,15 @@ func (e *env) fail(before, after func(*http.Request) *organisation.Fault) {
 // check makes the plan of rows.
 func (e *env) check(rows ...workflow.Row) *plan.Plan {
 	e.t.Helper()
+	return e.checkBy(open{}, rows...)
+}
+
+func (e *env) checkBy(guard workflow.Guard, rows ...workflow.Row) *plan.Plan {
+	e.t.Helper()
 	for i := range rows {
 		rows[i].Line = i + 1
 	}
-	checker := plan.Checker{Reader: e.directory, OrgID: orgID, Batch: 1, Guard: open{}, Workers: 4, Deletion: e.store.deletion}
+	checker := plan.Checker{Reader: e.directory, OrgID: orgID, Batch: 1, Guard: guard, Workers: 4, Deletion: e.store.deletion}
 	plan, err := checker.Check(e.t.Context(), rows)
 	if err != nil {
 		e.t.Fatal(err)

@@ -35,4 +35,20 @@ func TestReturnsThatWouldNotDo(t *testing.T) {
 			t.Errorf("%s: a return is planned: %v, want %v", name, ok, tt.ok)
 		}
 	}
+	locked := step(workflow.Deactivate, status(workflow.StatusActive), status(workflow.StatusInactive))
+	other := step(workflow.GroupRemove, workflow.Of[workflow.Field]("group:h", "in"), workflow.Of[workflow.Field]("group:h", "out"))
+	left.Seq, other.Seq, locked.Seq = 2, 3, 1
+	back := action.ReturnOf([]workflow.Change{
+		{Row: 1, Action: workflow.Offboard, AccountID: "712020:0003", Steps: []workflow.Step{locked, left, other}},
+		{Row: 2, Action: workflow.GroupRemove, AccountID: "712020:0003", Steps: []workflow.Step{left, other}},
+	})
+	if len(back) != 2 {
+		t.Fatalf("%d rows are taken back, want both", len(back))
+	}
+	if first := back[0].Steps[0]; first.Action != workflow.Activate || first.Seq > back[0].Steps[1].Seq || first.Seq > back[0].Steps[2].Seq {
+		t.Errorf("offboard is taken back by %+v, want the login first", back[0].Steps)
+	}
+	if group := back[1].Asked.Values.Get(workflow.ColumnGroup); group != "h;g" {
+		t.Errorf("the row of two groups asks for %q", group)
+	}
 }

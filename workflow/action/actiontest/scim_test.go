@@ -1,8 +1,10 @@
 package actiontest
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -129,6 +131,33 @@ func TestOwnUserNameStays(t *testing.T) {
 	})
 }
 
+// A whole name beside the display name is replaced with that, which is said before; it stays on disk,
+// for the way back knows the display name alone.
+func TestWholeNameIsSaid(t *testing.T) {
+	for whole, said := range map[string]bool{"Second, C.": true, "Person C": false, "": false} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newEnv(t)
+			user := e.held(scimOurs)
+			if err := e.scim.Push(scimOurs, user.ID, func(u *scim.User) { u.Formatted = whole }); err != nil {
+				t.Fatal(err)
+			}
+			plan := e.check(rowOf(workflow.SetName, "new_name", "C. Third"))
+			if c := plan.Changes[0]; c.State != workflow.ChangeReady || (c.Reason.Code == workflow.ReasonWholeName) != said ||
+				said && !strings.Contains(c.Reason.Words(), whole) {
+				t.Errorf("%q: the row is %s (%s)", whole, c.State, c.Reason.Words())
+			}
+			changes := e.run(plan)
+			e.allDone(changes)
+			if kept := changes[0].Outcome(0).Told.Get(action.FieldFormatted); (kept == whole && whole != "") != said {
+				t.Errorf("%q: kept is %q", whole, kept)
+			}
+			if back := e.check(action.Inverse(&changes[0])...); back.Ready() != 1 || back.Changes[0].Reason.Code != "" {
+				t.Errorf("%q: the way back is %s (%s)", whole, back.Changes[0].State, back.Changes[0].Reason.Words())
+			}
+		})
+	}
+}
+
 // An account of another directory, or of two, stays blocked with the directory's name; so does one of
 // which nothing tells who holds it.
 func TestHeldByOthers(t *testing.T) {
@@ -250,6 +279,17 @@ func TestHeldByUsInTrouble(t *testing.T) {
 		e := newEnv(t)
 		e.held(scimOurs)
 		plan := e.check(rowOf(workflow.Rename, "new_email", "new@example.com"))
+		e.fail(once(organisation.Unauthorized()), nil)
+		c := e.run(plan)[0]
+		b, _ := e.store.Batch(t.Context(), 1)
+		if c.State != workflow.ChangeReady || b.Stop.Cause != workflow.StopKeyRefused || b.Stop.Note != "that of the SCIM directory hr" {
+			t.Errorf("with a refused key the row is %s, the stop %+v", c.State, b.Stop)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		e.held(scimOurs)
+		plan := e.check(rowOf(workflow.Rename, "new_email", "new@example.com"))
 		if err := e.scim.Push(scimOurs, e.record().ID, func(u *scim.User) { u.Active = false }); err != nil {
 			t.Fatal(err)
 		}
@@ -258,4 +298,110 @@ func TestHeldByUsInTrouble(t *testing.T) {
 			t.Errorf("changed meanwhile it is %s (%s)", c.State, c.Reason.Words())
 		}
 	})
+}
+
+// Who gets the address between check and call is not tied to our directory by it: nothing is sent.
+func TestProvisionLeavesHolders(t *testing.T) {
+	for name, holder := range map[string]organisation.Account{
+		"active":      {ID: "712020:0099", Name: "Other", Managed: true},
+		"deactivated": {ID: "712020:0099", Name: "Other", Managed: true, Status: "inactive"},
+		"unmanaged":   {ID: "712020:0099", Name: "Other", Membership: "active"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEnv(t)
+				row := workflow.Row{Action: workflow.Provision, Values: workflow.Of(workflow.ColumnEmail, "new@example.com").
+					With(workflow.ColumnNewName, "New One")}
+				plan := e.check(row)
+				if plan.Ready() != 1 {
+					t.Fatalf("the row is %s", plan.Changes[0].Reason.Words())
+				}
+				holder.Email = "New@example.com"
+				if err := e.org.Put(holder); err != nil {
+					t.Fatal(err)
+				}
+				c := e.run(plan)[0]
+				if c.State != workflow.ChangeFailed || c.Reason.Code != workflow.ReasonDrifted || !strings.Contains(c.Reason.Words(), holder.ID) {
+					t.Errorf("the row is %s (%s)", c.State, c.Reason.Words())
+				}
+				if n := len(e.scim.Effects()); n != 0 || c.Attempts != 0 {
+					t.Errorf("%d effects and %d attempts, want none", n, c.Attempts)
+				}
+			})
+		})
+	}
+}
+
+// behind shows an account's profile as it was, for so many readings.
+type behind struct {
+	workflow.Directory
+	profile workflow.Values
+	reads   *int
+}
+
+func (b behind) Read(ctx context.Context, facts ...workflow.Fact) (workflow.Answers, error) {
+	answers, err := b.Directory.Read(ctx, facts...)
+	if _, asked := answers[workflow.Profile(heldID)]; asked && *b.reads > 0 {
+		*b.reads--
+		answers[workflow.Profile(heldID)] = []workflow.Values{b.profile}
+	}
+	return answers, err
+}
+
+// A record that is as wanted already is not written again, whoever made it so and however long the
+// profile takes to follow.
+func TestRecordThatIsSoAlready(t *testing.T) {
+	for name, row := range map[string]workflow.Row{
+		"rename":     rowOf(workflow.Rename, "new_email", "new@example.com"),
+		"set-name":   rowOf(workflow.SetName, "new_name", "C. Second"),
+		"deactivate": rowOf(workflow.Deactivate),
+	} {
+		for _, test := range []struct {
+			reads   int // for which the profile is behind
+			lost    bool
+			effects int
+			want    workflow.ChangeState
+		}{
+			{reads: 1, want: workflow.ChangeUnchanged},
+			{reads: 3, want: workflow.ChangeUnchanged},
+			{reads: 1000, want: workflow.ChangeFailed},
+			{reads: 8, lost: true, effects: 1, want: workflow.ChangeDone},
+		} {
+			t.Run(name+" "+strconv.Itoa(test.reads), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := newEnv(t)
+					e.held(scimOurs)
+					plan := e.check(row)
+					a, _ := e.org.Account(heldID)
+					profile := workflow.ProfileValues(workflow.Account{
+						Email: a.Email, Status: workflow.AccountStatus(a.Status), Name: a.Name, Type: workflow.TypePerson,
+					})
+					if test.lost {
+						e.fail(nil, once(organisation.Drop()))
+					} else {
+						err := e.scim.Push(scimOurs, e.record().ID, func(u *scim.User) {
+							set := plan.Steps()[0].Set
+							if to := set.Get(workflow.FieldEmail); to != "" {
+								u.UserName, u.Emails[0].Value = to, to
+							}
+							if to := set.Get(workflow.FieldName); to != "" {
+								u.DisplayName, u.Formatted = to, to
+							}
+							u.Active = set.Get(workflow.FieldStatus) == ""
+						})
+						if err != nil {
+							t.Fatal(err)
+						}
+					}
+					e.wrap = func(d workflow.Directory) workflow.Directory { return behind{d, profile, &test.reads} }
+					c := e.run(plan)[0]
+					failed := c.State == workflow.ChangeFailed
+					if c.State != test.want || len(e.scim.Effects()) != test.effects || failed && c.Reason.Code != workflow.ReasonNotFollowed {
+						t.Errorf("the row is %s (%s) with %d effects, want %s with %d", c.State, c.Reason.Words(), len(e.scim.Effects()),
+							test.want, test.effects)
+					}
+				})
+			})
+		}
+	}
 }

@@ -1,0 +1,83 @@
+package actiontest
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+)
+
+// naming are settings that name groups and forbid nothing.
+type naming struct {
+	open
+
+	groups []string
+}
+
+func (n naming) Groups() []string { return n.groups }
+
+// every group there is, as settings name them.
+func (e *env) everyGroup() naming {
+	names := []string{workflow.GroupKey(e.around.SiteGroup)}
+	for _, g := range e.org.Groups() {
+		names = append(names, workflow.GroupKey(g.Name))
+	}
+	slices.Sort(names)
+	return naming{groups: slices.Compact(names)}
+}
+
+// The example of each action tells which groups it is about by their names, where the action says that
+// it is about groups, and of none where it does not.
+func TestGroupsOfAPlanAreNamed(t *testing.T) {
+	for _, act := range action.Catalogue() {
+		synctest.Test(t, func(t *testing.T) {
+			e := newEnv(t)
+			row, _ := e.row(act)
+			traits := e.checkBy(e.everyGroup(), row).Traits
+			if traits.Unnamed || len(traits.Touched) > 0 && !act.Groups {
+				t.Errorf("%s: groups %v, some without a name: %v", act.Name, traits.Touched, traits.Unnamed)
+			}
+			if _, named := row.Values.Lookup(workflow.ColumnGroup); named && len(traits.Touched) == 0 {
+				t.Errorf("%s: the row names a group, and the plan none", act.Name)
+			}
+		})
+	}
+}
+
+// Rules hear of every group, by whatever the row names it, and though the row names none.
+func TestGroupsThatRulesHearOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		finance := organisation.Group{ID: "22222222-0000-4000-8000-000000000002", Name: "Finance"}
+		e.inMore(finance)
+		jira := e.seats(9)
+		invite := workflow.Row{Action: workflow.Invite, Values: workflow.Of(workflow.ColumnEmail, "new@"+e.around.Domain).
+			With(workflow.ColumnGroup, finance.ID+"; "+jira.Name)}
+		for name, test := range map[string]struct {
+			row  workflow.Row
+			want []string
+		}{
+			"into a group by its id":       {groupRow(workflow.GroupAdd, outsiderID, finance.ID), []string{"finance"}},
+			"into a group in other case":   {groupRow(workflow.GroupAdd, outsiderID, "FINANCE"), []string{"finance"}},
+			"out of a group":               {groupRow(workflow.GroupRemove, leaver, "finance"), []string{"finance"}},
+			"invited into two":             {invite, []string{"finance", workflow.GroupKey(jira.Name)}},
+			"out of all of them":           {accountRow(workflow.Offboard, leaver), []string{workflow.GroupKey(e.around.Group), "finance"}},
+			"out of the directory":         {accountRow(workflow.Remove, leaver), []string{workflow.GroupKey(e.around.Group), "finance"}},
+			"in both, and nothing happens": {accountRow(workflow.Deactivate, leaver), nil},
+		} {
+			slices.Sort(test.want)
+			plan := e.checkBy(e.everyGroup(), test.row)
+			if plan.Ready() != 1 {
+				t.Fatalf("%s: %s", name, plan.Changes[0].Reason.Words())
+			}
+			if diff := cmp.Diff(test.want, plan.Traits.Touched); diff != "" || plan.Traits.Unnamed {
+				t.Errorf("%s (-want +got), some without a name: %v\n%s", name, plan.Traits.Unnamed, diff)
+			}
+		}
+	})
+}

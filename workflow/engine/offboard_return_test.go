@@ -1,0 +1,218 @@
+package engine_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
+	"github.com/countersign/countersign/workflow/engine"
+	"github.com/countersign/countersign/workflow/workflowtest"
+)
+
+// grouped is an organisation with groups of one directory; who is deactivated gets into none.
+type grouped struct {
+	*workflowtest.Organisation
+	mu     sync.Mutex
+	groups map[string][]string     // account → ids
+	refuse func(group string) bool // may be nil
+}
+
+func (g *grouped) For(int64) workflow.Directory { return g }
+
+func (g *grouped) in(id string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Sorted(slices.Values(g.groups[id]))
+}
+
+func (g *grouped) Read(ctx context.Context, facts ...workflow.Fact) (workflow.Answers, error) {
+	out, rest := workflow.Answers{}, []workflow.Fact(nil)
+	group := func(id string) workflow.Values {
+		return action.Group{ID: id, Name: "group " + id, Directory: "dir-1"}.Values()
+	}
+	for _, fact := range facts {
+		switch fact.Kind {
+		case action.KindTokens:
+			out[fact] = nil
+		case action.KindDirectories:
+			out[fact] = []workflow.Values{workflow.Of(workflow.FieldID, "dir-1").With(workflow.FieldName, "One")}
+		case action.KindGroupNamed:
+			out[fact] = []workflow.Values{group(fact.Arg)}
+		case action.KindGroupsOf:
+			out[fact] = nil
+			for _, id := range g.in(fact.AccountID) {
+				out[fact] = append(out[fact], group(id))
+			}
+		case action.KindMember, action.KindGroup, action.KindGroupLeft:
+			v := workflow.Of(workflow.FieldMembership, workflow.MemberActive)
+			if fact.Kind != action.KindMember {
+				v = workflow.Of(workflow.GroupField(fact.Arg), workflow.GroupOut)
+			}
+			for _, id := range g.in(fact.AccountID) {
+				v.Set(workflow.GroupField(id), workflow.GroupIn)
+			}
+			out[fact] = []workflow.Values{v}
+		default:
+			rest = append(rest, fact)
+		}
+	}
+	if len(rest) == 0 {
+		return out, nil
+	}
+	answers, err := g.Organisation.Read(ctx, rest...)
+	maps.Copy(out, answers)
+	return out, err
+}
+
+func (g *grouped) Call(ctx context.Context, call workflow.Call) (workflow.Values, error) {
+	if call.Operation != action.OpGroupAdd && call.Operation != action.OpGroupRemove {
+		return g.Organisation.Call(ctx, call)
+	}
+	id := call.Args.Get(workflow.FieldID)
+	active := g.Current(call.AccountID).Status == workflow.StatusActive
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case call.Operation == action.OpGroupRemove:
+		g.groups[call.AccountID] = slices.DeleteFunc(slices.Clone(g.groups[call.AccountID]), func(o string) bool { return o == id })
+	case !active:
+		return nil, &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonInactive, string(call.Action))}
+	case g.refuse != nil && g.refuse(id):
+		return nil, &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "no")}
+	default:
+		g.groups[call.AccountID] = append(slices.Clone(g.groups[call.AccountID]), id)
+	}
+	return nil, nil
+}
+
+// groupDesk has an engine on two people in two groups each.
+func groupDesk(t *testing.T) (*desk, *grouped) {
+	t.Helper()
+	o, _ := people(2)
+	g := &grouped{Organisation: o, groups: map[string][]string{"acc-1": {"a", "b"}, "acc-2": {"a", "b"}}}
+	return newDesk(t, o, func(c *engine.Config) { c.Directory, c.Run.Canary = g, 0 }), g
+}
+
+const offboarding = "action,old_email\noffboard,p1@old.example\noffboard,p2@old.example\n"
+
+// returnSteps gives the actions of the steps of each row of batch 2, in running order, with how they
+// ended.
+func (d *desk) returnSteps() []string {
+	d.t.Helper()
+	changes, err := d.store.Changes(context.Background(), 2, 0, 0)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	out := make([]string, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		var words []string
+		for _, at := range slices.SortedFunc(slices.Values([]int{0, 1, 2}[:len(c.Steps)]), func(a, b int) int { return c.Steps[a].Seq - c.Steps[b].Seq }) {
+			words = append(words, string(c.Steps[at].Action)+" "+string(c.Outcome(at).State))
+		}
+		out[i] = strings.Join(words, ", ")
+	}
+	return out
+}
+
+// A leaver for a while comes back at the end: the login first, then the groups.
+func TestOffboardForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, g := groupDesk(t)
+		d.approve(d.askWhen(offboarding, workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		if d.status("acc-1") != workflow.StatusInactive || len(g.in("acc-1")) > 0 || d.ret().State != workflow.Approved {
+			t.Fatalf("the first half was not made: %v", d.rows(1))
+		}
+		d.restart()
+		d.reach(2, workflow.Done)
+		if diff := cmp.Diff([]string{"2 done", "3 done"}, d.rows(2)); diff != "" {
+			t.Errorf("the return (-want +got):\n%s\n%v", diff, d.returnSteps())
+		}
+		for _, id := range []string{"acc-1", "acc-2"} {
+			if d.status(id) != workflow.StatusActive || !slices.Equal(g.in(id), []string{"a", "b"}) {
+				t.Errorf("%s is left %s in %v", id, d.status(id), g.in(id))
+			}
+		}
+		want := "activate done, group-add done, group-add done"
+		if diff := cmp.Diff([]string{want, want}, d.returnSteps()); diff != "" {
+			t.Errorf("the steps of the return (-want +got):\n%s", diff)
+		}
+		d.audited()
+	})
+}
+
+// What another batch has changed since stays as it is, and the rest of the row comes back.
+func TestOffboardForAWhileIsTakenBackInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, g := groupDesk(t)
+		d.approve(d.askWhen(offboarding, workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		d.approve(d.ask("action,old_email\nactivate,p1@old.example\n"))
+		d.reach(3, workflow.Done)
+		d.reach(2, workflow.Done)
+		want := []string{
+			"activate unchanged, group-add done, group-add done", "activate done, group-add done, group-add done",
+		}
+		if diff := cmp.Diff(want, d.returnSteps()); diff != "" {
+			t.Errorf("the steps of the return (-want +got):\n%s", diff)
+		}
+		if in := g.in("acc-1"); !slices.Equal(in, []string{"a", "b"}) {
+			t.Errorf("it is in %v", in)
+		}
+	})
+}
+
+// What of a return failed runs again by Retry, and what of it is too late for that is asked for
+// anew, each step of it.
+func TestRetryOfAReturnOfSeveralActions(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for _, failing := range []string{"group", "login"} {
+			synctest.Test(t, func(t *testing.T) {
+				d, g := groupDesk(t)
+				d.approve(d.askWhen(offboarding, workflow.When{For: 8 * time.Hour}))
+				d.reach(1, workflow.Done)
+				if failing == "group" {
+					g.refuse = func(group string) bool { return group == "b" }
+				} else {
+					g.SetFault(func(string) workflowtest.Fault {
+						return workflowtest.Fault{Before: &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "no")}}
+					})
+				}
+				d.reach(2, workflow.Done)
+				if n := len(g.in("acc-1")); n == 2 {
+					t.Fatalf("%s: nothing failed: %v", failing, d.returnSteps())
+				}
+				g.refuse = nil
+				g.SetFault(nil)
+				if late {
+					time.Sleep(13 * time.Hour)
+				}
+				if _, err := d.engine.Retry(t.Context(), 2, bob); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				d.reach(2, workflow.Done)
+				if late {
+					b := d.reach(3, workflow.AwaitingApproval)
+					d.approve(b)
+					d.reach(3, workflow.Done)
+				}
+				for _, id := range []string{"acc-1", "acc-2"} {
+					if d.status(id) != workflow.StatusActive || !slices.Equal(g.in(id), []string{"a", "b"}) {
+						t.Errorf("%s failed, late %v: %s is left %s in %v\n%v", failing, late, id, d.status(id), g.in(id), d.returnSteps())
+					}
+				}
+			})
+		}
+	}
+}
