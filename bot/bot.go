@@ -175,7 +175,6 @@ type Bot struct {
 	forms     map[string]entry[submission]
 	shortcuts map[string]entry[shortcut]
 
-
 	mu      sync.Mutex
 	recent  map[string]time.Time // interactions of the last minutes
 	greeted map[string]time.Time // who was greeted in the last minutes
