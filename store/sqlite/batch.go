@@ -454,7 +454,7 @@ func copyOfBatch(b *workflow.Batch) *workflow.Batch {
 	t := &out.Traits
 	t.Actions, t.Domains, t.Groups = slices.Clone(t.Actions), slices.Clone(t.Domains), slices.Clone(t.Groups)
 	t.Asked, t.NoGroups, t.Accounts = slices.Clone(t.Asked), slices.Clone(t.NoGroups), maps.Clone(t.Accounts)
-	t.AdminChanges = slices.Clone(t.AdminChanges)
+	t.AdminChanges, t.Touched = slices.Clone(t.AdminChanges), slices.Clone(t.Touched)
 	for i := range t.AdminChanges {
 		c := &t.AdminChanges[i]
 		c.Domains, c.Groups = slices.Clone(c.Domains), slices.Clone(c.Groups)
