@@ -20,7 +20,7 @@ func (b *Bot) drafted(ctx context.Context, p press, by sender) {
 		b.foreign(ctx, p.Action, by)
 		return
 	}
-	b.openDraft(ctx, p, by, func(ctx context.Context) (drafting, error) {
+	b.openDraft(ctx, p.trigger(), by, view.DraftingWords, func(ctx context.Context) (drafting, error) {
 		found, err := b.draftOf(ctx, of)
 		if err == nil && len(found.accounts) == 0 {
 			err = view.ErrNothingToDraft

@@ -2,8 +2,6 @@ package bot
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,19 +29,35 @@ func (s submission) lacking() map[string]string {
 		return nil
 	}
 	d := filledIn(c.Draft, fieldsOf(s.Fields))
-	field, words := view.FieldLines, ""
-	switch {
-	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
-		field, words = view.FieldOld, view.NoDomains
-	case d.Action != view.MoveAction && d.File == nil && d.Lines == "" && d.Listed == 0:
-		words = view.NoAccount
-	}
-	for block, fields := range s.Fields {
-		if _, there := fields[field]; there && words != "" {
-			return map[string]string{block: words}
+	wrong := map[string]string{}
+	say := func(words string, fields ...string) { // below the first of them that there is
+		for _, field := range fields {
+			for block, there := range s.Fields {
+				if _, is := there[field]; is {
+					wrong[block] = words
+					return
+				}
+			}
 		}
 	}
-	return nil
+	switch {
+	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
+		say(view.NoDomains, view.FieldOld)
+	case d.Action != view.MoveAction && d.File != nil && d.Lines != "": // the lines would be lost without a word
+		say(view.TwoLists, view.FieldLines)
+	case d.Action == view.MoveAction || d.File != nil || d.Listed > 0: // these bring what is needed, or their rows say what is missing
+	default:
+		if d.Lines == "" {
+			say(view.NoAccount, view.FieldLines, view.FieldFile)
+		}
+		for column, words := range d.Lacking() {
+			say(words, view.FieldOf(column))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return wrong
 }
 
 // checking is what the form shows while it is checked.
@@ -66,10 +80,7 @@ func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
 		return
 	}
 	by.Channel = c.Channel
-	if c.Draft.File != nil { // what is checked now is what may be sent
-		file := *c.Draft.File
-		c.Draft.File, file.SHA256 = &file, ""
-	}
+	c.Draft = c.Draft.Unchecked() // what is checked now is what may be sent
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.draft, f.stop = c.Draft, stop
@@ -127,6 +138,9 @@ func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender
 	checked := view.Checked{Carried: *c, Preview: preview, When: req.When}
 	if err == nil {
 		checked.Notes = view.FileNotes(c.Draft, req.Sheet, preview.Summary)
+		if req.Author.ID != actor.ID {
+			checked.Notes = append(checked.Notes, view.WritesIt(req.Author.ID))
+		}
 	}
 	return checked, err
 }
@@ -135,10 +149,11 @@ func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender
 // their sum: what is sent is what was checked.
 func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carried, f *openForm) (workflow.Request, error) {
 	d := &c.Draft
-	when, err := command.Times{At: d.At, Until: d.Until, For: d.For}.When(time.Now(), actor.Location())
+	when, err := whenOf(*d, actor)
 	if err != nil {
 		return workflow.Request{}, err
 	}
+	d.When = &when
 	req := workflow.Request{
 		Requester: actor.Person, Author: actor.Person, Reason: d.Reason, OwnReason: d.Reason != "" && d.From == "", When: when,
 		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: formDelivery(c.Key)},
@@ -182,9 +197,23 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	}
 	if d.File == nil {
 		d.Identified(read.Rows)
+	} else {
+		d.File.About = view.FileAbout(*read)
 	}
 	req.Sheet = *read
 	return req, nil
+}
+
+// whenOf are the times of a draft: those that its check showed, or before one what its words mean now.
+func whenOf(d view.Draft, actor workflow.Actor) (workflow.When, error) {
+	if d.When != nil {
+		return *d.When, nil
+	}
+	times := command.Times{At: d.At}
+	if d.Ends() {
+		times.Until, times.For = d.Until, d.For
+	}
+	return times.When(time.Now(), actor.Location())
 }
 
 // listedRows are the rows of a draft but for those that are left out, as its action and its values
@@ -232,36 +261,6 @@ func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
 		return nil, wrong
 	}
 	return left, nil
-}
-
-// formFile reads the file of a form, once, and returns its author.
-func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormFile, f *openForm) (author workflow.Person, err error) {
-	info, err := b.fileInfo(ctx, of.ID)
-	if err != nil {
-		return author, err
-	}
-	if of.Poster == "" {
-		author, err = b.uploader(ctx, info, asks)
-	} else if author, err = b.people.Author(ctx, of.Poster); err == nil {
-		author, err = b.menuAuthor(ctx, asks, author, info)
-	}
-	if err != nil {
-		return author, err
-	}
-	if f.content == nil || f.contentOf != of.ID {
-		content, err := b.download(ctx, info)
-		if err != nil {
-			return author, err
-		}
-		f.content, f.contentOf = content, of.ID
-	}
-	sum := sha256.Sum256(f.content)
-	name := hex.EncodeToString(sum[:])
-	if of.SHA256 != "" && of.SHA256 != name {
-		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Check"}
-	}
-	of.Name, of.SHA256 = info.Name, name
-	return author, nil
 }
 
 // moveOf is the domain of a form, with the accounts of a file left out. It is read as the command

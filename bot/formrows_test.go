@@ -3,10 +3,14 @@ package bot
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
 
+	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/workflow"
 )
@@ -52,6 +56,31 @@ func TestLeftOut(t *testing.T) {
 		}
 		if words, known := view.Words(err, "/countersign"); is && (!known || words == "") {
 			t.Errorf("%q has no words", text)
+		}
+	}
+}
+
+// What stands in the empty fields for times is how a time may be written, each of it.
+func TestPlaceholdersOfTimesAreTimes(t *testing.T) {
+	t.Parallel()
+	modal := view.Asked{}.Draw()
+	for _, b := range modal.Blocks.BlockSet {
+		input, is := b.(*slack.InputBlock)
+		if !is {
+			continue
+		}
+		element, is := input.Element.(*slack.PlainTextInputBlockElement)
+		if !is || !slices.Contains([]string{view.FieldAt, view.FieldUntil, view.FieldFor}, element.ActionID) {
+			continue
+		}
+		for text := range strings.SplitSeq(strings.ReplaceAll(element.Placeholder.Text, " or ", ", "), ", ") {
+			times := command.Times{At: text}
+			if element.ActionID == view.FieldFor {
+				times = command.Times{For: text}
+			}
+			if _, err := times.When(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.UTC); err != nil {
+				t.Errorf("%s: %q: %v", element.ActionID, text, err)
+			}
 		}
 	}
 }

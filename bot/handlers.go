@@ -62,7 +62,7 @@ func (b *Bot) actor(ctx context.Context, by sender) (actor workflow.Actor, err e
 func actions() map[string]entry[press] {
 	all := map[string]entry[press]{
 		view.ActionChoose: {key: func(p press) string { return "file/" + p.Message }, do: (*Bot).chosen},
-		view.ActionDraft:  {key: func(p press) string { return "draft/" + p.By.Person }, do: (*Bot).drafted},
+		view.ActionDraft:  {key: func(p press) string { return "draft/" + p.By.Person }, lane: deciding, do: (*Bot).drafted},
 	}
 	for _, act := range workflow.Acts() {
 		if act.Name != workflow.ActAsk { // there is no batch yet, and no button
@@ -108,7 +108,7 @@ func forms() map[string]entry[submission] {
 			do: (*Bot).rejected,
 		},
 		view.RequestForm: {
-			key: formKey, limit: formCheckTimeout, holds: submission.lacking, meanwhile: submission.checking, do: (*Bot).checkForm,
+			key: formKey, lane: previewing, limit: formCheckTimeout, holds: submission.lacking, meanwhile: submission.checking, do: (*Bot).checkForm,
 		},
 		view.CheckedForm: {key: formKey, lane: deciding, answers: (*Bot).sendForm},
 	}

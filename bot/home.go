@@ -219,7 +219,7 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 		return home, err
 	}
 	home.Admin, home.Night, home.Before = actor.Admin, data.night, data.before
-	mine := func(batch *workflow.Batch) bool { return workflow.May(workflow.ActApprove, batch, actor) == nil }
+	mine := func(batch *workflow.Batch) bool { return b.waitsFor(batch, actor) }
 	if home.Waiting, err = data.lines(ctx, data.waiting, mine); err != nil {
 		return home, err
 	}
@@ -231,10 +231,29 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 	if home.Own, err = data.lines(ctx, data.recent, own); err != nil {
 		return home, err
 	}
+	if len(data.recent) == homeRecent {
+		home.OwnOf = homeRecent
+	}
 	if actor.Admin {
 		home.Care = data.careOnce(ctx)
 	}
 	return home, nil
+}
+
+// waitsFor reports whether a batch waits for the person's approval, by what a click is decided by: no
+// human approves their own, under whichever account, nor twice.
+func (b *Bot) waitsFor(batch *workflow.Batch, actor workflow.Actor) bool {
+	if workflow.May(workflow.ActApprove, batch, actor) != nil {
+		return false
+	}
+	var people []workflow.Actor
+	for _, d := range batch.Decisions {
+		if d.Verdict == workflow.Approve && d.Digest == batch.Digest {
+			people = append(people, workflow.Actor{Person: d.Person, Admin: true})
+		}
+	}
+	able := b.cfg.Engine.CanApprove(batch, append(people, actor)...)
+	return len(able) > 0 && able[len(able)-1].ID == actor.ID
 }
 
 // homeData is what all tabs of one round are drawn from.
@@ -352,7 +371,7 @@ func (b *Bot) openFind(ctx context.Context, p press, by sender) {
 		b.noForm(ctx, p.trigger(), by, b.say(err, "find an account"))
 		return
 	}
-	if err := b.show(ctx, p.trigger(), view.FindModal(view.Carried{Key: b.newKey(), Channel: by.Channel}, nil)); err != nil {
+	if _, err := b.show(ctx, p.trigger(), view.FindModal(view.Carried{Key: b.newKey(), Channel: by.Channel}, nil)); err != nil {
 		b.log.Warn().Err(err).Msg("open the search")
 		b.api.Private(ctx, by.Recipient, view.Said("I could not open the search in time. Press it again."))
 	}

@@ -116,3 +116,31 @@ func TestFormOfAHit(t *testing.T) {
 		}
 	}
 }
+
+// Nothing waits for somebody who could not approve it at a click: the second account of whoever asked,
+// by address or by the settings.
+func TestHomeOfASecondAccount(t *testing.T) {
+	t.Parallel()
+	for name, twin := range map[string]struct {
+		email string
+		own   map[string]string
+	}{
+		"address":           {email: "Carol@example.com"},
+		"account":           {email: "c2@example.com", own: map[string]string{"U0TWIN": "712020:0003", "U0CAROL": "712020:0003"}},
+		"account's address": {email: "p3@old.example", own: map[string]string{"U0CAROL": "712020:0003"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := startWorld(t, &world{
+				t: t, accounts: newAccounts(4), log: &logged{}, quick: true, admins: []string{"U0ALICE", "U0BOB", "U0TWIN"}, own: twin.own,
+			})
+			w.slack.AddPerson(workspace.Person{ID: "U0TWIN", Name: "carol2", RealName: "Carol II", Email: twin.email})
+			w.command("U0CAROL", requests, "rename p1@old.example p1@new.example")
+			w.cardSays(1, "Needs 1 approval")
+			w.openHome("U0ALICE")
+			w.homeSays("U0ALICE", "Waiting for you (1)")
+			w.openHome("U0TWIN")
+			w.homeSays("U0TWIN", "Nothing waits for your decision")
+		})
+	}
+}

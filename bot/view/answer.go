@@ -91,7 +91,7 @@ func Help(command string, lines []HelpLine) slackapi.Message {
 		"value (`new_email`). For one action on all rows, write it in the message, for example “deactivate”. Add `reason: …` to say why."
 	lists := "To see who has left, post the list of who works here (a CSV with names and addresses) with the word `compare`. " +
 		"I set it beside last night's accounts; nothing is changed."
-	blocks := []slack.Block{section("help", text), section("files", files), section("lists", lists)}
+	blocks := append(paragraphs("help", text), section("files", files), section("lists", lists))
 	if len(later) > 0 {
 		blocks = append(blocks, note("later", "Not supported yet: "+strings.Join(later, ", ")))
 	}

@@ -38,6 +38,8 @@ type Home struct {
 	Waiting []Summarised // for this person's decision
 	Running []Summarised
 	Own     []Summarised // asked for by this person, the newest first
+	// OwnOf is among how many of the newest batches these were looked for; 0 for all that there are.
+	OwnOf int
 
 	Night, Before *report.Snapshot // the newest two; nil where there are none
 	Care          []string         // what needs care, for admins
@@ -139,7 +141,10 @@ func (h Home) running() []slack.Block {
 
 func (h Home) own() []slack.Block {
 	blocks := []slack.Block{heading("own", "Your requests")}
-	if len(h.Own) == 0 {
+	switch {
+	case len(h.Own) == 0 && h.OwnOf > 0:
+		return append(blocks, note("own-none", "None of the last "+number(h.OwnOf)+" requests is yours. *New request* begins one."))
+	case len(h.Own) == 0:
 		return append(blocks, note("own-none", "You have asked for nothing yet. *New request* begins one."))
 	}
 	for i, s := range h.Own[:min(len(h.Own), HomeOfEach)] {

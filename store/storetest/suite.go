@@ -53,6 +53,8 @@ func Run(t *testing.T, open Open) {
 		{"OneOfTwoPlansHolds", testOneOfTwoPlansHolds},
 		{"RecentChanges", testRecentChanges},
 		{"Touched", testTouched},
+		{"Later", testLater},
+		{"Returning", testReturning},
 		{"Deleted", testDeleted},
 		{"StatusSeen", testStatusSeen},
 		{"GroupsAreRecorded", testGroupsAreRecorded},

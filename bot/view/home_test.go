@@ -1,0 +1,16 @@
+package view
+
+import (
+	"strings"
+	"testing"
+)
+
+// Nobody is told that they have asked for nothing where only the newest requests were looked through.
+func TestHomeOwn(t *testing.T) {
+	t.Parallel()
+	for of, want := range map[int]string{0: "You have asked for nothing yet", 200: "None of the last 200 requests is yours"} {
+		if tab := drawn(t, Home{Command: "/countersign", OwnOf: of}.Draw()); !strings.Contains(tab, want) {
+			t.Errorf("of %d: %s", of, tab)
+		}
+	}
+}
