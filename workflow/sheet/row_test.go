@@ -125,7 +125,7 @@ func TestReadCSVNamesOfAddresses(t *testing.T) {
 
 // Where the action comes from: the cell, then the columns, then the verb, then somebody is asked.
 func TestReadCSVAction(t *testing.T) {
-	const empty = "action is empty; say what is to happen"
+	const empty = "action is empty; say what should happen"
 	tests := []struct {
 		name, text string
 		verb       workflow.ActionName
