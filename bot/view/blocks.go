@@ -100,7 +100,49 @@ func isCut(s string, limit int) bool {
 
 // mrkdwn returns a text object whose only links and mentions are those that we wrote (verbatim).
 func mrkdwn(s string, limit int) *slack.TextBlockObject {
-	return slack.NewTextBlockObject(slack.MarkdownType, slackapi.Clip(s, limit), false, true)
+	return slack.NewTextBlockObject(slack.MarkdownType, clipMrkdwn(s, limit), false, true)
+}
+
+// unfinished is what a cut leaves at the end of a text of a link, a mention, an escaped letter or a code, which Slack would show
+// as it is written.
+var unfinished = regexp.MustCompile("<[^>\n]*$|&[a-z]*$")
+
+// clipMrkdwn cuts a text to a number of letters, and nothing that Slack reads as one in two.
+func clipMrkdwn(s string, limit int) string {
+	cut := slackapi.Clip(s, limit)
+	if cut == s {
+		return s
+	}
+	cut = unfinished.ReplaceAllString(strings.TrimSuffix(cut, "…"), "")
+	last := cut[strings.LastIndex(cut, "\n")+1:]
+	if strings.Count(last, "`")%2 == 1 {
+		cut = cut[:strings.LastIndex(cut, "`")]
+	}
+	return strings.TrimRight(cut, " \n") + "…"
+}
+
+// paragraphs shows lines in as many sections as they need, each line whole. The first has the id, the
+// others the id and their number.
+func paragraphs(id, text string) (blocks []slack.Block) {
+	var part []string
+	letters := 0
+	end := func() {
+		name := id
+		if len(blocks) > 0 {
+			name += "-" + strconv.Itoa(len(blocks)+1)
+		}
+		blocks = append(blocks, section(name, strings.Join(part, "\n")))
+		part, letters = nil, 0
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		n := utf8.RuneCountInString(line) + 1
+		if len(part) > 0 && letters+n > maxSection {
+			end()
+		}
+		part, letters = append(part, line), letters+n
+	}
+	end()
+	return blocks
 }
 
 func plain(s string, limit int) *slack.TextBlockObject {
@@ -124,36 +166,9 @@ func header(id, text string) slack.Block {
 	return slack.NewHeaderBlock(plain(text, maxHeader), slack.HeaderBlockOptionBlockID(id))
 }
 
-// sections returns a text of many lines, no line of which is cut because of those before it: as many
-// sections as it takes, the first with that id.
-func sections(id, text string) []slack.Block {
-	var out []slack.Block
-	add := func(part string) {
-		name := id
-		if len(out) > 0 {
-			name = fmt.Sprintf("%s-%d", id, len(out))
-		}
-		out = append(out, section(name, part))
-	}
-	part := ""
-	for line := range strings.SplitSeq(text, "\n") {
-		if part != "" && utf8.RuneCountInString(part)+1+utf8.RuneCountInString(line) > maxSection {
-			add(part)
-			part = line
-			continue
-		}
-		if part != "" {
-			part += "\n"
-		}
-		part += line
-	}
-	add(part)
-	return out
-}
-
-// Said returns a message of text alone, for answers.
+// Said returns a message of a text, for answers.
 func Said(text string) slackapi.Message {
-	return slackapi.Message{Text: text, Blocks: sections("said", text)}
+	return slackapi.Message{Text: text, Blocks: paragraphs("said", text)}
 }
 
 // button makes a button; confirm is nil where a click is enough.
