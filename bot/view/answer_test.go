@@ -8,7 +8,6 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/action"
@@ -84,8 +83,9 @@ func TestLongAnswersAreWhole(t *testing.T) {
 		return all
 	}
 	var help []HelpLine
-	for _, c := range command.Commands() {
-		help = append(help, HelpLine{Name: c.Name, Usage: c.Usage, Does: c.Does, Supported: true})
+	for i := range 50 {
+		name := fmt.Sprintf("command %d", i)
+		help = append(help, HelpLine{Name: name, Usage: name + " <user>…", Does: strings.Repeat("what it does & ", 5), Supported: true})
 	}
 	lines := shown(Help("/countersign", help))
 	for _, c := range help {
