@@ -90,7 +90,7 @@ func (c Card) about(id func(part string) string) []slack.Block {
 		blocks = append(blocks, section(id("links"), linked))
 	}
 	if costs := c.costs(); costs != "" {
-		blocks = append(blocks, section(id("costs"), costs))
+		blocks = append(blocks, paragraphs(id("costs"), costs)...)
 	}
 	if failures := c.failures(); failures != "" {
 		blocks = append(blocks, section(id("failures"), failures))

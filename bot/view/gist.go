@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -11,7 +12,6 @@ import (
 const (
 	gistKinds = 40 // different things of a kind that a gist tells apart
 	gistShown = 3  // of these the card names
-	gistNamed = 10 // groups, products and sites that it names
 )
 
 // Gist is what all rows of a plan come to, beside the counts: what moves where, what people get, and
@@ -138,7 +138,9 @@ func (g *Gist) gets(planned int, titled bool) (lines []string, cut bool) {
 	for i, m := range shown {
 		text := quoted(m, workflow.MaxMessage)
 		if len(shown) > 1 || isLong(m) {
-			text, cut = quoted(m, messageText), cut || isCut(m, messageText)
+			var short bool
+			text, short = quotedWithin(m, messageText)
+			cut = cut || short
 		}
 		lines = append(lines, ":envelope: Message to "+share(g.messages.counts[i], planned)+": “"+text+"”")
 	}
@@ -193,14 +195,18 @@ func share(n, of int) string {
 // reports whether something is missing.
 func (t *tallies) list(planned int) (words string, cut bool) {
 	var out []string
-	for i, word := range t.words[:min(len(t.words), gistNamed)] {
-		text := quoted(word, tableCell)
+	letters := 0
+	for i, word := range t.words {
+		text, short := quotedWithin(word, tableCell)
 		if t.counts[i] != planned {
 			text += " (" + number(t.counts[i]) + " of " + number(planned) + ")"
 		}
-		out, cut = append(out, text), cut || isCut(word, tableCell)
+		if letters += utf8.RuneCountInString(text); len(out) > 0 && letters > listText {
+			break
+		}
+		out, cut = append(out, text), cut || short
 	}
-	if more := t.kinds() - gistNamed; more > 0 {
+	if more := t.kinds() - len(out); more > 0 {
 		out, cut = append(out, "and "+moreOf(*t, more, "other", "others")), true
 	}
 	return strings.Join(out, ", "), cut
