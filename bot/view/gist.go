@@ -18,12 +18,13 @@ const (
 // which open batches hold rows. A plan never changes, so it is made once for each. The zero Gist is
 // of no rows, and a nil one of a plan that was not read.
 type Gist struct {
-	moves    tallies // "old.example → new.example", of addresses
-	messages tallies // that people will read
-	products tallies
-	groups   tallies
-	sites    tallies
-	holders  tallies // numbers of batches
+	moves       tallies // "old.example → new.example", of addresses
+	messages    tallies // that people will read
+	products    tallies
+	groups      tallies
+	sites       tallies
+	directories tallies // that rows name
+	holders     tallies // numbers of batches
 
 	first *workflow.Change // the first that will run
 	rows  int              // that will run
@@ -92,6 +93,7 @@ func (g *Gist) Add(ch *workflow.Change) {
 	g.messages.add(takes(ch, workflow.FieldMessage))
 	g.products.addEach(takes(ch, workflow.FieldProducts))
 	g.groups.addEach(takes(ch, workflow.FieldGroups))
+	g.directories.add(namedDirectory(ch))
 	g.sites.add(ch.Asked.Values.Get(workflow.ColumnSite))
 }
 
@@ -158,6 +160,7 @@ func (g *Gist) gets(planned int, titled bool) (lines []string, cut bool) {
 	}
 	list("Product: ", "Products: ", &g.products)
 	list("Site: ", "Sites: ", &g.sites)
+	list("Directory: ", "Directories: ", &g.directories)
 	return lines, cut
 }
 

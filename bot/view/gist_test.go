@@ -67,7 +67,7 @@ func TestAllThatIsApprovedIsOnTheCard(t *testing.T) {
 			for _, use := range it.Columns {
 				value := "in-" + string(use.Column) + "-" + n
 				switch use.Column {
-				case workflow.ColumnSite:
+				case workflow.ColumnSite, workflow.ColumnDirectory:
 					ch.Asked.Values = ch.Asked.Values.With(use.Column, value)
 				case workflow.ColumnGroup, workflow.ColumnProducts:
 					ch.Set = ch.Set.With(use.Field, value+";"+value+"-too")
