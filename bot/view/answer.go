@@ -100,11 +100,12 @@ func Help(command string, lines []HelpLine) slackapi.Message {
 type Summarised struct {
 	Batch   *workflow.Batch
 	Summary workflow.Summary
-	Link    string // of the card, "" when there is none
+	Only    *workflow.Change // its one row, nil where it has more
+	Link    string           // of the card, "" when there is none
 }
 
 func (s Summarised) line() string {
-	title := quoted(Title(s.Batch, s.Summary, nil, nil), lineText)
+	title := quoted(Title(s.Batch, s.Summary, s.Only, nil), lineText)
 	if s.Link != "" {
 		title = "<" + s.Link + "|" + title + ">"
 	}
