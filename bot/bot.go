@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/bot/deliver"
 	"github.com/countersign/countersign/bot/people"
 	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -142,6 +143,7 @@ type Store interface {
 	// no longer kept.
 	Rows(ctx context.Context, number int64) ([]workflow.Row, error)
 	Original(ctx context.Context, number int64) ([]byte, error)
+	report.Lists
 	// SkipNumbers sees to it that the next batch gets a number above to, with an event that says so.
 	SkipNumbers(ctx context.Context, to int64, e workflow.Event) (skipped bool, err error)
 	// LogEvent writes down what belongs to no change of a batch.
@@ -172,8 +174,6 @@ type Bot struct {
 	actions   map[string]entry[press]
 	forms     map[string]entry[submission]
 	shortcuts map[string]entry[shortcut]
-
-	comparing sync.Mutex // comparisons get their numbers one after the other
 
 	mu      sync.Mutex
 	recent  map[string]time.Time // interactions of the last minutes

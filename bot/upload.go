@@ -147,7 +147,7 @@ func (b *Bot) takeFile(
 	switch {
 	case err != nil:
 	case note.Compare:
-		err = b.compareFile(ctx, d, actor, f)
+		err = b.compareFile(ctx, d, actor, author, f)
 	default:
 		source := workflow.Source{
 			Kind: workflow.SourceFile, Channel: d.to.Channel, Message: d.to.Thread, FileName: f.Name, Delivery: d.key,

@@ -114,7 +114,7 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrNothingToRead, "The file has no rows."},
 		{workflow.ErrNeedsAction, "What should happen to these accounts? Say it in the message, for example “deactivate”, or in a column `action`."},
 		{workflow.ErrNoBatch, "No batch has that number."},
-		{workflow.ErrGone, "The file of that request is no longer kept (store.keep_files). Send it again."},
+		{workflow.ErrGone, "That file is no longer kept (store.keep_files). Send it again."},
 		{workflow.ErrKeyRefused, "Atlassian refuses the API key of countersign. Its operator must replace the key."},
 		{workflow.ErrKeyScoped, "The Atlassian API key of countersign has scopes. Its operator must make one without scopes."},
 		{workflow.ErrNotFound, "No managed account has that address or id."},

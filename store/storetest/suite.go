@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"OnePersonDecidesOnce", testOnePersonDecidesOnce},
 		{"List", testList},
 		{"PruneOriginals", testPruneOriginals},
+		{"Comparisons", testComparisons},
 		{"Rows", testRows},
 		{"AddRows", testAddRows},
 		{"Past", testPast},
