@@ -104,6 +104,7 @@ type Summarised struct {
 	Summary workflow.Summary
 	Only    *workflow.Change // its one row, nil where it has more
 	Link    string           // of the card, "" when there is none
+	Goes    string           // of one that runs: how long it has to go, or what it waits for; "" where that is not known
 }
 
 func (s Summarised) line() string {
