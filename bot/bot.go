@@ -65,6 +65,7 @@ type Config struct {
 	// nil for nothing.
 	Care func() []string
 
+	Version string     // of this build, for Home; "" where it is not known
 	Rand    *rand.Rand // spreads retries; nil means one of its own
 	Log     zerolog.Logger
 	OnReady func() // called once, when the first connection stands
@@ -247,6 +248,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		links.Go(func() { b.deliver.Run(ctx) })
 		links.Go(func() { b.intake.run(ctx) })
 		links.Go(func() { b.homes.run(ctx) })
+		links.Go(func() { b.homes.watchChannels(ctx) })
 		workers.Go(func() { b.links.run(work, ctx.Done()) })
 		workers.Go(func() { b.lanes.work(work, ctx.Done()) })
 		<-ctx.Done()

@@ -1,6 +1,8 @@
 package bot
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -188,7 +190,9 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 		read, err = sheet.ReadCSVWith(slices.Clone(f.content), d.Action, d.Given(), b.cfg.OrgID, limits)
 	case len(f.rows) > 0:
 		read = &workflow.Sheet{}
-		read.Rows, err = listedRows(f.rows, *d)
+		if read.Rows, err = listedRows(f.rows, *d); err == nil {
+			err = checkListed(read.Rows, b.cfg.OrgID, limits)
+		}
 	default:
 		read, err = command.ReadLines(d.Action, d.Lines, d.Given(), b.cfg.OrgID, limits)
 	}
@@ -243,8 +247,8 @@ func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
 		if leftOut(&row) {
 			continue
 		}
-		if row.Values = slices.Clone(row.Values); d.Action != "" {
-			row.Action = d.Action
+		if row.Values = slices.Clone(row.Values); d.Action != "" && row.Action != d.Action {
+			row.Action, row.Problem = d.Action, "" // what was wrong was so for another action
 		}
 		for column, value := range d.Given().All() {
 			row.Set(column, value)
@@ -261,6 +265,47 @@ func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
 		return nil, wrong
 	}
 	return left, nil
+}
+
+// checkListed has the rows of a draft read as those of a file are: what its action needs and a row lacks,
+// or what a field of the form says wrongly, is the row's problem.
+func checkListed(rows []workflow.Row, orgID string, limits workflow.ReadLimits) error {
+	header := []string{string(workflow.ColumnAction)}
+	var columns []workflow.Column
+	for _, row := range rows {
+		for column := range row.Values.All() {
+			if !slices.Contains(columns, column) {
+				columns, header = append(columns, column), append(header, string(column))
+			}
+		}
+	}
+	var content bytes.Buffer
+	err := sheet.WriteCSV(&content, header, func(yield func([]string) bool) {
+		for _, row := range rows {
+			record := []string{string(row.Action)}
+			for _, column := range columns {
+				record = append(record, row.Values.Get(column))
+			}
+			if !yield(record) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	limits.MaxBytes = 0 // of a file that somebody sent
+	read, err := sheet.ReadCSVWith(content.Bytes(), "", nil, orgID, limits)
+	if err != nil {
+		return err
+	}
+	if len(read.Rows) != len(rows) || len(read.Ignored) > 0 {
+		return fmt.Errorf("a draft of %d rows was read as %d, without %q", len(rows), len(read.Rows), read.Ignored)
+	}
+	for i := range rows {
+		rows[i].Values, rows[i].Problem = read.Rows[i].Values, cmp.Or(rows[i].Problem, read.Rows[i].Problem)
+	}
+	return nil
 }
 
 // moveOf is the domain of a form, with the accounts of a file left out. It is read as the command

@@ -80,6 +80,7 @@ func actions() map[string]entry[press] {
 	}
 	all[view.HomeNew] = entry[press]{lane: deciding, do: (*Bot).beginFromHome}
 	all[view.HomeFind] = entry[press]{lane: deciding, do: (*Bot).openFind}
+	all[view.HomeAll] = entry[press]{lane: deciding, do: (*Bot).ownRequests}
 	all[view.HomeReport] = entry[press]{do: (*Bot).reportFromHome}
 	all[view.FieldFind] = entry[press]{key: inView, do: (*Bot).findChosen}
 	for _, hit := range []string{view.HitRename, view.HitDisable, view.HitMore} {

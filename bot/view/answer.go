@@ -103,6 +103,7 @@ type Summarised struct {
 	Batch   *workflow.Batch
 	Summary workflow.Summary
 	Link    string // of the card, "" when there is none
+	Goes    string // of one that runs: how long it has to go, or what it waits for; "" where that is not known
 }
 
 func (s Summarised) line() string {
