@@ -121,7 +121,7 @@ func withButton(id, text string, b *slack.ButtonBlockElement) slack.Block {
 
 // name is a batch in a few words, as a link to its card where there is one.
 func (s Summarised) name() string {
-	title := quoted(Title(s.Batch, s.Summary, nil, nil), homeLetters)
+	title := quoted(Title(s.Batch, s.Summary, s.Only, nil), homeLetters)
 	if s.Link != "" {
 		return "<" + s.Link + "|" + title + ">"
 	}
@@ -137,7 +137,7 @@ func (h Home) running() []slack.Block {
 		total := Card{Batch: s.Batch, Summary: s.Summary}.planned()
 		done, failed := s.Summary.State(workflow.ChangeDone), s.Summary.State(workflow.ChangeFailed)
 		ended := done + failed + s.Summary.State(workflow.ChangeSkipped)
-		text := fmt.Sprintf("%s · %s\n`%s` %s done · %s failed · %s left", s.name(), plainState(s.Batch), bar(ended, total),
+		text := fmt.Sprintf("%s · %s\n%s %s done · %s failed · %s left", s.name(), plainState(s.Batch), bar(ended, total),
 			number(done), number(failed), number(max(total-ended, 0)))
 		if s.Goes != "" {
 			text += " · " + s.Goes
