@@ -93,6 +93,20 @@ func TestNewAddresses(t *testing.T) {
 		"ada@ne*w.example":                     "in the domain",
 		"ada@ne'w.example":                     "in the domain",
 		"ada`@new.example":                     "before the @",
+		"ada'@new.example":                     "before the @",
+		"ada\uff07@new.example":                "before the @",
+		"ada\u2019@new.example":                "before the @",
+		"\u275dada@new.example":                "begins with '\u275d'",
+		"\ufe61ada@new.example":                "begins with '\ufe61'",
+		"\u02eeada@new.example":                "begins with '\u02ee'",
+		"ada@new.example\u2034":                "ends with '\u2034'",
+		"\u3002ada@new.example":                "begins with a dot",
+		"ada\uff61@new.example":                "has a dot before the @",
+		"a\uff0e\u3002da@new.example":          "has two dots in a row",
+		"ada@new.example\u3002":                "a dot too many",
+		"ada@-new.example":                     "a hyphen at the edge",
+		"ada@new-.example":                     "a hyphen at the edge",
+		"ada@new.example-":                     "a hyphen at the edge",
 		"o'neil@new.example":                   "",
 		"_ada@new.example":                     "",
 		"ada.lang+tag@sub.new.example":         "",
@@ -110,6 +124,7 @@ func TestNewAddresses(t *testing.T) {
 	}
 	for address, good := range map[string]bool{
 		"a..b@old.example": true, "a.@old.example": true, "'ada@old.example": false, "ada@old.example`": false,
+		"ada'@old.example": true, "ada@old\uff0eexample": true, "ada@old\u3002example": true, "\u275dada@old.example": false,
 	} {
 		sheet := read(t, "old_email,new_email\n"+address+",ada@new.example\n", "")
 		if got := sheet.Rows[0].Problem; (got == "") != good {
