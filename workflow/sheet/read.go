@@ -179,7 +179,7 @@ func unknownHeader(first csvRecord, header []string) error {
 	e := &FileError{
 		Problem: fmt.Sprintf("the first line has no column that is known (%s)", workflow.QuoteCell(strings.Join(header, ", "))),
 		Remedy:  "name the columns in the first line; these are known",
-		Columns: knownColumns(),
+		Columns: KnownColumns(),
 	}
 	switch joined := strings.Join(header, ""); {
 	case strings.Contains(joined, "\x00"):
