@@ -69,6 +69,28 @@ func TestReadCSVControlLettersInAHeader(t *testing.T) {
 	}
 }
 
+// Wide letters are letters in a header, too; what means nothing there is refused where it costs a
+// column its name, and nowhere else.
+func TestReadCSVLettersOfAHeader(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"\uff41ccount_id", "account\uff3fid", "ACCOUNT\u3000ID"} {
+		if row := read(t, name+",new_email\n1,ann@new.example\n", "").Rows[0]; row.AccountID() != "1" {
+			t.Errorf("%q: not known: %+v", name, row)
+		}
+	}
+	for _, c := range []string{"\ufffd", "\ue000", "\u0301"} {
+		for _, header := range []string{c + "account_id,old_email,new_email", "old_email,new_email,account" + c + "_id"} {
+			_, err := sheet.ReadCSV([]byte(header+"\n1,2,3\n"), "", ourOrg, workflow.ReadLimits{})
+			if refused, ok := errors.AsType[*sheet.FileError](err); !ok || !strings.Contains(refused.Problem, "holds the character U+") {
+				t.Errorf("%q: %v", header, err)
+			}
+		}
+		if row := read(t, "account_id,new_email,Stra"+c+"e\n1,ann@new.example,x\n", "").Rows[0]; row.Problem != "" {
+			t.Errorf("%q in a name that is not used: %s", c, row.Problem)
+		}
+	}
+}
+
 // New addresses are dot-atoms without marks of text at their edges, in files and in commands; what
 // accounts have may be less.
 func TestNewAddresses(t *testing.T) {
