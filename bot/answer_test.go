@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/workflow"
@@ -64,6 +65,13 @@ func TestWordsToTheBot(t *testing.T) {
 	w.told("U0DAVE", "C0OTHER", "after a second person has approved")
 	if n := helps(); n != 1 {
 		t.Errorf("helped %d times, want once", n)
+	}
+	for _, m := range w.slack.Messages("C0OTHER", "U0DAVE") {
+		for _, c := range command.Commands() {
+			if usage := strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(c.Usage); c.Supported && !strings.Contains(text(m), "/countersign "+usage+"`") {
+				t.Errorf("help does not show %s whole", c.Usage)
+			}
+		}
 	}
 }
 

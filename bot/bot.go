@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/bot/deliver"
 	"github.com/countersign/countersign/bot/people"
 	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -64,6 +65,7 @@ type Config struct {
 	// nil for nothing.
 	Care func() []string
 
+	Version string     // of this build, for Home; "" where it is not known
 	Rand    *rand.Rand // spreads retries; nil means one of its own
 	Log     zerolog.Logger
 	OnReady func() // called once, when the first connection stands
@@ -142,6 +144,7 @@ type Store interface {
 	// no longer kept.
 	Rows(ctx context.Context, number int64) ([]workflow.Row, error)
 	Original(ctx context.Context, number int64) ([]byte, error)
+	report.Lists
 	// SkipNumbers sees to it that the next batch gets a number above to, with an event that says so.
 	SkipNumbers(ctx context.Context, to int64, e workflow.Event) (skipped bool, err error)
 	// LogEvent writes down what belongs to no change of a batch.
@@ -172,8 +175,6 @@ type Bot struct {
 	actions   map[string]entry[press]
 	forms     map[string]entry[submission]
 	shortcuts map[string]entry[shortcut]
-
-	comparing sync.Mutex // comparisons get their numbers one after the other
 
 	mu      sync.Mutex
 	recent  map[string]time.Time // interactions of the last minutes
@@ -247,6 +248,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		links.Go(func() { b.deliver.Run(ctx) })
 		links.Go(func() { b.intake.run(ctx) })
 		links.Go(func() { b.homes.run(ctx) })
+		links.Go(func() { b.homes.watchChannels(ctx) })
 		workers.Go(func() { b.links.run(work, ctx.Done()) })
 		workers.Go(func() { b.lanes.work(work, ctx.Done()) })
 		<-ctx.Done()

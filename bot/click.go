@@ -26,7 +26,7 @@ func (b *Bot) pressed(ctx context.Context, p press, by sender) {
 	by.Channel = p.channel()
 	batch, err := b.act(ctx, p.Action, number, digest, by)
 	if errors.Is(err, workflow.ErrTimePassed) && p.Action == view.ActionAgain {
-		b.openDraft(ctx, p, by, func(ctx context.Context) (drafting, error) { return b.askedAgain(ctx, number) })
+		b.openDraft(ctx, p.trigger(), by, view.DraftingWords, func(ctx context.Context) (drafting, error) { return b.askedAgain(ctx, number) })
 		return
 	}
 	b.answer(ctx, p, by.Recipient, b.acted(ctx, by.Recipient, p.Action, number, batch, err))

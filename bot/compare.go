@@ -3,7 +3,6 @@ package bot
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -15,23 +14,31 @@ import (
 	"github.com/countersign/countersign/workflow/sheet"
 )
 
-// comparedName is under which it is remembered which number the last comparison was given; the key of
-// a file's delivery behind it, which number that file was given.
-const comparedName = "compare"
+// comparedKey begins the keys under which it is remembered what stands under a list.
+const comparedKey = "compare/"
 
 // compareFile sets a list beside the directory and answers under it. Nothing is changed by that, and a
 // file that comes again after a crash is the same comparison.
-func (b *Bot) compareFile(ctx context.Context, d delivered, actor workflow.Actor, f slackapi.File) error {
-	c, err := b.compared(ctx, f)
+func (b *Bot) compareFile(ctx context.Context, d delivered, actor workflow.Actor, author workflow.Person, f slackapi.File) error {
+	if b.cfg.Results == nil {
+		return view.ErrNoReports
+	}
+	content, err := b.download(ctx, f)
 	if err != nil {
 		return err
 	}
-	number, err := b.compareNumber(ctx, d.key)
+	c, err := b.compared(ctx, content)
 	if err != nil {
 		return err
 	}
-	m := view.Compared(number, f.Name, f.ID, c, time.Now())
-	if err := b.deliver.Answer(ctx, comparedName+"/"+d.key, d.to.Channel, d.to.Thread, m); err != nil {
+	number, err := b.cfg.Store.NumberList(ctx, report.SentList{
+		Delivery: d.key, FileName: f.Name, By: actor.ID, Author: author.ID, At: time.Now(), Content: content,
+	})
+	if err != nil {
+		return fmt.Errorf("number a comparison: %w", err)
+	}
+	m := view.Compared(number, f.Name, c, time.Now())
+	if err := b.deliver.Answer(ctx, comparedKey+d.key, d.to.Channel, d.to.Thread, m); err != nil {
 		return fmt.Errorf("answer a comparison: %w", err)
 	}
 	for _, file := range []struct {
@@ -48,7 +55,7 @@ func (b *Bot) compareFile(ctx context.Context, d delivered, actor workflow.Actor
 		var content bytes.Buffer
 		err := file.write(&content)
 		if err == nil {
-			key := comparedName + "/" + d.key + "/" + file.name
+			key := comparedKey + d.key + "/" + file.name
 			err = b.deliver.AnswerFile(ctx, key, d.to.Channel, d.to.Thread, file.name, slackapi.Bytes(content.Bytes()))
 		}
 		if err != nil {
@@ -59,49 +66,12 @@ func (b *Bot) compareFile(ctx context.Context, d delivered, actor workflow.Actor
 	return nil
 }
 
-// compared reads a list from Slack and sets it beside the directory.
-func (b *Bot) compared(ctx context.Context, f slackapi.File) (*report.Comparison, error) {
-	if b.cfg.Results == nil {
-		return nil, view.ErrNoReports
-	}
-	content, err := b.download(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	// A list may have more rows than a request: nothing is done to them.
-	list, err := sheet.ReadList(content, b.cfg.OrgID, workflow.ReadLimits{MaxBytes: int(b.cfg.MaxFileBytes)})
+// compared sets a list beside the directory. It may have more rows than a request: nothing is done to
+// them.
+func (b *Bot) compared(ctx context.Context, content []byte) (*report.Comparison, error) {
+	list, err := sheet.ReadList(bytes.Clone(content), b.cfg.OrgID, workflow.ReadLimits{MaxBytes: int(b.cfg.MaxFileBytes)})
 	if err != nil {
 		return nil, err
 	}
 	return b.cfg.Results.Compare(ctx, list)
-}
-
-// compareNumber gives the delivery the number that it has or the next one.
-func (b *Bot) compareNumber(ctx context.Context, delivery string) (number int, err error) {
-	b.comparing.Lock()
-	defer b.comparing.Unlock()
-	own := comparedName + "/" + delivery
-	for _, name := range []string{own, comparedName} {
-		raw, err := b.cfg.Store.Recall(ctx, name)
-		if err != nil {
-			return 0, fmt.Errorf("number a comparison: %w", err)
-		}
-		if raw == nil {
-			continue
-		}
-		if err := json.Unmarshal(raw, &number); err != nil {
-			return 0, fmt.Errorf("number a comparison: %w", err)
-		}
-		if name == own {
-			return number, nil
-		}
-	}
-	number++
-	raw, _ := json.Marshal(number)                     // a number: cannot fail
-	for _, name := range []string{comparedName, own} { // a crash between the two skips a number
-		if err := b.cfg.Store.Remember(ctx, name, raw); err != nil {
-			return 0, fmt.Errorf("number a comparison: %w", err)
-		}
-	}
-	return number, nil
 }

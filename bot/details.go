@@ -29,7 +29,7 @@ func (b *Bot) openDetails(ctx context.Context, p press, by sender) {
 		b.api.Private(ctx, by.Recipient, b.say(err, fmt.Sprintf("show the details of batch %d", number)))
 		return
 	}
-	if err := b.show(ctx, p.trigger(), modal.Draw()); err != nil {
+	if _, err := b.show(ctx, p.trigger(), modal.Draw()); err != nil {
 		b.log.Warn().Err(err).Int64("batch", number).Msg("open the details")
 		b.api.Private(ctx, by.Recipient, view.Said("I could not open the details in time. Press Details again."))
 	}

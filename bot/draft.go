@@ -20,7 +20,7 @@ func (b *Bot) drafted(ctx context.Context, p press, by sender) {
 		b.foreign(ctx, p.Action, by)
 		return
 	}
-	b.openDraft(ctx, p, by, func(ctx context.Context) (drafting, error) {
+	b.openDraft(ctx, p.trigger(), by, view.DraftingWords, func(ctx context.Context) (drafting, error) {
 		found, err := b.draftOf(ctx, of)
 		if err == nil && len(found.accounts) == 0 {
 			err = view.ErrNothingToDraft
@@ -60,16 +60,16 @@ func (b *Bot) draftOf(ctx context.Context, of view.DraftOf) (draft, error) {
 	if age := time.Since(of.At); age > draftFor {
 		return draft{}, view.ErrDraftOld
 	}
-	f, err := b.fileInfo(ctx, of.File)
+	list, err := b.cfg.Store.ComparedList(ctx, of.Compare)
 	if err != nil {
-		return draft{}, err
+		return draft{}, fmt.Errorf("list of comparison %d: %w", of.Compare, err)
 	}
-	c, err := b.compared(ctx, f)
+	c, err := b.compared(ctx, list.Content)
 	if err != nil {
 		return draft{}, err
 	}
 	return draft{
-		of: fmt.Sprintf("comparison %d", of.Compare), file: view.CompareDraftFile(of.Compare), author: f.Person, accounts: c.Drafts(),
+		of: fmt.Sprintf("comparison %d", of.Compare), file: view.CompareDraftFile(of.Compare), author: list.Author, accounts: c.Drafts(),
 	}, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -28,7 +27,7 @@ func (b *Bot) openForm(ctx context.Context, at trigger, by sender, draft view.Dr
 	}
 	asked := b.asked(view.Carried{Key: b.newKey(), Channel: by.Channel, Draft: draft}, "")
 	b.unsent.put(asked.Key, openForm{person: by.Person, draft: draft})
-	if err := b.show(ctx, at, asked.Draw()); err != nil {
+	if _, err := b.show(ctx, at, asked.Draw()); err != nil {
 		b.unsent.forget(asked.Key)
 		b.log.Warn().Err(err).Str("person", by.Person).Msg("open the form for a request")
 		b.api.Private(ctx, by.Recipient, view.Said("I could not open the form in time. Try again."))
@@ -39,7 +38,7 @@ func (b *Bot) openForm(ctx context.Context, at trigger, by sender, draft view.Dr
 // modal.
 func (b *Bot) noForm(ctx context.Context, at trigger, by sender, m slackapi.Message) {
 	if at.onTop || by.Response == "" && by.Channel == "" {
-		if err := b.show(ctx, at, view.Notice("New request", m.Text)); err == nil {
+		if _, err := b.show(ctx, at, view.Notice("New request", m.Text)); err == nil {
 			return
 		}
 	}
@@ -54,14 +53,14 @@ type trigger struct {
 
 func (p press) trigger() trigger { return trigger{p.Trigger, p.View.Kind == "modal"} }
 
-// show opens a modal.
-func (b *Bot) show(ctx context.Context, at trigger, modal slack.ModalViewRequest) error {
+// show opens a modal, and returns it.
+func (b *Bot) show(ctx context.Context, at trigger, modal slack.ModalViewRequest) (viewed, error) {
 	open := b.api.OpenView
 	if at.onTop {
 		open = b.api.PushView
 	}
-	_, err := open(ctx, at.id, modal)
-	return err
+	v, err := open(ctx, at.id, modal)
+	return viewed{ID: v.ID}, err
 }
 
 // asked is what the form is drawn from.
@@ -275,25 +274,4 @@ func (b *Bot) formClosed(c closed) {
 // newByShortcut opens the form for the shortcut of the app.
 func (b *Bot) newByShortcut(ctx context.Context, s shortcut, by sender) {
 	b.openForm(ctx, trigger{id: s.Trigger}, by, view.Draft{})
-}
-
-// useCSV opens the form for the file of a message. Who posted it counts as a requester, too.
-func (b *Bot) useCSV(ctx context.Context, s shortcut, by sender) {
-	at := slices.IndexFunc(s.Message.Files, func(f slackapi.File) bool { return f.ID != "" && !media(f) })
-	switch {
-	case at < 0:
-		b.noForm(ctx, trigger{id: s.Trigger}, by, view.Said(view.NoCSV))
-		return
-	case s.Message.BotID != "" || s.Message.Person == "":
-		b.noForm(ctx, trigger{id: s.Trigger}, by, view.Said(view.CSVOfABot))
-		return
-	}
-	file := s.Message.Files[at]
-	note := command.ParseNote(s.Message.Text)
-	draft := view.Draft{Action: note.Verb, Values: map[workflow.Column]string{}, File: &view.FormFile{ID: file.ID, Name: file.Name}}
-	if s.Message.Person != by.Person {
-		draft.File.Poster = s.Message.Person
-	}
-	maps.Insert(draft.Values, note.Values.All())
-	b.openForm(ctx, trigger{id: s.Trigger}, by, draft)
 }

@@ -371,3 +371,13 @@ func TestFormMeansWhoWasChosen(t *testing.T) {
 		})
 	}
 }
+
+// A form opens filled in whatever a command holds: what its fields cannot take is cut.
+func TestFormFilledInWithTooMuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	w.command("U0CAROL", requests, "rename reason: "+strings.Repeat("ä long reason ", 150))
+	form := w.viewWith("U0CAROL", "ä long reason")
+	w.submit("U0CAROL", form, map[string]string{view.FieldLines: "p1@old.example → p1@new.example"})
+	w.modalSays("U0CAROL", "*1* ready")
+}

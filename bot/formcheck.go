@@ -1,9 +1,9 @@
 package bot
 
 import (
+	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,19 +31,35 @@ func (s submission) lacking() map[string]string {
 		return nil
 	}
 	d := filledIn(c.Draft, fieldsOf(s.Fields))
-	field, words := view.FieldLines, ""
-	switch {
-	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
-		field, words = view.FieldOld, view.NoDomains
-	case d.Action != view.MoveAction && d.File == nil && d.Lines == "" && d.Listed == 0:
-		words = view.NoAccount
-	}
-	for block, fields := range s.Fields {
-		if _, there := fields[field]; there && words != "" {
-			return map[string]string{block: words}
+	wrong := map[string]string{}
+	say := func(words string, fields ...string) { // below the first of them that there is
+		for _, field := range fields {
+			for block, there := range s.Fields {
+				if _, is := there[field]; is {
+					wrong[block] = words
+					return
+				}
+			}
 		}
 	}
-	return nil
+	switch {
+	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
+		say(view.NoDomains, view.FieldOld)
+	case d.Action != view.MoveAction && d.File != nil && d.Lines != "": // the lines would be lost without a word
+		say(view.TwoLists, view.FieldLines)
+	case d.Action == view.MoveAction || d.File != nil || d.Listed > 0: // these bring what is needed, or their rows say what is missing
+	default:
+		if d.Lines == "" {
+			say(view.NoAccount, view.FieldLines, view.FieldFile)
+		}
+		for column, words := range d.Lacking() {
+			say(words, view.FieldOf(column))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return wrong
 }
 
 // checking is what the form shows while it is checked.
@@ -66,10 +82,7 @@ func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
 		return
 	}
 	by.Channel = c.Channel
-	if c.Draft.File != nil { // what is checked now is what may be sent
-		file := *c.Draft.File
-		c.Draft.File, file.SHA256 = &file, ""
-	}
+	c.Draft = c.Draft.Unchecked() // what is checked now is what may be sent
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.draft, f.stop = c.Draft, stop
@@ -127,6 +140,9 @@ func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender
 	checked := view.Checked{Carried: *c, Preview: preview, When: req.When}
 	if err == nil {
 		checked.Notes = view.FileNotes(c.Draft, req.Sheet, preview.Summary)
+		if req.Author.ID != actor.ID {
+			checked.Notes = append(checked.Notes, view.WritesIt(req.Author.ID))
+		}
 	}
 	return checked, err
 }
@@ -135,10 +151,11 @@ func (b *Bot) check(ctx context.Context, c *view.Carried, f *openForm, by sender
 // their sum: what is sent is what was checked.
 func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carried, f *openForm) (workflow.Request, error) {
 	d := &c.Draft
-	when, err := command.Times{At: d.At, Until: d.Until, For: d.For}.When(time.Now(), actor.Location())
+	when, err := whenOf(*d, actor)
 	if err != nil {
 		return workflow.Request{}, err
 	}
+	d.When = &when
 	req := workflow.Request{
 		Requester: actor.Person, Author: actor.Person, Reason: d.Reason, OwnReason: d.Reason != "" && d.From == "", When: when,
 		Source:   workflow.Source{Kind: workflow.SourceForm, Channel: c.Channel, Delivery: formDelivery(c.Key)},
@@ -173,7 +190,9 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 		read, err = sheet.ReadCSVWith(slices.Clone(f.content), d.Action, d.Given(), b.cfg.OrgID, limits)
 	case len(f.rows) > 0:
 		read = &workflow.Sheet{}
-		read.Rows, err = listedRows(f.rows, *d)
+		if read.Rows, err = listedRows(f.rows, *d); err == nil {
+			err = checkListed(read.Rows, b.cfg.OrgID, limits)
+		}
 	default:
 		read, err = command.ReadLines(d.Action, d.Lines, d.Given(), b.cfg.OrgID, limits)
 	}
@@ -182,9 +201,23 @@ func (b *Bot) requestOf(ctx context.Context, actor workflow.Actor, c *view.Carri
 	}
 	if d.File == nil {
 		d.Identified(read.Rows)
+	} else {
+		d.File.About = view.FileAbout(*read)
 	}
 	req.Sheet = *read
 	return req, nil
+}
+
+// whenOf are the times of a draft: those that its check showed, or before one what its words mean now.
+func whenOf(d view.Draft, actor workflow.Actor) (workflow.When, error) {
+	if d.When != nil {
+		return *d.When, nil
+	}
+	times := command.Times{At: d.At}
+	if d.Ends() {
+		times.Until, times.For = d.Until, d.For
+	}
+	return times.When(time.Now(), actor.Location())
 }
 
 // listedRows are the rows of a draft but for those that are left out, as its action and its values
@@ -214,8 +247,8 @@ func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
 		if leftOut(&row) {
 			continue
 		}
-		if row.Values = slices.Clone(row.Values); d.Action != "" {
-			row.Action = d.Action
+		if row.Values = slices.Clone(row.Values); d.Action != "" && row.Action != d.Action {
+			row.Action, row.Problem = d.Action, "" // what was wrong was so for another action
 		}
 		for column, value := range d.Given().All() {
 			row.Set(column, value)
@@ -234,34 +267,45 @@ func listedRows(rows []workflow.Row, d view.Draft) ([]workflow.Row, error) {
 	return left, nil
 }
 
-// formFile reads the file of a form, once, and returns its author.
-func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormFile, f *openForm) (author workflow.Person, err error) {
-	info, err := b.fileInfo(ctx, of.ID)
-	if err != nil {
-		return author, err
-	}
-	if of.Poster == "" {
-		author, err = b.uploader(ctx, info, asks)
-	} else if author, err = b.people.Author(ctx, of.Poster); err == nil {
-		author, err = b.menuAuthor(ctx, asks, author, info)
-	}
-	if err != nil {
-		return author, err
-	}
-	if f.content == nil || f.contentOf != of.ID {
-		content, err := b.download(ctx, info)
-		if err != nil {
-			return author, err
+// checkListed has the rows of a draft read as those of a file are: what its action needs and a row lacks,
+// or what a field of the form says wrongly, is the row's problem.
+func checkListed(rows []workflow.Row, orgID string, limits workflow.ReadLimits) error {
+	header := []string{string(workflow.ColumnAction)}
+	var columns []workflow.Column
+	for _, row := range rows {
+		for column := range row.Values.All() {
+			if !slices.Contains(columns, column) {
+				columns, header = append(columns, column), append(header, string(column))
+			}
 		}
-		f.content, f.contentOf = content, of.ID
 	}
-	sum := sha256.Sum256(f.content)
-	name := hex.EncodeToString(sum[:])
-	if of.SHA256 != "" && of.SHA256 != name {
-		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Check"}
+	var content bytes.Buffer
+	err := sheet.WriteCSV(&content, header, func(yield func([]string) bool) {
+		for _, row := range rows {
+			record := []string{string(row.Action)}
+			for _, column := range columns {
+				record = append(record, row.Values.Get(column))
+			}
+			if !yield(record) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
 	}
-	of.Name, of.SHA256 = info.Name, name
-	return author, nil
+	limits.MaxBytes = 0 // of a file that somebody sent
+	read, err := sheet.ReadCSVWith(content.Bytes(), "", nil, orgID, limits)
+	if err != nil {
+		return err
+	}
+	if len(read.Rows) != len(rows) || len(read.Ignored) > 0 {
+		return fmt.Errorf("a draft of %d rows was read as %d, without %q", len(rows), len(read.Rows), read.Ignored)
+	}
+	for i := range rows {
+		rows[i].Values, rows[i].Problem = read.Rows[i].Values, cmp.Or(rows[i].Problem, read.Rows[i].Problem)
+	}
+	return nil
 }
 
 // moveOf is the domain of a form, with the accounts of a file left out. It is read as the command

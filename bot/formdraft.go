@@ -24,42 +24,49 @@ type drafting struct {
 	rows  []workflow.Row // where they are too many for lines
 	file  string         // with all of them, to be corrected and sent; "" for none
 	csv   slackapi.Content
+
+	said      string // what is wrong with what it was made of, "" for nothing
+	content   []byte // of its file
+	contentOf string // the file's id
 }
 
-// openDraft opens the form filled in with a draft. Making one may take longer than a trigger lives,
-// so that the modal is there first.
-func (b *Bot) openDraft(ctx context.Context, p press, by sender, draw func(context.Context) (drafting, error)) {
+// openDraft opens the form filled in with a draft. Making one may take longer than a trigger lives, so
+// that the modal is there first and says what is being done.
+func (b *Bot) openDraft(ctx context.Context, at trigger, by sender, doing string, draw func(context.Context) (drafting, error)) {
 	known, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look took over "+beforeForm.String()))
 	defer cancel()
-	at := p.trigger()
 	if _, err := b.actor(known, by); err != nil {
 		b.noForm(ctx, at, by, b.say(err, "open a draft"))
 		return
 	}
 	c := view.Carried{Key: b.newKey(), Channel: by.Channel}
-	open := b.api.OpenView
-	if at.onTop {
-		open = b.api.PushView
-	}
-	modal, err := open(ctx, at.id, view.Waiting(c, "Making the draft …"))
+	modal, err := b.show(ctx, at, view.Waiting(c, doing))
 	if err != nil {
 		b.log.Warn().Err(err).Str("person", by.Person).Msg("open a draft")
 		b.api.Private(ctx, by.Recipient, view.Said("I could not open the form in time. Press it again."))
 		return
 	}
-	made, err := draw(ctx)
-	if err != nil {
-		if _, err := b.api.UpdateView(ctx, modal.ID, "", view.Notice("New request", b.say(err, "make a draft").Text)); err != nil {
-			b.log.Warn().Err(err).Msg("say why there is no draft")
+	b.enlist(previewing, "form/"+modal.ID, "draft", fileTimeout, by.Recipient, func(ctx context.Context) {
+		made, err := draw(ctx)
+		if err != nil {
+			if _, err := b.api.UpdateView(ctx, modal.ID, "", view.Notice("New request", b.say(err, "make a draft").Text)); err != nil {
+				b.log.Warn().Err(err).Msg("say why there is no draft")
+			}
+			return
 		}
-		return
-	}
+		b.showDraft(ctx, modal, c, made, by)
+	})
+}
+
+// showDraft puts the form in the place of the modal that waited for the draft.
+func (b *Bot) showDraft(ctx context.Context, modal viewed, c view.Carried, made drafting, by sender) {
 	if len(made.rows) > 0 && made.file != "" && b.sendDirectly(ctx, by.Person, made.file, made.csv) {
 		made.draft.ListedFile = made.file
 	}
 	made.draft.Listed = len(made.rows)
 	c.Draft = made.draft
-	b.showForm(ctx, viewed{ID: modal.ID}, c, openForm{person: by.Person, rows: made.rows}, "")
+	f := openForm{person: by.Person, rows: made.rows, content: made.content, contentOf: made.contentOf}
+	b.showForm(ctx, modal, c, f, made.said)
 }
 
 // accountsDraft is the draft of a request for some accounts.

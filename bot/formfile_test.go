@@ -19,7 +19,7 @@ func (w *world) useFile(poster, words string, file workspace.Upload) workspace.V
 	if err := w.slack.MessageShortcut(w.t.Context(), "U0CAROL", "C0OTHER", m.TS, view.ShortcutCSV); err != nil {
 		w.t.Fatal(err)
 	}
-	return w.viewWith("U0CAROL", file.Name)
+	return w.viewWith("U0CAROL", view.ActionNoFile)
 }
 
 // The rows of a form are those of the file that it names, and who uploaded that one is their author:
@@ -132,5 +132,73 @@ func TestFormRemovesAFileOfItsField(t *testing.T) {
 	checked := w.modalSays("U0CAROL", "*1* ready")
 	if !strings.Contains(viewText(checked), "Deactivate 1 account") {
 		t.Errorf("the check shows\n%s", viewText(checked))
+	}
+}
+
+// A CSV may bring what the form would ask for, in its own field or from a message; lines need it in the
+// form, which says so below the field.
+func TestFormLeavesColumnsToTheFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	for action, missing := range map[workflow.ActionName]string{
+		workflow.GroupAdd: "Say which group", workflow.SiteGroupAdd: "Say at which site", workflow.SiteDelete: "Say at which site",
+	} {
+		w.command("U0CAROL", requests, "new")
+		form := w.modalSays("U0CAROL", "old → new")
+		w.press("U0CAROL", form, view.FieldAction, string(action))
+		form = w.modalSays("U0CAROL", "Needed, unless a CSV has it")
+		err := w.slack.SubmitView(t.Context(), "U0CAROL", form.ID, map[string]string{view.FieldLines: "p1@old.example"})
+		if err == nil || !strings.Contains(err.Error(), missing) {
+			t.Errorf("%s without it: %v; want %q", action, err, missing)
+		}
+		both := map[string]string{view.FieldLines: "p1@old.example", view.FieldFile: w.slack.AddFile("U0CAROL", renames(1))}
+		if err := w.slack.SubmitView(t.Context(), "U0CAROL", form.ID, both); err == nil || !strings.Contains(err.Error(), "not in both") {
+			t.Errorf("%s with lines and a file: %v", action, err)
+		}
+		file := workspace.Upload{Name: "columns.csv", Content: []byte("email,group,site\np1@old.example,few people,main\n")}
+		w.submit("U0CAROL", form, map[string]string{view.FieldLines: "", view.FieldFile: w.slack.AddFile("U0CAROL", file)})
+		w.press("U0CAROL", w.modalSays("U0CAROL", "Fix rows"), view.ActionFix, "")
+		if err := w.slack.CloseView(t.Context(), "U0CAROL", w.viewWith("U0CAROL", view.FieldAction).ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The form for the file of a message says what the file holds and who cannot approve it; one that
+// cannot be had or read is not in the form, which says why and takes another one.
+func TestFormOfAMessageSaysWhatItsFileHolds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	w.slack.AddChannel(workspace.Channel{ID: "C0APART", Name: "apart", Members: []string{"U0ALICE", "U0CAROL"}})
+	for _, c := range []struct {
+		name, channel, content string
+		want                   []string
+		usable                 bool
+	}{
+		{"leavers.csv", "C0OTHER", "Email,message,floor\np1@old.example,Bye,3\np2@old.example,Bye,4\n", []string{
+			"*leavers.csv*, 2 rows, 2 columns known (Email, message)", "<@U0ALICE> posted it, and cannot approve",
+		}, true},
+		{"apart.csv", "C0APART", "email\np1@old.example\n", []string{"Slack does not show it to me. Invite me to its channel, or upload it to me."}, false},
+		{"floors.csv", "C0OTHER", "floor,room\n3,1\n", []string{"This file cannot be used"}, true},
+	} {
+		m, err := w.slack.Say(t.Context(), "U0ALICE", c.channel, "", "deactivate", workspace.Upload{Name: c.name, Content: []byte(c.content)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.slack.MessageShortcut(t.Context(), "U0CAROL", c.channel, m.TS, view.ShortcutCSV); err != nil {
+			t.Fatal(err)
+		}
+		form := w.viewWith("U0CAROL", view.FieldAction)
+		for _, want := range c.want {
+			if !strings.Contains(viewText(form), want) {
+				t.Errorf("%s: the form does not say %q:\n%s", c.name, want, viewText(form))
+			}
+		}
+		if strings.Contains(string(form.Blocks), view.ActionNoFile) != c.usable {
+			t.Errorf("%s is in the form: %v", c.name, !c.usable)
+		}
+		if err := w.slack.CloseView(t.Context(), "U0CAROL", form.ID); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -62,7 +62,7 @@ func (b *Bot) actor(ctx context.Context, by sender) (actor workflow.Actor, err e
 func actions() map[string]entry[press] {
 	all := map[string]entry[press]{
 		view.ActionChoose: {key: func(p press) string { return "file/" + p.Message }, do: (*Bot).chosen},
-		view.ActionDraft:  {key: func(p press) string { return "draft/" + p.By.Person }, do: (*Bot).drafted},
+		view.ActionDraft:  {key: func(p press) string { return "draft/" + p.By.Person }, lane: deciding, do: (*Bot).drafted},
 	}
 	for _, act := range workflow.Acts() {
 		if act.Name != workflow.ActAsk { // there is no batch yet, and no button
@@ -80,6 +80,7 @@ func actions() map[string]entry[press] {
 	}
 	all[view.HomeNew] = entry[press]{lane: deciding, do: (*Bot).beginFromHome}
 	all[view.HomeFind] = entry[press]{lane: deciding, do: (*Bot).openFind}
+	all[view.HomeAll] = entry[press]{lane: deciding, do: (*Bot).ownRequests}
 	all[view.HomeReport] = entry[press]{do: (*Bot).reportFromHome}
 	all[view.FieldFind] = entry[press]{key: inView, do: (*Bot).findChosen}
 	for _, hit := range []string{view.HitRename, view.HitDisable, view.HitMore} {
@@ -108,7 +109,7 @@ func forms() map[string]entry[submission] {
 			do: (*Bot).rejected,
 		},
 		view.RequestForm: {
-			key: formKey, limit: formCheckTimeout, holds: submission.lacking, meanwhile: submission.checking, do: (*Bot).checkForm,
+			key: formKey, lane: previewing, limit: formCheckTimeout, holds: submission.lacking, meanwhile: submission.checking, do: (*Bot).checkForm,
 		},
 		view.CheckedForm: {key: formKey, lane: deciding, answers: (*Bot).sendForm},
 	}

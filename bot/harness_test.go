@@ -69,6 +69,7 @@ type world struct {
 	remind    time.Duration
 	expires   time.Duration // a plan that nobody decided on; 0 means a day
 	window    policy.Window
+	own       map[string]string // people.accounts: a person's account
 	pacer     workflow.Estimator
 	shut      func() time.Time
 	bubble    bool // in fake time, with connections in memory
@@ -125,7 +126,7 @@ func startWorld(t *testing.T, w *world) *world {
 		t.Fatal(err)
 	}
 	w.engine, err = engine.New(engine.Config{
-		Store: w.db, Directory: w.accounts, Lookups: w.accounts, Past: w.db, OrgID: "org", Policy: policy.Policy{Approvals: 1, Emergency: w.emergency}, People: whoIsWho{w},
+		Store: w.db, Directory: w.accounts, Lookups: w.accounts, Past: w.db, OrgID: "org", Policy: policy.Policy{Approvals: 1, Emergency: w.emergency, Accounts: w.own}, People: whoIsWho{w},
 		ExpiresAfter: cmp.Or(w.expires, 24*time.Hour), StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: 10 << 20, MaxRows: 5000},
 		Run:    run.Limits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50, Window: w.window}, Log: zerolog.Nop(),

@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/slack-go/slack"
 
 	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/slackapi"
@@ -23,6 +26,7 @@ const (
 	homeSlow    = 5 * time.Minute  // and when nothing is heard of: roles and keys change, too
 	homesMost   = 200              // people for whom it is kept
 	homeTimeout = 20 * time.Second // for one drawing
+	ownLooked   = 2000             // batches that are looked through for all of somebody's own
 	homeRecent  = 200              // batches that are looked through for somebody's own
 	homesName   = "slack/homes"    // what is remembered of who opened it
 	homeRole    = 10 * time.Minute // how old a role may be by which a tab is drawn anew; a press is checked by itself
@@ -37,6 +41,12 @@ type homes struct {
 	opened map[string]time.Time // person → when they last looked
 	shown  map[string][32]byte  // what stands there
 	roles  map[string]homeActor
+
+	pacing sync.Mutex
+	paces  map[int64]*view.Speed // of the batches that run, as they were seen here
+
+	admins   chan struct{} // a pulse when an admin's tab is drawn
+	channels []string      // what needs care of our channels, as it was last looked at
 }
 
 // homeActor is who somebody was when it was last asked, or why they may do nothing.
@@ -47,7 +57,7 @@ type homeActor struct {
 }
 
 func newHomes(b *Bot) *homes {
-	return &homes{bot: b, wake: make(chan struct{}, 1), opened: map[string]time.Time{}, shown: map[string][32]byte{}, roles: map[string]homeActor{}}
+	return &homes{bot: b, wake: make(chan struct{}, 1), admins: make(chan struct{}, 1), opened: map[string]time.Time{}, paces: map[int64]*view.Speed{}, shown: map[string][32]byte{}, roles: map[string]homeActor{}}
 }
 
 // changed has the tabs looked at. It does not block.
@@ -207,7 +217,7 @@ func (h *homes) actor(ctx context.Context, person string) (workflow.Actor, error
 // home returns what a person's tab shows. Somebody without a role sees whom to ask.
 func (h *homes) home(ctx context.Context, person string, data *homeData) (view.Home, error) {
 	b := h.bot
-	home := view.Home{Command: b.cfg.Command}
+	home := view.Home{Command: b.cfg.Command, Version: b.cfg.Version}
 	actor, err := h.actor(ctx, person)
 	if e, is := errors.AsType[*workflow.IneligibleError](err); is && e.Kind == workflow.NotCheckable {
 		return home, err
@@ -219,7 +229,7 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 		return home, err
 	}
 	home.Admin, home.Night, home.Before = actor.Admin, data.night, data.before
-	mine := func(batch *workflow.Batch) bool { return workflow.May(workflow.ActApprove, batch, actor) == nil }
+	mine := func(batch *workflow.Batch) bool { return b.waitsFor(batch, actor) }
 	if home.Waiting, err = data.lines(ctx, data.waiting, mine); err != nil {
 		return home, err
 	}
@@ -227,14 +237,52 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 	if home.Running, err = data.lines(ctx, data.running, seen); err != nil {
 		return home, err
 	}
+	h.goes(ctx, home.Running)
 	own := func(batch *workflow.Batch) bool { return batch.Requester.ID == person && seen(batch) }
 	if home.Own, err = data.lines(ctx, data.recent, own); err != nil {
 		return home, err
 	}
+	if len(data.recent) == homeRecent {
+		home.OwnOf = homeRecent
+	}
 	if actor.Admin {
-		home.Care = data.careOnce(ctx)
+		home.Care = slices.Concat(data.careOnce(ctx), h.channelCare())
+		h.watch()
 	}
 	return home, nil
+}
+
+// goes says of the first batches of a list how fast they go and how long they have to.
+func (h *homes) goes(ctx context.Context, running []view.Summarised) {
+	h.pacing.Lock()
+	defer h.pacing.Unlock()
+	paces := map[int64]*view.Speed{}
+	for i := range running[:min(len(running), view.HomeOfEach)] {
+		b := running[i].Batch
+		if b.State != workflow.Running || b.Cancelling() { // its state says it
+			continue
+		}
+		pace := cmp.Or(h.paces[b.Number], &view.Speed{})
+		paces[b.Number] = pace
+		running[i].Goes = h.bot.deliver.Progress(ctx, b, running[i].Summary, pace).Goes()
+	}
+	h.paces = paces
+}
+
+// waitsFor reports whether a batch waits for the person's approval, by what a click is decided by: no
+// human approves their own, under whichever account, nor twice.
+func (b *Bot) waitsFor(batch *workflow.Batch, actor workflow.Actor) bool {
+	if workflow.May(workflow.ActApprove, batch, actor) != nil {
+		return false
+	}
+	var people []workflow.Actor
+	for _, d := range batch.Decisions {
+		if d.Verdict == workflow.Approve && d.Digest == batch.Digest {
+			people = append(people, workflow.Actor{Person: d.Person, Admin: true})
+		}
+	}
+	able := b.cfg.Engine.CanApprove(batch, append(people, actor)...)
+	return len(able) > 0 && able[len(able)-1].ID == actor.ID
 }
 
 // homeData is what all tabs of one round are drawn from.
@@ -305,37 +353,45 @@ func (d *homeData) careOnce(ctx context.Context) []string {
 	return d.care
 }
 
-// care is what an admin should look after: what doctor would say of key, groups and channels, as far
-// as a running bot knows it.
-func (b *Bot) care(ctx context.Context) []string {
-	var out []string
-	if b.cfg.Care != nil {
-		out = append(out, b.cfg.Care()...)
-	}
-	for _, id := range b.admins {
-		if !workflow.IsUserGroup(id) {
-			continue
-		}
-		members, err := b.people.Members(ctx, id, workflow.Freshness{Age: time.Minute})
-		switch {
-		case errors.Is(err, workflow.ErrGroupUnreadable):
-			out = append(out, "Slack does not show me the user group "+id+" of people.admins; countersign doctor says what to do")
-		case err == nil && len(members) == 0:
-			out = append(out, "the user group "+id+" of people.admins is empty, so nobody may approve by it")
-		}
-	}
-	if shared, err := b.api.Shared(ctx, b.cfg.Requests); err == nil && shared {
-		out = append(out, "the requests channel is shared with another organisation, so nobody can decide there")
-	}
-	for _, held := range b.api.Held(heldMost) {
-		out = append(out, "Slack takes no calls of "+held.Method+" until "+held.Until.UTC().Format("15:04 MST"))
-	}
-	return out
-}
-
 // beginFromHome opens the form.
 func (b *Bot) beginFromHome(ctx context.Context, p press, by sender) {
 	b.openForm(ctx, p.trigger(), by, view.Draft{})
+}
+
+// ownRequests opens the list of a person's requests.
+func (b *Bot) ownRequests(ctx context.Context, p press, by sender) {
+	modal, err := func() (modal slack.ModalViewRequest, err error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, beforeForm, errors.New("the look took over "+beforeForm.String()))
+		defer cancel()
+		if _, err := b.actor(ctx, by); err != nil {
+			return modal, err
+		}
+		recent, err := b.cfg.Store.List(ctx, ownLooked)
+		if err != nil {
+			return modal, err
+		}
+		var own []view.Summarised
+		for _, batch := range recent {
+			if batch.Requester.ID != by.Person || batch.Unseen() {
+				continue
+			}
+			line := view.Summarised{Batch: batch}
+			if len(own) < view.OwnMost {
+				if line.Summary, err = b.cfg.Store.Summary(ctx, batch.Number); err != nil {
+					return modal, err
+				}
+			}
+			own = append(own, line)
+		}
+		return view.OwnModal(own), nil
+	}()
+	if err != nil {
+		b.noForm(ctx, p.trigger(), by, b.say(err, "list somebody's requests"))
+		return
+	}
+	if _, err := b.show(ctx, p.trigger(), modal); err != nil {
+		b.log.Warn().Err(err).Msg("open the list of somebody's requests")
+	}
 }
 
 // reportFromHome sends the report of last night's directory.
@@ -352,7 +408,7 @@ func (b *Bot) openFind(ctx context.Context, p press, by sender) {
 		b.noForm(ctx, p.trigger(), by, b.say(err, "find an account"))
 		return
 	}
-	if err := b.show(ctx, p.trigger(), view.FindModal(view.Carried{Key: b.newKey(), Channel: by.Channel}, nil)); err != nil {
+	if _, err := b.show(ctx, p.trigger(), view.FindModal(view.Carried{Key: b.newKey(), Channel: by.Channel}, nil)); err != nil {
 		b.log.Warn().Err(err).Msg("open the search")
 		b.api.Private(ctx, by.Recipient, view.Said("I could not open the search in time. Press it again."))
 	}

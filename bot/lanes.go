@@ -18,10 +18,12 @@ type lane int
 
 // The lanes.
 const (
-	asking    lane = iota // files and commands
-	deciding              // decisions, stops, and whatever else is done to a batch
-	greeting              // what the bot can do, for those who write to it, and all that people without a role send
-	answering             // answers that waited for something; nothing of Slack's begins here
+	asking     lane = iota // files and commands
+	deciding               // decisions, stops, and whatever else is done to a batch
+	greeting               // what the bot can do, for those who write to it, and all that people without a role send
+	answering              // answers that waited for something; nothing of Slack's begins here
+	searching              // searches as somebody types: each is over in two seconds
+	previewing             // checks of forms, and what is read for one, which may take minutes
 	allLanes
 )
 
@@ -31,6 +33,8 @@ const (
 	decidingAtOnce, decidingWaiting   = 8, 2000
 	greetingAtOnce, greetingWaiting   = 1, 2000
 	answeringAtOnce, answeringWaiting = 4, 2000
+	searchingAtOnce, searchingWaiting = 4, 200
+	previewAtOnce, previewWaiting     = 6, 500
 )
 
 // greetOnce is how long somebody who was greeted is not greeted again.
@@ -40,10 +44,12 @@ type lanes [allLanes]*queue
 
 func newLanes() lanes {
 	return lanes{
-		asking:    newQueue(askingWaiting, askingAtOnce),
-		deciding:  newQueue(decidingWaiting, decidingAtOnce),
-		greeting:  newQueue(greetingWaiting, greetingAtOnce),
-		answering: newQueue(answeringWaiting, answeringAtOnce),
+		asking:     newQueue(askingWaiting, askingAtOnce),
+		deciding:   newQueue(decidingWaiting, decidingAtOnce),
+		greeting:   newQueue(greetingWaiting, greetingAtOnce),
+		answering:  newQueue(answeringWaiting, answeringAtOnce),
+		searching:  newQueue(searchingWaiting, searchingAtOnce),
+		previewing: newQueue(previewWaiting, previewAtOnce),
 	}
 }
 
@@ -52,6 +58,7 @@ func (l lanes) work(ctx context.Context, stop <-chan struct{}) {
 	var all sync.WaitGroup
 	for on, workers := range [allLanes]int{
 		asking: askingAtOnce, deciding: decidingAtOnce, greeting: greetingAtOnce, answering: answeringAtOnce,
+		searching: searchingAtOnce, previewing: previewAtOnce,
 	} {
 		all.Go(func() { l[on].work(ctx, stop, workers) })
 	}
@@ -75,7 +82,7 @@ func (d delivery) lane() lane {
 	case submission:
 		on, person = d.bot.forms[in.Form].lane, in.By.Person
 	case suggestion:
-		on, person = deciding, in.By.Person
+		on, person = searching, in.By.Person
 	case shortcut:
 		on, person = deciding, in.By.Person
 	case message:

@@ -46,10 +46,11 @@ type searched struct {
 	id, name, email string
 	status          workflow.AccountStatus
 	folded          string // name and address, in small letters
+	address         string // the address alone, in small letters
 }
 
 // found returns at most so many accounts that a text fits, active ones and those that begin with it
-// first; ok is false where there is no snapshot.
+// first; ok is false where there is no snapshot. It goes through the people once.
 func (n *nightSearch) found(text string, most int) (hits []searched, ok bool) {
 	n.mu.Lock()
 	people, ok := n.people, n.id != 0
@@ -58,22 +59,26 @@ func (n *nightSearch) found(text string, most int) (hits []searched, ok bool) {
 	if len(words) == 0 {
 		return nil, ok
 	}
-	rank := func(p searched) int {
-		r := 0
-		if p.status != workflow.StatusActive {
-			r = 2
-		}
-		if !strings.HasPrefix(p.folded, words[0]) && !strings.HasPrefix(strings.ToLower(p.email), words[0]) {
-			r++
-		}
-		return r
-	}
+	var ranks [4][]searched // the best first
 	for _, p := range people {
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(p.folded, w) }) {
-			hits = append(hits, p)
+		if len(ranks[0]) == most {
+			break
+		}
+		if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(p.folded, w) }) {
+			continue
+		}
+		rank := 0
+		if p.status != workflow.StatusActive {
+			rank = 2
+		}
+		if !strings.HasPrefix(p.folded, words[0]) && !strings.HasPrefix(p.address, words[0]) {
+			rank++
+		}
+		if len(ranks[rank]) < most {
+			ranks[rank] = append(ranks[rank], p)
 		}
 	}
-	slices.SortStableFunc(hits, func(a, b searched) int { return cmp.Compare(rank(a), rank(b)) })
+	hits = slices.Concat(ranks[:]...)
 	return hits[:min(len(hits), most)], ok
 }
 
@@ -117,7 +122,10 @@ func readNight(ctx context.Context, nights Nights, held int64) (id int64, people
 		if err != nil {
 			return 0, nil, fmt.Errorf("read the snapshot to search in: %w", err)
 		}
-		people = append(people, searched{m.ID, m.Name, m.Email, m.Status, strings.ToLower(m.Name + " " + m.Email)})
+		people = append(people, searched{
+			id: m.ID, name: m.Name, email: m.Email, status: m.Status,
+			folded: strings.ToLower(m.Name + " " + m.Email), address: strings.ToLower(m.Email),
+		})
 	}
 	slices.SortFunc(people, func(a, b searched) int { return cmp.Or(cmp.Compare(a.folded, b.folded), cmp.Compare(a.id, b.id)) })
 	return newest[0].ID, people, nil

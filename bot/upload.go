@@ -82,6 +82,9 @@ func (b *Bot) fileInfo(ctx context.Context, id string) (slackapi.File, error) {
 	if slices.Contains([]string{"file_deleted", "file_not_found"}, slackapi.Code(err)) {
 		return slackapi.File{}, errDeleted()
 	}
+	if slackapi.Code(err) == "not_visible" {
+		return slackapi.File{}, errHidden()
+	}
 	if err != nil {
 		return slackapi.File{}, fmt.Errorf("ask for file %s: %w", id, err)
 	}
@@ -94,6 +97,11 @@ const tombstone = "tombstone"
 // errDeleted is the refusal of a file that is not there any more.
 func errDeleted() error {
 	return &sheet.FileError{Problem: "it was deleted", Remedy: "upload it again"}
+}
+
+// errHidden is the refusal of a file that Slack does not show us: none of its channels has us.
+func errHidden() error {
+	return &sheet.FileError{Problem: "Slack does not show it to me", Remedy: "invite me to its channel, or upload it to me"}
 }
 
 // whyNoBytes finds out whether a file whose bytes did not come was deleted meanwhile; else err is
@@ -139,7 +147,7 @@ func (b *Bot) takeFile(
 	switch {
 	case err != nil:
 	case note.Compare:
-		err = b.compareFile(ctx, d, actor, f)
+		err = b.compareFile(ctx, d, actor, author, f)
 	default:
 		source := workflow.Source{
 			Kind: workflow.SourceFile, Channel: d.to.Channel, Message: d.to.Thread, FileName: f.Name, Delivery: d.key,

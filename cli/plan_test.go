@@ -18,7 +18,7 @@ func TestPlanSaysWhatIsKnown(t *testing.T) {
 		"userPrincipalName,mail,objectId\nada@old.example,ada@new.example,1\n": {
 			"add --action", `Not understood: "userPrincipalName", "objectId"`, "these are known: account_id", "target_email",
 		},
-		"\"old_email,new_email\"\n\"a@b.example,c\"\n":    {"one pair of quotation marks"},
+		"\"old_email,new_email\"\n\"a@b.example,c\"\n": {"one pair of quotation marks"},
 	} {
 		path := filepath.Join(t.TempDir(), "people.csv")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

@@ -33,16 +33,35 @@ func chartOverTime(ctx context.Context, from Sources, r Result, title string, fi
 		if i > 0 && results[i-1].Date == o.Date {
 			continue
 		}
-		c.Categories = append(c.Categories, dayLabel(o.Date))
+		c.Categories = append(c.Categories, o.Date)
 		c.Series[0].Values = append(c.Series[0].Values, float64(o.Figures[figure]))
 	}
 	slices.Reverse(c.Categories)
 	slices.Reverse(c.Series[0].Values)
-	c.Title = fmt.Sprintf("%s, last %d days", title, len(c.Categories))
-	if len(c.Categories) < 2 || !c.Valid() {
+	if len(c.Categories) < 2 {
 		return nil, nil //nolint:nilnil // as promised
 	}
+	label := dayLabels(c.Categories[0], c.Categories[len(c.Categories)-1])
+	for i, date := range c.Categories {
+		c.Categories[i] = label(date)
+	}
+	if !c.Valid() {
+		return nil, nil //nolint:nilnil // as promised
+	}
+	c.Title = title + ", " + c.period()
 	return c, nil
+}
+
+// period says from when to when a chart over time is.
+func (c *Chart) period() string { return c.Categories[0] + " to " + c.Categories[len(c.Categories)-1] }
+
+// dayLabels returns how dates from the first to the last are written: with their year where a day can be
+// among them twice.
+func dayLabels(first, last string) func(date string) string {
+	if first[:4] != last[:4] && first[5:] <= last[5:] {
+		return func(date string) string { return date }
+	}
+	return dayLabel
 }
 
 // dayLabel writes a date (2006-01-02) as people do, without the year.

@@ -23,6 +23,26 @@ const incompletePercent = 20
 // ErrNoNight says that no snapshot has been taken yet.
 var ErrNoNight = errors.New("no night has been recorded yet")
 
+// SentList is a list as somebody sent it to be compared.
+type SentList struct {
+	Delivery string // by which it came: the same one is the same comparison
+	FileName string
+	By       string // who sent it, by their Slack user id
+	Author   string // who uploaded the file
+	At       time.Time
+	Content  []byte
+}
+
+// Lists keeps the lists that were compared. They have numbers of their own, from 1.
+type Lists interface {
+	// NumberList gives a list the number that its delivery has, or else the next one, keeps its bytes
+	// and leaves an event.
+	NumberList(ctx context.Context, list SentList) (number int, err error)
+	// ComparedList returns the list of that number; workflow.ErrGone where there is none, or its bytes
+	// are no longer kept (store.keep_files).
+	ComparedList(ctx context.Context, number int) (SentList, error)
+}
+
 // Comparison is what is different between a list of people and the directory, on the list's domains.
 type Comparison struct {
 	At             time.Time // when the directory was read

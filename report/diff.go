@@ -59,11 +59,19 @@ func (r *Runner) nightOf(ctx context.Context, e *entry, date string) (Snapshot, 
 		query.Population = SitePopulation(e.Site)
 	}
 	nights, err := r.from.Store.ListSnapshots(ctx, query)
-	if err == nil && len(nights) == 0 {
-		err = fmt.Errorf("report %s on %s: %w", e.Name, date, ErrNoRun)
-	}
 	if err != nil {
 		return Snapshot{}, err
 	}
-	return nights[0], nil
+	if len(nights) > 0 {
+		return nights[0], nil
+	}
+	query.Date = ""
+	if nights, err = r.from.Store.ListSnapshots(ctx, query); err != nil {
+		return Snapshot{}, err
+	}
+	none := &NoRunError{Report: e.Name}
+	if len(nights) > 0 {
+		none.Last = nights[0].At.In(e.Location).Format(time.DateOnly)
+	}
+	return Snapshot{}, none
 }

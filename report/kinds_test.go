@@ -296,3 +296,40 @@ func TestMarksThatCannotBeRead(t *testing.T) {
 		}
 	})
 }
+
+// A chart over time says from when to when it is, whatever the days between its nights; a day that comes
+// twice in it has its year.
+func TestChartSaysItsDates(t *testing.T) {
+	for want, days := range map[string]int{
+		"Billable accounts, 1 Jan to 5 Jan":           1,
+		"Billable accounts, 1 Jan to 29 Jan":          7,
+		"Billable accounts, 2000-01-01 to 2001-12-21": 180,
+	} {
+		inBubble(t, []report.Definition{{Name: "nightly", Kind: report.ManagedAccounts}}, func(b *bench) {
+			b.run(report.Config{Members: &organisation{}})
+			var last report.Run
+			for n := range 5 {
+				due := time.Now().AddDate(0, 0, n*days)
+				night, err := b.db.TakeSnapshot(b.Context(), "nightly", due, each[workflow.Member](nil))
+				if err != nil {
+					b.Fatal(err)
+				}
+				last, err = b.db.CreateRun(b.Context(), report.Run{
+					Report: "nightly", Kind: report.ManagedAccounts, Due: due, Date: due.Format(time.DateOnly), State: report.RunDone,
+					Finished: due, Snapshot: night.ID,
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			result, err := b.db.Result(b.Context(), last.ID)
+			if err != nil {
+				b.Fatal(err)
+			}
+			shown, err := b.runner.Message(b.Context(), result)
+			if err != nil || shown.Chart == nil || shown.Chart.Title != want || len(shown.Chart.Categories) != 5 {
+				b.Errorf("%+v, %v, want %q", shown.Chart, err, want)
+			}
+		})
+	}
+}

@@ -77,6 +77,10 @@ func TestShowAndPost(t *testing.T) {
 				b.Errorf("show %q: %v, want %v", date, err, want)
 			}
 		}
+		_, _, err = b.runner.Show(b.Context(), "nightly", "2026-11-19")
+		if none, is := errors.AsType[*report.NoRunError](err); !is || none.Report != "nightly" || none.Last != "2026-11-23" {
+			b.Errorf("of a day without a run: %v, want the name and the last day", err)
+		}
 		if _, _, err := b.runner.Show(b.Context(), "x", ""); !errors.Is(err, report.ErrUnknownReport) {
 			b.Errorf("%v, want ErrUnknownReport", err)
 		}

@@ -18,6 +18,15 @@ var (
 	ErrNoRun         = errors.New("the report did not run then")
 )
 
+// NoRunError is ErrNoRun with the report that was asked for, and the date of its last run that there
+// is; "" when it never ran.
+type NoRunError struct{ Report, Last string }
+
+func (e *NoRunError) Error() string { return fmt.Sprintf("report %s: %v", e.Report, ErrNoRun) }
+
+// Unwrap makes it match ErrNoRun.
+func (e *NoRunError) Unwrap() error { return ErrNoRun }
+
 // RunState is where a run is in its life.
 type RunState string
 

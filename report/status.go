@@ -62,7 +62,14 @@ func (r *Runner) Show(ctx context.Context, name, date string) (Result, File, err
 		return Result{}, File{}, err
 	}
 	if len(results) == 0 {
-		return Result{}, File{}, fmt.Errorf("report %s: %w", name, ErrNoRun)
+		if results, err = r.store.Results(ctx, name, "", 1); err != nil {
+			return Result{}, File{}, err
+		}
+		none := &NoRunError{Report: name}
+		if len(results) > 0 {
+			none.Last = results[0].Date
+		}
+		return Result{}, File{}, none
 	}
 	shown := results[0]
 	for _, result := range results {

@@ -234,20 +234,17 @@ func summaryChart(nights []night) *Chart {
 	}
 	c := &Chart{Kind: Lines, Series: []Series{{Name: "active"}, {Name: "billable"}}}
 	shown := min(len(nights), ChartCategories)
-	label := dayLabel
-	if nights[0].date[5:] <= nights[len(nights)-1].date[5:] && nights[0].date[:4] != nights[len(nights)-1].date[:4] { // a year or more
-		label = func(date string) string { return date }
-	}
+	label := dayLabels(nights[0].date, nights[len(nights)-1].date)
 	for i := range shown { // the first and the last are among them
 		n := nights[i*(len(nights)-1)/(shown-1)]
 		c.Categories = append(c.Categories, label(n.date))
 		c.Series[0].Values = append(c.Series[0].Values, float64(n.counts[FigureActive]))
 		c.Series[1].Values = append(c.Series[1].Values, float64(n.counts[FigureBillable]))
 	}
-	c.Title = fmt.Sprintf("Accounts, %s to %s", c.Categories[0], c.Categories[shown-1])
 	if !c.Valid() {
 		return nil
 	}
+	c.Title = "Accounts, " + c.period()
 	return c
 }
 

@@ -65,7 +65,7 @@ func begin(run *Run) error {
 		run.Started = now
 	}
 	if run.State == RunRunning && run.Attempts > len(again()) {
-		run.State, run.Finished, run.Reason = RunFailed, now, "the program ended in the middle of it, each time"
+		run.State, run.Finished, run.Reason = RunFailed, now, "countersign was restarted during each try"
 		return nil
 	}
 	if run.State == RunRunning {
@@ -77,7 +77,7 @@ func begin(run *Run) error {
 }
 
 // begunAgain is said of a run that the end of the program cut short, until a try ends.
-const begunAgain = "countersign was restarted in the middle of it, and began again"
+const begunAgain = "countersign was restarted during the run, and began again"
 
 // end writes down what came of a try. After a failed one the run waits for the next, or has failed
 // when there is none left.

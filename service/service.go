@@ -146,6 +146,7 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
 		RemindAfter: cfg.Approval.RemindAfter, Window: cfg.Run.Window, Estimator: directory, Sites: directory, Shut: s.shut, Trouble: s.trouble,
 		Care: s.care, SiteNames: siteNames(cfg), NeedsReason: cfg.Approval.RequireReason,
+		Version: built(),
 		Rand:    s.net.dice(),
 		OnReady: func() { s.log.Info().Msg("connected to Slack") },
 	})

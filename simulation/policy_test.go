@@ -43,7 +43,7 @@ func TestARuleAsksForTwo(t *testing.T) {
 		t.Fatalf("the file is\n%s", file)
 	}
 	h.send(sandbox.Hana, "", "ask.csv", file)
-	h.says("*Needs 2 approvals*", "Why 2: more than 2 changes, here 3.", "2 rows will not run: 2 protected", "nobody-made-it")
+	h.says("*Needs 2 approvals*", "2 are needed: more than 2 changes, here 3.", "2 rows will not run: 2 protected", "nobody-made-it")
 	h.click(sandbox.Bob, "Approve")
 	h.says("*1 of 2 approvals*: ", sandbox.Bob)
 	if n := len(h.world.Organisation.Effects()); n != 0 {

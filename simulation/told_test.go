@@ -193,8 +193,10 @@ func simWords(b *workflow.Batch) string {
 		return "Withdrawn by "
 	case b.State == workflow.Done:
 		return fmt.Sprintf(" #%d · ", b.Number)
+	case b.State == workflow.Expired && len(b.Approvers()) > 0:
+		return fmt.Sprintf("Expired with %d of %d approvals", len(b.Approvers()), b.Approvals)
 	case b.State == workflow.Expired:
-		return "Expired, "
+		return "Expired, nobody decided"
 	}
 	return strings.ToUpper(string(b.State[:1])) + string(b.State[1:]) + " by "
 }

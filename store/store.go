@@ -29,6 +29,7 @@ import (
 type Driver interface {
 	workflow.Store
 	report.Store
+	report.Lists
 	workflow.Nights
 	Posts
 	Memory
@@ -36,8 +37,8 @@ type Driver interface {
 	Past
 	Log
 
-	// PruneOriginals deletes the bytes of the requests of batches that ended before the moment, and
-	// returns of how many. Their hashes and plans stay.
+	// PruneOriginals deletes the bytes of the requests of batches that ended before the moment, and of
+	// the lists that were compared before it, and returns of how many. Their hashes and plans stay.
 	PruneOriginals(ctx context.Context, before time.Time) (n int, err error)
 	// Close ends every transaction and closes the database.
 	Close() error

@@ -312,7 +312,7 @@ type Changes interface {
 	// Batch is the one that they take back.
 	Returning(ctx context.Context, accounts []string) ([]Change, error)
 	// Later returns the changes, with steps, of batches that were approved at the moment or later, but of
-	// the two named, that are to be made, are being made, were made or needed not be made.
+	// the two named and of returns, that are to be made, are being made, were made or needed not be made.
 	Later(ctx context.Context, first, second int64, approved time.Time) ([]Change, error)
 	// Deleted returns the change by which a batch last began the deletion of an account, nil where
 	// none did.

@@ -69,7 +69,7 @@ var (
 	ErrAlready       = errors.New("the person approved before")
 	ErrNeedsReason   = errors.New("a reason is required")
 	ErrNothingToRead = errors.New("the request has no rows")
-	ErrNeedsAction   = errors.New("neither file nor message says what is to happen")
+	ErrNeedsAction   = errors.New("neither file nor message names an action")
 	ErrOtherOrg      = errors.New("the batch was planned for another organisation")
 	ErrBeingChecked  = errors.New("there is an open batch made of this one in the same way")
 	ErrUndone        = errors.New("the batch was undone")

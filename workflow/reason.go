@@ -176,6 +176,14 @@ func (c ReasonCode) Cause() string {
 	return strings.ReplaceAll(string(c), "_", " ")
 }
 
+// Causes returns the few words under which so many rows are counted: "unreadable rows".
+func (c ReasonCode) Causes(n int) string {
+	if entry := reasons[c]; n != 1 && entry.causes != "" {
+		return entry.causes
+	}
+	return c.Cause()
+}
+
 // Warns reports whether the code is of a row that may run all the same, and that people should look
 // at.
 func (c ReasonCode) Warns() bool { return reasons[c].warns }

@@ -8,8 +8,9 @@ import (
 
 // reasonEntry is what is said of a code.
 type reasonEntry struct {
-	facts []string // their names, in order
-	cause string   // the few words under which rows are counted
+	facts  []string // their names, in order
+	cause  string   // the few words under which a row is counted
+	causes string   // and those under which several are, "" where they are the same
 	// words are the reason in one plain sentence without a full stop, with facts by name:
 	// "{address}". The first sentence whose facts marked "{name?}" are there is said, or else the
 	// last one.
@@ -25,22 +26,25 @@ type reasonEntry struct {
 // reasons is everything that is said of each code.
 var reasons = map[ReasonCode]reasonEntry{
 	ReasonUnreadable: {
-		facts: []string{"words"},
-		cause: "unreadable row",
-		words: []string{"{words}"},
+		facts:  []string{"words"},
+		cause:  "unreadable row",
+		causes: "unreadable rows",
+		words:  []string{"{words}"},
 	},
 	ReasonNoAccount: {
-		facts: []string{"what", "holder"}, // what was looked for; the account that has the new address, or ""
-		cause: "no such account",
+		facts:  []string{"what", "holder"}, // what was looked for; the account that has the new address, or ""
+		cause:  "no such account",
+		causes: "no such accounts",
 		words: []string{
 			"no managed account {what}; account {holder?} has the new address already, so it may already be done",
 			"no managed account {what}; check the spelling, or whether the account belongs to this organisation",
 		},
 	},
 	ReasonNotManaged: {
-		facts: []string{"what"},
-		cause: "not a managed account",
-		words: []string{"{what} is not a managed account; claim its domain first (Atlassian admin, Settings, Domains)"},
+		facts:  []string{"what"},
+		cause:  "not a managed account",
+		causes: "unmanaged accounts",
+		words:  []string{"{what} is not a managed account; claim its domain first (Atlassian admin, Settings, Domains)"},
 	},
 	ReasonAmbiguous: {
 		facts: []string{"address", "ids"},
@@ -63,8 +67,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		remedy: "change it where the account is managed, for example in your identity provider",
 	},
 	ReasonUnverified: {
-		facts: []string{"domain", "like"}, // like: the verified one that it looks like, or ""
-		cause: "domain not verified",
+		facts:  []string{"domain", "like"}, // like: the verified one that it looks like, or ""
+		cause:  "domain not verified",
+		causes: "domains not verified",
 		words: []string{
 			"the domain {domain} is not verified in this organisation, and it looks like {like?}, which " +
 				"is; correct it",
@@ -74,16 +79,18 @@ var reasons = map[ReasonCode]reasonEntry{
 		remedy: "verify the domain in Atlassian admin, then press Retry failed",
 	},
 	ReasonOddAddress: {
-		facts: []string{"what"},
-		cause: "new address written oddly",
-		words: []string{"look twice at the new address: {what}"},
-		warns: true,
+		facts:  []string{"what"},
+		cause:  "new address written oddly",
+		causes: "new addresses written oddly",
+		words:  []string{"look twice at the new address: {what}"},
+		warns:  true,
 	},
 	ReasonNumbered: {
-		facts: []string{"wanted"},
-		cause: "new address has a number, because the plain one is not free",
-		words: []string{"{wanted} is held or wanted by somebody else, so this one has a number; check that it will do"},
-		warns: true,
+		facts:  []string{"wanted"},
+		cause:  "new address has a number, because the plain one is not free",
+		causes: "new addresses have a number, because the plain ones are not free",
+		words:  []string{"{wanted} is held or wanted by somebody else, so this one has a number; check that it will do"},
+		warns:  true,
 	},
 	ReasonStays: {
 		facts: []string{"what"},
@@ -97,26 +104,30 @@ var reasons = map[ReasonCode]reasonEntry{
 		words: []string{"account {id} has been deleted for good; nothing brings it back"},
 	},
 	ReasonEarlierUnknown: {
-		cause: "earlier status unknown, so the account ends deactivated",
+		cause:  "earlier status unknown, so the account ends deactivated",
+		causes: "earlier status unknown, so the accounts end deactivated",
 		words: []string{
 			"nobody knows whether the account was active before its deletion, so it ends deactivated; activate it if that is wrong",
 		},
 		warns: true,
 	},
 	ReasonOverwritten: {
-		cause: "SAML sets the old name again at the next login",
-		words: []string{"the person logs in by SAML, which sets the old value again; change it in your identity provider, too"},
-		warns: true,
+		cause:  "SAML sets the old name again at the next login",
+		causes: "SAML sets the old names again at the next login",
+		words:  []string{"the person logs in by SAML, which sets the old value again; change it in your identity provider, too"},
+		warns:  true,
 	},
 	ReasonTaken: {
 		facts:  []string{"address", "id", "name", "status"},
 		cause:  "address taken",
+		causes: "addresses taken",
 		say:    takenWords,
 		remedy: "free the address where it is held, then press Retry failed",
 	},
 	ReasonTakenDeleting: {
-		facts: []string{"address", "id", "name", "until"}, // until: in words, or ""
-		cause: "address taken by an account in deletion",
+		facts:  []string{"address", "id", "name", "until"}, // until: in words, or ""
+		cause:  "address taken by an account in deletion",
+		causes: "addresses taken by accounts in deletion",
 		words: []string{
 			"{address} is held by account {id} ({name}), which is being deleted, until {until?}; wait, or cancel its deletion and " +
 				"rename it",
@@ -134,9 +145,10 @@ var reasons = map[ReasonCode]reasonEntry{
 		},
 	},
 	ReasonOrgAdmin: {
-		facts: []string{"id"},
-		cause: "organisation admin",
-		words: []string{"account {id} is an organisation admin's; only a rule with org_admins and allow lets it be changed"},
+		facts:  []string{"id"},
+		cause:  "organisation admin",
+		causes: "organisation admins",
+		words:  []string{"account {id} is an organisation admin's; only a rule with org_admins and allow lets it be changed"},
 	},
 	ReasonDayLimit: {
 		facts: []string{"whose", "limit", "touched", "here"}, // whose: requester, all
@@ -149,9 +161,10 @@ var reasons = map[ReasonCode]reasonEntry{
 		words: []string{"held by open batch #{batch}; wait for it or withdraw it"},
 	},
 	ReasonDuplicate: {
-		facts: []string{"line"},
-		cause: "duplicate row",
-		words: []string{"the same account as in line {line}; keep one of the two"},
+		facts:  []string{"line"},
+		cause:  "duplicate row",
+		causes: "duplicate rows",
+		words:  []string{"the same account as in line {line}; keep one of the two"},
 	},
 	ReasonSameTarget: {
 		facts: []string{"address", "line"},
@@ -164,32 +177,37 @@ var reasons = map[ReasonCode]reasonEntry{
 		words: []string{"{action} and, in line {line}, {other} on the same account; keep one of the two"},
 	},
 	ReasonParkTaken: {
-		facts: []string{"parking", "holder"},
-		cause: "parking address taken",
+		facts:  []string{"parking", "holder"},
+		cause:  "parking address taken",
+		causes: "parking addresses taken",
 		words: []string{
 			"exchanges its address by way of {parking}, which account {holder} holds; give that account " +
 				"another address first",
 		},
 	},
 	ReasonWaitsForBlocked: {
-		facts: []string{"line", "address"},
-		cause: "waits for a blocked row",
-		words: []string{"needs the address {address}, which line {line} cannot free"},
+		facts:  []string{"line", "address"},
+		cause:  "waits for a blocked row",
+		causes: "wait for a blocked row",
+		words:  []string{"needs the address {address}, which line {line} cannot free"},
 	},
 	ReasonClosed: {
-		facts: []string{"id"},
-		cause: "account deleted",
-		words: []string{"account {id} is deleted or waiting for its deletion; cancel the deletion first"},
+		facts:  []string{"id"},
+		cause:  "account deleted",
+		causes: "accounts deleted",
+		words:  []string{"account {id} is deleted or waiting for its deletion; cancel the deletion first"},
 	},
 	ReasonOwnAccount: {
-		facts: []string{"person"},
-		cause: "account of the requester or an admin",
-		words: []string{"account of the requester, the author or an admin; ask for this one alone, then another admin approves"},
+		facts:  []string{"person"},
+		cause:  "account of the requester or an admin",
+		causes: "accounts of the requester or an admin",
+		words:  []string{"account of the requester, the author or an admin; ask for this one alone, then another admin approves"},
 	},
 	ReasonOwnAlone: {
-		facts: []string{"person"},
-		cause: "own account",
-		words: []string{"the requester's own account; another person must ask for it"},
+		facts:  []string{"person"},
+		cause:  "own account",
+		causes: "own accounts",
+		words:  []string{"the requester's own account; another person must ask for it"},
 	},
 	ReasonStalePolicy: {
 		facts: []string{"groups"},
@@ -211,8 +229,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		remedy: "change these accounts in Atlassian admin",
 	},
 	ReasonAddressHidden: {
-		facts: []string{"id", "given"}, // given: the address that the row gives for it, or ""
-		cause: "address not shown",
+		facts:  []string{"id", "given"}, // given: the address that the row gives for it, or ""
+		cause:  "address not shown",
+		causes: "addresses not shown",
 		words: []string{
 			"Atlassian does not show the address of account {id}, so it cannot be compared with {given?}; give the account id " +
 				"alone",
@@ -257,17 +276,19 @@ var reasons = map[ReasonCode]reasonEntry{
 		words: []string{"differs from {address} in upper and lower case only, which Atlassian does not tell apart"},
 	},
 	ReasonAccountType: {
-		facts: []string{"type", "what"}, // what: what to do instead, or ""
-		cause: "not a person's account",
+		facts:  []string{"type", "what"}, // what: what to do instead, or ""
+		cause:  "not a person's account",
+		causes: "not people's accounts",
 		words: []string{
 			"account of type {type}, not a person's; {what?}",
 			"account of type {type}, not a person's; change it where it was made (Atlassian admin, Apps)",
 		},
 	},
 	ReasonNoGroup: {
-		facts: []string{"group"},
-		cause: "no such group",
-		words: []string{"no group is called {group}; give its whole name, or its id"},
+		facts:  []string{"group"},
+		cause:  "no such group",
+		causes: "no such groups",
+		words:  []string{"no group is called {group}; give its whole name, or its id"},
 	},
 	ReasonAmbiguousGroup: {
 		facts: []string{"group", "ids"}, // each id with its directory
@@ -275,9 +296,10 @@ var reasons = map[ReasonCode]reasonEntry{
 		words: []string{"several groups are called {group}: {ids}; give the id, or the directory"},
 	},
 	ReasonGroupClosed: {
-		facts: []string{"group", "why"}, // why: one of the constants GroupSynced, GroupFixed, GroupAdmins
-		cause: "group is locked",
-		say:   groupClosedWords,
+		facts:  []string{"group", "why"}, // why: one of the constants GroupSynced, GroupFixed, GroupAdmins
+		cause:  "group is locked",
+		causes: "groups are locked",
+		say:    groupClosedWords,
 	},
 	ReasonNotInDirectory: {
 		facts: []string{"id", "directory"}, // the directory's name, or its id
@@ -288,8 +310,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		},
 	},
 	ReasonWhichDirectory: {
-		facts: []string{"asked", "candidates"}, // asked: the directory that the row names, or ""
-		cause: "directory not clear",
+		facts:  []string{"asked", "candidates"}, // asked: the directory that the row names, or ""
+		cause:  "directory not clear",
+		causes: "directories not clear",
 		words: []string{
 			"no directory is called {asked?}; choose one of: {candidates}",
 			"the organisation has several directories ({candidates}); name one in the column directory, or in the settings " +
@@ -297,8 +320,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		},
 	},
 	ReasonWhichProduct: {
-		facts: []string{"product", "candidates"},
-		cause: "product not clear",
+		facts:  []string{"product", "candidates"},
+		cause:  "product not clear",
+		causes: "products not clear",
 		words: []string{
 			"{product} does not name one product of the organisation; choose one of: {candidates?}",
 			"{product} is not a product of the organisation",
@@ -312,8 +336,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		},
 	},
 	ReasonNoSite: {
-		facts: []string{"site", "sites"}, // the sites of the settings, or ""
-		cause: "no such site",
+		facts:  []string{"site", "sites"}, // the sites of the settings, or ""
+		cause:  "no such site",
+		causes: "no such sites",
 		words: []string{
 			"the settings (atlassian.sites) name no site {site}; choose one of: {sites?}",
 			"the settings (atlassian.sites) name no site {site}",
@@ -329,23 +354,27 @@ var reasons = map[ReasonCode]reasonEntry{
 		remedy: "give the account of atlassian.sites its permissions in Jira, then press Retry failed",
 	},
 	ReasonNotOnSite: {
-		facts: []string{"id", "site"},
-		cause: "not a user of the site",
-		words: []string{"account {id} is not a user of the site {site}"},
+		facts:  []string{"id", "site"},
+		cause:  "not a user of the site",
+		causes: "not users of the site",
+		words:  []string{"account {id} is not a user of the site {site}"},
 	},
 	ReasonOnSite: {
-		facts: []string{"address", "site", "but"}, // but: what speaks against leaving it at that
-		cause: "a user of the site already",
-		words: []string{"{address} is a user of the site {site} already, {but}; correct that there, or with site group add"},
+		facts:  []string{"address", "site", "but"}, // but: what speaks against leaving it at that
+		cause:  "a user of the site already",
+		causes: "users of the site already",
+		words:  []string{"{address} is a user of the site {site} already, {but}; correct that there, or with site group add"},
 	},
 	ReasonNoLegacy: {
-		facts: []string{"name", "site"},
-		cause: "no such legacy name",
-		words: []string{"nobody at the site {site} has the legacy username or user key {name}"},
+		facts:  []string{"name", "site"},
+		cause:  "no such legacy name",
+		causes: "no such legacy names",
+		words:  []string{"nobody at the site {site} has the legacy username or user key {name}"},
 	},
 	ReasonWhichSCIM: {
-		facts: []string{"asked", "directories"}, // those of the settings, or ""
-		cause: "SCIM directory not clear",
+		facts:  []string{"asked", "directories"}, // those of the settings, or ""
+		cause:  "SCIM directory not clear",
+		causes: "SCIM directories not clear",
 		words: []string{
 			"{asked?} is not one of the SCIM directories in the settings (atlassian.scim); choose one of: {directories?}",
 			"the settings have several SCIM directories; name one in the column directory: {directories?}",
@@ -367,10 +396,11 @@ var reasons = map[ReasonCode]reasonEntry{
 		},
 	},
 	ReasonNoMessage: {
-		facts: []string{"directory"},
-		cause: "message not shown",
-		warns: true,
-		words: []string{"the message is not shown: the account is deactivated in the SCIM directory {directory}, which takes none"},
+		facts:  []string{"directory"},
+		cause:  "message not shown",
+		causes: "messages not shown",
+		warns:  true,
+		words:  []string{"the message is not shown: the account is deactivated in the SCIM directory {directory}, which takes none"},
 	},
 	ReasonWholeName: {
 		facts: []string{"directory", "whole"},
@@ -394,6 +424,7 @@ var reasons = map[ReasonCode]reasonEntry{
 	ReasonGone: {
 		facts:  []string{"id"},
 		cause:  "account is gone",
+		causes: "accounts are gone",
 		words:  []string{"drifted: account {id} is no longer there or no longer managed; nothing was changed"},
 		remedy: "look at the account, then press Retry failed",
 	},
@@ -439,8 +470,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		remedy: "nothing was changed; press Retry failed",
 	},
 	ReasonCollision: {
-		facts: []string{"address"},
-		cause: "address probably taken",
+		facts:  []string{"address"},
+		cause:  "address probably taken",
+		causes: "addresses probably taken",
 		words: []string{
 			"Atlassian refused {address}; probably an account holds it that no search shows: an unclaimed one, one in another " +
 				"organisation, or one being deleted; free it there, then ask again",
@@ -450,6 +482,7 @@ var reasons = map[ReasonCode]reasonEntry{
 	ReasonInvalid: {
 		facts:  []string{"violation"}, // field: violation; any number of them
 		cause:  "value not accepted",
+		causes: "values not accepted",
 		say:    invalidWords,
 		remedy: "correct the value and send the rows again",
 	},
@@ -476,6 +509,7 @@ var reasons = map[ReasonCode]reasonEntry{
 	ReasonInactive: {
 		facts:  []string{"action"},
 		cause:  "account deactivated",
+		causes: "accounts deactivated",
 		words:  []string{"Atlassian does not do {action} for a deactivated account; activate it first"},
 		remedy: "activate the account first, if that is wanted",
 	},
@@ -536,8 +570,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		words: []string{"countersign stopped during the call; the account is read again"},
 	},
 	ReasonPutBack: {
-		facts: []string{"line", "why"}, // the other line, or "" and why, in words
-		cause: "exchange of addresses undone",
+		facts:  []string{"line", "why"}, // the other line, or "" and why, in words
+		cause:  "exchange of addresses undone",
+		causes: "exchanges of addresses undone",
 		words: []string{
 			"has its old address again: the exchange could not be finished, because line {line?} failed",
 			"has its old address again: the exchange could not be finished ({why})",
@@ -564,8 +599,9 @@ var reasons = map[ReasonCode]reasonEntry{
 		remedy: "press Retry failed: it runs the open steps only",
 	},
 	ReasonKept: {
-		facts: []string{"why"},
-		cause: "kept its new address",
+		facts:  []string{"why"},
+		cause:  "kept its new address",
+		causes: "kept their new addresses",
 		words: []string{
 			"has its new address, although the exchange was undone: the old one could not be set again ({why})",
 		},

@@ -60,3 +60,18 @@ func TestReasonsAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// Several rows are counted in the plural: "2 duplicate rows".
+func TestCausesInThePlural(t *testing.T) {
+	t.Parallel()
+	const nouns = `(account|address|row|domain|group|site|user|admin|directory|product|name|value|message)\b`
+	singular := regexp.MustCompile(`^((no such|not a|not an|a|an|duplicate|unreadable|organisation|own|parking|new|SCIM|legacy)( legacy)? )?` + nouns + `|\bits\b|\bends\b`)
+	for code, entry := range reasons {
+		if got := code.Causes(2); singular.MatchString(got) {
+			t.Errorf("%s: two are counted as %q", code, got)
+		}
+		if code.Causes(1) != entry.cause || code.Causes(0) != code.Causes(2) {
+			t.Errorf("%s: one is counted as %q, none as %q", code, code.Causes(1), code.Causes(0))
+		}
+	}
+}

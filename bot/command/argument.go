@@ -98,7 +98,7 @@ func (p *commandParser) behind(it *action.Action, values *workflow.RowValues) er
 		}
 		return p.missing("say %s", use.Argument.Say)
 	case len(p.words) > 2 && !use.Argument.Whole:
-		return p.refuse("%s is too much; one account at a time, or send a CSV", workflow.QuoteCell(plainText(p.words[2].raw)))
+		return p.refuse("one account at a time (%s is left over); for many, send a CSV", workflow.QuoteCell(plainText(p.words[2].raw)))
 	}
 	value := plainAddress(p.words[1].raw)
 	if use.Argument.Whole {

@@ -56,8 +56,8 @@ var elsewhere = []struct {
 			"confirm", "allow", "lgtm", "sign", "sign_off", "grant",
 		},
 		"Approving is done on the batch's card, so that you see what you approve: press *Approve* " +
-			"there. Another admin than the requester and " +
-			"the author has to. `{command} batch <n>` leads to the card.",
+			"there. An admin other than the requester and " +
+			"the author can. `{command} batch <n>` leads to the card.",
 	},
 	{
 		[]string{
@@ -85,7 +85,7 @@ var elsewhere = []struct {
 	{
 		[]string{"policy", "policies", "rule", "rules", "approvers", "who_approves", "policy_test"},
 		"How many people must approve a batch, who, and why stands on its card. Before it is asked, " +
-			"whoever runs me can see it on the server: " +
+			"the operator of countersign can see it on the server: " +
 			"`countersign policy --csv FILE --as U…`.",
 	},
 	{
@@ -100,12 +100,12 @@ var elsewhere = []struct {
 			"manifest", "version", "serve", "demo", "init", "settings",
 			"config", "configure", "people", "admins", "mcp", "migrate_store", "restart", "log_level",
 		},
-		"That is for whoever runs me, on the server: `countersign --help` lists it.",
+		"That is for the operator of countersign, on the server: `countersign --help` lists it.",
 	},
 	{
 		[]string{"csv", "file", "upload", "import", "bulk", "batch_file", "send", "attach", "list_file"},
-		"Post the CSV in the requests channel or send it to me directly, with what is to happen as its " +
-			"message, such as “deactivate”.",
+		"Post the CSV in the requests channel or send it to me directly, and say in its message what " +
+			"should happen, such as “deactivate”.",
 	},
 }
 

@@ -71,7 +71,7 @@ func (p *commandParser) moveOption(rest []commandWord) (n int, err error) {
 		move.Names = true
 		return 2, nil
 	}
-	return 0, p.refuse("%s is too much; a group's name with spaces goes in quotes", workflow.QuoteCell(plainText(rest[0].raw)))
+	return 0, p.refuse("%s is left over; a group's name with spaces goes in quotes", workflow.QuoteCell(plainText(rest[0].raw)))
 }
 
 // parseMove reads the message that comes with a file as the command to move a domain; is reports

@@ -389,7 +389,7 @@ func (p *commandParser) report() error {
 	case len(p.words) < least:
 		return p.refuse("say which day")
 	case len(p.words) > most:
-		return p.refuse("%s is too much", workflow.QuoteCell(plainText(p.words[most].raw)))
+		return p.refuse("%s is left over", workflow.QuoteCell(plainText(p.words[most].raw)))
 	}
 	p.out.Report = plainText(p.words[0].raw)
 	for _, w := range p.words[1:] {
@@ -414,7 +414,7 @@ func (p *commandParser) users(most int) error {
 		return p.refuse("say which account, by address or account id")
 	}
 	if most > 0 && len(p.words) > most {
-		return p.refuse("%s is too much", workflow.QuoteCell(plainText(p.words[most].raw)))
+		return p.refuse("%s is left over", workflow.QuoteCell(plainText(p.words[most].raw)))
 	}
 	for _, w := range p.words {
 		id, address, problem := parseUser(w.raw)

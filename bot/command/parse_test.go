@@ -252,7 +252,7 @@ func TestParseUsage(t *testing.T) {
 		{"rename ada ada@new.example", `"ada" is neither an address nor an account id`, "rename <user> <new-email>", ""},
 		{"rename <@U0ALICE> ada@new.example", "a person in Slack", "rename <user> <new-email>", ""},
 		{"rename a@x.example b@x", "no dot in the domain", "rename <user> <new-email>", ""},
-		{"rename a@x.example b@x.example c@x.example", "is too much", "rename <user> <new-email>", ""},
+		{"rename a@x.example b@x.example c@x.example", "one account at a time (\"c@x.example\" is left over)", "rename <user> <new-email>", ""},
 		{"deactivate -- left@x.example", "say which account", "deactivate <user>… [-- message]", ""},
 		{"rename a@x.example b@x.example -- hello", "takes no message", "rename <user> <new-email>", ""},
 		{"rename \"a@x.example b@x.example", "not closed", "rename <user> <new-email>", ""},

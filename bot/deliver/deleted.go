@@ -109,7 +109,7 @@ func (d *Deliverer) FindDeletedCards(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("look for cards that were deleted: %w", err)
 		case !stands:
-			d.log.Info().Int64("batch", b.Number).Msg("its card was deleted while nobody heard of it; posting it again")
+			d.log.Info().Int64("batch", b.Number).Msg("its card was deleted unnoticed; posting it again")
 			d.Redraw(b.Number)
 		}
 	}

@@ -11,6 +11,17 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
+// Progress is how far a run is. pace is how fast it was seen to go, which this look is added to.
+func (d *Deliverer) Progress(ctx context.Context, b *workflow.Batch, s workflow.Summary, pace *view.Speed) view.Progress {
+	p := view.Progress{Thread: view.Thread{Batch: b, Summary: s}, Estimate: d.estimate(ctx, &snapshot{Batch: b, Summary: s})}
+	p.Trouble, p.Waits = d.troubled(b), cmp.Or(d.closed(b), d.shut(b), d.waits(b))
+	if b.State == workflow.Running {
+		pace.Note(time.Now(), p.Finished())
+	}
+	p.Seen = *pace
+	return p
+}
+
 // showProgress posts or edits the progress of a run, as often as Slack lets us. Its last state is
 // always shown. While batches run, they take turns.
 func (d *Deliverer) showProgress(ctx context.Context, l *snapshot, card place, w *batchView) error {
@@ -24,15 +35,7 @@ func (d *Deliverer) showProgress(ctx context.Context, l *snapshot, card place, w
 	name := progressName(l.Batch)
 	at := below(l.Batch, card, name, slackapi.RankCounts)
 	at.edit = true
-	draw := func() slackapi.Message {
-		p := view.Progress{Thread: view.Thread{Batch: l.Batch, Summary: l.Summary}, Estimate: d.estimate(ctx, l)}
-		p.Trouble, p.Waits = d.troubled(l.Batch), cmp.Or(d.closed(l.Batch), d.shut(l.Batch), d.waits(l.Batch))
-		if l.Batch.State == workflow.Running {
-			t.pace.Note(time.Now(), p.Finished())
-		}
-		p.Seen = t.pace
-		return p.Draw()
-	}
+	draw := func() slackapi.Message { return d.Progress(ctx, l.Batch, l.Summary, &t.pace).Draw() }
 	m := draw()
 	there, due, err := d.editDue(ctx, at, m.Text, t)
 	if err != nil {

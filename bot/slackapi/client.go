@@ -306,19 +306,6 @@ func (c *Client) Group(ctx context.Context, id string, asking func()) (members [
 	return members, err
 }
 
-// Shared reports whether people of another organisation are in the channel (conversations.info,
-// is_ext_shared).
-func (c *Client) Shared(ctx context.Context, channel string) (ext bool, err error) {
-	err = c.lookUp(ctx, "conversations.info", func(ctx context.Context) error {
-		c, err := c.slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
-		if err == nil {
-			ext = c.IsExtShared
-		}
-		return err
-	})
-	return ext, err
-}
-
 // Direct gives the channel of a person's direct messages with us (conversations.open); files need
 // its id.
 func (c *Client) Direct(ctx context.Context, person string) (channel string, err error) {

@@ -28,6 +28,7 @@ func allowances() map[string]allowance {
 	return map[string]allowance{
 		"conversations.history":        tier3,
 		"conversations.info":           tier3,
+		"conversations.members":        tier4,
 		"conversations.open":           tier3,
 		"conversations.replies":        tier3,
 		"files.completeUploadExternal": tier4,

@@ -89,7 +89,9 @@ func Help(command string, lines []HelpLine) slackapi.Message {
 	text := "countersign changes Atlassian accounts in bulk, after a second person has approved.\n" + strings.Join(does, "\n")
 	files := "Or post a CSV in the requests channel: one column for the account (`account_id` or `old_email`) and one for the new " +
 		"value (`new_email`). For one action on all rows, write it in the message, for example “deactivate”. Add `reason: …` to say why."
-	blocks := []slack.Block{section("help", text), section("files", files)}
+	lists := "To see who has left, post the list of who works here (a CSV with names and addresses) with the word `compare`. " +
+		"I set it beside last night's accounts; nothing is changed."
+	blocks := append(paragraphs("help", text), section("files", files), section("lists", lists))
 	if len(later) > 0 {
 		blocks = append(blocks, note("later", "Not supported yet: "+strings.Join(later, ", ")))
 	}
@@ -101,6 +103,7 @@ type Summarised struct {
 	Batch   *workflow.Batch
 	Summary workflow.Summary
 	Link    string // of the card, "" when there is none
+	Goes    string // of one that runs: how long it has to go, or what it waits for; "" where that is not known
 }
 
 func (s Summarised) line() string {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -99,7 +100,49 @@ func isCut(s string, limit int) bool {
 
 // mrkdwn returns a text object whose only links and mentions are those that we wrote (verbatim).
 func mrkdwn(s string, limit int) *slack.TextBlockObject {
-	return slack.NewTextBlockObject(slack.MarkdownType, slackapi.Clip(s, limit), false, true)
+	return slack.NewTextBlockObject(slack.MarkdownType, clipMrkdwn(s, limit), false, true)
+}
+
+// unfinished is what a cut leaves at the end of a text of a link, a mention, an escaped letter or a code, which Slack would show
+// as it is written.
+var unfinished = regexp.MustCompile("<[^>\n]*$|&[a-z]*$")
+
+// clipMrkdwn cuts a text to a number of letters, and nothing that Slack reads as one in two.
+func clipMrkdwn(s string, limit int) string {
+	cut := slackapi.Clip(s, limit)
+	if cut == s {
+		return s
+	}
+	cut = unfinished.ReplaceAllString(strings.TrimSuffix(cut, "…"), "")
+	last := cut[strings.LastIndex(cut, "\n")+1:]
+	if strings.Count(last, "`")%2 == 1 {
+		cut = cut[:strings.LastIndex(cut, "`")]
+	}
+	return strings.TrimRight(cut, " \n") + "…"
+}
+
+// paragraphs shows lines in as many sections as they need, each line whole. The first has the id, the
+// others the id and their number.
+func paragraphs(id, text string) (blocks []slack.Block) {
+	var part []string
+	letters := 0
+	end := func() {
+		name := id
+		if len(blocks) > 0 {
+			name += "-" + strconv.Itoa(len(blocks)+1)
+		}
+		blocks = append(blocks, section(name, strings.Join(part, "\n")))
+		part, letters = nil, 0
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		n := utf8.RuneCountInString(line) + 1
+		if len(part) > 0 && letters+n > maxSection {
+			end()
+		}
+		part, letters = append(part, line), letters+n
+	}
+	end()
+	return blocks
 }
 
 func plain(s string, limit int) *slack.TextBlockObject {
@@ -123,9 +166,9 @@ func header(id, text string) slack.Block {
 	return slack.NewHeaderBlock(plain(text, maxHeader), slack.HeaderBlockOptionBlockID(id))
 }
 
-// Said returns a message of one section, for answers.
+// Said returns a message of a text, for answers.
 func Said(text string) slackapi.Message {
-	return slackapi.Message{Text: text, Blocks: []slack.Block{section("said", text)}}
+	return slackapi.Message{Text: text, Blocks: paragraphs("said", text)}
 }
 
 // button makes a button; confirm is nil where a click is enough.

@@ -60,7 +60,7 @@ func (c Card) drawWith(id func(part string) string) slackapi.Message {
 	title := c.title()
 	blocks := append([]slack.Block{header(id("title"), title)}, c.about(id)...)
 	if c.Batch.State.Open() && c.cut() {
-		blocks = append(blocks, section(id("cut"), "Texts that end with “…” are cut here. *Details* shows them whole."))
+		blocks = append(blocks, section(id("cut"), cutWords))
 	}
 	if buttons := c.pressable(); len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock(id("buttons"), buttons...))
@@ -178,6 +178,9 @@ func (c Card) costs() string {
 	out = append(out, c.warnings()...)
 	return strings.Join(out, "\n")
 }
+
+// cutWords say where the whole of a cut text is read.
+const cutWords = "Texts that end with “…” are cut here. *Details* shows them whole."
 
 // gets says what people get, and whether something of that is not there as a whole.
 func (c Card) gets() (lines []string, cut bool) {

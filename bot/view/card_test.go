@@ -183,6 +183,44 @@ func cards() map[string]Card {
 			{Action: workflow.Activate, State: workflow.ChangeReady, Effects: []workflow.Effect{workflow.EffectBilled}, Count: 12},
 		}
 	})
+	in("invite", func(c *Card) {
+		*c = cardOf(
+			workflow.Change{Row: 1, Action: workflow.Invite, Set: workflow.Of(workflow.FieldEmail, "ada@new.example").
+				With(workflow.FieldGroups, "jira-users;design & brand").With(workflow.FieldProducts, "jira-software").
+				With(workflow.FieldMessage, "Welcome! "+strings.Repeat("Please read the handbook first. ", 29))},
+			workflow.Change{Row: 2, Action: workflow.Invite, Set: workflow.Of(workflow.FieldEmail, "bo@new.example").
+				With(workflow.FieldGroups, "jira-users").With(workflow.FieldProducts, "jira-software").
+				With(workflow.FieldMessage, "Welcome, Bo!")},
+		)
+	})
+	in("provision", func(c *Card) {
+		*c = cardOf(workflow.Change{Row: 1, Action: workflow.Provision, Set: workflow.Of(workflow.FieldEmail, "ada@new.example").
+			With(workflow.FieldName, "Ada Lang")})
+		c.Summary.Groups[0].Effects = []workflow.Effect{workflow.EffectInSCIM("hr"), workflow.EffectProvisioned}
+	})
+	in("expired_with_one", func(c *Card) {
+		c.Batch.State, c.Batch.Ended, c.Batch.Approvals = workflow.Expired, at(24*60), 2
+		c.Batch.Decisions = []workflow.Decision{{Person: bob, Verdict: workflow.Approve, Digest: testDigest, At: at(5)}}
+	})
+	in("one_not_done", func(c *Card) {
+		*c = cardOf(workflow.Change{
+			Row: 1, Action: workflow.Deactivate, Name: "Carlos Abadi", AccountID: "712020:c", Expect: workflow.Of(workflow.FieldEmail, "carlos@x.example"),
+		})
+		approve(c, workflow.Done)
+		c.Batch.Ended, c.Summary.Groups[0].State, c.Summary.Groups[0].Code = at(11), workflow.ChangeFailed, workflow.ReasonDrifted
+		c.First[0].State, c.First[0].Reason = workflow.ChangeFailed, workflow.NewReason(workflow.ReasonDrifted, "status", "active", "inactive")
+		c.Failed = c.First
+	})
+	in("done_for_a_while", func(c *Card) {
+		approve(c, workflow.Done)
+		c.Batch.Ended, c.Batch.When = at(30), workflow.When{Until: at(600), Zone: "UTC"}
+		for i := range c.Summary.Groups[:2] {
+			c.Summary.Groups[i].State = workflow.ChangeDone
+		}
+		ret := &workflow.Batch{Number: 43, State: workflow.Approved}
+		ret.Link, ret.Follows, ret.Rows, ret.Traits.Actions = workflow.LinkReturn, 42, 1200, []workflow.ActionName{workflow.Rename}
+		c.Relations = []Relation{{Number: 43, Link: workflow.LinkReturn, Batch: ret, URL: "https://example.slack.com/archives/C0REQ/p1"}}
+	})
 	in("empty", func(c *Card) {
 		c.Batch.State, c.Batch.Digest, c.First = workflow.Empty, "", nil
 		c.Summary.Groups = c.Summary.Groups[2:]
@@ -430,7 +468,7 @@ func TestHeldRowsOnACard(t *testing.T) {
 	for range 2 {
 		c.Gist.Add(&workflow.Change{State: workflow.ChangeBlocked, Reason: workflow.NewReason(workflow.ReasonHeld, "4")})
 	}
-	if said := c.notRun(); !strings.HasPrefix(said, "18 rows will not run: 2 held by #4, 12 address taken") || strings.Contains(said, "open batch") {
+	if said := c.notRun(); !strings.HasPrefix(said, "18 rows will not run: 2 held by #4, 12 addresses taken") || strings.Contains(said, "open batch") {
 		t.Errorf("the card says %q", said)
 	}
 	c.Gist = nil

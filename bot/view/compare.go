@@ -15,9 +15,9 @@ import (
 // compareShown is how many of those who are not in a list a message shows.
 const compareShown = 10
 
-// Compared says what is different between a list and the directory, under the list; file is the list's
-// id in Slack and now the moment from which a draft lives a day.
-func Compared(number int, name, file string, c *report.Comparison, now time.Time) slackapi.Message {
+// Compared says what is different between a list and the directory, under the list; now is the moment
+// from which a draft lives a day.
+func Compared(number int, name string, c *report.Comparison, now time.Time) slackapi.Message {
 	text := fmt.Sprintf("Comparison %d: %s (%s) and the directory as of %s.", number, coded(name, tableCell),
 		many(c.Listed, "person", "people"), moment(c.At))
 	said := []string{text, fmt.Sprintf("• *%s* of %s on the list's domains not in the list", workflow.Number(len(c.NotInList)), many(c.Active, "active account", "active accounts"))}
@@ -54,7 +54,7 @@ func Compared(number int, name, file string, c *report.Comparison, now time.Time
 		m.Blocks = append(m.Blocks, section("incomplete", fmt.Sprintf(
 			":warning: More than 20 %% of the active accounts on %s are not in the list. Is the list complete? I offer no draft.", quoted(list(c.Incomplete), lineText))))
 	} else if n := len(c.Drafts()); n > 0 {
-		draft := button(ActionDraft, "Draft a request", fmt.Sprintf("%s%d/%s/%d", draftOfCompare, number, file, now.Unix()), "", nil)
+		draft := button(ActionDraft, "Draft a request", fmt.Sprintf("%s%d/%d", draftOfCompare, number, now.Unix()), "", nil)
 		m.Blocks = append(m.Blocks, slack.NewActionBlock("draft", draft))
 	}
 	if len(c.NotInList) > 0 {

@@ -24,5 +24,5 @@ func TestComparedGolden(t *testing.T) {
 		NotInDirectory: []workflow.Listed{{Line: 3, Email: "new@a.example"}},
 		OtherName:      []report.Renamed{{Listed: workflow.Listed{Line: 5, Name: "Dan"}, Account: workflow.Account{Name: "Daniel"}}},
 	}
-	golden(t, "compared", Compared(7, "hr.csv", "F0HR", c, at(1)))
+	golden(t, "compared", Compared(7, "hr.csv", c, at(1)))
 }

@@ -48,7 +48,7 @@ func (c Card) notRun() string {
 		if g.Code == workflow.ReasonHeld && c.Gist.heldAll(g.Count) {
 			continue // named by their batches
 		}
-		causes = append(causes, number(g.Count)+" "+quoted(g.Code.Cause(), causeText))
+		causes = append(causes, number(g.Count)+" "+quoted(g.Code.Causes(g.Count), causeText))
 	}
 	if more := len(causes) - causesShown; more > 0 {
 		causes = append(causes[:causesShown], "other causes")
@@ -74,7 +74,7 @@ func (c Card) warnings() []string {
 	}
 	for _, code := range workflow.Warnings() {
 		if n := withReasonCode(c.Summary, workflow.ChangeReady, code); n > 0 && code != workflow.ReasonOddAddress {
-			out = append(out, ":warning: "+many(n, "row", "rows")+": "+code.Cause())
+			out = append(out, ":warning: "+many(n, "row", "rows")+": "+code.Causes(n))
 		}
 	}
 	return out
@@ -135,7 +135,7 @@ func causes(s workflow.Summary, states ...workflow.ChangeState) []string {
 			}
 			return append(out, fmt.Sprintf("%s for other reasons", number(rest)))
 		}
-		out = append(out, many(g.Count, "row", "rows")+": "+quoted(g.Code.Cause(), causeText))
+		out = append(out, number(g.Count)+" "+quoted(g.Code.Causes(g.Count), causeText))
 	}
 	return out
 }

@@ -135,6 +135,9 @@ func (d Details) Draw() slack.ModalViewRequest {
 // whole shows what goes for all rows and is cut above: the message that everybody gets, and why it is
 // asked for.
 func (d Details) whole() (out []slack.Block) {
+	if d.Card.Batch.State.Open() && d.Card.cut() {
+		out = append(out, section("cut", "Texts that end with “…” stand whole below."))
+	}
 	if message := d.Card.Gist.sameMessage(); isLong(message) {
 		out = append(out, plainSection("message", "Message to "+share(d.Card.planned(), d.Card.planned())+":\n"+message))
 	}

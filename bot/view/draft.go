@@ -35,6 +35,9 @@ type Draft struct {
 	At     string `json:"at,omitempty"`
 	Until  string `json:"until,omitempty"`
 	For    string `json:"for,omitempty"`
+	// When are the times as they were understood at the check; nil before. What is sent is what was
+	// shown, whenever that is.
+	When *workflow.When `json:"when,omitempty"`
 
 	// From says in a clause what the draft was made of, "" where the person began it by themselves.
 	// The reason of one that was made of something never makes an emergency.
@@ -56,6 +59,9 @@ type FormFile struct {
 	// SHA256 is of the bytes that were checked, hex; "" before.
 	SHA256 string `json:"sha256,omitempty"`
 	About  string `json:"about,omitempty"` // what is known of it, as "8 rows"
+	// Author is who counts as a requester, too, because they uploaded or posted it; "" for nobody, or
+	// before it was read.
+	Author string `json:"author,omitempty"`
 }
 
 // DraftMove is what the form holds of a whole domain.
@@ -104,7 +110,7 @@ func (c Carried) String() string {
 		return string(raw)
 	}
 	c.Cut, c.Mark, c.Needs = true, c.Draft.mark(), c.Needs || len(c.Draft.IDs) > 0
-	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed}
+	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed, When: c.Draft.When}
 	if raw, err = json.Marshal(c); err != nil || len(raw) > maxMetadata {
 		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true, Mark: c.Mark, Needs: c.Needs}) // plain data: cannot fail
 	}
@@ -117,8 +123,23 @@ func ParseCarried(metadata string) (c Carried, ok bool) {
 	return c, err == nil && c.Key != ""
 }
 
-// Times reports whether any time is filled in.
-func (d Draft) Times() bool { return d.At != "" || d.Until != "" || d.For != "" }
+// Unchecked returns the draft without what its last check found out: times and the bytes of a file are
+// read anew.
+func (d Draft) Unchecked() Draft {
+	d.When = nil
+	if d.File != nil {
+		file := *d.File
+		file.SHA256 = ""
+		d.File = &file
+	}
+	return d
+}
+
+// Ends reports whether what the draft asks for may have an end: only then has the form fields for one,
+// and only then do they count.
+func (d Draft) Ends() bool {
+	return d.Action == "" || d.Action == MoveAction || action.HasInverse(d.Action)
+}
 
 // Count returns how many accounts the draft names, as far as can be told.
 func (d Draft) Count() int {
@@ -143,6 +164,18 @@ func (d Draft) Given() workflow.RowValues {
 		}
 	}
 	return values
+}
+
+// Lacking returns the columns that the draft's action cannot do without and that no field has, each with
+// what to say of it.
+func (d Draft) Lacking() map[workflow.Column]string {
+	lacking := map[workflow.Column]string{}
+	for _, use := range formColumns(d.Action) {
+		if use.Required && d.Values[use.Column] == "" {
+			lacking[use.Column] = "Say " + use.Argument.Say + ", or upload a CSV that has it in a column."
+		}
+	}
+	return lacking
 }
 
 // FormColumns are the columns of an action that the form has a field for.

@@ -14,6 +14,7 @@ import (
 const (
 	HomeNew  = "home_new"
 	HomeFind = "home_find"
+	HomeAll  = "home_all" // of the person's requests
 	// HomeReport shows the report that took last night's directory; its value is the name.
 	HomeReport = "home_report"
 
@@ -26,11 +27,15 @@ const (
 	// HomeOfEach is how many batches of each kind the tab shows.
 	HomeOfEach  = 5
 	homeLetters = 200 // of a batch in a line
+
+	// OwnMost is how many of a person's requests the list of all shows.
+	OwnMost = 45
 )
 
 // Home is what a person's Home tab is drawn from.
 type Home struct {
 	Command string
+	Version string // of this build; "" where it is not known
 	// Refused says whom to ask, for somebody without a role; "" for whoever has one.
 	Refused string
 	Admin   bool
@@ -38,6 +43,8 @@ type Home struct {
 	Waiting []Summarised // for this person's decision
 	Running []Summarised
 	Own     []Summarised // asked for by this person, the newest first
+	// OwnOf is among how many of the newest batches these were looked for; 0 for all that there are.
+	OwnOf int
 
 	Night, Before *report.Snapshot // the newest two; nil where there are none
 	Care          []string         // what needs care, for admins
@@ -64,7 +71,11 @@ func (h Home) Draw() slack.HomeTabViewRequest {
 	if h.Admin {
 		may = "You may ask for changes and approve those of others."
 	}
-	blocks = append(blocks, note("may", may+" `"+escape(h.Command)+" help` says what I can do."))
+	may += " `" + escape(h.Command) + " help` says what I can do."
+	if h.Version != "" {
+		may += " · countersign " + quoted(h.Version, tableCell)
+	}
+	blocks = append(blocks, note("may", may))
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
@@ -126,23 +137,37 @@ func (h Home) running() []slack.Block {
 		total := Card{Batch: s.Batch, Summary: s.Summary}.planned()
 		done, failed := s.Summary.State(workflow.ChangeDone), s.Summary.State(workflow.ChangeFailed)
 		ended := done + failed + s.Summary.State(workflow.ChangeSkipped)
-		text := fmt.Sprintf("%s · %s\n`%s` %s done · %s failed · %s left", s.name(), plainState(s.Batch), bar(ended, total),
+		text := fmt.Sprintf("%s · %s\n%s %s done · %s failed · %s left", s.name(), plainState(s.Batch), bar(ended, total),
 			number(done), number(failed), number(max(total-ended, 0)))
-		element := review(s.Batch, "Details")
-		if s.Batch.State == workflow.Running && !s.Batch.Cancelling() {
-			element = button(ActionPause, "Pause", buttonValue(s.Batch.Number, s.Batch.Mark()), slack.StyleDefault, nil)
+		if s.Goes != "" {
+			text += " · " + s.Goes
 		}
-		blocks = append(blocks, withButton(fmt.Sprintf("running-%d", i), text, element))
+		buttons := []slack.BlockElement{review(s.Batch, "Open")}
+		if s.Batch.State == workflow.Running && !s.Batch.Cancelling() {
+			buttons = append(buttons, button(ActionPause, "Pause", buttonValue(s.Batch.Number, s.Batch.Mark()), slack.StyleDefault, nil))
+		}
+		blocks = append(blocks, section(fmt.Sprintf("running-%d", i), text), slack.NewActionBlock(fmt.Sprintf("running-buttons-%d", i), buttons...))
 	}
 	return append(blocks, more("running-more", len(h.Running), h)...)
 }
 
 func (h Home) own() []slack.Block {
 	blocks := []slack.Block{heading("own", "Your requests")}
-	if len(h.Own) == 0 {
+	if len(h.Own) > HomeOfEach {
+		blocks = []slack.Block{withButton("own", "*Your requests*", button(HomeAll, "All", "all", slack.StyleDefault, nil))}
+	}
+	switch {
+	case len(h.Own) == 0 && h.OwnOf > 0:
+		return append(blocks, note("own-none", "None of the last "+number(h.OwnOf)+" requests is yours. *New request* begins one."))
+	case len(h.Own) == 0:
 		return append(blocks, note("own-none", "You have asked for nothing yet. *New request* begins one."))
 	}
-	for i, s := range h.Own[:min(len(h.Own), HomeOfEach)] {
+	return append(blocks, ownLines(h.Own, HomeOfEach)...)
+}
+
+// ownLines are the first of somebody's requests, a line each.
+func ownLines(own []Summarised, most int) (blocks []slack.Block) {
+	for i, s := range own[:min(len(own), most)] {
 		text := fmt.Sprintf("%s · %s · %s", s.name(), plainState(s.Batch), moment(s.Batch.Created))
 		if s.Batch.Planned.IsZero() {
 			blocks = append(blocks, section(fmt.Sprintf("own-%d", i), text))
@@ -151,6 +176,21 @@ func (h Home) own() []slack.Block {
 		blocks = append(blocks, withButton(fmt.Sprintf("own-%d", i), text, review(s.Batch, "Details")))
 	}
 	return blocks
+}
+
+// OwnModal lists somebody's requests, the newest first.
+func OwnModal(own []Summarised) slack.ModalViewRequest {
+	blocks := ownLines(own, OwnMost)
+	if len(own) == 0 {
+		blocks = append(blocks, section("none", "None of your requests is kept."))
+	}
+	if more := len(own) - OwnMost; more > 0 {
+		blocks = append(blocks, note("older", "and "+number(more)+" older"))
+	}
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: "own_requests", Title: plain("Your requests", maxViewTitle), Close: plain("Close", maxViewTitle),
+		Blocks: slack.Blocks{BlockSet: blocks},
+	}
 }
 
 // night is last night's directory, with the difference from the night before.

@@ -39,7 +39,7 @@ func (t Progress) Draw() slackapi.Message {
 	if skipped > 0 {
 		text += fmt.Sprintf(" · *%s* skipped", number(skipped))
 	}
-	if word := t.goes(left + unknown); word != "" {
+	if word := t.Goes(); word != "" {
 		text += " · " + word
 	}
 	return t.message("progress", text)
@@ -51,10 +51,11 @@ func (t Thread) ProgressClosed() slackapi.Message {
 	return t.message("progress", "This run has ended. The retry is counted below.")
 }
 
-// goes returns in words how fast the run goes and how long it has to go, what it waits for, or how
+// Goes returns in words how fast the run goes and how long it has to go, what it waits for, or how
 // it ended.
-func (t Progress) goes(left int) string {
+func (t Progress) Goes() string {
 	b := t.Batch
+	left := t.Summary.State(workflow.ChangeReady, workflow.ChangeRunning, workflow.ChangeUnknown)
 	switch {
 	case b.State == workflow.Paused:
 		return lowerFirst(pausedWords(b))

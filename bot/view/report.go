@@ -21,16 +21,15 @@ const ActionDraft = "draft"
 // draftOfReport begins the value of a draft's button under a report; the run's number follows.
 const draftOfReport = "report/"
 
-// DraftOf is what a draft's button is under: the run of a report, or a comparison with its list.
+// DraftOf is what a draft's button is under: the run of a report, or a comparison.
 type DraftOf struct {
-	Run     int64  // 0 where it is a comparison
-	Compare int    // its number
-	File    string // the id of its list in Slack
+	Run     int64 // 0 where it is a comparison
+	Compare int   // its number
 	At      time.Time
 }
 
-// draftOfCompare begins the value of a draft's button under a comparison; its number, its file and its
-// moment follow.
+// draftOfCompare begins the value of a draft's button under a comparison; its number and its moment
+// follow.
 const draftOfCompare = "compare/"
 
 // ParseDraft reads the value of a draft's button.
@@ -40,13 +39,10 @@ func ParseDraft(value string) (of DraftOf, ok bool) {
 		return DraftOf{Run: run}, err == nil && run > 0
 	}
 	rest, found := strings.CutPrefix(value, draftOfCompare)
-	parts := strings.Split(rest, "/")
-	if !found || len(parts) != 3 || parts[1] == "" {
-		return DraftOf{}, false
-	}
-	number, err := strconv.Atoi(parts[0])
-	unix, wrong := strconv.ParseInt(parts[2], 10, 64)
-	return DraftOf{Compare: number, File: parts[1], At: time.Unix(unix, 0)}, err == nil && wrong == nil && number > 0
+	digits, seconds, _ := strings.Cut(rest, "/")
+	number, err := strconv.Atoi(digits)
+	unix, wrong := strconv.ParseInt(seconds, 10, 64)
+	return DraftOf{Compare: number, At: time.Unix(unix, 0)}, found && err == nil && wrong == nil && number > 0
 }
 
 // DraftColumns are those of the file of a draft. It is made to be corrected and sent.

@@ -43,6 +43,24 @@ func CheckingWords(d Draft) string {
 	return "Checking …"
 }
 
+// ReadingWords are what the form says while its file is read.
+func ReadingWords(file string) string { return "Reading " + quoted(file, lineText) + " …" }
+
+// columnsTold is up to how many columns that are not used it is told which are: a sheet names no more.
+const columnsTold = 50
+
+// FileAbout says what a file holds: "8 rows, 2 columns known (email, message)".
+func FileAbout(s workflow.Sheet) string {
+	known := slices.DeleteFunc(slices.Clone(s.Header), func(name string) bool {
+		return strings.TrimSpace(name) == "" || slices.Contains(s.Ignored, name)
+	})
+	about := many(len(s.Rows), "row", "rows")
+	if len(known) > 0 && len(s.Ignored) < columnsTold {
+		about += ", " + many(len(known), "column", "columns") + " known (" + oneLine(strings.Join(known, ", "), tableCell) + ")"
+	}
+	return about
+}
+
 // Checked is what the modal is drawn from that shows what a check came to.
 type Checked struct {
 	Carried

@@ -53,9 +53,12 @@ func ColumnOf(field string) (c workflow.Column, ok bool) {
 const (
 	FormGone  = "I do not know this form any more: it is over an hour old, or I was started anew. Nothing was sent. Open a new one."
 	NoAccount = "Name the accounts, or upload a CSV."
+	TwoLists  = "Name the accounts here or in the CSV, not in both."
 	NoDomains = "Name the old and the new domain."
 	NoCSV     = "This message has no CSV."
-	CSVOfABot = "A bot or an app posted this file, and I take files of people only. Post it yourself."
+	// DraftingWords stand in the modal as long as a draft is made.
+	DraftingWords = "Making the draft …"
+	CSVOfABot     = "A bot or an app posted this file, and I take files of people only. Post it yourself."
 )
 
 // Asked is what the form is drawn from.
@@ -77,7 +80,7 @@ func (a Asked) Draw() slack.ModalViewRequest {
 		blocks = append(blocks, note("from", quoted(d.From, lineText)))
 	}
 	if d.Author != "" && d.File == nil {
-		blocks = append(blocks, note("author", writesIt(d.Author)))
+		blocks = append(blocks, note("author", WritesIt(d.Author)))
 	}
 	blocks = append(blocks, a.what())
 	if d.Action == MoveAction {
@@ -228,8 +231,8 @@ func (a Asked) whom() []slack.Block {
 	return append(blocks, a.file("or a CSV")...)
 }
 
-// writesIt says of who counts as the author of a request that they cannot approve it.
-func writesIt(author string) string {
+// WritesIt says of who counts as the author of a request that they cannot approve it.
+func WritesIt(author string) string {
 	return mention(author) + " counts as its author, and cannot approve it."
 }
 
@@ -241,8 +244,11 @@ func (a Asked) file(label string) []slack.Block {
 		if f.About != "" {
 			text += ", " + quoted(f.About, lineText)
 		}
-		if f.Poster != "" {
+		switch {
+		case f.Poster != "" && (f.Author == "" || f.Author == f.Poster):
 			text += "\n" + mention(f.Poster) + " posted it, and cannot approve this request."
+		case f.Author != "":
+			text += "\n" + mention(f.Author) + " uploaded it, and cannot approve this request."
 		}
 		without := button(ActionNoFile, "Remove", f.ID, slack.StyleDefault, nil)
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(text, maxSection), nil, slack.NewAccessory(without),
@@ -287,7 +293,7 @@ func (a Asked) column(use action.ColumnUse) slack.Block {
 		}
 	}
 	b := a.typed(field, label, placeholder, value, lines)
-	b.Optional = !use.Required || a.Draft.File != nil // the file may say it
+	b.Hint = neededHint(use)
 	return b
 }
 
@@ -305,15 +311,24 @@ func (a Asked) site(use action.ColumnUse, value string) slack.Block {
 		}
 	}
 	b := a.input(FieldOf(use.Column), "Site", "", menu)
-	b.Optional = !use.Required || a.Draft.File != nil
+	b.Hint = neededHint(use)
 	return b
+}
+
+// neededHint says of a column that has to be there where it may stand. Slack cannot be told that a field
+// is needed only without a file, so that no field is and the form is looked at when it comes.
+func neededHint(use action.ColumnUse) *slack.TextBlockObject {
+	if !use.Required {
+		return nil
+	}
+	return plain("Needed, unless a CSV has it in a column.", maxLabel)
 }
 
 func (a Asked) why() slack.Block {
 	b := a.typed(FieldReason, "Reason", "The approvers see it.", a.Draft.Reason, true)
 	b.Optional = !a.NeedsReason
 	if element, is := b.Element.(*slack.PlainTextInputBlockElement); is {
-		element.MaxLength = maxReason
+		element.MaxLength, element.InitialValue = maxReason, cutLetters(a.Draft.Reason, maxReason)
 	}
 	return b
 }
@@ -324,11 +339,16 @@ const maxReason = 1_000
 // when are the fields for times.
 func (a Asked) when() []slack.Block {
 	d := a.Draft
-	blocks := []slack.Block{a.typed(FieldAt, "When", "now, or 18:00, monday 18:00, 2026-12-01 18:00", d.At, false)}
-	if d.Action == "" || d.Action == MoveAction || action.HasInverse(d.Action) {
+	field := func(id, label, hint, placeholder, value string) slack.Block {
+		b := a.typed(id, label, placeholder, value, false)
+		b.Hint = plain(hint, maxLabel)
+		return b
+	}
+	blocks := []slack.Block{field(FieldAt, "When", "Empty: as soon as it is approved.", "18:00, monday 18:00 or 2026-12-01 18:00", d.At)}
+	if d.Ends() {
 		blocks = append(blocks,
-			a.typed(FieldUntil, "Until", "for good, or friday 18:00", d.Until, false),
-			a.typed(FieldFor, "For", "for good, or 8h, 3d", d.For, false))
+			field(FieldUntil, "Until", "It is taken back then. Empty: it stays.", "18:00, friday 18:00 or 2026-12-01 18:00", d.Until),
+			field(FieldFor, "For", "It is taken back so long after its start. Empty: it stays.", "90m, 8h or 3d", d.For))
 	}
 	return blocks
 }

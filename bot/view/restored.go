@@ -58,6 +58,6 @@ func WentBack(r Restored) slackapi.Message {
 			"nothing, and accounts may already show what they did: see the results in their threads.\n", r.Number+1, first)
 	}
 	return Said(text + "Files that were posted since may be taken anew, as new requests to be approved. What was decided or " +
-		"done since that state is not in the log. Batches that were running then are looked at again, account by account, " +
+		"done since that state is not in the log. Of batches that were running then each account is read " +
 		"before anything is sent.")
 }

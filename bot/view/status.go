@@ -65,9 +65,9 @@ func (c Card) waiting() string {
 	}
 	switch {
 	case len(b.Why) > 0:
-		s += fmt.Sprintf(" Why %s: %s.", number(b.Approvals), quoted(strings.Join(b.Why, "; "), reasonText))
+		s += fmt.Sprintf(" %s needed: %s.", many(b.Approvals, "is", "are"), quoted(strings.Join(b.Why, "; "), reasonText))
 	case b.Approvals > 1:
-		s += fmt.Sprintf(" Why %s: the settings ask for %s.", number(b.Approvals), number(b.Approvals))
+		s += fmt.Sprintf(" %s are needed by the settings.", number(b.Approvals))
 	}
 	if !b.Expires.IsZero() {
 		s += " Expires " + moment(b.Expires) + "."

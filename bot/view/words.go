@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 	"github.com/countersign/countersign/workflow/sheet"
 )
 
@@ -66,6 +67,9 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 	if held, is := errors.AsType[*workflow.HeldError](err); is {
 		return heldWords(held), true
 	}
+	if none, is := errors.AsType[*report.NoRunError](err); is {
+		return noRunWords(none, command), true
+	}
 	for _, known := range []struct {
 		err  error
 		text string
@@ -110,7 +114,7 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrNothingToRead, "The file has no rows."},
 		{workflow.ErrNeedsAction, "What should happen to these accounts? Say it in the message, for example “deactivate”, or in a column `action`."},
 		{workflow.ErrNoBatch, "No batch has that number."},
-		{workflow.ErrGone, "The file of that request is no longer kept (store.keep_files). Send it again."},
+		{workflow.ErrGone, "That file is no longer kept (store.keep_files). Send it again."},
 		{workflow.ErrKeyRefused, "Atlassian refuses the API key of countersign. Its operator must replace the key."},
 		{workflow.ErrKeyScoped, "The Atlassian API key of countersign has scopes. Its operator must make one without scopes."},
 		{workflow.ErrNotFound, "No managed account has that address or id."},
@@ -125,6 +129,14 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// noRunWords names the report that is not there, and the last one that is.
+func noRunWords(e *report.NoRunError, command string) string {
+	if e.Last == "" {
+		return "No " + quoted(e.Report, tableCell) + " yet. `" + command + " report list` says when it runs."
+	}
+	return "No " + quoted(e.Report, tableCell) + " for that day. Last one: " + quoted(e.Last, tableCell) + "."
 }
 
 // askAnew is what to do with a batch that cannot go on as it is, whether it is still open or not.
@@ -282,6 +294,10 @@ func tooLate(b *workflow.Batch, wanted workflow.State) string {
 	}
 	if by := approvals(b); by != "" && (wanted == workflow.Approved || wanted == workflow.Rejected) {
 		return text + ". It was already approved by " + by + "."
+	}
+	stops := wanted == workflow.Paused || wanted == workflow.Cancelled
+	if stops && slices.ContainsFunc(b.Traits.Actions, action.HasInverse) {
+		return text + ". Press *Undo* on its card to put it back."
 	}
 	return text + "."
 }

@@ -183,8 +183,9 @@ func stopWords(s workflow.Stop) string {
 	case !ok:
 		words = sentence(quoted(string(s.Cause), causeText))
 	}
-	if !strings.Contains(words, "{lines}") {
-		words = strings.TrimSuffix(words, ".") + "{lines}."
+	if !strings.Contains(words, "{lines}") { // behind what happened, and before what to do
+		first, rest, _ := strings.Cut(words+" ", ". ")
+		words = strings.TrimSpace(first + "{lines}. " + rest)
 	}
 	rows := ""
 	if len(s.Rows) > 0 {

@@ -183,6 +183,9 @@ func TestStopsReadAsSentences(t *testing.T) {
 				if bad := wrong.FindString(text); bad != "" || !strings.HasSuffix(text, ".") {
 					t.Errorf("%s, %q, %v: %q in %q", cause, note, rows, bad, text)
 				}
+				if at := strings.Index(text, "(line"); (at >= 0) != (rows != nil) || strings.Contains(text[:max(at, 0)], ". ") {
+					t.Errorf("%s, %q, %v: the lines do not stand in the first sentence of %q", cause, note, rows, text)
+				}
 				if len(note) > 1 && !strings.Contains(text, note) {
 					t.Errorf("%s: %q is not said in %q", cause, note, text)
 				}

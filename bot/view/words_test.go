@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/sheet"
 )
@@ -106,6 +107,14 @@ func TestWords(t *testing.T) {
 		{
 			"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval},
 			"#3 is awaiting approval.",
+		},
+		{
+			"no run", fmt.Errorf("show: %w", &report.NoRunError{Report: "nightly-accounts", Last: "2026-11-29"}),
+			"No nightly-accounts for that day. Last one: 2026-11-29.",
+		},
+		{
+			"never a run", &report.NoRunError{Report: "nightly-accounts"},
+			"No nightly-accounts yet. `/countersign report list` says when it runs.",
 		},
 		{
 			"too many rows", &workflow.LimitError{Rows: 6000, Limit: 5000},
@@ -207,5 +216,20 @@ func TestUsageNamesWhatWasMeant(t *testing.T) {
 	want := "&lt;x&gt; is not a command. Did you mean `/countersign rename &lt;user&gt; &lt;new-email&gt;`?"
 	if got := Usage("/countersign", "<x> is not a command", "help", "rename <user> <new-email>").Text; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Who wants to stop what is done already is told how to put it back, where it can be.
+func TestTooLateToStop(t *testing.T) {
+	t.Parallel()
+	for name, can := range map[workflow.ActionName]bool{workflow.Rename: true, workflow.Remove: false} {
+		for wanted, stops := range map[workflow.State]bool{workflow.Paused: true, workflow.Cancelled: true, workflow.Running: false} {
+			b := sealedBatch().Batch
+			b.State, b.Ended, b.Traits.Actions = workflow.Done, at(30), []workflow.ActionName{name}
+			text := stateWords(&workflow.StateError{Number: 42, State: workflow.Done, Wanted: wanted, Batch: b})
+			if says := strings.Contains(text, "Press *Undo* on its card"); says != (can && stops) {
+				t.Errorf("%s, wanted %s: %q", name, wanted, text)
+			}
+		}
 	}
 }

@@ -164,6 +164,9 @@ func (s *Server) AddUser(directoryID, accountID string) (User, error) {
 		Emails: []Email{{Value: account.Email, Type: "work", Primary: true}}, Active: account.Status == "active",
 		Created: moment, Modified: moment,
 	}
+	if in.Provider != "" { // providers write their own id of whom they provision
+		user.ExternalID = "ext-" + accountID
+	}
 	if err := s.tie(in, user); err != nil {
 		return User{}, fmt.Errorf("add user: %w", err)
 	}

@@ -77,7 +77,7 @@ func (w *Workspace) hold(v *View, f field, action map[string]any) {
 	for _, each := range v.fields() {
 		if each.blockID() == f.blockID() && each.actionID() == f.actionID() {
 			value, is := stateOf(action)[f.blockID()].(map[string]any)
-			if !is { // what was shown is another kind of element by now
+			if !is { // what was shown is another kind of element since
 				continue
 			}
 			put(v.state, f, value[f.actionID()])

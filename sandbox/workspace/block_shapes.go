@@ -197,8 +197,8 @@ func elementShapes() map[string]shape {
 		}},
 		"feedback_buttons": {need: fields{"positive_button": feedback, "negative_button": feedback}},
 		"overflow":         {need: fields{"options": list(2, 5, option(plain))}, may: fields{"confirm": confirm}},
-		"static_select":    {may: menuWith(fields{"initial_option": option(plain)}), also: eitherOptions},
-		"multi_static_select": {also: eitherOptions, may: menuWith(fields{
+		"static_select":    {may: menuWith(fields{"initial_option": option(plain)}), also: menuRules},
+		"multi_static_select": {also: menuRules, may: menuWith(fields{
 			"initial_options": list(1, 100, option(plain)), "max_selected_items": number(1, 100),
 		})},
 		"external_select": {may: with(fields{
@@ -227,13 +227,13 @@ func elementShapes() map[string]shape {
 		"datepicker":     {may: with(fields{"initial_date": letters(10, 10), "confirm": confirm})},
 		"timepicker":     {may: with(fields{"initial_time": letters(5, 5), "confirm": confirm, "timezone": letters(1, maxID)})},
 		"datetimepicker": {may: fields{"initial_date_time": number(0, 9_999_999_999), "confirm": confirm, "focus_on_load": flag}},
-		"checkboxes": {need: choices(10), may: fields{
+		"checkboxes": {need: choices(10), also: chosenAmong, may: fields{
 			"initial_options": list(1, 10, option(plain, mrkdwn)), "confirm": confirm, "focus_on_load": flag,
 		}},
-		"radio_buttons": {need: choices(10), may: fields{
+		"radio_buttons": {need: choices(10), also: chosenAmong, may: fields{
 			"initial_option": option(plain, mrkdwn), "confirm": confirm, "focus_on_load": flag,
 		}},
-		"plain_text_input": {may: typing(fields{
+		"plain_text_input": {also: typedLength, may: typing(fields{
 			"multiline": flag, "min_length": number(0, 3000), "max_length": number(1, 3000),
 		})},
 		"email_text_input": {may: typing(fields{})},

@@ -359,34 +359,6 @@ func (db *DB) Original(ctx context.Context, number int64) (original []byte, err 
 	return original, err
 }
 
-// PruneOriginals deletes the bytes of the requests of batches that ended before the moment, and
-// the cells of their rows that are no values, and says of how many it deleted bytes. Their hashes
-// and plans stay.
-func (db *DB) PruneOriginals(ctx context.Context, before time.Time) (n int, err error) {
-	err = db.write(ctx, "delete old requests", func(ctx context.Context, tx *writing) error {
-		result, err := tx.ExecContext(ctx, `
-			UPDATE request_file SET bytes = NULL
-			WHERE bytes IS NOT NULL AND batch IN (
-				SELECT number FROM batch WHERE ended < ? AND state NOT IN (SELECT value FROM json_each(?)))`,
-			when(before), array(openStates()))
-		if err != nil {
-			return err
-		}
-		affected, err := result.RowsAffected()
-		if err != nil {
-			return err
-		}
-		n = int(affected)
-		_, err = tx.ExecContext(ctx, `
-			UPDATE request_row SET ignored = NULL
-			WHERE ignored IS NOT NULL AND id >> 32 IN (
-				SELECT number FROM batch WHERE ended < ? AND state NOT IN (SELECT value FROM json_each(?)))`,
-			when(before), array(openStates()))
-		return err
-	})
-	return n, err
-}
-
 // changeBatch returns the inside of every change to a batch: load, rule, write. Its events are
 // still to be written (writeEvents), with what the caller adds to the checksum.
 func changeBatch(
@@ -446,7 +418,7 @@ func copyOfBatch(b *workflow.Batch) *workflow.Batch {
 	t := &out.Traits
 	t.Actions, t.Domains, t.Groups = slices.Clone(t.Actions), slices.Clone(t.Domains), slices.Clone(t.Groups)
 	t.Asked, t.NoGroups, t.Accounts = slices.Clone(t.Asked), slices.Clone(t.NoGroups), maps.Clone(t.Accounts)
-	t.AdminChanges = slices.Clone(t.AdminChanges)
+	t.AdminChanges, t.Touched = slices.Clone(t.AdminChanges), slices.Clone(t.Touched)
 	for i := range t.AdminChanges {
 		c := &t.AdminChanges[i]
 		c.Domains, c.Groups = slices.Clone(c.Domains), slices.Clone(c.Groups)

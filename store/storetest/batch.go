@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/store"
 	"github.com/countersign/countersign/workflow"
 )
@@ -332,5 +334,38 @@ func testPruneOriginals(t *testing.T, on suite) {
 		if sum := store.SumRows(got); *sum != *store.SumRows([]workflow.Row{row}) {
 			t.Errorf("batch %d: the checksum of its rows is another", number)
 		}
+	}
+}
+
+// testComparisons: a list has one number by its delivery, and its bytes until they are given up.
+func testComparisons(t *testing.T, on suite) {
+	db := on.open(t)
+	sent := func(delivery string, after time.Duration) report.SentList {
+		return report.SentList{Delivery: delivery, FileName: "hr.csv", By: "U0HANA", Author: "U0GUS", At: Noon.Add(after), Content: []byte(delivery + "\n")}
+	}
+	for _, test := range []struct {
+		list report.SentList
+		want int
+	}{{sent("a", 0), 1}, {sent("b", time.Hour), 2}, {sent("a", 2*time.Hour), 1}} {
+		if n, err := db.NumberList(t.Context(), test.list); n != test.want || err != nil {
+			t.Errorf("%s is comparison %d, %v; want %d", test.list.Delivery, n, err, test.want)
+		}
+	}
+	var events []string
+	err := db.Events(t.Context(), func(line []byte) error { events = append(events, string(line)); return nil })
+	if err != nil || len(events) != 2 || !strings.Contains(events[0], `"list_compared"`) || !strings.Contains(events[0], `"sha256":"87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"`) {
+		t.Errorf("%q, %v", events, err)
+	}
+	if n, err := db.PruneOriginals(t.Context(), Noon.Add(time.Minute)); n != 1 || err != nil {
+		t.Errorf("deleted %d, %v; want 1", n, err)
+	}
+	for number, want := range map[int]error{1: workflow.ErrGone, 2: nil, 3: workflow.ErrGone} {
+		list, err := db.ComparedList(t.Context(), number)
+		if !errors.Is(err, want) || err == nil && !cmp.Equal(list, sent("b", time.Hour)) {
+			t.Errorf("list %d: %+v, %v; want %v", number, list, err, want)
+		}
+	}
+	if n, err := db.NumberList(t.Context(), sent("a", 0)); n != 1 || err != nil {
+		t.Errorf("a list whose bytes are gone is comparison %d, %v", n, err)
 	}
 }

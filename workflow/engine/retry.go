@@ -265,7 +265,7 @@ func (e *Engine) revive(ctx context.Context, b *workflow.Batch, found *retryPlan
 
 // errSplitOff says that the rows were split off already, by this engine before a crash or by
 // another one.
-var errSplitOff = errors.New("the rows are asked for anew already")
+var errSplitOff = errors.New("the rows are in a new batch already")
 
 // splitOff makes a linked batch of some rows of another one, once since the moment.
 func (e *Engine) splitOff(ctx context.Context, b *workflow.Batch, link workflow.Link, lines []int, by workflow.Person, since time.Time) error {

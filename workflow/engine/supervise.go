@@ -203,8 +203,8 @@ func (e *Engine) endRunOut(ctx context.Context, b *workflow.Batch) error {
 			return err
 		}
 	}
-	why := workflow.NewReason(workflow.ReasonNotRun, fmt.Sprintf("did not finish within %s of its start; the rest is asked for anew",
-		e.cfg.FinishWithin))
+	why := workflow.NewReason(workflow.ReasonNotRun, fmt.Sprintf("did not finish within %s of its start; the rest is a new request",
+		workflow.LastingWords(e.cfg.FinishWithin)))
 	_, err = e.endUnstarted(ctx, b.Number, why, func(b *workflow.Batch) error {
 		now := time.Now()
 		b.Parked, b.Ending, b.Stop = nil, nil, workflow.Stop{}

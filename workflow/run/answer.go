@@ -37,7 +37,7 @@ func (r *runner) answer(work context.Context, p *prepared, told workflow.Values,
 		return r.markUnknown(work, t, "the batch stopped between two calls")
 	case refused && p.change.Tried() > 0:
 		// It may be refused because an earlier call, given up as lost, has taken effect since.
-		o := r.markUnknown(work, t, "the call was refused after an earlier one had got lost")
+		o := r.markUnknown(work, t, "the call was refused after an earlier one without an answer")
 		t.refused = refusal.Reason
 		if l, ok := o.(lost); ok {
 			return later{wait: l.wait}

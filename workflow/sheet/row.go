@@ -261,7 +261,7 @@ func (r *rowReader) settleActions(sheet *workflow.Sheet) {
 		}
 		next++
 		p := problems{text: row.Problem}
-		p.add("action is empty; say what is to happen")
+		p.add("action is empty; say what should happen")
 		row.Problem = p.text
 	}
 }

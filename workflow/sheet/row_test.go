@@ -109,9 +109,23 @@ func TestReadCSVRowProblems(t *testing.T) {
 	}
 }
 
+// Every name under which an address is known, in other case and with other marks between its words.
+func TestReadCSVNamesOfAddresses(t *testing.T) {
+	t.Parallel()
+	for _, old := range []string{"old_email", "current_email", "email", "e-mail", "E Mail", "mail", "user email", "User-Email", "old address", "OLD_ADDRESS"} {
+		for _, new := range []string{"new_email", "new e-mail", "New E-Mail", "new_e_mail", "target_email", "new address", "New-Address"} {
+			sheet := read(t, old+","+new+"\na@x.example,b@x.example\n", "")
+			if len(sheet.Rows) != 1 || sheet.Rows[0].Problem != "" || sheet.Rows[0].Action != workflow.Rename ||
+				sheet.Rows[0].Email() != "a@x.example" || sheet.Rows[0].Values.Get(workflow.ColumnNewEmail) != "b@x.example" || len(sheet.Ignored) > 0 {
+				t.Errorf("%s and %s: %+v", old, new, sheet)
+			}
+		}
+	}
+}
+
 // Where the action comes from: the cell, then the columns, then the verb, then somebody is asked.
 func TestReadCSVAction(t *testing.T) {
-	const empty = "action is empty; say what is to happen"
+	const empty = "action is empty; say what should happen"
 	tests := []struct {
 		name, text string
 		verb       workflow.ActionName

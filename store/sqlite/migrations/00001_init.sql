@@ -542,6 +542,18 @@ CREATE INDEX report_run_snapshot ON report_run (snapshot);
 CREATE UNIQUE INDEX report_run_live ON report_run (report) WHERE state IN ('running', 'waiting');
 CREATE UNIQUE INDEX report_run_due ON report_run (report, due) WHERE asked_by = '';
 
+-- Lists that were compared with the directory.
+CREATE TABLE comparison (
+    number    INTEGER PRIMARY KEY AUTOINCREMENT,
+    delivery  TEXT NOT NULL UNIQUE,
+    person    TEXT NOT NULL, -- who sent it
+    author    TEXT NOT NULL, -- who uploaded the file
+    at        TEXT NOT NULL,
+    file_name TEXT NOT NULL,
+    sha256    TEXT NOT NULL,
+    bytes     BLOB -- NULL once deleted after store.keep_files
+) STRICT;
+
 -- How far the organisation's own log has been read.
 CREATE TABLE org_log (
     one       INTEGER PRIMARY KEY CHECK (one = 1),

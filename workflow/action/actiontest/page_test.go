@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/countersign/countersign/sandbox/scim"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/action"
 	"github.com/countersign/countersign/workflow/plan"
@@ -46,6 +47,7 @@ func page(t *testing.T, calls string) string {
 	for _, act := range action.Catalogue() {
 		synctest.Test(t, func(t *testing.T) {
 			seen := newEnv(t).sample(act)
+			seen.held = newEnv(t).heldAtSCIM(act)
 			fmt.Fprintf(&summary, "| [%s](#%s) | %s | %s |\n", act.Name, act.Name, act.Help, seen.undone())
 			seen.section(&sections, calls)
 		})
@@ -60,8 +62,11 @@ func page(t *testing.T, calls string) string {
 }
 
 const pageIntro = "`go generate ./workflow/action` makes this page from the catalogue in [workflow/action](../workflow/action).\n" + `
-- *Needs*: whose account it may be, the columns that a row must fill, and the rights that Atlassian must grant for the account
-  (` + "`GET /users/{id}/manage`" + `). Columns in brackets may be empty.
+- *Needs*: whose account it may be, and the columns that a row must fill. Columns in brackets may be empty.
+- *Rights*: what Atlassian must grant for the account (` + "`GET /users/{id}/manage`" + `), and the key of the place. Without one of
+  the rights the row is blocked, and says who owns what it is about.
+- *Place*: where the call is made. What a SCIM directory of ours (` + "`atlassian.scim`" + `) holds is changed there; what another one
+  holds is blocked.
 - *Costs*: the side effects that the card counts, and the calls for a request of one row. In a request of many rows one search
   checks 100 accounts. What an identity provider holds may come back when it syncs; the card counts these accounts for every action.
 - *Proves*: what is read back until it shows the new value. Only then a change is done.
@@ -73,6 +78,7 @@ type sampled struct {
 	rights  []string
 	effects []workflow.Effect
 	steps   []workflow.Step
+	held    bool // it is made at a SCIM directory of ours, too, where that holds what it is about
 }
 
 // sample checks the action's example about every account, also with a message, and two rows that swap addresses.
@@ -124,6 +130,28 @@ func (e *env) sample(act *action.Action) sampled {
 	return out
 }
 
+// heldAtSCIM reports whether the action is made at a SCIM directory of ours where that holds the account and keeps the group.
+func (e *env) heldAtSCIM(act *action.Action) bool {
+	e.t.Helper()
+	user := e.held(scimOurs)
+	group := e.kept("hr-people", nil)
+	for range 2 {
+		e.around.Group = group.Name
+		for _, rows := range e.examples(act) {
+			if slices.ContainsFunc(e.check(rows...).Steps(), func(s workflow.Step) bool { return s.Place == workflow.PlaceSCIM }) {
+				return true
+			}
+		}
+		if err := e.scim.Join(scimOurs, group.ID, user.ID); err != nil { // to be taken out, somebody has to be in it
+			e.t.Fatal(err)
+		}
+		if err := e.scim.Push(scimOurs, user.ID, func(u *scim.User) { u.Active = false }); err != nil { // and deactivated, to be activated
+			e.t.Fatal(err)
+		}
+	}
+	return false
+}
+
 // examples are the requests by which an action is looked at.
 func (e *env) examples(act *action.Action) [][]workflow.Row {
 	var out [][]workflow.Row
@@ -170,7 +198,8 @@ func (s sampled) section(out *strings.Builder, calls string) {
 	if s.act.Usage != "" {
 		fmt.Fprintf(out, "`/countersign %s`\n\n", s.act.Usage)
 	}
-	fmt.Fprintf(out, "| | |\n| --- | --- |\n| does | %s |\n| needs | %s |\n| place | %s |\n", s.act.Help, s.needs(), s.places())
+	fmt.Fprintf(out, "| | |\n| --- | --- |\n| does | %s |\n| needs | %s |\n| rights | %s |\n| place | %s |\n",
+		s.act.Help, s.needs(), s.allRights(), s.places())
 	check, run := callsOf(calls, s.act.Name)
 	fmt.Fprintf(out, "| costs | %s |\n| calls, check | %s |\n| calls, run | %s |\n| proves by reading | %s |\n| undone by | %s |\n",
 		s.costs(), check, run, s.proof(), s.undone())
@@ -185,8 +214,22 @@ func (s sampled) needs() string {
 		}
 		words = append(words, column)
 	}
+	return strings.Join(words, " · ")
+}
+
+// allRights are what must be granted for the account, and whose key the places take.
+func (s sampled) allRights() string {
+	var words []string
 	for _, right := range s.rights {
-		words = append(words, "the right `"+right+"`")
+		words = append(words, "`"+right+"` for the account")
+	}
+	keys := map[workflow.Place]string{
+		workflow.PlaceAccount: "the organisation's key", workflow.PlaceDirectory: "the organisation's key",
+		workflow.PlaceSite: "the site's key, of an account that administers it", workflow.PlaceSCIM: "the SCIM directory's key",
+	}
+	words = append(words, listed(s.steps, func(step workflow.Step) string { return keys[step.Place] }))
+	if s.held && !slices.Contains(words, keys[workflow.PlaceSCIM]) {
+		words = append(words, keys[workflow.PlaceSCIM]+" for what it holds")
 	}
 	return strings.Join(words, " · ")
 }
@@ -210,7 +253,11 @@ func (s sampled) places() string {
 		workflow.PlaceAccount: "the account (user management)", workflow.PlaceDirectory: "a directory of the organisation",
 		workflow.PlaceSite: "a Jira site", workflow.PlaceSCIM: "a SCIM directory of ours",
 	}
-	return listed(s.steps, func(step workflow.Step) string { return words[step.Place] })
+	out := listed(s.steps, func(step workflow.Step) string { return words[step.Place] })
+	if scim := words[workflow.PlaceSCIM]; s.held && out != scim {
+		out += "; " + scim + " for what it holds"
+	}
+	return out
 }
 
 func (s sampled) costs() string {

@@ -1,0 +1,98 @@
+package bot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/countersign/countersign/bot/command"
+	"github.com/countersign/countersign/bot/slackapi"
+	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/sheet"
+)
+
+// useCSV opens the form for the file of a message. Who posted it counts as a requester, too.
+func (b *Bot) useCSV(ctx context.Context, s shortcut, by sender) {
+	at := slices.IndexFunc(s.Message.Files, func(f slackapi.File) bool { return f.ID != "" && !media(f) })
+	switch {
+	case at < 0:
+		b.noForm(ctx, trigger{id: s.Trigger}, by, view.Said(view.NoCSV))
+		return
+	case s.Message.BotID != "" || s.Message.Person == "":
+		b.noForm(ctx, trigger{id: s.Trigger}, by, view.Said(view.CSVOfABot))
+		return
+	}
+	file := s.Message.Files[at]
+	note := command.ParseNote(s.Message.Text)
+	draft := view.Draft{Action: note.Verb, Values: map[workflow.Column]string{}, File: &view.FormFile{ID: file.ID, Name: file.Name}}
+	if s.Message.Person != by.Person {
+		draft.File.Poster = s.Message.Person
+	}
+	maps.Insert(draft.Values, note.Values.All())
+	b.openDraft(ctx, trigger{id: s.Trigger}, by, view.ReadingWords(file.Name), func(ctx context.Context) (drafting, error) {
+		return b.fileDraft(ctx, draft, by)
+	})
+}
+
+// fileDraft is the draft of a request for a file, with what is known of it. One that cannot be read is
+// not in it, and it says why.
+func (b *Bot) fileDraft(ctx context.Context, draft view.Draft, by sender) (drafting, error) {
+	actor, err := b.actor(ctx, by)
+	if err != nil {
+		return drafting{}, err
+	}
+	var f openForm
+	_, err = b.formFile(ctx, actor.Person, draft.File, &f)
+	if err == nil {
+		var read *workflow.Sheet
+		limits := workflow.ReadLimits{MaxBytes: int(b.cfg.MaxFileBytes), MaxRows: b.cfg.MaxRows}
+		if read, err = sheet.ReadCSVWith(slices.Clone(f.content), draft.Action, draft.Given(), b.cfg.OrgID, limits); err == nil {
+			draft.File.About = view.FileAbout(*read)
+		}
+	}
+	d := drafting{draft: draft.Unchecked(), content: f.content, contentOf: f.contentOf}
+	if _, is := errors.AsType[*sheet.FileError](err); is || errors.Is(err, slackapi.ErrTooLarge) || errors.Is(err, slackapi.ErrSignIn) {
+		d.said, err = b.say(err, "use the file of a message").Text, nil
+		if d.content == nil {
+			d.draft.File = nil
+		}
+	}
+	return d, err
+}
+
+// formFile reads the file of a form, once, and returns its author.
+func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormFile, f *openForm) (author workflow.Person, err error) {
+	info, err := b.fileInfo(ctx, of.ID)
+	if err != nil {
+		return author, err
+	}
+	if of.Poster == "" {
+		author, err = b.uploader(ctx, info, asks)
+	} else if author, err = b.people.Author(ctx, of.Poster); err == nil {
+		author, err = b.menuAuthor(ctx, asks, author, info)
+	}
+	if err != nil {
+		return author, err
+	}
+	if f.content == nil || f.contentOf != of.ID {
+		content, err := b.download(ctx, info)
+		if err != nil {
+			return author, err
+		}
+		f.content, f.contentOf = content, of.ID
+	}
+	sum := sha256.Sum256(f.content)
+	name := hex.EncodeToString(sum[:])
+	if of.SHA256 != "" && of.SHA256 != name {
+		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Check"}
+	}
+	of.Name, of.SHA256, of.Author = info.Name, name, ""
+	if author.ID != asks.ID {
+		of.Author = author.ID
+	}
+	return author, nil
+}
