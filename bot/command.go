@@ -174,5 +174,14 @@ func (b *Bot) summarised(ctx context.Context, batch *workflow.Batch) (view.Summa
 		return view.Summarised{}, err
 	}
 	out := view.Summarised{Batch: batch, Summary: s, Link: b.deliver.CardURL(ctx, batch.Number)}
+	if s.State(view.PlannedStates()...) == 1 {
+		rows, err := b.cfg.Store.Changes(ctx, batch.Number, 0, 1, view.PlannedStates()...)
+		if err != nil {
+			return view.Summarised{}, err
+		}
+		if len(rows) == 1 {
+			out.Only = &rows[0]
+		}
+	}
 	return out, nil
 }
