@@ -176,7 +176,7 @@ func TestCommands(t *testing.T) {
 	}
 	w.told("U0CAROL", requests, "|See its card>")
 	w.command("U0CAROL", requests, "batch 1")
-	w.told("U0CAROL", requests, "#1 · Deactivate 1 account>")
+	w.told("U0CAROL", requests, "#1 · Deactivate Person 2>")
 	w.command("U0CAROL", requests, "cancel 1")
 	w.cardSays(1, "*Cancelled* by <@U0CAROL>")
 	w.told("U0CAROL", requests, "#1: cancelled.")

@@ -102,12 +102,13 @@ func Help(command string, lines []HelpLine) slackapi.Message {
 type Summarised struct {
 	Batch   *workflow.Batch
 	Summary workflow.Summary
-	Link    string // of the card, "" when there is none
-	Goes    string // of one that runs: how long it has to go, or what it waits for; "" where that is not known
+	Only    *workflow.Change // its one row; nil where it has more, or that is not known
+	Link    string           // of the card, "" when there is none
+	Goes    string           // of one that runs: how long it has to go, or what it waits for; "" where that is not known
 }
 
 func (s Summarised) line() string {
-	title := quoted(Title(s.Batch, s.Summary, nil, nil), lineText)
+	title := quoted(Title(s.Batch, s.Summary, s.Only, nil), lineText)
 	if s.Link != "" {
 		title = "<" + s.Link + "|" + title + ">"
 	}

@@ -121,7 +121,7 @@ func withButton(id, text string, b *slack.ButtonBlockElement) slack.Block {
 
 // name is a batch in a few words, as a link to its card where there is one.
 func (s Summarised) name() string {
-	title := quoted(Title(s.Batch, s.Summary, nil, nil), homeLetters)
+	title := quoted(Title(s.Batch, s.Summary, s.Only, nil), homeLetters)
 	if s.Link != "" {
 		return "<" + s.Link + "|" + title + ">"
 	}
