@@ -98,7 +98,7 @@ func TestReportsInSlack(t *testing.T) {
 	w.command("U0CAROL", requests, "report list")
 	w.told("U0CAROL", requests, "• `nightly` managed-accounts, last made")
 	w.command("U0CAROL", requests, "report show nightly")
-	w.told("U0CAROL", requests, "comes to your direct messages with me.")
+	w.told("U0CAROL", requests, "is in your direct messages with me.")
 	w.command("U0CAROL", requests, "report show nothing")
 	w.told("U0CAROL", requests, "No report has that name")
 	dm := w.slack.OpenDM("U0CAROL")
@@ -199,14 +199,14 @@ func TestReportShownAgain(t *testing.T) {
 		return told.TS != ""
 	})
 	w.command("U0CAROL", requests, "report show idle")
-	w.told("U0CAROL", requests, "comes to your direct messages with me.")
+	w.told("U0CAROL", requests, "is in your direct messages with me.")
 	shown := ""
 	for _, m := range w.slack.Messages(requests, "U0CAROL") {
 		if m.Ephemeral {
 			shown = string(m.Blocks)
 		}
 	}
-	for _, want := range []string{`"data_visualization"`, `"data_table"`, "people have not been active for 90 days", "p2@old.example", ".zip` comes to"} {
+	for _, want := range []string{`"data_visualization"`, `"data_table"`, "people have not been active for 90 days", "p2@old.example", ".zip` is in your direct messages"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("shown again it lacks %q: %s", want, shown)
 		}
@@ -283,6 +283,9 @@ func TestCompareInSlack(t *testing.T) {
 	missing := w.fileInThread(second.TS, "compare-1-not-in-directory.csv")
 	if !strings.HasSuffix(missing, "name,email,line\r\nNew One,new@old.example,7\r\n") {
 		t.Errorf("not in the directory: %q", missing)
+	}
+	if err := w.slack.DeleteFile(second.Files[0].ID); err != nil { // the list that was compared is what counts
+		t.Fatal(err)
 	}
 	if err := w.slack.Click(t.Context(), "U0ALICE", requests, told.TS, view.ActionDraft, ""); err != nil {
 		t.Fatal(err)

@@ -137,7 +137,7 @@ func (h Home) running() []slack.Block {
 		total := Card{Batch: s.Batch, Summary: s.Summary}.planned()
 		done, failed := s.Summary.State(workflow.ChangeDone), s.Summary.State(workflow.ChangeFailed)
 		ended := done + failed + s.Summary.State(workflow.ChangeSkipped)
-		text := fmt.Sprintf("%s · %s\n`%s` %s done · %s failed · %s left", s.name(), plainState(s.Batch), bar(ended, total),
+		text := fmt.Sprintf("%s · %s\n%s %s done · %s failed · %s left", s.name(), plainState(s.Batch), bar(ended, total),
 			number(done), number(failed), number(max(total-ended, 0)))
 		if s.Goes != "" {
 			text += " · " + s.Goes

@@ -154,7 +154,7 @@ func ReportShown(r report.Result, shown report.Message) slackapi.Message {
 
 // WithFile adds to a private answer what became of its file.
 func WithFile(m slackapi.Message, name string, sent bool) slackapi.Message {
-	words := coded(name, tableCell) + " comes to your direct messages with me."
+	words := coded(name, tableCell) + " is in your direct messages with me."
 	if !sent {
 		words = "I could not send you " + coded(name, tableCell) + ". Ask again in a minute."
 	}

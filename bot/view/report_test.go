@@ -41,6 +41,10 @@ func TestReportGolden(t *testing.T) {
 	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}, made.FileName), report.Message{
 		Alarm: "24 changes did not go through countersign, and the limit is 20.",
 	}, []string{"U0ALICE", "S0ITADMINS"}))
+	golden(t, "report_shown", WithFile(ReportShown(made, report.Message{
+		Alarm: "24 changes did not go through countersign, and the limit is 20.", Look: "24 changes were not made by countersign.",
+		Table: &report.Table{Columns: []report.Column{{Name: "Person"}}, Of: 24, Rows: [][]string{{"Ada"}}},
+	}), "nightly-accounts-2026-11-24.zip", true))
 	differs := made
 	differs.Reason = "Atlassian announces 4 accounts and lists 3, also when it is read again"
 	if said := ReportResult(differs); !strings.Contains(said, differs.Reason) {

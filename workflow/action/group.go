@@ -134,6 +134,12 @@ func groupOfStep(s workflow.Step) string {
 	return ""
 }
 
+// MeansGroupOf reports whether a row names the group that a step is about, as far as is known.
+func MeansGroupOf(r *workflow.Row, f *Facts, s workflow.Step) bool {
+	groups, _, _ := rowGroups(r, f)
+	return slices.ContainsFunc(groups, func(g Group) bool { return g.ID == groupOfStep(s) })
+}
+
 // splitCell returns the values that stand in one cell between ";".
 func splitCell(cell string) []string {
 	var out []string

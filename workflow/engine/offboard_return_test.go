@@ -151,6 +151,21 @@ func TestOffboardForAWhile(t *testing.T) {
 	})
 }
 
+// Who asks for what an offboarding has done for a while hears that it will be taken back, of each of
+// its parts.
+func TestWhatAnOffboardingDidForAWhileIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := groupDesk(t)
+		d.approve(d.askWhen(offboarding, workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		d.ask("action,old_email,group\ndeactivate,p1@old.example,\ngroup-remove,p1@old.example,a\ngroup-remove,p2@old.example,c\n")
+		want := []string{"2 unchanged already_for_a_while", "3 unchanged already_for_a_while", "4 unchanged already"}
+		if diff := cmp.Diff(want, d.rows(3)); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
 // What another batch has changed since stays as it is, and the rest of the row comes back.
 func TestOffboardForAWhileIsTakenBackInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

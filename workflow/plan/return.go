@@ -76,7 +76,8 @@ func takesBack(back *workflow.Change, d *draft) bool {
 		if !ok || forth.Action != d.action.Name {
 			continue
 		}
-		if group := d.Change.Group(); group != "" && workflow.GroupKey(group) != workflow.GroupKey(back.Group()) {
+		group := d.Change.Group()
+		if group != "" && workflow.GroupKey(group) != workflow.GroupKey(back.Group()) && !action.MeansGroupOf(d.Row, &d.Facts, s) {
 			continue
 		}
 		return true
