@@ -102,3 +102,17 @@ func TestPlanOfAWithdrawnBatch(t *testing.T) {
 	}
 	w.told("U0DAVE", requests, "#1 was withdrawn by <@U0CAROL>")
 }
+
+// A batch of one account goes by the person's name also in lists, in Home and by its number.
+func TestListsNameAPerson(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.command("U0CAROL", requests, "rename p1@old.example p1@new.example")
+	w.cardSays(1, "Rename Person 1")
+	for _, words := range []string{"batches", "batch 1"} {
+		w.command("U0CAROL", "C0OTHER", words)
+		w.told("U0CAROL", "C0OTHER", "#1 · Rename Person 1")
+	}
+	w.openHome("U0ALICE")
+	w.homeSays("U0ALICE", "#1 · Rename Person 1")
+}

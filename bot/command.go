@@ -183,14 +183,10 @@ func (b *Bot) counted(ctx context.Context, batch *workflow.Batch) (out view.Summ
 	if out.Summary, err = b.cfg.Store.Summary(ctx, batch.Number); err != nil {
 		return out, err
 	}
-	planned := 0
-	for _, n := range out.Summary.Actions() {
-		planned += n
-	}
-	if planned != 1 {
+	if out.Summary.State(view.PlannedStates()...) != 1 {
 		return out, nil
 	}
-	rows, err := b.cfg.Store.Changes(ctx, batch.Number, 0, 2, view.PlannedStates()...)
+	rows, err := b.cfg.Store.Changes(ctx, batch.Number, 0, 1, view.PlannedStates()...)
 	if err == nil && len(rows) == 1 {
 		out.Only = &rows[0]
 	}

@@ -102,7 +102,7 @@ func Help(command string, lines []HelpLine) slackapi.Message {
 type Summarised struct {
 	Batch   *workflow.Batch
 	Summary workflow.Summary
-	Only    *workflow.Change // its one row; nil where it has more, or that is not known
+	Only    *workflow.Change // its one row, nil where it has more
 	Link    string           // of the card, "" when there is none
 	Goes    string           // of one that runs: how long it has to go, or what it waits for; "" where that is not known
 }

@@ -53,6 +53,7 @@ const (
 	cardCell    = 120
 	messageText = 300   // of a message that people get, where there are several
 	mostQuoted  = 1_500 // of one that is shown whole, as Slack gets it
+	listText    = 500   // of the groups, products or sites that a card names
 	linesShown  = 20    // entries of a list in an answer
 	lineText    = 250
 	RowsShown   = 20 // row numbers named in a sentence
@@ -80,6 +81,16 @@ func quoted(s string, limit int) string {
 		return code(s)
 	}
 	return escape(s)
+}
+
+// quotedWithin is quoted, with as much of the text as fits into so many letters once it is harmless.
+// cut reports whether that is not the whole.
+func quotedWithin(s string, limit int) (text string, cut bool) {
+	for n := limit; ; n = n * 3 / 4 {
+		if text = quoted(s, n); n < 2 || utf8.RuneCountInString(text) <= limit {
+			return text, isCut(s, n)
+		}
+	}
 }
 
 // coded is quoted, always as code.

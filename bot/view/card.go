@@ -90,7 +90,7 @@ func (c Card) about(id func(part string) string) []slack.Block {
 		blocks = append(blocks, section(id("links"), linked))
 	}
 	if costs := c.costs(); costs != "" {
-		blocks = append(blocks, section(id("costs"), costs))
+		blocks = append(blocks, paragraphs(id("costs"), costs)...)
 	}
 	if failures := c.failures(); failures != "" {
 		blocks = append(blocks, section(id("failures"), failures))
@@ -194,8 +194,11 @@ func (c Card) gets() (lines []string, cut bool) {
 }
 
 // cut reports whether the card shows something that is to be approved, and not the whole.
-func (c Card) cut() bool {
-	if _, cut := c.gets(); cut || isCut(c.Batch.Reason, reasonText) {
+func (c Card) cut() bool { return c.cutsPlan() || isCut(c.Batch.Reason, reasonText) }
+
+// cutsPlan reports the same of what the file of the plan has.
+func (c Card) cutsPlan() bool {
+	if _, cut := c.gets(); cut {
 		return true
 	}
 	for _, row := range c.rows() {
@@ -217,8 +220,8 @@ func (c Card) showsRows() bool { return len(c.First) > 0 && c.Batch.State.Open()
 // Hidden is how many of the rows that are to run the card does not show.
 func (c Card) Hidden() int { return c.planned() - min(len(c.First), TableRows) }
 
-// Partial reports whether there is more to approve than the card shows.
-func (c Card) Partial() bool { return c.Hidden() > 0 || c.cut() }
+// Partial reports whether there is more to approve than the card shows, which the file of the plan has.
+func (c Card) Partial() bool { return c.Hidden() > 0 || c.cutsPlan() }
 
 // notes is the small line below the card: rows that will not run, where the others are, what was not
 // used of a file, and the plan's short digest.
@@ -250,7 +253,7 @@ func (c Card) notes() string {
 func (c Card) more() string {
 	rows, awaits := c.Hidden(), c.Batch.State == workflow.AwaitingApproval && c.Plan == File{}
 	switch {
-	case rows == 0 && c.cut() && awaits:
+	case rows == 0 && c.cutsPlan() && awaits:
 		return "Approve appears when the file with the whole texts is in the thread"
 	case rows == 0:
 		return ""

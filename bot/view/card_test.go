@@ -350,6 +350,13 @@ func TestLargestCard(t *testing.T) {
 			})
 		}
 	}
+	for i := range 2 * gistKinds {
+		n := fmt.Sprint(i)
+		c.Gist.Add(&workflow.Change{
+			Action: workflow.Invite, State: workflow.ChangeReady, Asked: workflow.Row{Values: workflow.Of(workflow.ColumnSite, n+evil)},
+			Set: workflow.Of(workflow.FieldMessage, n+strings.Repeat("&", 900)).With(workflow.FieldGroups, n+evil).With(workflow.FieldProducts, n+evil),
+		})
+	}
 	for i := range c.First {
 		c.First[i].Name, c.First[i].Action = evil, workflow.Rename
 		c.First[i].Expect = workflow.Of(workflow.FieldEmail, evil)
@@ -357,7 +364,13 @@ func TestLargestCard(t *testing.T) {
 	}
 	m := c.Draw()
 	withinLimits(t, m)
+	if n := strings.Count(textsOf(t, m.Blocks), "Message to "); n != gistShown {
+		t.Errorf("%d messages of %d are there", n, gistShown)
+	}
 	for _, b := range m.Blocks {
+		if section, is := b.(*slack.SectionBlock); is && utf8.RuneCountInString(section.Text.Text) == maxSection {
+			t.Errorf("a section is cut: %.80s", section.Text.Text)
+		}
 		if _, cell := b.(*slack.TableBlock); cell {
 			continue // raw_text cells are not read as mrkdwn
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -11,19 +12,19 @@ import (
 const (
 	gistKinds = 40 // different things of a kind that a gist tells apart
 	gistShown = 3  // of these the card names
-	gistNamed = 10 // groups, products and sites that it names
 )
 
 // Gist is what all rows of a plan come to, beside the counts: what moves where, what people get, and
 // which open batches hold rows. A plan never changes, so it is made once for each. The zero Gist is
 // of no rows, and a nil one of a plan that was not read.
 type Gist struct {
-	moves    tallies // "old.example → new.example", of addresses
-	messages tallies // that people will read
-	products tallies
-	groups   tallies
-	sites    tallies
-	holders  tallies // numbers of batches
+	moves       tallies // "old.example → new.example", of addresses
+	messages    tallies // that people will read
+	products    tallies
+	groups      tallies
+	sites       tallies
+	directories tallies // that rows name
+	holders     tallies // numbers of batches
 
 	first *workflow.Change // the first that will run
 	rows  int              // that will run
@@ -92,6 +93,7 @@ func (g *Gist) Add(ch *workflow.Change) {
 	g.messages.add(takes(ch, workflow.FieldMessage))
 	g.products.addEach(takes(ch, workflow.FieldProducts))
 	g.groups.addEach(takes(ch, workflow.FieldGroups))
+	g.directories.add(namedDirectory(ch))
 	g.sites.add(ch.Asked.Values.Get(workflow.ColumnSite))
 }
 
@@ -138,7 +140,9 @@ func (g *Gist) gets(planned int, titled bool) (lines []string, cut bool) {
 	for i, m := range shown {
 		text := quoted(m, workflow.MaxMessage)
 		if len(shown) > 1 || isLong(m) {
-			text, cut = quoted(m, messageText), cut || isCut(m, messageText)
+			var short bool
+			text, short = quotedWithin(m, messageText)
+			cut = cut || short
 		}
 		lines = append(lines, ":envelope: Message to "+share(g.messages.counts[i], planned)+": “"+text+"”")
 	}
@@ -156,6 +160,7 @@ func (g *Gist) gets(planned int, titled bool) (lines []string, cut bool) {
 	}
 	list("Product: ", "Products: ", &g.products)
 	list("Site: ", "Sites: ", &g.sites)
+	list("Directory: ", "Directories: ", &g.directories)
 	return lines, cut
 }
 
@@ -193,14 +198,18 @@ func share(n, of int) string {
 // reports whether something is missing.
 func (t *tallies) list(planned int) (words string, cut bool) {
 	var out []string
-	for i, word := range t.words[:min(len(t.words), gistNamed)] {
-		text := quoted(word, tableCell)
+	letters := 0
+	for i, word := range t.words {
+		text, short := quotedWithin(word, tableCell)
 		if t.counts[i] != planned {
 			text += " (" + number(t.counts[i]) + " of " + number(planned) + ")"
 		}
-		out, cut = append(out, text), cut || isCut(word, tableCell)
+		if letters += utf8.RuneCountInString(text); len(out) > 0 && letters > listText {
+			break
+		}
+		out, cut = append(out, text), cut || short
 	}
-	if more := t.kinds() - gistNamed; more > 0 {
+	if more := t.kinds() - len(out); more > 0 {
 		out, cut = append(out, "and "+moreOf(*t, more, "other", "others")), true
 	}
 	return strings.Join(out, ", "), cut

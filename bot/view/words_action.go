@@ -115,7 +115,19 @@ func fromTo(c workflow.Change) (from, to string) {
 			to += " · " + strings.ReplaceAll(cell, ";", ", ")
 		}
 	}
+	if directory := namedDirectory(&c); directory != "" {
+		to += " (directory " + directory + ")"
+	}
 	return from, to
+}
+
+// namedDirectory is the directory that a row names for an action that is done in one, "" for others.
+func namedDirectory(c *workflow.Change) string {
+	it, built := action.For(c.Action)
+	if !built || !slices.ContainsFunc(it.Columns, func(use action.ColumnUse) bool { return use.Column == workflow.ColumnDirectory }) {
+		return ""
+	}
+	return c.Asked.Values.Get(workflow.ColumnDirectory)
 }
 
 // takes is what a row gives for a field that its action takes, "" for others: a file may have cells
