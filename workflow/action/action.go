@@ -46,9 +46,9 @@ type Action struct {
 	// read, until it names nothing new.
 	Reads func(*workflow.Row, *Facts) []workflow.Fact
 
-	// Spares reports whether a row is judged without one of these facts where it cannot be read;
-	// nil: never.
-	Spares func(workflow.Fact) bool
+	// Spares reports whether a row is judged without one of these facts where it cannot be read, by
+	// what else is known; nil: never.
+	Spares func(workflow.Fact, *Facts) bool
 
 	// Check judges a row by the facts that are known: ready as far as can be told, unchanged, or
 	// blocked. Asked again when more is known.
