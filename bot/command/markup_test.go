@@ -147,7 +147,7 @@ func TestNotes(t *testing.T) {
 		"*Until:* friday\ndeactivate":      {Verb: workflow.Deactivate, Times: command.Times{Until: "friday"}},
 		"deactivate\nreason: x\nfor : 8h":  {Verb: workflow.Deactivate, Reason: "x", Stated: true, Times: command.Times{For: "8h"}},
 		"deactivate, look at: the list":    {Verb: workflow.Deactivate, Reason: "look at: the list"},
-		"deactivate for: the new building": {Verb: workflow.Deactivate},
+		"deactivate for: the new building": {Verb: workflow.Deactivate, Reason: "for: the new building"},
 	} {
 		if diff := cmp.Diff(want, command.ParseNote(text)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", text, diff)

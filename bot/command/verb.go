@@ -27,8 +27,8 @@ type Note struct {
 // ParseNote reads the words of the message that came with a file: "deactivate, left the company",
 // "rename reason: domain move", "please deactivate these". The verb is the action that the message
 // begins with, politeness and Slack's marks aside. The reason is what follows "reason:" anywhere,
-// else what follows the verb behind a comma, a semicolon, a colon, a full stop, a dash or a line
-// break. Lines that say a time (at: …, until: …, for: …) belong to neither.
+// else the message without the verb, unless it is nothing but words for the file and its rows. Lines
+// that say a time (at: …, until: …, for: …) belong to neither.
 func ParseNote(text string) Note {
 	text, times := cutTimes(text)
 	n := Note{Times: times}
@@ -91,10 +91,45 @@ func parseVerb(text string) (verb workflow.ActionName, values workflow.RowValues
 		group, rest = cutName(rest)
 		values = workflow.Of(workflow.ColumnGroup, group)
 	}
-	if reason == "" && verb != "" {
-		reason = afterSeparator(rest)
+	switch {
+	case reason != "":
+	case verb == "":
+		reason = saidWhy(skipCalls(text))
+	default:
+		reason = saidWhy(afterVerb(rest))
 	}
 	return verb, values, reason
+}
+
+// saidWhy is what a message says as the reason: nothing where every word of it is courtesy or points
+// at the file and its rows.
+func saidWhy(text string) string {
+	for _, word := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if !slices.Contains(politeness(), word) && !slices.Contains(pointing(), word) {
+			return workflow.TrimCell(text)
+		}
+	}
+	return ""
+}
+
+// pointing are the words for a file and its rows that say nothing of why.
+func pointing() []string {
+	return []string{
+		"this", "these", "those", "them", "the", "file", "list", "csv", "account", "accounts", "user", "users", "person",
+		"people", "row", "rows", "attached", "following", "below", "thanks", "thx",
+	}
+}
+
+// skipCalls takes mentions and pictures off the start of a text.
+func skipCalls(text string) string {
+	for {
+		text = strings.TrimLeftFunc(text, unicode.IsSpace)
+		call := emoji.FindString(text) + mention.FindString(text)
+		if call == "" {
+			return text
+		}
+		text = text[len(call):]
+	}
 }
 
 // cutName takes a name off the start of what follows a verb: what stands in quotes, or all up to a
@@ -239,12 +274,8 @@ func startsWithMark(text string) bool {
 	return false
 }
 
-// afterSeparator is what stands behind the mark with which the text begins, "" when it begins with
-// none.
-func afterSeparator(text string) string {
+// afterVerb is what stands behind a verb, without the marks between the two.
+func afterVerb(text string) string {
 	text = strings.TrimLeft(text, " \t\u00a0*_~`\"“”‘’'")
-	if !startsWithMark(text) {
-		return ""
-	}
-	return workflow.TrimCell(strings.TrimLeft(text, marks+" \t\u00a0*~`"))
+	return strings.TrimLeft(text, marks+" \t\u00a0*~`")
 }

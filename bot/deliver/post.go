@@ -21,6 +21,7 @@ const (
 	uploadTries   = 3 // Slack now and then says ok and shares nothing
 	shareFirst    = 250 * time.Millisecond
 	shareTries    = 6 // a quarter of a second, then twice as long each time: eight seconds in all
+	shareLook     = 2 // from this one on, counted from 0, the messages are looked at
 	shareSettling = 10 * time.Second
 )
 
@@ -253,7 +254,8 @@ func (d *Deliverer) upload(ctx context.Context, at place, name, comment string, 
 	return d.shared(ctx, at, p, shareTries)
 }
 
-// shared waits until the file is seen in the channel, and notes it.
+// shared waits until the file is seen in the channel, and notes it. What files.info does not say is
+// looked for among the messages only after some time: most files are shared at once.
 func (d *Deliverer) shared(ctx context.Context, at place, p workflow.Post, tries int) (bool, error) {
 	wait := d.intervals.Share
 	for try := range tries {
@@ -263,7 +265,7 @@ func (d *Deliverer) shared(ctx context.Context, at place, p workflow.Post, tries
 			}
 			wait *= 2
 		}
-		ts, err := d.api.SharedAs(ctx, p.File, p.Channel, at.thread)
+		ts, err := d.api.SharedAs(ctx, p.File, p.Channel, at.thread, try >= shareLook || try == tries-1)
 		switch code := slackapi.Code(err); {
 		case code == "file_not_found" || code == "file_deleted":
 			return false, nil

@@ -136,9 +136,10 @@ func (c *Client) FinishUpload(
 }
 
 // SharedAs gives the ts of the message that shows the file in the channel, "" when it is not there
-// (yet). files.info names the message; where it does not, the thread is looked at. ErrThreadGone says
-// that it was shown outside the thread, whose parent is gone, and that its message was taken back.
-func (c *Client) SharedAs(ctx context.Context, id, channel, thread string) (ts string, err error) {
+// (yet). files.info names the message; where it names the channel alone, or nothing and look is set,
+// the messages of the thread are looked at, or the last ones of the channel. ErrThreadGone says that
+// it was shown outside the thread, whose parent is gone, and that its message was taken back.
+func (c *Client) SharedAs(ctx context.Context, id, channel, thread string, look bool) (ts string, err error) {
 	f, err := c.fileInfo(ctx, id)
 	if err != nil {
 		return "", err
@@ -155,12 +156,23 @@ func (c *Client) SharedAs(ctx context.Context, id, channel, thread string) (ts s
 		}
 		return s.Ts, nil
 	}
-	if thread == "" || !slices.Contains(slices.Concat(f.Channels, f.Groups, f.IMs), channel) {
+	if !look && (thread == "" || !slices.Contains(slices.Concat(f.Channels, f.Groups, f.IMs), channel)) {
 		return "", nil
 	}
+	return c.messageWith(ctx, id, channel, thread)
+}
+
+// messageWith looks for the message that shows a file, in a thread or among the last ones of a
+// channel; "" when none does.
+func (c *Client) messageWith(ctx context.Context, id, channel, thread string) (ts string, err error) {
 	cursor := ""
 	for range lookPages {
-		page, next, err := c.Replies(ctx, channel, thread, "", cursor)
+		var page []Posted
+		if thread == "" {
+			page, _, err = c.History(ctx, channel, "", "")
+		} else {
+			page, cursor, err = c.Replies(ctx, channel, thread, "", cursor)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -169,7 +181,7 @@ func (c *Client) SharedAs(ctx context.Context, id, channel, thread string) (ts s
 				return m.TS, nil
 			}
 		}
-		if cursor = next; cursor == "" {
+		if cursor == "" {
 			break
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/action"
 )
@@ -65,5 +66,39 @@ func TestIneligiblePeopleHaveTheirOwnSentence(t *testing.T) {
 			t.Errorf("%s has no sentence of its own: %q", kind, text)
 		}
 		seen = append(seen, text)
+	}
+}
+
+// What has many lines is cut at none of them: help names every command, a list every entry.
+func TestLongAnswersAreWhole(t *testing.T) {
+	shown := func(m slackapi.Message) (all []string) {
+		for _, b := range m.Blocks {
+			if s, ok := b.(*slack.SectionBlock); ok {
+				if n := len([]rune(s.Text.Text)); n > maxSection {
+					t.Errorf("a section has %d letters", n)
+				}
+				all = append(all, strings.Split(s.Text.Text, "\n")...)
+			}
+		}
+		return all
+	}
+	var help []HelpLine
+	for i := range 50 {
+		name := fmt.Sprintf("command %d", i)
+		help = append(help, HelpLine{Name: name, Usage: name + " <user>…", Does: strings.Repeat("what it does & ", 5), Supported: true})
+	}
+	lines := shown(Help("/countersign", help))
+	for _, c := range help {
+		want := fmt.Sprintf("`%s` %s", escape("/countersign "+c.Usage), escape(c.Does))
+		if !slices.Contains(lines, want) {
+			t.Errorf("help does not have the line %s", want)
+		}
+	}
+	var list []string
+	for i := range 40 {
+		list = append(list, fmt.Sprintf("%d %s", i, strings.Repeat("ä", lineText)))
+	}
+	if got := shown(Said(strings.Join(list, "\n"))); !slices.Equal(got, list) {
+		t.Errorf("of %d lines there are %d: %v", len(list), len(got), got)
 	}
 }
