@@ -168,20 +168,27 @@ func (b *Bot) batches(ctx context.Context, _ given, _ workflow.Actor) (slackapi.
 	return view.Recent(out), nil
 }
 
+// summarised is a batch in a line, with the link to its card.
 func (b *Bot) summarised(ctx context.Context, batch *workflow.Batch) (view.Summarised, error) {
-	s, err := b.cfg.Store.Summary(ctx, batch.Number)
-	if err != nil {
-		return view.Summarised{}, err
+	out, err := b.counted(ctx, batch)
+	if err == nil {
+		out.Link = b.deliver.CardURL(ctx, batch.Number)
 	}
-	out := view.Summarised{Batch: batch, Summary: s, Link: b.deliver.CardURL(ctx, batch.Number)}
-	if s.State(view.PlannedStates()...) == 1 {
-		rows, err := b.cfg.Store.Changes(ctx, batch.Number, 0, 1, view.PlannedStates()...)
-		if err != nil {
-			return view.Summarised{}, err
-		}
-		if len(rows) == 1 {
-			out.Only = &rows[0]
-		}
+	return out, err
+}
+
+// counted is a batch in a line: with the account by name where it has one.
+func (b *Bot) counted(ctx context.Context, batch *workflow.Batch) (out view.Summarised, err error) {
+	out.Batch = batch
+	if out.Summary, err = b.cfg.Store.Summary(ctx, batch.Number); err != nil {
+		return out, err
 	}
-	return out, nil
+	if out.Summary.State(view.PlannedStates()...) != 1 {
+		return out, nil
+	}
+	rows, err := b.cfg.Store.Changes(ctx, batch.Number, 0, 1, view.PlannedStates()...)
+	if err == nil && len(rows) == 1 {
+		out.Only = &rows[0]
+	}
+	return out, err
 }

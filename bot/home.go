@@ -377,7 +377,7 @@ func (b *Bot) ownRequests(ctx context.Context, p press, by sender) {
 			}
 			line := view.Summarised{Batch: batch}
 			if len(own) < view.OwnMost {
-				if line.Summary, err = b.cfg.Store.Summary(ctx, batch.Number); err != nil {
+				if line, err = b.counted(ctx, batch); err != nil {
 					return modal, err
 				}
 			}

@@ -76,7 +76,7 @@ func TestHome(t *testing.T) {
 	w.cardSays(2, "Needs 1 approval")
 	tab = w.homeSays("U0ALICE", "Waiting for you (1)")
 	waits, _, _ := strings.Cut(viewText(tab), "Your requests")
-	if !strings.Contains(waits, "#2 · Rename") || strings.Contains(waits, "#1 · Rename") {
+	if !strings.Contains(waits, "#2 · Rename Person 1") || strings.Contains(waits, "#1 · Rename") {
 		t.Errorf("what waits for Alice:\n%s", waits)
 	}
 	if err := w.stopBot(); err != nil {

@@ -120,6 +120,9 @@ func TestMetadataFits(t *testing.T) {
 		if n := len(c.String()); n > maxMetadata || !ok || back.Cut != (len(d.Lines) > 100) || !back.Cut && back.Draft.Lines != d.Lines {
 			t.Errorf("%d letters, read back as %+v", n, back)
 		}
+		if kept := back.Draft.Author == d.Author && (back.Draft.From == "") == (d.From == ""); !kept && !back.Needs {
+			t.Errorf("who wrote it is lost, and the form could be read without: %+v", back)
+		}
 	}
 	for _, old := range []string{"", "{}", "1:ab", `{"value":"1:ab"}`, "[]"} {
 		if _, ok := ParseCarried(old); ok {

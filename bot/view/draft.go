@@ -112,7 +112,7 @@ func (c Carried) String() string {
 	c.Cut, c.Mark, c.Needs = true, c.Draft.mark(), c.Needs || len(c.Draft.IDs) > 0
 	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed, When: c.Draft.When}
 	if raw, err = json.Marshal(c); err != nil || len(raw) > maxMetadata {
-		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true, Mark: c.Mark, Needs: c.Needs}) // plain data: cannot fail
+		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true, Mark: c.Mark, Needs: true}) // plain data: cannot fail
 	}
 	return string(raw)
 }

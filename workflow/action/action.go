@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -35,6 +36,9 @@ type Action struct {
 	// Groups says that its steps add the account to groups, or take it out of some.
 	Groups bool
 
+	// Longest is how long it may last before it is taken back; 0: workflow.Farthest.
+	Longest time.Duration
+
 	// Locks says that the action locks somebody out, so that no other batch may hold it up.
 	Locks bool
 
@@ -46,9 +50,9 @@ type Action struct {
 	// read, until it names nothing new.
 	Reads func(*workflow.Row, *Facts) []workflow.Fact
 
-	// Spares reports whether a row is judged without one of these facts where it cannot be read;
-	// nil: never.
-	Spares func(workflow.Fact) bool
+	// Spares reports whether a row is judged without one of these facts where it cannot be read, by
+	// what else is known; nil: never.
+	Spares func(workflow.Fact, *Facts) bool
 
 	// Check judges a row by the facts that are known: ready as far as can be told, unchanged, or
 	// blocked. Asked again when more is known.

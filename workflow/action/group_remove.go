@@ -11,6 +11,7 @@ var groupRemove = Action{
 	Subject: workflow.Subject{Hidden: true},
 	Groups:  true,
 	Reads:   groupReads,
+	Spares:  sparedOfOthers,
 	Check: func(r *workflow.Row, f *Facts) Finding {
 		_, finding := checkGroups(workflow.GroupRemove, r, f)
 		return finding

@@ -67,13 +67,8 @@ func offboardReads(_ *workflow.Row, f *Facts) []workflow.Fact {
 // keptReads are the facts that tell whether a group that an identity provider owns is left at a SCIM
 // directory of ours, as far as is known. The directories are asked only about whom one of them holds.
 func keptReads(g Group, f *Facts) []workflow.Fact {
-	out := []workflow.Fact{SCIMDirectories()}
-	if len(f.Answers[SCIMDirectories()]) == 0 {
-		return out
-	}
-	links := Links(f.Account.ID)
-	out = append(out, links)
-	if !slices.ContainsFunc(f.Answers[links], func(v workflow.Values) bool { return linkFrom(v).Ours }) {
+	out := linkReads(f)
+	if !heldByUs(f) {
 		return out
 	}
 	out = append(out, SCIMGroups(g.Name))
@@ -85,7 +80,7 @@ func keptReads(g Group, f *Facts) []workflow.Fact {
 
 // sparedAtSCIM are the facts without which a leaver is locked out all the same: where a SCIM
 // directory of ours does not answer, its groups stay.
-func sparedAtSCIM(fact workflow.Fact) bool {
+func sparedAtSCIM(fact workflow.Fact, _ *Facts) bool {
 	return fact.Kind == KindSCIMGroups || fact.Kind == KindRecord
 }
 

@@ -24,8 +24,16 @@ func keptFacts(name string, r *workflow.Row, f *Facts) []workflow.Fact {
 	switch {
 	case !known || finding.State != workflow.ChangeReady:
 		return nil
-	case len(meant) > 0 && meant[0].Closed == workflow.GroupSynced:
+	case len(meant) > 0 && meant[0].Closed == workflow.GroupSynced && f.Account.ID == "":
 		return []workflow.Fact{SCIMGroups(meant[0].Name)}
+	case len(meant) > 0 && meant[0].Closed == workflow.GroupSynced:
+		out := linkReads(f)
+		for _, fact := range out {
+			if _, known := f.Answers[fact]; !known { // whether the next one can be done without is not known
+				return out
+			}
+		}
+		return append(out, SCIMGroups(meant[0].Name))
 	case len(meant) > 0 || !scimID.MatchString(name):
 		return nil
 	}
@@ -36,10 +44,35 @@ func keptFacts(name string, r *workflow.Row, f *Facts) []workflow.Fact {
 	return out
 }
 
+// linkReads are the facts that tell whether a SCIM directory of ours holds the account, where we have
+// any.
+func linkReads(f *Facts) []workflow.Fact {
+	out := []workflow.Fact{SCIMDirectories()}
+	if len(f.Answers[SCIMDirectories()]) > 0 {
+		out = append(out, Links(f.Account.ID))
+	}
+	return out
+}
+
+// sparedOfOthers are the facts without which a row about a group is judged: what our SCIM directories
+// keep, of an account that none of them holds. It gets into none of their groups.
+func sparedOfOthers(fact workflow.Fact, f *Facts) bool {
+	_, linked := f.Answers[Links(f.Account.ID)]
+	return fact.Kind == KindSCIMGroups && !scimID.MatchString(fact.Arg) && linked && !heldByUs(f)
+}
+
+// heldByUs reports whether the account is known to be held in a SCIM directory of ours.
+func heldByUs(f *Facts) bool {
+	return slices.ContainsFunc(f.Answers[Links(f.Account.ID)], func(v workflow.Values) bool { return linkFrom(v).Ours })
+}
+
 // keptGroup finds a group that the organisation shows as an identity provider's in the SCIM
 // directories of ours, by its exact name. none is the finding where no directory has it.
 func keptGroup(shown Group, none Finding, f *Facts) (g Group, known bool, finding Finding) {
 	answers, known := f.Answers[SCIMGroups(shown.Name)]
+	if f.Unread[SCIMGroups(shown.Name)] != nil {
+		return Group{}, true, none
+	}
 	if !known {
 		return Group{}, false, Ready()
 	}

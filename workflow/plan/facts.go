@@ -72,7 +72,7 @@ func (k *check) missingFacts() (shared []workflow.Fact, own map[*draft][]workflo
 func (k *check) unreadOf(d *draft) (workflow.Fact, error) {
 	for _, fact := range d.action.Reads(d.Row, &d.Facts) {
 		err := k.known.Unread[fact]
-		if err != nil && (d.action.Spares == nil || !d.action.Spares(fact)) {
+		if err != nil && (d.action.Spares == nil || !d.action.Spares(fact, &d.Facts)) {
 			return fact, err
 		}
 	}

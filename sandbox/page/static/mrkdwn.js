@@ -71,7 +71,7 @@ function token(body) {
     return link ? html`<${Link} url=${unescape(link)}>${words}<//>` : words;
   }
   if (target.startsWith('!')) return html`<${Mention} kind="all" id=${target.slice(1)} />`;
-  return html`<${Link} url=${unescape(target)}>${label ? unescape(label) : unescape(target.replace(/^mailto:/, ''))}<//>`;
+  return html`<${Link} url=${unescape(target)}>${label ? marked(unescape(label)) : unescape(target.replace(/^mailto:/, ''))}<//>`;
 }
 
 // Code, a token, bold, italic, struck: a mark counts only at the edge of a word, as in Slack.

@@ -188,3 +188,26 @@ func TestOffboardAsksSCIMForItsOwn(t *testing.T) {
 		})
 	}
 }
+
+// A group of an identity provider is locked for whom no SCIM directory of ours holds, whether or not
+// those can be asked; of whom one holds it could not be checked.
+func TestGroupsOfOthersNeedNoSCIM(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		e.held(scimOurs)
+		e.addGroup(organisation.Group{Name: "from-okta", Synced: true})
+		e.fail(func(r *http.Request) *organisation.Fault {
+			if strings.HasPrefix(r.URL.Path, "/scim/") {
+				return &organisation.Fault{Status: http.StatusUnauthorized}
+			}
+			return nil
+		}, nil)
+		for id, want := range map[string]workflow.ReasonCode{outsiderID: workflow.ReasonGroupClosed, heldID: workflow.ReasonCouldNotCheck} {
+			for _, act := range []workflow.ActionName{workflow.GroupAdd, workflow.GroupRemove} {
+				if c := e.check(groupRow(act, id, "from-okta")).Changes[0]; c.State != workflow.ChangeBlocked || c.Reason.Code != want {
+					t.Errorf("%s of %s is %s (%s), want %s", act, id, c.State, c.Reason.Words(), want)
+				}
+			}
+		}
+	})
+}
