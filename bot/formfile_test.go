@@ -202,3 +202,23 @@ func TestFormOfAMessageSaysWhatItsFileHolds(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with a form is said in words of its fields, and not of commands and messages.
+func TestFormSaysWhichFieldIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	leavers := workspace.Upload{Name: "leavers.csv", Content: []byte("email\np1@old.example\n")}
+	for want, values := range map[string]map[string]string{
+		"The file does not say what should happen. Choose it.": {},
+		"Fill in another time.":                                {view.FieldAt: "soon"},
+	} {
+		form := w.useFile("U0ALICE", "", leavers)
+		w.submit("U0CAROL", form, values)
+		if said := viewText(w.modalSays("U0CAROL", want)); strings.Contains(said, "Send it again") || strings.Contains(said, "in the message") {
+			t.Errorf("%q is said beside\n%s", want, said)
+		}
+		if err := w.slack.CloseView(t.Context(), "U0CAROL", form.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
