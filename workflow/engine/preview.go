@@ -21,7 +21,7 @@ func (e *Engine) Preview(ctx context.Context, actor workflow.Actor, req workflow
 	if e.cfg.RequireReason && strings.TrimSpace(req.Reason) == "" {
 		return nil, workflow.ErrNeedsReason
 	}
-	if err := req.When.Check(time.Now()); err != nil {
+	if err := checkWhen(&req); err != nil {
 		return nil, err
 	}
 	if req.Author.ID == "" {
