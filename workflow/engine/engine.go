@@ -145,7 +145,7 @@ func (e *Engine) Submit(ctx context.Context, actor workflow.Actor, req workflow.
 	}
 	switch {
 	case req.NeedsAction:
-		return nil, &workflow.NeedsActionError{Unknown: req.Unknown}
+		return nil, &workflow.NeedsActionError{Unknown: req.Unknown, Rows: len(req.Rows)}
 	case len(req.Rows) == 0:
 		return nil, workflow.ErrNothingToRead
 	}

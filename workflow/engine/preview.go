@@ -72,7 +72,7 @@ func (e *Engine) previewed(ctx context.Context, b *workflow.Batch, req workflow.
 			return nil, err
 		}
 	} else if req.NeedsAction {
-		return nil, &workflow.NeedsActionError{Unknown: req.Unknown}
+		return nil, &workflow.NeedsActionError{Unknown: req.Unknown, Rows: len(req.Rows)}
 	}
 	if len(rows) == 0 {
 		return nil, workflow.ErrNothingToRead
