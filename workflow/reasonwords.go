@@ -265,10 +265,11 @@ var reasons = map[ReasonCode]reasonEntry{
 		cause: "already done",
 		words: []string{"already done: {shows}"},
 	},
-	ReasonAlreadyFor: {
+	ReasonLeftAsIs: {
 		facts: []string{"shows", "batch"},
-		cause: "already done, but only for a while",
-		words: []string{"already done: {shows}; #{batch} takes it back at its end, so press Keep on its card if it should stay"},
+		cause: "stays as another batch left it for a while",
+		warns: true,
+		words: []string{"stays as #{batch} left it: {shows}; its end takes this back no more"},
 	},
 	ReasonCaseOnly: {
 		facts: []string{"address"},
