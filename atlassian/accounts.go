@@ -1,6 +1,7 @@
 package atlassian
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
 	"time"
@@ -18,7 +19,9 @@ type ManagedAccount struct {
 	Products   []ProductAccess `json:"product_access"`
 }
 
-func (a ManagedAccount) missing() string { return lacks("account_id", a.ID) }
+func (a ManagedAccount) missing() string {
+	return cmp.Or(lacks("account_id", a.ID), lacks("account_status", a.Status))
+}
 
 // ProductAccess is a product that an account uses.
 type ProductAccess struct {

@@ -27,7 +27,8 @@ type domainModel struct {
 }
 
 func (d domainModel) missing() string {
-	return cmp.Or(lacks("id", d.ID), lacks("attributes.name", d.Attributes.Name))
+	return cmp.Or(
+		lacks("id", d.ID), lacks("attributes.name", d.Attributes.Name), lacks("attributes.claim.status", d.Attributes.Claim.Status))
 }
 
 // Domains lists the organisation's domains, whatever their status.

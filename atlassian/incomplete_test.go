@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,8 +20,9 @@ import (
 var lists = map[string]struct {
 	entry string
 	read  func(context.Context, *atlassian.Client) (int, error)
+	poor  []string // entries that lack a field
 }{
-	"managed accounts": {`{"account_id":"a"}`, func(ctx context.Context, c *atlassian.Client) (n int, err error) {
+	"managed accounts": {`{"account_id":"a","account_status":"active"}`, func(ctx context.Context, c *atlassian.Client) (n int, err error) {
 		for _, err := range atlassian.NewDirectory(c).Members(ctx) {
 			if err != nil {
 				return n, err
@@ -28,37 +30,41 @@ var lists = map[string]struct {
 			n++
 		}
 		return n, nil
-	}},
+	}, []string{`{"account_status":"active"}`, `{"account_id":"a"}`, `{"account_id":"a","account_status":null}`}},
 	"domains": {
 		`{"id":"d","attributes":{"name":"example.com","claim":{"status":"verified"}}}`,
 		func(ctx context.Context, c *atlassian.Client) (int, error) {
 			all, err := atlassian.NewDirectory(c).Domains(ctx)
 			return len(all), err
 		},
+		[]string{
+			`{"id":"d","attributes":{"name":"example.com"}}`, `{"id":"d","attributes":{"name":"example.com","claim":{}}}`,
+			`{"id":"d","attributes":{"claim":{"status":"verified"}}}`, `{"attributes":{"name":"example.com","claim":{"status":"verified"}}}`,
+		},
 	},
 	"directories": {`{"directoryId":"d"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
 		all, err := c.Directories(ctx)
 		return len(all), err
-	}},
+	}, nil},
 	"search by address": {
 		`{"accountId":"a","email":"a@example.com"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
 			all, err := atlassian.NewDirectory(c).ByAddress(ctx, []string{"a@example.com"})
 			return len(all), err
-		},
+		}, nil,
 	},
 	"search by id": {`{"accountId":"a"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
 		all, err := atlassian.NewDirectory(c).ByID(ctx, []string{"a"})
 		return len(all), err
-	}},
+	}, nil},
 	"search by words": {`{"accountId":"a"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
 		all, err := atlassian.NewDirectory(c).Search(ctx, "ann", 5)
 		return len(all), err
-	}},
+	}, nil},
 	"search by domain": {
 		`{"accountId":"a","email":"a@example.com"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
 			all, err := atlassian.NewDirectory(c).WithDomains(ctx, []string{"example.com"})
 			return len(all), err
-		},
+		}, nil,
 	},
 	"groups": {`{"id":"g","name":"finance"}`, func(ctx context.Context, c *atlassian.Client) (int, error) {
 		all, err := atlassian.NewDirectory(c).GroupsNamed(ctx, []string{"finance"})
@@ -69,7 +75,7 @@ var lists = map[string]struct {
 			}
 		}
 		return n, err
-	}},
+	}, nil},
 }
 
 // badLists are answers with status 200 that are no page of a list; ENTRY stands for a good entry.
@@ -115,7 +121,11 @@ func TestListsNeedTheirFields(t *testing.T) {
 	for name, l := range lists {
 		good := `{"data":[` + l.entry + `],"links":{}}`
 		first := `{"data":[` + l.entry + `],"links":{"next":"2"}}`
-		for _, each := range badLists {
+		bads := slices.Clone(badLists)
+		for _, poor := range l.poor {
+			bads = append(bads, `{"data":[`+poor+`],"links":{}}`, `{"data":[ENTRY,`+poor+`]}`)
+		}
+		for _, each := range bads {
 			bad := strings.ReplaceAll(each, "ENTRY", l.entry)
 			t.Run(name+" "+each, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -155,7 +165,10 @@ func TestAnswersNeedTheirFields(t *testing.T) {
 	}{
 		"profile": {
 			`{"account":{"account_id":"a","account_status":"active"}}`,
-			[]string{`{"account":{}}`, `{"account":null}`, `{"account":{"account_id":"b","account_status":"active"}}`},
+			[]string{
+				`{"account":{}}`, `{"account":null}`, `{"account":{"account_id":"b","account_status":"active"}}`,
+				`{"account":{"account_id":"a","email":"a@example.com"}}`, `{"account":{"account_status":"active"}}`,
+			},
 			func(ctx context.Context, c *atlassian.Client) error {
 				_, err := atlassian.NewDirectory(c).Account(ctx, "a")
 				return err

@@ -31,7 +31,7 @@ func (l *movingList) RoundTrip(r *http.Request) (*http.Response, error) {
 	start, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
 	var data []string
 	for _, id := range l.ids[min(start, len(l.ids)):min(start+2, len(l.ids))] {
-		data = append(data, fmt.Sprintf(`{"account_id":%q}`, id))
+		data = append(data, fmt.Sprintf(`{"account_id":%q,"account_status":"active"}`, id))
 	}
 	next := ""
 	if start+2 < len(l.ids) {

@@ -1,6 +1,7 @@
 package atlassian
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 )
@@ -25,7 +26,7 @@ func (a *profileAnswer) missing() string {
 	if a.Account.ID != "" && a.Account.ID != a.id {
 		return "it is about another account"
 	}
-	return lacks("account_id", a.Account.ID)
+	return cmp.Or(lacks("account_id", a.Account.ID), lacks("account_status", a.Account.Status))
 }
 
 // Profile reads a managed account now, within the small budget of a check. Errors: KindNotFound for

@@ -228,7 +228,7 @@ func TestPageLinks(t *testing.T) {
 				if r.URL.Query().Get("cursor") == "2" {
 					next = ""
 				}
-				_, _ = fmt.Fprintf(rw, `{"data":[{"account_id":"a%d"}],"links":{"next":%q}}`, calls.Load(), next)
+				_, _ = fmt.Fprintf(rw, `{"data":[{"account_id":"a%d","account_status":"active"}],"links":{"next":%q}}`, calls.Load(), next)
 			})
 			var ids []string
 			l, failed := c.ManagedAccounts(t.Context())
@@ -253,7 +253,7 @@ func TestAnswerCutOrForeign(t *testing.T) {
 			BaseURL: "http://atlassian.test", OrgID: testOrg, Key: func() string { return testKey }, Pace: fast,
 			HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 				calls++
-				var body io.Reader = strings.NewReader(`{"account":{"account_id":"a","email":"a@example.com"}}`)
+				var body io.Reader = strings.NewReader(`{"account":{"account_id":"a","account_status":"active","email":"a@example.com"}}`)
 				switch calls {
 				case 1:
 					body = strings.NewReader("<html>Bad gateway</html>")

@@ -162,8 +162,13 @@ type scimList[T any] struct {
 }
 
 func (l *scimList[T]) missing() string {
-	if l.Total == nil {
+	if l.Total == nil || *l.Total > 0 && len(l.Resources) == 0 {
 		return "there is no list in it"
+	}
+	for i := range l.Resources {
+		if each, is := any(&l.Resources[i]).(answered); is && each.missing() != "" {
+			return fmt.Sprintf("entry %d of %d: %s", i+1, len(l.Resources), each.missing())
+		}
 	}
 	return ""
 }

@@ -237,3 +237,37 @@ func TestSCIMPace(t *testing.T) {
 		}
 	})
 }
+
+// A search that lacks what it must hold is an answer that failed, and never tells that nobody has the
+// name: who is there already would be made once more.
+func TestSCIMListsNeedTheirFields(t *testing.T) {
+	const good = `{"totalResults":1,"Resources":[{"id":"r","userName":"ann@example.com","displayName":"hr"}]}`
+	for _, bad := range []string{
+		`{}`, `null`, `[]`, `{"Resources":[]}`, `{"totalResults":1}`, `{"totalResults":1,"Resources":null}`, `{"totalResults":1,"Resources":[]}`,
+		`{"totalResults":1,"Resources":[null]}`, `{"totalResults":1,"Resources":[{"userName":"ann@example.com","displayName":"hr"}]}`,
+		`{"totalResults":1,"resources":"none"}`, `{"code":500,"totalResults":0}`,
+	} {
+		t.Run(bad, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &scimWorld{t: t}
+				for name, look := range map[string]func(*atlassian.SCIM) (bool, error){
+					"user": func(s *atlassian.SCIM) (bool, error) {
+						_, found, err := s.UserNamed(t.Context(), "ann@example.com")
+						return found, err
+					},
+					"group": func(s *atlassian.SCIM) (bool, error) {
+						groups, err := s.GroupsNamed(t.Context(), "hr")
+						return len(groups) == 1, err
+					},
+				} {
+					if found, err := look(w.client(&bodies{all: []string{bad, good}}, scimKey)); !found || err != nil {
+						t.Errorf("%s: a bad answer and a good one: found %t, %v", name, found, err)
+					}
+					if _, err := look(w.client(&bodies{all: []string{bad}}, scimKey)); err == nil {
+						t.Errorf("%s: it stays bad, and is believed", name)
+					}
+				}
+			})
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package atlassian
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -161,8 +162,35 @@ func (l *listOf[T]) missing() string {
 	return ""
 }
 
-func noUser(u SiteUser) string   { return lacks("accountId", u.ID) }
-func noGroup(g SiteGroup) string { return lacks("groupId", g.ID) }
+// shownUser is a user as the site shows them. One who is not said to be active or not could pass for
+// taken off the site.
+type shownUser struct {
+	SiteUser
+	Active *bool `json:"active"`
+}
+
+func (u shownUser) user() SiteUser {
+	user := u.SiteUser
+	user.Active = u.Active != nil && *u.Active
+	return user
+}
+
+func usersOf(shown []shownUser) []SiteUser {
+	users := make([]SiteUser, len(shown))
+	for i, u := range shown {
+		users[i] = u.user()
+	}
+	return users
+}
+
+func noUser(u shownUser) string {
+	if what := lacks("accountId", u.ID); what != "" || u.Active != nil {
+		return what
+	}
+	return "there is no active"
+}
+
+func noGroup(g SiteGroup) string { return cmp.Or(lacks("groupId", g.ID), lacks("name", g.Name)) }
 
 // get reads one thing of the site.
 func get[T any, A interface {
@@ -178,12 +206,17 @@ func byAccount(id string) url.Values { return url.Values{"accountId": {id}} }
 // User reads a user of the site, active or not (GET user). KindNotFound: there is no such user here;
 // KindForbidden and KindKeyRefused say nothing of that.
 func (s *Site) User(ctx context.Context, id string) (SiteUser, error) {
-	answer := one[SiteUser]{lack: noUser}
+	answer := one[shownUser]{lack: func(u shownUser) string {
+		if u.ID != "" && u.ID != id {
+			return "it is about another account"
+		}
+		return noUser(u)
+	}}
 	if !accountID.MatchString(id) {
 		return SiteUser{}, badID(opSiteUser)
 	}
 	err := get(ctx, s, opSiteUser, "user", byAccount(id), id, checkBudget, &answer)
-	return answer.value, err
+	return answer.value.user(), err
 }
 
 // GroupsOf lists the groups of a user (GET user/groups).
@@ -199,12 +232,21 @@ func (s *Site) GroupsOf(ctx context.Context, id string) ([]SiteGroup, error) {
 // sitePage is a page of the site's own form (schema PageBean).
 type sitePage struct {
 	Last   *bool       `json:"isLast"`
+	Total  *int        `json:"total"` // of the whole list
 	Values []SiteGroup `json:"values"`
 }
 
 func (p *sitePage) missing() string {
 	if p.Last == nil || p.Values == nil {
 		return "there is no page in it"
+	}
+	if !*p.Last && len(p.Values) == 0 {
+		return "there is nothing on a page before the last"
+	}
+	for _, g := range p.Values {
+		if what := noGroup(g); what != "" {
+			return what
+		}
 	}
 	return ""
 }
@@ -219,9 +261,15 @@ func (s *Site) Groups(ctx context.Context, names, ids []string) ([]SiteGroup, er
 			return nil, err
 		}
 		all = append(all, page.Values...)
-		if *page.Last || len(page.Values) == 0 {
-			return all, nil
+		if !*page.Last {
+			continue
 		}
+		if page.Total != nil && *page.Total > len(all) {
+			return nil, &Error{
+				Operation: opSiteGroups, Kind: KindIncomplete, details: fmt.Sprintf("%d of %d groups came", len(all), *page.Total),
+			}
+		}
+		return all, nil
 	}
 	return nil, &Error{Operation: opSiteGroups, Kind: KindEndless}
 }
@@ -249,10 +297,10 @@ func (s *Site) Legacy(ctx context.Context, usernames, keys []string) ([]Migrated
 // Find finds active users of whose name or address a word begins with the text (GET user/search).
 // Nobody is what comes back, too, where the calling account may not browse users; see Browses.
 func (s *Site) Find(ctx context.Context, text string, limit int) ([]SiteUser, error) {
-	answer := listOf[SiteUser]{lack: noUser}
+	answer := listOf[shownUser]{lack: noUser}
 	query := url.Values{"query": {text}, "maxResults": {strconv.Itoa(limit)}}
 	err := get(ctx, s, opSiteFind, "user/search", query, "", readBudget, &answer)
-	return answer.values, err
+	return usersOf(answer.values), err
 }
 
 // usersAtOnce is how many users of a site one call asks for: Jira gives up on a page that takes it over
@@ -289,23 +337,23 @@ func (s *Site) Users(ctx context.Context) iter.Seq2[SiteUser, error] {
 
 // usersFrom reads one page of all users.
 func (s *Site) usersFrom(ctx context.Context, at int) ([]SiteUser, error) {
-	answer := listOf[SiteUser]{lack: noUser}
+	answer := listOf[shownUser]{lack: noUser}
 	query := url.Values{"startAt": {strconv.Itoa(at)}, "maxResults": {strconv.Itoa(usersAtOnce)}}
 	err := get(ctx, s, opSiteUsers, "users/search", query, "", readBudget, &answer)
-	return answer.values, err
+	return usersOf(answer.values), err
 }
 
 // Browses returns nil where the calling account may browse users: GET users/search says 403 where it
 // may not, instead of showing nobody.
 func (s *Site) Browses(ctx context.Context) error {
-	answer := listOf[SiteUser]{lack: noUser}
+	answer := listOf[shownUser]{lack: noUser}
 	return get(ctx, s, opSiteUsers, "users/search", url.Values{"maxResults": {"1"}}, "", readBudget, &answer)
 }
 
 // Check returns the name of the account that calls. KindKeyRefused: the site does not take its key;
 // KindForbidden: it may not browse users.
 func (s *Site) Check(ctx context.Context) (name string, err error) {
-	answer := one[SiteUser]{lack: noUser}
+	answer := one[shownUser]{lack: noUser}
 	if err := get(ctx, s, opSiteMyself, "myself", nil, "", readBudget, &answer); err != nil {
 		return "", err
 	}

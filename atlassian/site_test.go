@@ -1,7 +1,9 @@
 package atlassian_test
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -156,5 +158,78 @@ func TestSiteSecrets(t *testing.T) {
 	said := fmt.Sprint(err, c.Delete(t.Context(), personID(1)), log)
 	if !strings.Contains(said, "[secret]") || strings.Contains(said, siteToken) || strings.Contains(said, coded) {
 		t.Errorf("said: %s", said)
+	}
+}
+
+// What a site answers is believed when it holds what it must: a user without active could pass for
+// taken off, and a page that ends too soon for all groups.
+func TestSiteAnswersNeedTheirFields(t *testing.T) {
+	const user = `{"accountId":"712020:1","displayName":"Ann","active":true}`
+	for name, test := range map[string]struct {
+		good string
+		bad  []string
+		read func(context.Context, *atlassian.Site) error
+	}{
+		"user": {
+			user,
+			[]string{
+				`{"accountId":"712020:1","displayName":"Ann"}`, `{"accountId":"712020:1","active":null}`, `{"active":false}`,
+				`{"accountId":"712020:2","active":false}`, `[` + user + `]`, `{"errorMessages":["busy"]}`,
+			},
+			func(ctx context.Context, s *atlassian.Site) error {
+				u, err := s.User(ctx, "712020:1")
+				if err == nil && !u.Active {
+					return errors.New("the user is not active")
+				}
+				return err
+			},
+		},
+		"groups of a user": {
+			`[{"groupId":"g","name":"finance"}]`,
+			[]string{`[{"name":"finance"}]`, `[{"groupId":"g"}]`, `[null]`, `{"values":[]}`},
+			func(ctx context.Context, s *atlassian.Site) error {
+				_, err := s.GroupsOf(ctx, "712020:1")
+				return err
+			},
+		},
+		"groups": {
+			`{"isLast":true,"total":1,"values":[{"groupId":"g","name":"finance"}]}`,
+			[]string{
+				`{"isLast":true}`, `{"values":[]}`, `{"isLast":true,"values":null}`, `{"isLast":true,"values":[{"name":"finance"}]}`,
+				`{"isLast":true,"values":[{"groupId":"g"}]}`, `{"isLast":false,"values":[]}`, `{"isLast":true,"total":1,"values":[]}`,
+			},
+			func(ctx context.Context, s *atlassian.Site) error {
+				groups, err := s.Groups(ctx, []string{"finance"}, nil)
+				if err == nil && len(groups) == 0 {
+					return errors.New("there is no group")
+				}
+				return err
+			},
+		},
+		"users found": {
+			`[` + user + `]`,
+			[]string{`[{"accountId":"712020:1"}]`, `[{"active":true}]`, `[null]`, `{}`, `null`},
+			func(ctx context.Context, s *atlassian.Site) error {
+				_, err := s.Find(ctx, "ann", 5)
+				return err
+			},
+		},
+	} {
+		for _, bad := range append([]string{`{}`, `null`, `{"code":500}`, ``, `<html>`}, test.bad...) {
+			t.Run(name+" "+bad, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client := func(all ...string) *atlassian.Site {
+						return siteClient(t, "https://one.atlassian.test", &bodies{all: all}, zerolog.Nop())
+					}
+					if err := test.read(t.Context(), client(test.good)); err != nil {
+						t.Errorf("a good answer: %v", err)
+					}
+					err := test.read(t.Context(), client(bad))
+					if kind := atlassian.KindOf(err); kind != atlassian.KindIncomplete && kind != atlassian.KindUnavailable {
+						t.Errorf("it stays bad: %v", err)
+					}
+				})
+			})
+		}
 	}
 }

@@ -100,7 +100,7 @@ func TestWriteIsNotReplayed(t *testing.T) {
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				if r.Method != http.MethodPut {
 					others.Add(1)
-					_, _ = io.WriteString(rw, `{"account":{"account_id":"a"}}`)
+					_, _ = io.WriteString(rw, `{"account":{"account_id":"a","account_status":"active"}}`)
 					return
 				}
 				_, _ = io.Copy(io.Discard, r.Body)

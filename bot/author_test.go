@@ -66,7 +66,7 @@ func TestMenuUnderAFileOfAnother(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, newAccounts(3))
 			m := w.share("reason: they left", "U0ALICE", workspace.Upload{Name: "l.csv", Content: []byte("email\np0@old.example\n")})
-			menu := w.inThread(m.TS, "What should happen to the accounts")
+			menu := w.inThread(m.TS, "What should happen to the account in l.csv?")
 			choice := view.Choice{Action: workflow.Deactivate, File: m.Files[0].ID, Author: "U0CAROL", TS: m.TS}
 			err := w.slack.ClickValue(t.Context(), tt.picker, requests, menu.TS, view.ActionChoose, "", choice.String())
 			if err != nil {
@@ -144,7 +144,7 @@ func TestADeletedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	menu := w.inThread(m.TS, "What should happen to the accounts")
+	menu := w.inThread(m.TS, "What should happen to the account in l.csv?")
 	if err := w.slack.DeleteFile(id); err != nil {
 		t.Fatal(err)
 	}

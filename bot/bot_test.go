@@ -127,7 +127,7 @@ func TestMenuUnderAFile(t *testing.T) {
 	leavers := renames(0)
 	leavers.Name, leavers.Content = "leavers.csv", []byte("email\np0@old.example\np1@old.example\n")
 	asked := w.say(requests, "reason: left the company", leavers)
-	menu := w.inThread(asked.TS, "What should happen to the accounts")
+	menu := w.inThread(asked.TS, "What should happen to the 2 accounts")
 	w.stopBot() //nolint:errcheck // its error is looked at below
 	w.startBot(nil)
 	options := view.Choice{Action: workflow.Deactivate, File: asked.Files[0].ID, Author: "U0CAROL", TS: asked.TS}

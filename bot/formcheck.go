@@ -100,7 +100,7 @@ func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
 		b.unsent.forget(c.Key)
 		_, err = b.api.UpdateView(ctx, shown.ID, "", view.Notice("New request", b.say(err, "check a form").Text))
 	case err != nil:
-		b.showForm(context.WithoutCancel(ctx), shown, next(c), f, b.say(err, "check a form").Text)
+		b.showForm(context.WithoutCancel(ctx), shown, next(c), f, b.sayInForm(err, "check a form"))
 		return
 	default:
 		f.stop = nil
@@ -358,7 +358,7 @@ func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
 		b.unsent.forget(c.Key)
 		return show(view.Notice("New request", b.say(err, "send a form").Text))
 	case err != nil:
-		asked := b.asked(next(c), b.say(err, "send a form").Text)
+		asked := b.asked(next(c), b.sayInForm(err, "send a form"))
 		f.draft = c.Draft
 		b.unsent.put(c.Key, f)
 		return show(asked.Draw())

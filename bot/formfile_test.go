@@ -9,10 +9,10 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// useFile has Carol open the form for a file of a message of somebody, and returns it.
-func (w *world) useFile(poster, words string, file workspace.Upload) workspace.View {
+// useFile has Carol open the form for a file of a message of Alice's, and returns it.
+func (w *world) useFile(file workspace.Upload) workspace.View {
 	w.t.Helper()
-	m, err := w.slack.Say(w.t.Context(), poster, "C0OTHER", "", words, file)
+	m, err := w.slack.Say(w.t.Context(), "U0ALICE", "C0OTHER", "", "", file)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestFormTakesTheRowsOfItsFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, newAccounts(4))
-			form := w.useFile("U0ALICE", "", renames(3))
+			form := w.useFile(renames(3))
 			if check {
 				w.submit("U0CAROL", form, nil)
 				w.press("U0CAROL", w.modalSays("U0CAROL", "*3* ready"), view.ActionFix, "")
@@ -62,7 +62,7 @@ func TestFormWithoutItsFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(4))
 	stay := workspace.Upload{Name: "stay.csv", Content: []byte("email\np1@old.example\n")}
-	form := w.useFile("U0ALICE", "", stay)
+	form := w.useFile(stay)
 	w.press("U0CAROL", form, view.FieldAction, string(view.MoveAction))
 	form = w.viewWith("U0CAROL", view.FieldOld)
 	w.submit("U0CAROL", form, map[string]string{view.FieldOld: "old.example", view.FieldNew: "new.example"})
@@ -89,7 +89,7 @@ func TestFormWithoutItsFile(t *testing.T) {
 func TestFormFileChangedAfterTheCheck(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(4))
-	form := w.useFile("U0ALICE", "", renames(3))
+	form := w.useFile(renames(3))
 	id := form.PrivateMetadata
 	_, id, _ = strings.Cut(id, `"id":"`)
 	id, _, _ = strings.Cut(id, `"`)
@@ -196,6 +196,26 @@ func TestFormOfAMessageSaysWhatItsFileHolds(t *testing.T) {
 		}
 		if strings.Contains(string(form.Blocks), view.ActionNoFile) != c.usable {
 			t.Errorf("%s is in the form: %v", c.name, !c.usable)
+		}
+		if err := w.slack.CloseView(t.Context(), "U0CAROL", form.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is wrong with a form is said in words of its fields, and not of commands and messages.
+func TestFormSaysWhichFieldIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	leavers := workspace.Upload{Name: "leavers.csv", Content: []byte("email\np1@old.example\n")}
+	for want, values := range map[string]map[string]string{
+		"The file does not say what should happen. Choose it.": {},
+		"Fill in another time.":                                {view.FieldAt: "soon"},
+	} {
+		form := w.useFile(leavers)
+		w.submit("U0CAROL", form, values)
+		if said := viewText(w.modalSays("U0CAROL", want)); strings.Contains(said, "Send it again") || strings.Contains(said, "in the message") {
+			t.Errorf("%q is said beside\n%s", want, said)
 		}
 		if err := w.slack.CloseView(t.Context(), "U0CAROL", form.ID); err != nil {
 			t.Fatal(err)

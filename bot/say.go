@@ -28,6 +28,15 @@ func (b *Bot) say(err error, doing string) slackapi.Message {
 	return view.Said(text)
 }
 
+// sayInForm is say in a form that is filled in again: it names the field where one is wrong.
+func (b *Bot) sayInForm(err error, doing string) string {
+	if text, ok := view.FormWords(err); ok {
+		b.log.Info().Str("doing", doing).Err(err).Msg("refused")
+		return text
+	}
+	return b.say(err, doing).Text
+}
+
 // help lists what can be asked.
 func (b *Bot) help() slackapi.Message {
 	var lines []view.HelpLine

@@ -45,6 +45,9 @@ func Run(args []string, out, errw io.Writer) int {
 		return exitUsage
 	}
 	_, _ = fmt.Fprintln(errw, "countersign: "+err.Error())
+	if errors.Is(err, errLater) {
+		return exitUsage
+	}
 	if !p.begun {
 		_, _ = fmt.Fprintf(errw, "see: %s --help\n", cmd.CommandPath())
 		return exitUsage
@@ -89,6 +92,7 @@ func (p *program) root() *cobra.Command {
 		p.backup(),
 		p.command("version", "Print the version", p.version),
 	)
+	root.AddCommand(later()...)
 	ownWords(root)
 	return root
 }

@@ -113,15 +113,18 @@ func readSheet(cfg *settings.Config, options planOptions) (*workflow.Sheet, erro
 		return nil, fmt.Errorf("--action %q is no action; try one of %s", options.Verb, actionWords())
 	}
 	limits := workflow.ReadLimits{MaxBytes: service.MaxFileBytes, MaxRows: cfg.Limits.MaxChanges}
-	sheet, err := sheet.ReadCSV(content, verb, cfg.Atlassian.OrgID, limits)
+	rows, err := sheet.ReadCSV(content, verb, cfg.Atlassian.OrgID, limits)
 	if err != nil { // a refused file names the columns that are known, as it does in Slack
 		return nil, fmt.Errorf("%s: %w", options.CSV, err)
 	}
-	if sheet.NeedsAction {
-		unknown := (&workflow.NeedsActionError{Unknown: sheet.Unknown}).Words()
+	if rows.NeedsAction {
+		unknown := (&workflow.NeedsActionError{Unknown: rows.Unknown}).Words()
+		if unknown != "" {
+			unknown += "; these are known: " + strings.Join(sheet.KnownColumns(), ", ")
+		}
 		return nil, fmt.Errorf("%s names no action: add --action with one of %s%s", options.CSV, actionWords(), unknown)
 	}
-	return sheet, nil
+	return rows, nil
 }
 
 // readCapped reads a file of at most limit bytes.

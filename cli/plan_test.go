@@ -15,7 +15,10 @@ func TestPlanSaysWhatIsKnown(t *testing.T) {
 	for content, wants := range map[string][]string{
 		"userPrincipalName,objectId\nada@old.example,1\n": {"no column that is known", "old_email", "account_id", "target_email"},
 		"old_email,new_emial\nada@old.example,x\n":        {"add --action", `"new_emial" (did you mean new_email?)`},
-		"\"old_email,new_email\"\n\"a@b.example,c\"\n":    {"one pair of quotation marks"},
+		"userPrincipalName,mail,objectId\nada@old.example,ada@new.example,1\n": {
+			"add --action", `Not understood: "userPrincipalName", "objectId"`, "these are known: account_id", "target_email",
+		},
+		"\"old_email,new_email\"\n\"a@b.example,c\"\n": {"one pair of quotation marks"},
 	} {
 		path := filepath.Join(t.TempDir(), "people.csv")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

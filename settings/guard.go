@@ -2,7 +2,6 @@ package settings
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/workflow"
@@ -81,24 +80,36 @@ func parseGroupName(v value) (any, error) {
 	return name, nil
 }
 
+// groupProblem returns what keeps a name from being that of one group, compared as a whole.
 func groupProblem(name string) error {
+	if strings.Contains(name, "*") {
+		return refuse(`"`+shown+`" is a pattern, and groups are compared as a whole`, "name each group")
+	}
+	if severalGroups.MatchString(name) {
+		return refuse(`"`+shown+`" names several groups, and an entry is one`, "write each as an entry of the list")
+	}
 	if workflow.EscapeInvisible(name) != name {
 		return refuse(`"`+shown+`" holds an invisible character`, "write the group's name as Atlassian shows it")
 	}
 	return nil
 }
 
+// severalGroups is what stands between groups that are written into one entry: the mark that separates them in a cell, or
+// the word before the next.
+var severalGroups = regexp.MustCompile(`(?i);|,\s*group\s*:`)
+
 // isAccountID reports whether a value can be the id of an account. Each has a digit in it, which a name or a word has not;
-// what is written as the id of somebody in Slack, or with a word before it, is none.
+// what is written as an id of Slack, or with a word before it, is none.
 func isAccountID(text string) bool {
-	word, _, _ := strings.Cut(strings.ToLower(text), ":")
-	words := []string{"account", "accountid", "account_id", "id", "aaid", "user", "userid", "user_id", "email", "mail", "mailto", "address", "domain", "org"}
 	return workflow.AccountIDProblem(text) == "" && strings.ContainsAny(text, "0123456789") && !slackID.MatchString(text) &&
-		!slices.Contains(words, word)
+		!labelled.MatchString(text)
 }
 
-// slackID is how Slack writes the ids of people and user groups.
-var slackID = regexp.MustCompile(`^[UWS][A-Z0-9]{5,}$`)
+// slackID is how Slack writes the ids of people, user groups, channels and workspaces.
+var slackID = regexp.MustCompile(`^[A-Z][A-Z0-9]{5,}$`)
+
+// labelled is a word before a colon that says what the value is; what stands before the colon of an id is digits, or two letters.
+var labelled = regexp.MustCompile(`(?i)^(id|org|[a-z_-]{4,}[0-9]*)\s*:`)
 
 func parseDomain(text string) (any, error) {
 	const remedy = "write it as @example.com"

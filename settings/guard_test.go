@@ -51,6 +51,18 @@ var spellings = map[string]map[string]string{
 		`protect: ["ａda@northwind.example"]`:                        "ａda@northwind.example",
 		`protect: [".ada.@northwind.example"]`:                      ".ada.@northwind.example", // an account may have it
 		`protect: ["northwind.example"]`:                            "! is not an address or an Atlassian account id",
+		`protect: ["group:*"]`:                                      "! is a pattern, and groups are compared as a whole; name each group",
+		`protect: ["group:break-glass, group:ceo"]`:                 "! names several groups, and an entry is one; write each as an entry",
+		`protect: ["group:break-glass;ceo"]`:                        "! names several groups, and an entry is one; write each as an entry",
+		`protect: ["group:working group: finance, Berlin"]`:         "group:working group: finance, Berlin",
+		`protect: [C0X12345]`:                                       "! is not an address or an Atlassian account id",
+		`protect: ["department:7"]`:                                 "! is not an address or an Atlassian account id",
+		`protect: ["role : admin1"]`:                                "! is not an address or an Atlassian account id",
+		`protect: ["name:ada1"]`:                                    "! is not an address or an Atlassian account id",
+		`protect: ["qm:712020:ab-1:2"]`:                             "qm:712020:ab-1:2",
+		`protect: ["5b10a2844c20165700ede21g"]`:                     "5b10a2844c20165700ede21g",
+		`protect: ["ada@northwind\uff0eexample"]`:                   "ada@northwind\uff0eexample",
+		`protect: ["@northwind\u3002example"]`:                      "@northwind\u3002example",
 	},
 	"testdata/rule-accounts-spellings.txt": {
 		`    - {when: {accounts: ["@bücher.example"]}, approvals: 2}`:                    "@bücher.example",
@@ -69,6 +81,10 @@ var spellings = map[string]map[string]string{
 		`    - {when: {groups: ["group: "]}, approvals: 2}`:          "! names no group",
 		`    - {when: {groups: ["fin\u200bance"]}, approvals: 2}`:    "! holds an invisible character",
 		`    - {when: {groups: finance}, approvals: 2}`:              "! ",
+		`    - {when: {groups: ["*"]}, approvals: 2}`:                "! is a pattern, and groups are compared as a whole",
+		`    - {when: {groups: ["finance;hr"]}, approvals: 2}`:       "! names several groups, and an entry is one",
+		`    - {when: {accounts: ["group:jira-*"]}, approvals: 2}`:   "! is a pattern, and groups are compared as a whole",
+		`run: {window: {from: "19:00", to: "06:00", days: []}}`:      "! is an empty list, which would be every day; name the days",
 		`    - {when: {org_admins: true, groups: [a]}, allow: true}`: "! cannot depend on the groups that accounts are added to or leave",
 		`people: {accounts: {U0BOB: " 712020:abc "}}`:                "712020:abc",
 		`people: {accounts: {U0BOB: "712020:a\u200bbc"}}`:            "! is not an Atlassian account id",
@@ -156,6 +172,22 @@ func TestSundayIsSeven(t *testing.T) {
 			t.Errorf("%s: %v", given, err)
 		} else if got := cfg.Reports[0].Schedule; got != want {
 			t.Errorf("%s is read as %s, want %s", given, got, want)
+		}
+	}
+}
+
+// What is no file, or one that is nowhere, holds no database.
+func TestPathsOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		":memory:": "is not the path of a file", "file::memory:": "is not the path of a file", "FILE:x.db": "is not the path of a file",
+		"File:x?mode=memory": "is not the path of a file", "sqlite://x.db": "is an address, not the path of a file",
+		"postgres://ada:secret@host/db": "is an address, not the path of a file", "~/bot.db": "begins with a home directory",
+		"data/bot.db": "", "files/a:b.db": "", "file": "", "x.db?mode=memory": "",
+	} {
+		_, err := parse("config.yaml", []byte("store: {path: \""+path+"\"}"), 0)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}
 }

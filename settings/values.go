@@ -224,8 +224,14 @@ func parseListen(v value) (any, error) {
 
 // parsePath has a relative path start at the settings file.
 func parsePath(v value) (any, error) {
-	if strings.Contains(v.text, ":memory:") || strings.HasPrefix(v.text, "file:") {
+	scheme, _, _ := strings.Cut(strings.ToLower(v.text), ":")
+	switch {
+	case strings.Contains(v.text, ":memory:"), scheme == "file" && len(v.text) > len(scheme):
 		return nil, refuse(`"`+shown+`" is not the path of a file`, "give one; what is kept in memory is gone at the next start")
+	case strings.Contains(v.text, "://"):
+		return nil, refuse("is an address, not the path of a file", "give the path alone")
+	case strings.HasPrefix(v.text, "~"):
+		return nil, refuse(`"`+shown+`" begins with a home directory, which nobody puts in here`, "write the whole path")
 	}
 	return resolve(v.dir, v.text), nil
 }

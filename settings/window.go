@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/countersign/countersign/workflow/policy"
 )
 
@@ -18,6 +20,9 @@ type window struct {
 }
 
 func (w *window) check(s section) {
+	if node, _ := s.find("days"); node != nil && node.Kind == yaml.SequenceNode && len(node.Content) == 0 {
+		s.problem("days", "is an empty list, which would be every day", "name the days, or remove it")
+	}
 	if s.filled("from") && s.filled("to") && w.From == w.To && w.From != noClock {
 		s.problem("to", "is the same as from, so that the window would never open", "give another time, or leave the window out")
 	}

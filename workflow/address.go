@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/unicode/rangetable"
 	"golang.org/x/text/width"
 )
 
@@ -224,6 +225,7 @@ func AddressProblem(address string) string {
 		return fmt.Sprintf("%s with %q; take it out", at, c)
 	}
 	local, domain, ok := strings.Cut(address, "@")
+	domain = ordinary(domain)
 	switch {
 	case !ok:
 		return "has no @"
@@ -236,7 +238,7 @@ func AddressProblem(address string) string {
 	case strings.HasPrefix(domain, "."), strings.HasSuffix(domain, "."), strings.Contains(domain, ".."):
 		return "has a dot too many in the domain"
 	}
-	return domainProblem(width.Fold.String(domain))
+	return domainProblem(domain)
 }
 
 // NewAddressProblem returns what keeps an address from being given to an account, "" when nothing
@@ -247,10 +249,7 @@ func NewAddressProblem(address string) string {
 	if what := AddressProblem(address); what != "" {
 		return what
 	}
-	if !inPlainASCII(address) {
-		address = width.Fold.String(address)
-	}
-	local, domain, _ := strings.Cut(address, "@")
+	local, domain, _ := strings.Cut(ordinary(address), "@")
 	switch {
 	case strings.HasPrefix(local, "."):
 		return "begins with a dot"
@@ -259,23 +258,27 @@ func NewAddressProblem(address string) string {
 	case strings.Contains(local, ".."):
 		return "has two dots in a row"
 	}
+	if c, _ := utf8.DecodeLastRuneInString(local); quoting(c) {
+		return fmt.Sprintf("has %q before the @; take it out", c)
+	}
 	if strings.Contains(domain, "_") {
 		return "holds '_' in the domain"
 	}
-	if c, _ := utf8.DecodeLastRuneInString(local); quoting(c) && c != '\'' {
-		return fmt.Sprintf("has %q before the @; take it out", c)
+	for label := range strings.SplitSeq(domain, ".") {
+		if strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return "has a hyphen at the edge of a name in the domain"
+		}
 	}
 	return ""
 }
 
-// inPlainASCII reports whether a text has nothing but ASCII, which no folding changes.
-func inPlainASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
+// ordinary returns a text with letters of ordinary width and full stops of every script as dots, as
+// domains are read (UTS 46).
+func ordinary(s string) string {
+	if plainLetters(s) {
+		return s
 	}
-	return true
+	return strings.ReplaceAll(width.Fold.String(s), "\u3002", ".")
 }
 
 // domainProblem returns what keeps the domain of an address from being one, "" when nothing does: it is
@@ -301,15 +304,23 @@ func quoteAtEdge(address string) (letter rune, where string) {
 	return 0, ""
 }
 
-// quoting reports whether a letter is a quotation mark of any kind, a backtick, an accent that
-// stands for one, or an asterisk.
+// quoting reports whether a letter is a quotation mark of any kind, a backtick, an accent or a prime
+// that stands for one, or an asterisk.
 func quoting(c rune) bool {
 	if c >= '+' && c <= '_' || c >= 'a' && c <= '~' { // nearly all there is: no " ' * or backtick
 		return false
 	}
-	return unicode.Is(unicode.Quotation_Mark, c) || strings.ContainsRune("`\u00b4\u02b9\u02bb\u02bc\u02bd\u02ca\u02cb\u2032\u2033\u2035\u2036"+
-		"*\u2217\u204e\uff0a\u2731\uff40", c)
+	return unicode.In(c, unicode.Quotation_Mark, quoteLike)
 }
+
+// quoteLike are the letters that look like quotation marks and are none by their property, and the
+// asterisks.
+var quoteLike = rangetable.New([]rune("*\u066d\u204e\u2051\u2055\u2217\u2722\u2723\u2724\u2725\u2731\u2732\u2733\u273a\u273b\u273c\u273d" +
+	"\ufe61\uff0a" + // asterisks
+	"`\u00b4\u02ca\u02cb\u02f4\u0374\u0384\u1fbd\u1fbf\u1fef\u1ffd\u1ffe\uff40" + // accents
+	"\u2032\u2033\u2034\u2035\u2036\u2037\u2057" + // primes
+	"\u02b9\u02ba\u02bb\u02bc\u02bd\u02be\u02bf\u02c8\u02dd\u02ee\u02f5\u02f6\ua78b\ua78c\u055a" + // apostrophes
+	"\u275b\u275c\u275d\u275e\u275f\u2760")...) // ornaments
 
 // inLetters returns a domain with its labels as people see them, whatever they are sent as
 // ("xn--…").

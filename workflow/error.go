@@ -155,7 +155,10 @@ func (e *HeldError) Error() string {
 
 // NeedsActionError is ErrNeedsAction with the columns that were not understood: one of them may
 // have been meant to say it.
-type NeedsActionError struct{ Unknown []UnknownColumn }
+type NeedsActionError struct {
+	Unknown []UnknownColumn
+	Rows    int // of the file; 0 where that is not known
+}
 
 func (e *NeedsActionError) Error() string { return ErrNeedsAction.Error() + e.Words() }
 

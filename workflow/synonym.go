@@ -48,8 +48,9 @@ var synonyms = map[ActionName][]string{
 		"add", "user_add",
 	},
 	RevokeTokens: {
-		"revoke_token", "delete_tokens", "delete_token", "remove_tokens", "revoke_keys", "revoke",
-		"tokens",
+		"revoke_token", "delete_tokens", "delete_token", "remove_tokens", "remove_token", "revoke_keys",
+		"revoke_api_tokens", "delete_api_tokens", "remove_api_tokens", "revoke_access_tokens",
+		"delete_access_tokens", "remove_access_tokens", "revoke", "tokens",
 	},
 	Offboard: {"off_board", "offboarding", "leaver", "leave", "leavers", "fire", "exit"},
 }
@@ -83,6 +84,18 @@ func ClearSynonyms(yield func(word string, action ActionName) bool) {
 	for _, action := range clearActions() {
 		for _, word := range synonyms[action] {
 			if !slices.Contains(unclear, word) && !yield(word, action) {
+				return
+			}
+		}
+	}
+}
+
+// Synonyms calls yield with all words that people use for an action, as FoldName folds them, and with
+// that action.
+func Synonyms(yield func(word string, action ActionName) bool) {
+	for _, action := range ActionNames() {
+		for _, word := range synonyms[action] {
+			if !yield(word, action) {
 				return
 			}
 		}

@@ -86,7 +86,7 @@ func FoldName(name string) string {
 		}
 		return r
 	}, name)
-	words := strings.FieldsFunc(strings.ToLower(TrimCell(seen)), func(r rune) bool {
+	words := strings.FieldsFunc(foldLetters(TrimCell(seen)), func(r rune) bool {
 		return r == '_' || unicode.IsSpace(r) || unicode.Is(unicode.Pd, r)
 	})
 	return strings.Join(words, "_")

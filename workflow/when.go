@@ -104,6 +104,23 @@ func (w When) Check(now time.Time) error {
 	return nil
 }
 
+// CheckLasting returns a *WhenError where an action that may last so long would last longer: from At, or
+// from now where it is made at once.
+func (w When) CheckLasting(name ActionName, longest time.Duration, now time.Time) error {
+	from := now
+	if w.At.After(now) {
+		from = w.At
+	}
+	if w.For <= longest && (w.Until.IsZero() || w.Until.Sub(from) <= longest) {
+		return nil
+	}
+	what := "until " + w.spell(w.Until)
+	if w.For != 0 {
+		what = "for " + Lasting(w.For)
+	}
+	return &WhenError{fmt.Sprintf("%s is over the %s after which %s cannot be taken back", what, LastingWords(longest), name)}
+}
+
 // Passed reports whether one of the moments has passed, so that the same cannot be asked for again.
 func (w When) Passed(now time.Time) bool {
 	past := func(t time.Time) bool { return !t.IsZero() && !t.After(now) }

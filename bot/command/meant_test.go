@@ -24,6 +24,8 @@ func TestWrongWords(t *testing.T) {
 		"approve 42": "press *Approve*", "approve": "press *Approve*", "APPROVE #42": "press *Approve*", "*approve* 42": "press *Approve*",
 		"accept 42": "press *Approve*", "reject 42": "press *Reject*", "decline 42": "press *Reject*", "withdraw 42": "*Withdraw*",
 		"ask again 42": "*Ask again*", "check-again 42": "*Check again*", "policy": "stands on its card", "plan": "checked first",
+		"please deactivate a@b.example": "deactivate", "Hi, can you disable a@b.example": "deactivate", "/countersign rename a@b.example": "rename",
+		"please undo 42": "undo", "<@U0BOT> group add x a@b.example": "group add", "hello there": "help",
 		"doctor": "on the server", "audit verify": "on the server", "version": "on the server", "upload": "Post the CSV",
 	} {
 		_, err := command.Parse(text)
@@ -35,6 +37,20 @@ func TestWrongWords(t *testing.T) {
 			t.Errorf("%s leads to %q %q, want %s", text, usage.Nearest, usage.Say, want)
 		case !strings.Contains(usage.Problem, "is not a command"):
 			t.Errorf("%s: %s", text, usage.Problem)
+		}
+	}
+}
+
+// A longer word that people use for another action is not taken for the action that it begins with.
+func TestVerbsThatBeginAsAnother(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]workflow.ActionName{
+		"delete tokens": "", "Delete-token, left": "", "remove tokens": "", "please remove access": "", "remove from group finance": workflow.GroupRemove,
+		"delete users": workflow.Delete, "delete user": workflow.Delete, "remove account": workflow.Remove, "delete these": workflow.Delete,
+		"restore access": workflow.Restore, "restore deleted": workflow.CancelDelete, "delete access tokens": "", "delete API tokens": "",
+	} {
+		if verb, _ := command.ParseVerb(text); verb != want {
+			t.Errorf("%s: %q, want %q", text, verb, want)
 		}
 	}
 }

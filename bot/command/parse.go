@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -200,6 +201,11 @@ func rawWords(words []commandWord) string {
 // unknownCommand says which command was probably meant. Behind a word that begins commands of two
 // words ("report") only these are looked at.
 func unknownCommand(words []commandWord) error {
+	if usage := politely(words); usage != "" {
+		return &UsageError{
+			Problem: fmt.Sprintf("%s is not a command", workflow.QuoteCell(plainText(words[0].raw))), Usage: usage, Nearest: usage,
+		}
+	}
 	if usage, say := unknown(words); usage != "" || say != "" {
 		e := &UsageError{
 			Problem: fmt.Sprintf("%s is not a command", workflow.QuoteCell(plainText(words[0].raw))), Usage: helpCommand, Nearest: usage, Say: say,
@@ -238,6 +244,25 @@ func unknownCommand(words []commandWord) error {
 		}
 	}
 	return e
+}
+
+// politely returns the usage of the command that stands behind words which mean nothing to us, or
+// behind the slash command itself; "" where none does.
+func politely(words []commandWord) string {
+	for len(words) > 1 {
+		word := strings.ToLower(strings.Trim(plainText(words[0].raw), ",.!:"))
+		if !slices.Contains(politeness(), word) && !strings.HasPrefix(word, "/") && !mention.MatchString(word) {
+			return ""
+		}
+		words = words[1:]
+		if help, _, ok := findCommand(words); ok {
+			return help.Usage
+		}
+		if usage, _ := unknown(words); usage != "" {
+			return usage
+		}
+	}
+	return ""
 }
 
 // commandParser reads what follows the words of one command.

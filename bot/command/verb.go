@@ -214,7 +214,8 @@ func skipMentions(text string) string {
 }
 
 // cutAction takes the longest action, or clear word for one, off the start of a text: its words with
-// spaces, hyphens or underscores between them.
+// spaces, hyphens or underscores between them. None stands where a longer word begins that people use
+// for another action ("delete tokens").
 func cutAction(text string) (name workflow.ActionName, rest string) {
 	rest = text
 	length := 0
@@ -228,6 +229,11 @@ func cutAction(text string) (name workflow.ActionName, rest string) {
 	}
 	for word, action := range workflow.ClearSynonyms {
 		try(strings.ReplaceAll(word, "_", "-"), action)
+	}
+	for word, action := range workflow.Synonyms {
+		if action != name && prefixWords(text, strings.ReplaceAll(word, "_", "-")) > length {
+			return "", text
+		}
 	}
 	return name, rest
 }

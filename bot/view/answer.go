@@ -50,8 +50,16 @@ func Menu(f slackapi.File, author, ts string, why error) slackapi.Message {
 		}
 		options = append(options, slack.NewOptionBlockObject(value, plain(string(name), maxOptionText), nil))
 	}
-	text := "What should happen to the accounts in " + quoted(f.Name, lineText) + "?"
-	if needs, is := errors.AsType[*workflow.NeedsActionError](why); is && len(needs.Unknown) > 0 {
+	needs, known := errors.AsType[*workflow.NeedsActionError](why)
+	accounts := "accounts"
+	switch {
+	case known && needs.Rows == 1:
+		accounts = "account"
+	case known && needs.Rows > 1:
+		accounts = number(needs.Rows) + " accounts"
+	}
+	text := "What should happen to the " + accounts + " in " + quoted(f.Name, lineText) + "?"
+	if known && len(needs.Unknown) > 0 {
 		text += " " + sentence(quoted(strings.TrimPrefix(needs.Words(), ". "), reasonText))
 	}
 	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose", maxPlaceholder), ActionChoose, options...)

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -60,6 +61,23 @@ const (
 	DraftingWords = "Making the draft …"
 	CSVOfABot     = "A bot or an app posted this file, and I take files of people only. Post it yourself."
 )
+
+// FormWords are the words for an error whose remedy is another in the form than elsewhere: to fill in a
+// field. ok is false for others.
+func FormWords(err error) (text string, ok bool) {
+	if when, is := errors.AsType[*workflow.WhenError](err); is {
+		return sentence(quoted(when.Problem, reasonText)) + " Fill in another time.", true
+	}
+	switch {
+	case errors.Is(err, workflow.ErrNeedsAction):
+		return "The file does not say what should happen. Choose it.", true
+	case errors.Is(err, workflow.ErrNeedsReason):
+		return "Fill in the reason.", true
+	case errors.Is(err, workflow.ErrNothingToRead):
+		return NoAccount, true
+	}
+	return "", false
+}
 
 // Asked is what the form is drawn from.
 type Asked struct {

@@ -160,9 +160,9 @@ func TestLargestAnswers(t *testing.T) {
 
 func TestAnswersGolden(t *testing.T) {
 	golden(t, "help", Help("/countersign", helpLines()))
-	unknown := &workflow.NeedsActionError{Unknown: []workflow.UnknownColumn{{Name: "new_emial", Nearest: "new_email"}, {Name: "Dept"}}}
+	unknown := &workflow.NeedsActionError{Unknown: []workflow.UnknownColumn{{Name: "new_emial", Nearest: "new_email"}, {Name: "Dept"}}, Rows: 2}
 	if got := Menu(slackapi.File{ID: "F0123", Name: "a.csv"}, "U0CAROL", "1.0", unknown).Text; !strings.Contains(got,
-		`What should happen to the accounts in a.csv? Not understood: "new_emial" (did you mean new_email?), "Dept".`) {
+		`What should happen to the 2 accounts in a.csv? Not understood: "new_emial" (did you mean new_email?), "Dept".`) {
 		t.Errorf("the menu does not name what was not understood: %s", got)
 	}
 	golden(t, "menu", Menu(slackapi.File{ID: "F0123", Name: "leavers & co.csv"}, "U0CAROL", "1795510800.000100", workflow.ErrNeedsAction))

@@ -180,7 +180,8 @@ func made(s workflow.Summary, only *workflow.Change, gist *Gist) string {
 	}
 	for name, all := range planned {
 		n := done[name]
-		if n == 0 && all == 1 && cmp.Or(only, gist.only()) != nil {
+		surely := s.State(workflow.ChangeFailed, workflow.ChangeSkipped) == 1
+		if surely && all == 1 && cmp.Or(only, gist.only()) != nil {
 			return "Did not " + lowerWord(doing(planned, only, gist, func(w actionWords) string { return w.does }, accountsOf))
 		}
 		if n < all {

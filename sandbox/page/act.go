@@ -64,13 +64,16 @@ func (p *Page) postClick(w http.ResponseWriter, r *http.Request) {
 		Value   string `json:"value"` // of a menu, or of a button that others resemble
 
 		Values map[string]string `json:"values"` // what the fields of the view hold: block_id → value
-		Blocks json.RawMessage   `json:"blocks"` // of the message, as the page shows it
+		Blocks json.RawMessage   `json:"blocks"` // of the message or the view, as the page shows it
 	}](w, r)
 	if !ok {
 		return
 	}
 	var err error
 	switch {
+	case act.View != "" && len(act.Blocks) > 0:
+		err = p.workspace.ClickViewShown(
+			r.Context(), act.Person, act.View, act.Blocks, act.Values, act.Block, act.Action, act.Value)
 	case act.View != "":
 		if err = p.workspace.FillView(act.Person, act.View, act.Values); err == nil {
 			err = p.workspace.ClickViewIn(r.Context(), act.Person, act.View, act.Block, act.Action, act.Value)

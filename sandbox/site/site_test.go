@@ -209,6 +209,10 @@ func TestCredentials(t *testing.T) {
 	w.email, w.token = "Admin@example.com", "token"
 	me, _ := w.get("myself").(map[string]any)
 	same(t, "myself", me["emailAddress"], any("admin@example.com"))
+	self, _ := me["self"].(string)
+	_, path, _ := strings.Cut(self, "/rest/api/3/")
+	linked, _ := w.get(path).(map[string]any)
+	same(t, "the link of myself", linked["accountId"], me["accountId"])
 	w.noViolations()
 }
 

@@ -83,13 +83,22 @@ func (s *Site) myself(*call) wire.Answer {
 			return jsonOf(http.StatusOK, shown)
 		}
 	}
-	return jsonOf(http.StatusOK, s.shown(&User{
-		AccountID: "712020:caller", Type: "atlassian", Name: s.config.Email, Email: s.config.Email,
-	}))
+	return jsonOf(http.StatusOK, s.shown(s.caller()))
+}
+
+// callerID is the account of who calls where no user of the site has the address.
+const callerID = "712020:caller"
+
+// caller is who calls, where no user of the site has the address.
+func (s *Site) caller() *User {
+	return &User{AccountID: callerID, Type: "atlassian", Name: s.config.Email, Email: s.config.Email}
 }
 
 func (s *Site) getUser(c *call) wire.Answer {
 	user, refused := s.found(c, s.denied.Browse)
+	if user == nil && !s.denied.Browse && c.query.Get("accountId") == callerID { // the link of myself
+		user = s.caller()
+	}
 	if user == nil {
 		return refused
 	}

@@ -17,13 +17,38 @@ func (w *Workspace) ClickView(ctx context.Context, person, viewID, actionID, val
 
 // ClickViewIn is ClickView in one block of the view; an empty blockID fits every block.
 func (w *Workspace) ClickViewIn(ctx context.Context, person, viewID, blockID, actionID, value string) error {
+	return w.clickView(ctx, person, viewID, nil, nil, blockID, actionID, value)
+}
+
+// ClickViewShown is ClickViewIn on the blocks that a client shows (JSON, as [View.Blocks]), with what
+// it has in its fields (as [Workspace.SubmitView] takes it): an update that it has not drawn yet
+// does not lose the click. What stands in a field, or was chosen, and is gone since is dropped.
+func (w *Workspace) ClickViewShown(
+	ctx context.Context, person, viewID string, shown json.RawMessage, values map[string]string, blockID, actionID, value string,
+) error {
+	return w.clickView(ctx, person, viewID, shown, values, blockID, actionID, value)
+}
+
+// clickView clicks in a view, by what is shown of it where that is given.
+func (w *Workspace) clickView(
+	ctx context.Context, person, viewID string, shown json.RawMessage, values map[string]string, blockID, actionID, value string,
+) error {
 	w.mu.Lock()
 	v := w.viewBy(viewID, "")
 	if v == nil || v.For != person {
 		w.mu.Unlock()
 		return fmt.Errorf("click in view %s: %w", viewID, errNoView)
 	}
-	element, block := findElement(v.Blocks, actionID, blockID, value)
+	for id, given := range values {
+		if err := w.fillIn(v, map[string]string{id: given}); err != nil && !errors.Is(err, ErrNotFound) {
+			w.mu.Unlock()
+			return err
+		}
+	}
+	if shown == nil {
+		shown = v.Blocks
+	}
+	element, block := findElement(shown, actionID, blockID, value)
 	if element == nil {
 		w.mu.Unlock()
 		return fmt.Errorf("click: no element %s in view %s: %w", actionID, viewID, ErrNotFound)
@@ -51,7 +76,10 @@ func (w *Workspace) ClickViewIn(ctx context.Context, person, viewID, blockID, ac
 func (w *Workspace) hold(v *View, f field, action map[string]any) {
 	for _, each := range v.fields() {
 		if each.blockID() == f.blockID() && each.actionID() == f.actionID() {
-			value := stateOf(action)[f.blockID()].(map[string]any)
+			value, is := stateOf(action)[f.blockID()].(map[string]any)
+			if !is { // what was shown is another kind of element since
+				continue
+			}
 			put(v.state, f, value[f.actionID()])
 			w.changed()
 		}

@@ -209,3 +209,37 @@ func TestEphemeralButtonIsReplaced(t *testing.T) {
 		t.Errorf("after replacing: %+v", got)
 	}
 }
+
+// A click on what a client shows of a view arrives, though the app has drawn the view anew since,
+// and what stood in a field that is gone is no error.
+func TestShownClickInAViewArrives(t *testing.T) {
+	w := start(t, workspace.Config{})
+	a := connect(t, w, ack)
+	publish := func(blocks ...slack.Block) {
+		t.Helper()
+		home := slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
+		if _, err := client(w).PublishViewContext(t.Context(), slack.PublishViewContextRequest{UserID: alice, View: home}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	option := slack.NewOptionBlockObject("10", plainText("10"), nil)
+	publish(slack.NewActionBlock("row",
+		slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plainText("Page"), "page", option),
+		slack.NewButtonBlockElement("details", "42:abc", plainText("Details"))))
+	shown, _ := w.Home(alice)
+	publish(slack.NewSectionBlock(plainText("Nothing waits for you"), nil, nil))
+	click := func(action string) error {
+		return w.ClickViewShown(t.Context(), alice, shown.ID, shown.Blocks, map[string]string{"page": "10"}, "row", action, "42:abc")
+	}
+	if err := click("details"); err != nil {
+		t.Fatalf("click: %v", err)
+	}
+	got, ok := a.next(t, socketmode.EventTypeInteractive).Data.(slack.InteractionCallback)
+	if !ok || got.ActionCallback.BlockActions[0].Value != "42:abc" || got.View.ID != shown.ID {
+		t.Errorf("click %+v, want the button that was shown", got)
+	}
+	if err := click("approve"); !errors.Is(err, workspace.ErrNotFound) {
+		t.Errorf("an element that was not shown: %v, want not found", err)
+	}
+	noViolations(t, w)
+}

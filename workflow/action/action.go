@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -34,6 +35,9 @@ type Action struct {
 
 	// Groups says that its steps add the account to groups, or take it out of some.
 	Groups bool
+
+	// Longest is how long it may last before it is taken back; 0: workflow.Farthest.
+	Longest time.Duration
 
 	// Locks says that the action locks somebody out, so that no other batch may hold it up.
 	Locks bool

@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -25,8 +26,12 @@ func Lifecycle(id string) workflow.Fact {
 	return workflow.Fact{Kind: KindLifecycle, AccountID: id, Endpoint: workflow.Endpoint{Place: workflow.PlaceAccount}}
 }
 
+// longestDeletion is how long a deletion may last that is taken back: a day less than it can be.
+const longestDeletion = 13 * 24 * time.Hour
+
 var deleteAccount = Action{
 	Name:    workflow.Delete,
+	Longest: longestDeletion,
 	Usage:   "delete <user>…",
 	Help:    "delete the whole account: deactivated at once, gone for good after 14 days; cancel-delete stops it until then",
 	Becomes: becomes("deleted after 14 days"),

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 	"github.com/countersign/countersign/workflow/run"
 )
 
@@ -144,7 +145,7 @@ func (e *Engine) Submit(ctx context.Context, actor workflow.Actor, req workflow.
 	}
 	switch {
 	case req.NeedsAction:
-		return nil, &workflow.NeedsActionError{Unknown: req.Unknown}
+		return nil, &workflow.NeedsActionError{Unknown: req.Unknown, Rows: len(req.Rows)}
 	case len(req.Rows) == 0:
 		return nil, workflow.ErrNothingToRead
 	}
@@ -159,7 +160,7 @@ func (e *Engine) Submit(ctx context.Context, actor workflow.Actor, req workflow.
 
 // record makes a batch of a request that may be taken.
 func (e *Engine) record(ctx context.Context, req workflow.Request) (*workflow.Batch, error) {
-	if err := req.When.Check(time.Now()); err != nil {
+	if err := checkWhen(&req); err != nil {
 		return nil, err
 	}
 	if req.Author.ID == "" {
@@ -174,6 +175,22 @@ func (e *Engine) record(ctx context.Context, req workflow.Request) (*workflow.Ba
 		Requester: req.Requester, Author: req.Author, Reason: req.Reason, OwnReason: req.OwnReason, Verb: req.Verb,
 		When: req.When, Source: req.Source, Header: req.Header, Ignored: req.Ignored,
 	}}, req.Rows, req.Original, nil)
+}
+
+// checkWhen refuses times that cannot be asked for, by themselves or with these rows.
+func checkWhen(req *workflow.Request) error {
+	now := time.Now()
+	if err := req.When.Check(now); err != nil {
+		return err
+	}
+	for i := range req.Rows {
+		if a, built := action.For(req.Rows[i].Action); built && a.Longest > 0 {
+			if err := req.When.CheckLasting(a.Name, a.Longest, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // token makes the random id of a batch.

@@ -21,7 +21,7 @@ func (e *Engine) Preview(ctx context.Context, actor workflow.Actor, req workflow
 	if e.cfg.RequireReason && strings.TrimSpace(req.Reason) == "" {
 		return nil, workflow.ErrNeedsReason
 	}
-	if err := req.When.Check(time.Now()); err != nil {
+	if err := checkWhen(&req); err != nil {
 		return nil, err
 	}
 	if req.Author.ID == "" {
@@ -72,7 +72,7 @@ func (e *Engine) previewed(ctx context.Context, b *workflow.Batch, req workflow.
 			return nil, err
 		}
 	} else if req.NeedsAction {
-		return nil, &workflow.NeedsActionError{Unknown: req.Unknown}
+		return nil, &workflow.NeedsActionError{Unknown: req.Unknown, Rows: len(req.Rows)}
 	}
 	if len(rows) == 0 {
 		return nil, workflow.ErrNothingToRead

@@ -41,8 +41,8 @@ var columnAliases = []struct {
 	{"user key", workflow.ColumnUserKey},
 }
 
-// knownColumns lists the names of columns as people are shown them.
-func knownColumns() []string {
+// KnownColumns lists the names of columns as people are shown them.
+func KnownColumns() []string {
 	names := make([]string, len(columnAliases))
 	for i, a := range columnAliases {
 		names[i] = a.shown
@@ -112,9 +112,15 @@ func (c *sheetColumns) nameOf(cells []string) string {
 	return ""
 }
 
+// The columns that are the current address by their name, and those that are just an address, folded.
+var (
+	currentNames = []string{"old_email", "current_email", "old_address"}
+	addressNames = []string{"email", "e_mail"}
+)
+
 // newSheetColumns finds out what the columns mean. A column "email" is the new address when another
-// one is the old address by name (old_email, current_email) and none is the new address by name;
-// else it is the current address.
+// one is the old address by name and none is the new address by name; else it is the current
+// address.
 func newSheetColumns(header []string) *sheetColumns {
 	c := &sheetColumns{
 		names: make([]string, len(header)), meaning: make([]workflow.Column, len(header)),
@@ -124,11 +130,11 @@ func newSheetColumns(header []string) *sheetColumns {
 	for i, name := range header {
 		c.names[i], c.meaning[i] = workflow.TrimCell(name), columnNamed(name)
 		folded := workflow.FoldName(name)
-		old = old || folded == "old_email" || folded == "current_email"
+		old = old || slices.Contains(currentNames, folded)
 	}
 	if old && !c.has(workflow.ColumnNewEmail) {
 		for i, name := range header {
-			if workflow.FoldName(name) == "email" {
+			if slices.Contains(addressNames, workflow.FoldName(name)) {
 				c.meaning[i] = workflow.ColumnNewEmail
 			}
 		}

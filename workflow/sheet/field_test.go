@@ -69,6 +69,28 @@ func TestReadCSVControlLettersInAHeader(t *testing.T) {
 	}
 }
 
+// Wide letters are letters in a header, too; what means nothing there is refused where it costs a
+// column its name, and nowhere else.
+func TestReadCSVLettersOfAHeader(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"\uff41ccount_id", "account\uff3fid", "ACCOUNT\u3000ID"} {
+		if row := read(t, name+",new_email\n1,ann@new.example\n", "").Rows[0]; row.AccountID() != "1" {
+			t.Errorf("%q: not known: %+v", name, row)
+		}
+	}
+	for _, c := range []string{"\ufffd", "\ue000", "\u0301"} {
+		for _, header := range []string{c + "account_id,old_email,new_email", "old_email,new_email,account" + c + "_id"} {
+			_, err := sheet.ReadCSV([]byte(header+"\n1,2,3\n"), "", ourOrg, workflow.ReadLimits{})
+			if refused, ok := errors.AsType[*sheet.FileError](err); !ok || !strings.Contains(refused.Problem, "holds the character U+") {
+				t.Errorf("%q: %v", header, err)
+			}
+		}
+		if row := read(t, "account_id,new_email,Stra"+c+"e\n1,ann@new.example,x\n", "").Rows[0]; row.Problem != "" {
+			t.Errorf("%q in a name that is not used: %s", c, row.Problem)
+		}
+	}
+}
+
 // New addresses are dot-atoms without marks of text at their edges, in files and in commands; what
 // accounts have may be less.
 func TestNewAddresses(t *testing.T) {
@@ -93,6 +115,20 @@ func TestNewAddresses(t *testing.T) {
 		"ada@ne*w.example":                     "in the domain",
 		"ada@ne'w.example":                     "in the domain",
 		"ada`@new.example":                     "before the @",
+		"ada'@new.example":                     "before the @",
+		"ada\uff07@new.example":                "before the @",
+		"ada\u2019@new.example":                "before the @",
+		"\u275dada@new.example":                "begins with '\u275d'",
+		"\ufe61ada@new.example":                "begins with '\ufe61'",
+		"\u02eeada@new.example":                "begins with '\u02ee'",
+		"ada@new.example\u2034":                "ends with '\u2034'",
+		"\u3002ada@new.example":                "begins with a dot",
+		"ada\uff61@new.example":                "has a dot before the @",
+		"a\uff0e\u3002da@new.example":          "has two dots in a row",
+		"ada@new.example\u3002":                "a dot too many",
+		"ada@-new.example":                     "a hyphen at the edge",
+		"ada@new-.example":                     "a hyphen at the edge",
+		"ada@new.example-":                     "a hyphen at the edge",
 		"o'neil@new.example":                   "",
 		"_ada@new.example":                     "",
 		"ada.lang+tag@sub.new.example":         "",
@@ -110,6 +146,7 @@ func TestNewAddresses(t *testing.T) {
 	}
 	for address, good := range map[string]bool{
 		"a..b@old.example": true, "a.@old.example": true, "'ada@old.example": false, "ada@old.example`": false,
+		"ada'@old.example": true, "ada@old\uff0eexample": true, "ada@old\u3002example": true, "\u275dada@old.example": false,
 	} {
 		sheet := read(t, "old_email,new_email\n"+address+",ada@new.example\n", "")
 		if got := sheet.Rows[0].Problem; (got == "") != good {

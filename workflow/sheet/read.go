@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -143,16 +144,31 @@ func readHeader(text string) (*csvScanner, []string, error) {
 }
 
 // controlInHeader refuses names that hold control letters: nobody sees them, and a column that is
-// not known by its name guards nothing. Line breaks and tabs are spaces.
+// not known by its name guards nothing. Line breaks and tabs are spaces. Letters that mean nothing
+// anywhere are refused where they alone keep a name from being known.
 func controlInHeader(header []string) error {
 	for i, name := range header {
+		refuse := func(what string, c rune) error {
+			return &FileError{
+				Problem: fmt.Sprintf("the name of column %d (%s) holds the %s %U", i+1, workflow.QuoteCell(name), what, c),
+				Remedy:  "take it out",
+			}
+		}
+		var meaningless rune
+		rest := strings.Map(func(c rune) rune {
+			if c != utf8.RuneError && !unicode.In(c, unicode.Co, unicode.M) {
+				return c
+			}
+			meaningless = c
+			return -1
+		}, name)
 		for _, c := range name {
 			if unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) {
-				return &FileError{
-					Problem: fmt.Sprintf("the name of column %d (%s) holds the control character %U", i+1, workflow.QuoteCell(name), c),
-					Remedy:  "take it out",
-				}
+				return refuse("control character", c)
 			}
+		}
+		if meaningless != 0 && columnNamed(name) == "" && columnNamed(rest) != "" {
+			return refuse("character", meaningless)
 		}
 	}
 	return nil
@@ -179,7 +195,7 @@ func unknownHeader(first csvRecord, header []string) error {
 	e := &FileError{
 		Problem: fmt.Sprintf("the first line has no column that is known (%s)", workflow.QuoteCell(strings.Join(header, ", "))),
 		Remedy:  "name the columns in the first line; these are known",
-		Columns: knownColumns(),
+		Columns: KnownColumns(),
 	}
 	switch joined := strings.Join(header, ""); {
 	case strings.Contains(joined, "\x00"):

@@ -158,6 +158,19 @@ func TestReadCSVAction(t *testing.T) {
 			text: "current-email;Email\na@x.example;b@x.example\n", actions: []workflow.ActionName{workflow.Rename},
 		},
 		{
+			name: "the other names of addresses", verb: workflow.Deactivate,
+			text: "Old Address;New E-Mail\na@x.example;b@x.example\n", actions: []workflow.ActionName{workflow.Rename},
+		},
+		{
+			name: "mail and a new address", verb: workflow.Deactivate,
+			text: "mail,new-address\na@x.example,b@x.example\n", actions: []workflow.ActionName{workflow.Rename},
+		},
+		{
+			name: "an old address and E-Mail", verb: workflow.Deactivate,
+			text: "old address,E-Mail\na@x.example,b@x.example\n", actions: []workflow.ActionName{workflow.Rename},
+		},
+		{name: "e-mail alone is the account", text: "e mail\na@x.example\n", actions: []workflow.ActionName{""}, asks: true},
+		{
 			name: "email alone is the account", verb: workflow.Deactivate, text: "email\na@x.example\n",
 			actions: []workflow.ActionName{workflow.Deactivate},
 		},

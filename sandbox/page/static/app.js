@@ -214,8 +214,9 @@ function App() {
     shortcut: (each, message) => useShortcut(each, {channel: message.channel, ts: message.ts}),
   };
   // What a form of the app can do besides being sent.
-  const can = (id) => ({
-    onClick: (...what) => press({view: id}, ...what), onConfirm: confirm, onUpload: (file) => api.upload(file, view.person),
+  const can = ({id, blocks}) => ({
+    onClick: (...what) => press({view: id, blocks}, ...what), // as shown, as for messages
+    onConfirm: confirm, onUpload: (file) => api.upload(file, view.person),
     onSuggest: async (element, query) => {
       try {
         const {error, options} = await api.suggest({person: view.person, view: id, action: element.action_id, query});
@@ -307,7 +308,7 @@ function App() {
         ${channel?.im && data.has_home && html`<${Tabs} tab=${view.tab} onPick=${openTab} />`}</header>
       ${data.guide.length > 0 && html`<${Guide} steps=${data.guide} end=${data.guide_end} done=${steps} act=${guided} />`}
       ${home && channel?.im ? html`<${Home} key=${view.person} known=${data.person === view.person && data.tab === 'home'}
-        view=${data.home?.for === view.person ? data.home : null} app=${data.app.name} ...${can(data.home?.id)} />`
+        view=${data.home?.for === view.person ? data.home : null} app=${data.app.name} ...${can(data.home ?? {})} />`
       : html`${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
         : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app}
           size=${56} />` : html`<span class="big-hash">#</span>`}
@@ -334,7 +335,7 @@ function App() {
     ${panel && organisation && html`<${Organisation} organisation=${organisation} onError=${failed} canKill=${data.can_kill}
       running=${data.sockets > 0} app=${data.app.name} />`}
     ${openView && html`<${View} key=${openView.id} view=${openView}
-      onSubmit=${(values) => submit(openView.id, values)} ...${can(openView.id)}
+      onSubmit=${(values) => submit(openView.id, values)} ...${can(openView)}
       onClose=${() => api.close({person: view.person, view: openView.id}).then(load, failed)} />`}
     ${asking && html`<${Confirm} confirm=${asking.dialog} onAnswer=${asking.answer} />`}
     <${Toasts} list=${toasts} />
