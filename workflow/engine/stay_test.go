@@ -35,11 +35,14 @@ func TestWhatIsSoForAWhileCanStay(t *testing.T) {
 		"approved": {
 			func(d *desk, b *workflow.Batch) { d.approve(b); d.reach(b.Number, workflow.Done) },
 			[]string{"2 unchanged already", "3 done"},
-			[]string{"2 unchanged later_one", "3 unchanged later_one"}, workflow.StatusInactive,
+			[]string{"2 unchanged later_one", "3 unchanged later_one"},
+			workflow.StatusInactive,
 		},
 		"approved by nobody": {
 			func(*desk, *workflow.Batch) {},
-			[]string{"2 ready left_as_is", "3 ready"}, []string{"2 done", "3 done"}, workflow.StatusActive,
+			[]string{"2 ready left_as_is", "3 ready"},
+			[]string{"2 done", "3 done"},
+			workflow.StatusActive,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
