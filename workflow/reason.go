@@ -50,7 +50,7 @@ const (
 	ReasonAddressHidden   ReasonCode = "address_hidden"
 	ReasonNotSupported    ReasonCode = "not_supported"
 	ReasonAlready         ReasonCode = "already"
-	ReasonAlreadyFor      ReasonCode = "already_for_a_while" // until a return takes it back
+	ReasonLeftAsIs        ReasonCode = "left_as_is" // which a return would take back
 	ReasonCaseOnly        ReasonCode = "case_only"
 	ReasonAccountType     ReasonCode = "account_type"
 	ReasonStays           ReasonCode = "stays" // of a row that may run all the same

@@ -159,7 +159,7 @@ func TestWhatAnOffboardingDidForAWhileIsSaid(t *testing.T) {
 		d.approve(d.askWhen(offboarding, workflow.When{For: 8 * time.Hour}))
 		d.reach(1, workflow.Done)
 		d.ask("action,old_email,group\ndeactivate,p1@old.example,\ngroup-remove,p1@old.example,a\ngroup-remove,p2@old.example,c\n")
-		want := []string{"2 unchanged already_for_a_while", "3 unchanged already_for_a_while", "4 unchanged already"}
+		want := []string{"2 ready left_as_is", "3 ready left_as_is", "4 unchanged already"}
 		if diff := cmp.Diff(want, d.rows(3)); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}

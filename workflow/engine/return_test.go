@@ -513,25 +513,6 @@ func TestAnotherBatchWaitsForAReturnThatActs(t *testing.T) {
 	})
 }
 
-// Who asks for what is so for a while only hears of its end.
-func TestWhatIsSoForAWhileIsSaid(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o, _ := people(2)
-		d := newDesk(t, o, nil)
-		d.approve(d.askWhen(leavers, workflow.When{For: 8 * time.Hour}))
-		d.reach(1, workflow.Done)
-		again := d.ask("action,old_email\ndeactivate,p1@old.example\nactivate,p2@old.example\n")
-		if diff := cmp.Diff([]string{"2 unchanged already_for_a_while", "3 ready"}, d.rows(again.Number)); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-		d.reach(2, workflow.Done)
-		again = d.ask("action,old_email\nactivate,p1@old.example\n")
-		if diff := cmp.Diff([]string{"2 unchanged already"}, d.rows(again.Number)); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-	})
-}
-
 // A return runs late rather than never, whoever has lost which role meanwhile.
 func TestALateReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

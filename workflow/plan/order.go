@@ -14,6 +14,7 @@ type draft struct {
 	action.Draft
 	action *action.Action // nil for a row that nothing can be made of
 	asked  bool           // what other batches hold has been asked about
+	stays  bool           // it is so already, and only a return that waits would change that
 	yields bool           // another batch holds what it changes, and this row goes on all the same
 }
 

@@ -140,7 +140,8 @@ func (c *Checker) Check(ctx context.Context, rows []workflow.Row) (*Plan, error)
 		k.drafts[i] = k.draft(&rows[i], &k.changes[i])
 	}
 	for _, step := range []func(context.Context) error{
-		k.resolveLegacy, k.findAccounts, k.askGroups, k.look, k.askDomains, k.askHolds, k.askNeeds, k.askFacts, k.askHolds, k.lookForReturns, k.askBudget, k.askReturning,
+		k.resolveLegacy, k.findAccounts, k.askGroups, k.look, k.askDomains, k.askHolds, k.askNeeds, k.askFacts, k.askReturning, k.askHolds,
+		k.lookForReturns, k.askBudget,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -274,7 +275,7 @@ func (k *check) plan() *Plan {
 		if !d.Live() {
 			continue
 		}
-		if d.action.Effects != nil {
+		if d.action.Effects != nil && !d.stays {
 			d.Change.Effects = slices.DeleteFunc(d.action.Effects(&d.Draft), func(e workflow.Effect) bool { return e == "" })
 		}
 		if d.yields {

@@ -30,8 +30,8 @@ func (k *check) lookForReturns(context.Context) error {
 	return nil
 }
 
-// askReturning tells of what is so already if it is so for a while only: a return would take it back,
-// and who asks for it now would not hear of that.
+// askReturning lets rows run that ask for what is so already for a while only: a return would take it
+// back, and approved they take it out of that return.
 func (k *check) askReturning(ctx context.Context) error {
 	if k.Returning == nil {
 		return nil
@@ -57,16 +57,15 @@ func (k *check) askReturning(ctx context.Context) error {
 	}
 	for i := range back {
 		for _, d := range already[back[i].AccountID] {
-			if takesBack(&back[i], d) {
-				d.Change.Reason = workflow.NewReason(workflow.ReasonAlreadyFor, d.Change.Reason.Fact(0), strconv.FormatInt(back[i].Batch, 10))
-			}
+			d.stay(&back[i])
 		}
 	}
 	return nil
 }
 
-// takesBack reports whether a change of a return takes back what a row asks for.
-func takesBack(back *workflow.Change, d *draft) bool {
+// stay gives a row the steps that keep what a change of a return would take back, where it asks for
+// any of that. Each expects what it sets.
+func (d *draft) stay(back *workflow.Change) {
 	for _, s := range back.Steps {
 		it, built := action.For(s.Action)
 		if !built || it.Undo == nil {
@@ -80,7 +79,13 @@ func takesBack(back *workflow.Change, d *draft) bool {
 		if group != "" && workflow.GroupKey(group) != workflow.GroupKey(back.Group()) && !action.MeansGroupOf(d.Row, &d.Facts, s) {
 			continue
 		}
-		return true
+		forth.Expect, forth.At, forth.Until, forth.After = forth.Set, "", "", 0
+		if d.stays {
+			d.Steps = append(d.Steps, forth)
+			continue
+		}
+		d.stays, d.Steps = true, []workflow.Step{forth}
+		d.Change.State = workflow.ChangeReady
+		d.Change.Reason = workflow.NewReason(workflow.ReasonLeftAsIs, d.Change.Reason.Fact(0), strconv.FormatInt(back.Batch, 10))
 	}
-	return false
 }
