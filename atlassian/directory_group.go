@@ -87,6 +87,9 @@ func (c *Client) groupValues(ctx context.Context, g Group) (workflow.Values, err
 
 // groupRights returns a group with what its members may do.
 func (c *Client) groupRights(ctx context.Context, g Group) (action.Group, error) {
+	if g.DirectoryID == "" {
+		return action.Group{}, &Error{Operation: opGroupRoles, Kind: KindIncomplete, details: "the group came without its directoryId"}
+	}
 	roles, err := c.GroupRoles(ctx, g.DirectoryID, g.ID)
 	if err != nil {
 		return action.Group{}, err

@@ -204,9 +204,16 @@ func (d *Directory) readRecordNamed(ctx context.Context, fact workflow.Fact) ([]
 	if err != nil {
 		return nil, err
 	}
-	user, found, err := s.UserNamed(ctx, fact.Arg)
-	if err != nil {
-		return nil, s.readError(err)
+	var user SCIMUser
+	found := false
+	same := func(name string) bool { return workflow.SameAddress(name, fact.Arg) }
+	for _, spelling := range workflow.AddressSpellings(fact.Arg) { // the filter is exact
+		if user, found, err = s.UserNamed(ctx, spelling, same); err != nil {
+			return nil, s.readError(err)
+		}
+		if found {
+			break
+		}
 	}
 	if !found {
 		return []workflow.Values{workflow.Of(workflow.FieldMembership, workflow.MemberNone)}, nil

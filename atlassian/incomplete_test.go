@@ -3,6 +3,7 @@ package atlassian_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -215,4 +216,59 @@ func TestAnswersNeedTheirFields(t *testing.T) {
 			})
 		}
 	}
+}
+
+// refusing is a network that answers with one page of a list, and refuses the page that it leads to.
+type refusing struct {
+	entry  string
+	status int
+}
+
+func (n refusing) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent := ""
+	if r.Body != nil {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		sent = string(raw)
+	}
+	status, body := http.StatusOK, `{"data":[`+n.entry+`],"links":{"next":"expired"}}`
+	if strings.Contains(r.URL.RawQuery+sent, "expired") {
+		status, body = n.status, `{"errors":[{"code":"ADMIN-400-1","title":"cursor is not valid"}]}`
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+// A page that Atlassian itself named, and refuses, is a list that could not be read: nobody who asked
+// has a value to correct.
+func TestARefusedPageIsNobodysMistake(t *testing.T) {
+	for name, l := range lists {
+		for _, status := range []int{http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity} {
+			t.Run(fmt.Sprintf("%s %d", name, status), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					_, err := l.read(t.Context(), clientOf(t, refusing{l.entry, status}))
+					if atlassian.KindOf(err) != atlassian.KindIncomplete {
+						t.Errorf("got %v", err)
+					}
+					if name != "directories" && !errors.Is(err, workflow.ErrUnavailable) {
+						t.Errorf("%v is not unavailable", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A group is found in a directory; one that came without is not asked about under another's id.
+func TestAGroupWithoutItsDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOf(t, &bodies{all: []string{`{"data":[{"id":"g","name":"finance"}]}`}})
+		_, _, err := atlassian.NewDirectory(c).SearchGroups(t.Context(), "fin", 5)
+		if atlassian.KindOf(err) != atlassian.KindIncomplete || !errors.Is(err, workflow.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	})
 }

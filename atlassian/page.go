@@ -90,6 +90,9 @@ func walk[T entry](ctx context.Context, c *caller, l list, take func(page[T]) bo
 	for call := l.first; ; {
 		var p page[T]
 		if err := readPage(ctx, c, call, l.budget, &p); err != nil {
+			if e, ok := errors.AsType[*Error](err); ok && len(seen) > 0 && refusesPage(e.Kind) {
+				return fail(KindIncomplete, fmt.Errorf("the page that it leads to is refused: %w", err))
+			}
 			return err
 		}
 		if !take(p) || p.Links.Next == "" {
@@ -111,6 +114,10 @@ func walk[T entry](ctx context.Context, c *caller, l list, take func(page[T]) bo
 		call = next
 	}
 }
+
+// refusesPage reports whether an error of a page behind the first says no more than that its cursor is
+// not taken: Atlassian named it, so that nobody who asked has anything to correct.
+func refusesPage(k Kind) bool { return k == KindRefused || k == KindInvalid || k == KindNotFound }
 
 // entries reads a list entry by entry. The sequence ends with an error or is complete.
 func entries[T entry](ctx context.Context, c *caller, l list) iter.Seq2[T, error] {

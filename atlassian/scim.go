@@ -190,8 +190,9 @@ func eq(attribute, value string) (url.Values, bool) {
 	return url.Values{"filter": {attribute + " eq " + string(quoted)}}, err == nil && !strings.ContainsAny(value, "\"\\")
 }
 
-// UserNamed finds the record of that userName, found false where there is none (GET Users, filter).
-func (s *SCIM) UserNamed(ctx context.Context, name string) (user SCIMUser, found bool, err error) {
+// UserNamed finds the record of that userName, found false where there is none (GET Users, filter). same
+// reports whether the userName of a record is that name.
+func (s *SCIM) UserNamed(ctx context.Context, name string, same func(string) bool) (user SCIMUser, found bool, err error) {
 	query, sound := eq("userName", name)
 	if !sound {
 		return SCIMUser{}, false, nil // no address has such a letter
@@ -202,7 +203,7 @@ func (s *SCIM) UserNamed(ctx context.Context, name string) (user SCIMUser, found
 		return SCIMUser{}, false, err
 	}
 	for _, u := range page.Resources { // the filter is exact by the documents; a fuzzy answer must not pass
-		if strings.EqualFold(u.UserName, name) && u.ID != "" {
+		if same(u.UserName) {
 			return u, true, nil
 		}
 	}

@@ -3,6 +3,7 @@ package atlassian_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -252,7 +253,7 @@ func TestSCIMListsNeedTheirFields(t *testing.T) {
 				w := &scimWorld{t: t}
 				for name, look := range map[string]func(*atlassian.SCIM) (bool, error){
 					"user": func(s *atlassian.SCIM) (bool, error) {
-						_, found, err := s.UserNamed(t.Context(), "ann@example.com")
+						_, found, err := s.UserNamed(t.Context(), "ann@example.com", func(name string) bool { return name == "ann@example.com" })
 						return found, err
 					},
 					"group": func(s *atlassian.SCIM) (bool, error) {
@@ -270,4 +271,33 @@ func TestSCIMListsNeedTheirFields(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A record is found by every spelling of its address, as an account is: whoever is there is not made
+// once more.
+func TestSCIMNamesAreAddresses(t *testing.T) {
+	for held, asked := range map[string]string{
+		"lea@b\u00fccher.example": "lea@xn--bcher-kva.example", "kim@xn--bcher-kva.example": "kim@b\u00fccher.example",
+		"jose\u0301@old.example": "jos\u00e9@old.example", "ann@old.example": "Ann@Old.example",
+	} {
+		w := newSCIMWorld(t)
+		record := fmt.Sprintf(`{"totalResults":1,"Resources":[{"id":"r","userName":%q}]}`, held)
+		d := w.directory(named{held, record})
+		fact := action.RecordNamed(asked, scimOurs)
+		answers, err := d.Read(t.Context(), fact)
+		if err != nil || answers[fact][0].Get(action.FieldRecord) != "r" {
+			t.Errorf("%q of %q: %v, %v", asked, held, answers, err)
+		}
+	}
+}
+
+// named is a SCIM directory that finds its one record by exactly its name.
+type named struct{ name, record string }
+
+func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := `{"totalResults":0,"Resources":[]}`
+	if r.URL.Query().Get("filter") == fmt.Sprintf(`userName eq "%s"`, n.name) {
+		body = n.record
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }

@@ -174,7 +174,6 @@ func TestCommands(t *testing.T) {
 	if plan := w.fileInThread(card.TS, "batch-1-plan.csv"); !strings.Contains(plan, ",ready,,,Thank you for all,") {
 		t.Errorf("the plan lacks the message behind the dashes:\n%s", plan)
 	}
-	w.told("U0CAROL", requests, "|See its card>")
 	w.command("U0CAROL", requests, "batch 1")
 	w.told("U0CAROL", requests, "#1 · Deactivate Person 2>")
 	w.command("U0CAROL", requests, "cancel 1")

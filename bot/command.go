@@ -147,7 +147,7 @@ func (b *Bot) ask(ctx context.Context, c given, by sender) {
 		}
 		b.log.Info().Int64("batch", batch.Number).Str("person", actor.ID).Msg("asked by command")
 		b.deliver.Redraw(batch.Number)
-		b.links.answer(ctx, by.Recipient, view.BeingChecked(batch), batch.Number)
+		b.links.asked(ctx, by.Recipient, view.BeingChecked(batch), batch.Number)
 		return slackapi.Message{}, nil
 	})(b, ctx, c, by)
 }

@@ -202,7 +202,6 @@ func TestRestartIsQuiet(t *testing.T) {
 	card := w.cardSays(1, "Needs 1 approval")
 	w.inThread(card.TS, "please review #1")
 	w.fileInThread(card.TS, "batch-1-plan.csv")
-	w.told("U0CAROL", requests, "|See its card>")
 	w.mayPress("approve reject withdraw") // the card's last edit, when the plan is in the thread
 	b, err := w.db.Batch(t.Context(), 1)
 	if err != nil {

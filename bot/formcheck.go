@@ -366,6 +366,6 @@ func (b *Bot) sendForm(ctx context.Context, s submission, by sender) any {
 	b.unsent.forget(c.Key)
 	b.log.Info().Int64("batch", batch.Number).Str("person", by.Person).Msg("asked by form")
 	b.deliver.Redraw(batch.Number)
-	b.links.answer(ctx, by.Recipient, fmt.Sprintf("#%d is being checked.", batch.Number), batch.Number)
+	b.links.asked(ctx, by.Recipient, fmt.Sprintf("#%d is being checked.", batch.Number), batch.Number)
 	return show(view.Sent(batch.Number, b.cfg.Requests))
 }

@@ -150,8 +150,26 @@ func TestTheLinkFollows(t *testing.T) {
 			t.Errorf("answered after %s", took)
 		}
 		w.told("U0CAROL", requests, "#1 has its card now. <http://slack.test")
-		w.command("U0CAROL", requests, "rename p1@old.example p1@new.example")
-		w.told("U0CAROL", requests, "#2 is being checked. <http://slack.test")
+		w.command("U0CAROL", "C0OTHER", "deactivate p1@old.example for 3d")
+		w.told("U0CAROL", "C0OTHER", "#2 is being checked. For 3d from its start. <http://slack.test")
+	})
+}
+
+// In the requests channel the card is the answer to a request; nothing else is said.
+func TestTheCardIsTheAnswer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, newAccounts(2), func(w *world) {
+		t := w.t
+		w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
+		w.cardSays(1, "Needs 1 approval")
+		w.command("U0CAROL", requests, "deactivate p1@old.example for 3d")
+		w.cardSays(2, "*Time:* ends 3d after its start (for 3d from its start)")
+		time.Sleep(10 * time.Second) // fake time
+		for _, m := range w.slack.Messages(requests, "U0CAROL") {
+			if m.Ephemeral {
+				t.Errorf("besides the card there is: %s", text(m))
+			}
+		}
 	})
 }
 

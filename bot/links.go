@@ -37,6 +37,7 @@ type linked struct {
 	words  string // "" once they were said
 	number int64
 	since  time.Time
+	quiet  bool // the card is answer enough where it stands in time: they look at the channel that it is in
 }
 
 func newLinks(b *Bot) *links { return &links{bot: b, wake: make(chan struct{}, 1)} }
@@ -44,7 +45,16 @@ func newLinks(b *Bot) *links { return &links{bot: b, wake: make(chan struct{}, 1
 // answer has a person answered privately with the words and the link. It does not wait, unless the
 // bot ends: then there is nobody to whom it could be left.
 func (l *links) answer(ctx context.Context, to slackapi.Recipient, words string, number int64) {
-	a := &linked{to, words, number, time.Now()}
+	l.put(ctx, &linked{to: to, words: words, number: number, since: time.Now()})
+}
+
+// asked answers who asked for a batch, as answer does. In the requests channel the card is the answer;
+// the words stand in for one that does not come in time.
+func (l *links) asked(ctx context.Context, to slackapi.Recipient, words string, number int64) {
+	l.put(ctx, &linked{to: to, words: words, number: number, since: time.Now(), quiet: to.Channel == l.bot.cfg.Requests})
+}
+
+func (l *links) put(ctx context.Context, a *linked) {
 	l.mu.Lock()
 	ended, full := l.ended, len(l.waiting) >= linksWaiting
 	if !ended && !full {
@@ -53,7 +63,7 @@ func (l *links) answer(ctx context.Context, to slackapi.Recipient, words string,
 	l.mu.Unlock()
 	switch {
 	case ended:
-		l.bot.api.Private(ctx, to, view.Said(words))
+		l.bot.api.Private(ctx, a.to, view.Said(a.words))
 		return
 	case full:
 		l.send(*a, false)
@@ -92,6 +102,8 @@ func (l *links) look(ctx context.Context) time.Duration {
 	for _, a := range waiting {
 		age := time.Since(a.since)
 		switch {
+		case a.quiet && a.words != "" && l.bot.deliver.CardStands(ctx, a.number):
+			gone[a] = true
 		case l.bot.deliver.CardStands(ctx, a.number):
 			if gone[a] = l.send(*a, true); !gone[a] {
 				next = min(next, linkWait)

@@ -33,7 +33,7 @@ func (b *Bot) moveDomain(ctx context.Context, c given, by sender) {
 		}
 		b.log.Info().Int64("batch", batch.Number).Str("person", actor.ID).Msg("asked by command")
 		b.deliver.Redraw(batch.Number)
-		b.links.answer(ctx, by.Recipient, fmt.Sprintf("#%d: I list the accounts on %s.", batch.Number, view.DomainWords(c.Move.Old)), batch.Number)
+		b.links.asked(ctx, by.Recipient, fmt.Sprintf("#%d: I list the accounts on %s.", batch.Number, view.DomainWords(c.Move.Old)), batch.Number)
 		return slackapi.Message{}, nil
 	})(b, ctx, c, by)
 }

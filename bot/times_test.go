@@ -15,7 +15,6 @@ func TestForAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(3))
 	w.command("U0CAROL", requests, "deactivate p1@old.example for 3d reason: on leave")
-	w.told("U0CAROL", requests, "#1 is being checked. For 3d from its start.")
 	card := w.cardSays(1, "Needs 1 approval")
 	w.cardSays(1, "*Time:* ends 3d after its start")
 	if plan := w.fileInThread(card.TS, "batch-1-plan.csv"); !strings.Contains(plan, ",,'+259200,activate,") {

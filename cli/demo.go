@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -14,12 +16,32 @@ import (
 
 	"github.com/countersign/countersign/sandbox"
 	"github.com/countersign/countersign/settings"
+	"github.com/countersign/countersign/workflow"
 )
 
 // demoOptions are the flags of demo.
 type demoOptions struct {
 	Addr     string // host:port of the page; a free port is taken where this one is
 	Accounts int    // of the organisation
+}
+
+// check returns what is wrong with the options, before anything is started.
+func (o demoOptions) check() error {
+	if o.Accounts < sandbox.FewestAccounts || o.Accounts > sandbox.MostAccounts {
+		return fmt.Errorf("--accounts NUMBER is from %s to %s, and not %s", workflow.Number(sandbox.FewestAccounts),
+			workflow.Number(sandbox.MostAccounts), workflow.Number(o.Accounts))
+	}
+	host, port, err := net.SplitHostPort(o.Addr)
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	ip, ipErr := netip.ParseAddr(host)
+	switch {
+	case err != nil || portErr != nil:
+		return fmt.Errorf("--listen ADDRESS is a host and a port, as 127.0.0.1:8780, and not %q", o.Addr)
+	case host != "localhost" && (ipErr != nil || !ip.IsLoopback()):
+		return fmt.Errorf("--listen ADDRESS is one of this machine alone, as 127.0.0.1:%d, and not %q: "+
+			"whoever reaches the demo acts as everyone", n, o.Addr)
+	}
+	return nil
 }
 
 // closeTime is what the sandbox has to close its connections in.
@@ -36,6 +58,7 @@ func (p *program) demo() *cobra.Command {
 	cmd := p.command("demo", "Everything on this machine with nothing to set up", func(ctx context.Context) error {
 		return runDemo(ctx, p.out, p.errw, options)
 	})
+	cmd.PreRunE = func(*cobra.Command, []string) error { return options.check() }
 	cmd.Flags().IntVar(&options.Accounts, "accounts", sandbox.FewestAccounts, "`number` of accounts in the organisation")
 	cmd.Flags().StringVar(&options.Addr, "listen", "127.0.0.1:8780", "`address` of the page; a free port where it is taken")
 	return cmd

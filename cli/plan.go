@@ -42,7 +42,16 @@ func (p *program) plan() *cobra.Command {
 	cmd.Flags().StringVar(&options.Out, "out", "", "write the plan `file` as the bot posts it, without seal")
 	cmd.Flags().BoolVar(&options.JSON, "json", false, "print rows, counts and side effects as JSON")
 	needs(cmd, "csv")
+	cmd.PreRunE = func(*cobra.Command, []string) error { return options.check() }
 	return cmd
+}
+
+// check returns what is wrong with the options, before anything is read.
+func (o planOptions) check() error {
+	if verb, _ := command.ParseVerb(o.Verb); o.Verb != "" && verb == "" {
+		return fmt.Errorf("--action %q is no action; try one of %s", o.Verb, actionWords())
+	}
+	return nil
 }
 
 // runPlan is the command plan: the check that the bot makes of the same file, printed. It reads the directory and changes
@@ -109,9 +118,6 @@ func readSheet(cfg *settings.Config, options planOptions) (*workflow.Sheet, erro
 		return nil, fmt.Errorf("cannot read the CSV: %w", err)
 	}
 	verb, _ := command.ParseVerb(options.Verb)
-	if options.Verb != "" && verb == "" {
-		return nil, fmt.Errorf("--action %q is no action; try one of %s", options.Verb, actionWords())
-	}
 	limits := workflow.ReadLimits{MaxBytes: service.MaxFileBytes, MaxRows: cfg.Limits.MaxChanges}
 	rows, err := sheet.ReadCSV(content, verb, cfg.Atlassian.OrgID, limits)
 	if err != nil { // a refused file names the columns that are known, as it does in Slack

@@ -51,7 +51,7 @@ func (p *program) policy() *cobra.Command {
 				return fmt.Errorf("%q is not the id of a Slack user (U… or W…)", id)
 			}
 		}
-		return nil
+		return options.check()
 	}
 	cmd.AddCommand(p.policyTest())
 	return cmd
