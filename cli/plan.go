@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -87,7 +88,22 @@ func runPlan(ctx context.Context, cfg *settings.Config, options planOptions, out
 	if err := show(out, sheet, plan); err != nil {
 		return err
 	}
+	if said := options.overruled(sheet); said != "" && !options.JSON {
+		if _, err := fmt.Fprintln(out, "\n"+said); err != nil {
+			return err
+		}
+	}
 	return wholePlan(plan)
+}
+
+// overruled says that the file's columns count and not --action, "" where some row follows it.
+func (o planOptions) overruled(sheet *workflow.Sheet) string {
+	verb, _ := command.ParseVerb(o.Verb)
+	follows := func(r workflow.Row) bool { return r.Action == verb }
+	if verb == "" || slices.ContainsFunc(sheet.Rows, follows) {
+		return ""
+	}
+	return fmt.Sprintf("--action says %s; the file's columns count", verb)
 }
 
 // wholePlan is what the exit code says of a plan: nil where every row is ready or unchanged.

@@ -76,6 +76,11 @@ func runPolicy(ctx context.Context, cfg *settings.Config, options policyOptions,
 	if err := e.plan(ctx, sheet); err != nil {
 		return err
 	}
+	if said := options.overruled(sheet); said != "" {
+		if _, err := fmt.Fprintln(out, said+"\n"); err != nil {
+			return err
+		}
+	}
 	return e.print(ctx)
 }
 

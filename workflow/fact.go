@@ -175,6 +175,9 @@ func (s *Step) ShownBy(now Values) bool {
 	return true
 }
 
+// Stays reports whether the step keeps what is so already: it expects what it sets.
+func (s *Step) Stays() bool { return len(s.Set) > 0 && s.Expect.Equal(s.Set) }
+
 // Differs names the first field, in a fixed order, that is not as the step expects it. only, where
 // it is not nil, are the fields that count.
 func (s *Step) Differs(now Values, only Values) (field Field, differs bool) {

@@ -277,7 +277,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		facts: []string{"shows", "batch"},
 		cause: "stays as another batch left it for a while",
 		warns: true,
-		words: []string{"stays as #{batch} left it: {shows}; its end takes this back no more"},
+		words: []string{"stays as #{batch} left it: {shows?}; its end takes this back no more", "stays as #{batch} left it"},
 	},
 	ReasonCaseOnly: {
 		facts: []string{"address"},

@@ -166,6 +166,29 @@ func TestWhatAnOffboardingDidForAWhileIsSaid(t *testing.T) {
 	})
 }
 
+// Who leaves for good while locked out for a while stays locked out: the return lets nobody in again.
+func TestOffboardOfWhomAReturnWouldLetIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, g := groupDesk(t)
+		d.approve(d.askWhen("action,old_email,group\ndeactivate,p1@old.example,\ngroup-remove,p2@old.example,a\n", workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		b := d.ask("action,old_email\noffboard,p1@old.example\noffboard,p2@old.example\n")
+		if diff := cmp.Diff([]string{"2 ready left_as_is", "3 ready left_as_is"}, d.rows(b.Number)); diff != "" {
+			t.Errorf("the plan (-want +got)\n%s", diff)
+		}
+		d.approve(b)
+		d.reach(b.Number, workflow.Done)
+		d.reach(2, workflow.Done, workflow.Cancelled)
+		time.Sleep(time.Hour)
+		for _, id := range []string{"acc-1", "acc-2"} {
+			if d.status(id) != workflow.StatusInactive || len(g.in(id)) > 0 {
+				t.Errorf("%s is left %s in %v", id, d.status(id), g.in(id))
+			}
+		}
+		d.audited()
+	})
+}
+
 // What another batch has changed since stays as it is, and the rest of the row comes back.
 func TestOffboardForAWhileIsTakenBackInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

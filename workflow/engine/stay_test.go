@@ -76,6 +76,27 @@ func TestWhatIsSoForAWhileCanStay(t *testing.T) {
 	}
 }
 
+// Whoever approves when the return is over gets what was asked for all the same: now it takes a call.
+func TestWhatWasToStayAndCameBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := people(2)
+		d := newDesk(t, o, nil)
+		d.approve(d.askWhen(leavers, workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		b := d.ask(staysToo)
+		d.reach(2, workflow.Done)
+		if got := d.status("acc-1"); got != workflow.StatusActive {
+			t.Fatalf("the return left it %s", got)
+		}
+		d.approve(b)
+		d.reach(b.Number, workflow.Done)
+		if diff := cmp.Diff([]string{"2 done"}, d.rows(b.Number)); diff != "" || d.status("acc-1") != workflow.StatusInactive {
+			t.Errorf("left %s; the batch (-want +got):\n%s", d.status("acc-1"), diff)
+		}
+		d.audited()
+	})
+}
+
 // Once the return is over, what is so is so.
 func TestNothingStaysBehindAReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/countersign/countersign/workflow"
@@ -30,23 +31,23 @@ func (k *check) lookForReturns(context.Context) error {
 	return nil
 }
 
-// askReturning lets rows run that ask for what is so already for a while only: a return would take it
-// back, and approved they take it out of that return.
+// askReturning lets rows run that ask for what is so already for a while only, and what is of others
+// stays with them: a return would take it back, and approved they take it out of that return.
 func (k *check) askReturning(ctx context.Context) error {
 	if k.Returning == nil {
 		return nil
 	}
-	already := map[string][]*draft{}
+	asking := map[string][]*draft{}
 	var accounts []string
 	for _, d := range k.drafts {
 		id := d.account().ID
-		if id == "" || d.Change.State != workflow.ChangeUnchanged || d.Change.Reason.Code != workflow.ReasonAlready {
+		if id == "" || !d.Live() && !d.isSo() {
 			continue
 		}
-		if already[id] == nil {
+		if asking[id] == nil {
 			accounts = append(accounts, id)
 		}
-		already[id] = append(already[id], d)
+		asking[id] = append(asking[id], d)
 	}
 	if len(accounts) == 0 {
 		return nil
@@ -56,11 +57,16 @@ func (k *check) askReturning(ctx context.Context) error {
 		return fmt.Errorf("ask what is going to be taken back: %w", err)
 	}
 	for i := range back {
-		for _, d := range already[back[i].AccountID] {
+		for _, d := range asking[back[i].AccountID] {
 			d.stay(&back[i])
 		}
 	}
 	return nil
+}
+
+// isSo reports whether all that the row asks for is so already.
+func (d *draft) isSo() bool {
+	return d.Change.State == workflow.ChangeUnchanged && d.Change.Reason.Code == workflow.ReasonAlready
 }
 
 // stay gives a row the steps that keep what a change of a return would take back, where it asks for
@@ -72,20 +78,25 @@ func (d *draft) stay(back *workflow.Change) {
 			continue
 		}
 		forth, ok := it.Undo(s)
-		if !ok || forth.Action != d.action.Name {
+		if !ok || forth.Action != d.action.Name && !slices.Contains(d.action.Parts, forth.Action) {
 			continue
 		}
 		group := d.Change.Group()
 		if group != "" && workflow.GroupKey(group) != workflow.GroupKey(back.Group()) && !action.MeansGroupOf(d.Row, &d.Facts, s) {
 			continue
 		}
-		forth.Expect, forth.At, forth.Until, forth.After = forth.Set, "", "", 0
-		if d.stays {
-			d.Steps = append(d.Steps, forth)
-			continue
+		if d.Live() && slices.ContainsFunc(forth.Keys(), func(key string) bool { return slices.Contains(d.keys(), key) }) {
+			continue // it makes the change itself
 		}
-		d.stays, d.Steps = true, []workflow.Step{forth}
-		d.Change.State = workflow.ChangeReady
-		d.Change.Reason = workflow.NewReason(workflow.ReasonLeftAsIs, d.Change.Reason.Fact(0), strconv.FormatInt(back.Batch, 10))
+		forth.Expect, forth.At, forth.Until, forth.After = forth.Set, "", "", 0
+		why := workflow.NewReason(workflow.ReasonLeftAsIs, d.Change.Reason.Fact(0), strconv.FormatInt(back.Batch, 10))
+		if d.isSo() {
+			d.stays, d.Steps = true, nil
+			d.Change.State, d.Change.Reason = workflow.ChangeReady, why
+		}
+		d.Steps = append(d.Steps, forth)
+		if d.Change.Reason.Code == "" {
+			d.Change.Reason = why
+		}
 	}
 }

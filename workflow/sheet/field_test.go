@@ -207,6 +207,20 @@ func TestReadCSVLinesInQuotes(t *testing.T) {
 	}
 }
 
+// Names that stand between marks that are not CSV's own are told so.
+func TestReadCSVMarksAroundNames(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{
+		"'old_email','new_email'", "\u201cold_email\u201d;\u201cnew_email\u201d", "`old_email`,*new_email*", "\u201cold_email,new_email\u201d",
+		"[old_email],[new_email]", "#old_email\tnew_email:",
+	} {
+		_, err := sheet.ReadCSV([]byte(header+"\nada@old.example,ada@new.example\n"), "", ourOrg, workflow.ReadLimits{})
+		if err == nil || !strings.Contains(err.Error(), "there are marks around the names of the columns") {
+			t.Errorf("%s: %v", header, err)
+		}
+	}
+}
+
 // Where somebody has to be asked, what was not understood is named with the nearest name that is
 // known.
 func TestReadCSVNamesWhatItDidNotUnderstand(t *testing.T) {

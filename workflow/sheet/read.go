@@ -191,6 +191,16 @@ func lineInQuotes(header []string) bool {
 	return false
 }
 
+// marksAroundNames reports whether names would be known but for the marks around them, as of other
+// quotation marks than CSV's.
+func marksAroundNames(header []string) bool {
+	names := make([]string, len(header))
+	for i, cell := range header {
+		names[i] = strings.TrimFunc(cell, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	}
+	return countKnown(names) > 0
+}
+
 func unknownHeader(first csvRecord, header []string) error {
 	e := &FileError{
 		Problem: fmt.Sprintf("the first line has no column that is known (%s)", workflow.QuoteCell(strings.Join(header, ", "))),
@@ -206,6 +216,9 @@ func unknownHeader(first csvRecord, header []string) error {
 		e.Remedy, e.Columns = "take away the quotation marks around whole lines, or export the file again as CSV", nil
 	case first.problem != "":
 		e.Problem = "the first line cannot be read: " + first.problem
+	case marksAroundNames(header):
+		e.Problem = fmt.Sprintf("there are marks around the names of the columns (%s)", workflow.QuoteCell(strings.Join(header, ", ")))
+		e.Remedy, e.Columns = `take them away around names and values, or use " as the quotation mark`, nil
 	case strings.Contains(joined, "@"):
 		e.Problem += "; it looks like a row"
 		e.Remedy = "put a line with the names of the columns above it; these are known"
