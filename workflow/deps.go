@@ -311,8 +311,9 @@ type Changes interface {
 	// Returning returns the changes of returns that wait for their moment, on any of the accounts. Their
 	// Batch is the one that they take back.
 	Returning(ctx context.Context, accounts []string) ([]Change, error)
-	// Later returns the changes, with steps, of batches that were approved at the moment or later, but of
-	// the two named and of returns, that are to be made, are being made, were made or needed not be made.
+	// Later returns the changes, with steps, of batches that were approved later than the moment, or at it
+	// with a number behind the first of the two named; but of these two and of returns. They are to be made,
+	// are being made, were made or needed not be made.
 	Later(ctx context.Context, first, second int64, approved time.Time) ([]Change, error)
 	// Deleted returns the change by which a batch last began the deletion of an account, nil where
 	// none did.

@@ -82,7 +82,8 @@ func toRun() []workflow.ChangeState {
 func (db *DB) Later(ctx context.Context, first, second int64, approved time.Time) (list []workflow.Change, err error) {
 	err = db.read(ctx, fmt.Sprintf("look what was changed since batch %d", first), func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, `
-			SELECT number, 0 FROM batch WHERE approved >= ?1 AND number NOT IN (?2, ?3) AND link <> 'return' ORDER BY number`,
+			SELECT number, 0 FROM batch WHERE (approved > ?1 OR approved = ?1 AND number > ?2) AND number NOT IN (?2, ?3) AND link <> 'return'
+			ORDER BY number`,
 			when(approved), first, second)
 		list, err = loadOf(ctx, tx, rows, err, func(c *workflow.Change) bool { return len(c.Steps) > 0 },
 			workflow.ChangeReady, workflow.ChangeRunning, workflow.ChangeUnknown, workflow.ChangeDone, workflow.ChangeUnchanged)

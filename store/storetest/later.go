@@ -120,7 +120,10 @@ func testLater(t *testing.T, on suite) {
 	if got, err := db.Later(t.Context(), first, second, Noon.Add(2*time.Hour)); err != nil || len(got) > 0 {
 		t.Errorf("after the last of them: %v, %v", statesOf(got), err)
 	}
-	if got, err := db.Later(t.Context(), after, at, Noon); err != nil || !slices.Equal(statesOf(got), []string{
+	if got, err := db.Later(t.Context(), at, second, Noon); err != nil || slices.Contains(statesOf(got), fmt.Sprintf("%d 2 ready", first)) {
+		t.Errorf("what was approved in the same moment, and asked for before, is later: %v, %v", statesOf(got), err)
+	}
+	if got, err := db.Later(t.Context(), after, at, Noon.Add(-time.Millisecond)); err != nil || !slices.Equal(statesOf(got), []string{
 		fmt.Sprintf("%d 2 ready", first), fmt.Sprintf("%d 3 ready", first),
 	}) {
 		t.Errorf("besides others: %v, %v", statesOf(got), err)

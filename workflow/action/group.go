@@ -134,8 +134,8 @@ func groupOfStep(s workflow.Step) string {
 	return ""
 }
 
-// MeansGroupOf reports whether a row names the group that a step is about, as far as is known.
-func MeansGroupOf(r *workflow.Row, f *Facts, s workflow.Step) bool {
+// meansGroupOf reports whether a row names the group that a step is about, as far as is known.
+func meansGroupOf(r *workflow.Row, f *Facts, s workflow.Step) bool {
 	groups, _, _ := rowGroups(r, f)
 	return slices.ContainsFunc(groups, func(g Group) bool { return g.ID == groupOfStep(s) })
 }

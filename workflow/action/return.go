@@ -13,6 +13,47 @@ type Returned struct {
 	Row  workflow.Row  // that asks for it
 }
 
+// Forth gives the step, of an action or of one of its parts, that a step of a return takes back.
+func Forth(of *Action, back workflow.Step) (forth workflow.Step, ok bool) {
+	for _, name := range append([]workflow.ActionName{of.Name}, of.Parts...) {
+		forth = back
+		forth.Action, forth.Expect, forth.Set = name, nil, nil
+		for field, value := range back.Set.All() {
+			forth.Expect.Set(field, value)
+			forth.Set.Set(field, back.Expect.Get(field))
+		}
+		if it, built := For(name); built && it.Undo != nil && len(forth.Set) > 0 {
+			if undo, can := it.Undo(forth); can && undo.Action == back.Action {
+				return forth, true
+			}
+		}
+	}
+	return workflow.Step{}, false
+}
+
+// Asks reports whether a row asks for what a step sets: at its place, for its group, with its value.
+// A row that names no group of an action of several parts asks for all of them.
+func (a *Action) Asks(r *workflow.Row, f *Facts, s workflow.Step) bool {
+	switch {
+	case s.Action != a.Name && !slices.Contains(a.Parts, s.Action), s.Site != SiteOf(r):
+		return false
+	case a.Takes(workflow.ColumnGroup) && len(groupsOfStep(s)) > 0:
+		if s.Site != "" {
+			return namesSiteGroup(r, f, groupOfStep(s))
+		}
+		return meansGroupOf(r, f, s)
+	}
+	if _, about := s.Set.Lookup(workflow.FieldMembership); about && s.Place == workflow.PlaceDirectory {
+		directory, _ := RowDirectory(r, f)
+		return s.Directory == directory
+	}
+	if name, sets := s.Set.Lookup(workflow.FieldName); sets && name != r.Values.Get(workflow.ColumnNewName) {
+		return false
+	}
+	address, sets := s.Set.Lookup(workflow.FieldEmail)
+	return !sets || a.Target != nil && workflow.SameAddress(address, a.Target(r))
+}
+
 // Return gives what takes a change back when its end has come, in the order in which it is made: the
 // last step first, or in their own order where the action says so. ok is false where that cannot be
 // known before the change was made: nothing of it has an inverse, the account is not there yet, it

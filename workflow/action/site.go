@@ -141,17 +141,27 @@ func doAtSite(op workflow.Operation) func(context.Context, workflow.Caller, work
 	}
 }
 
+// siteGroupNamed asks which groups of the row's site have a name or an id.
+func siteGroupNamed(r *workflow.Row, group string) workflow.Fact {
+	return workflow.Fact{Kind: KindGroupNamed, Arg: group, Endpoint: atSite(SiteOf(r))}
+}
+
+// namesSiteGroup reports whether a row names the group of its site that has the id.
+func namesSiteGroup(r *workflow.Row, f *Facts, id string) bool {
+	return slices.ContainsFunc(splitCell(r.Values.Get(workflow.ColumnGroup)), func(group string) bool {
+		answers := f.Answers[siteGroupNamed(r, group)]
+		return len(answers) == 1 && GroupFrom(answers[0]).ID == id
+	})
+}
+
 // siteGroup makes the two actions about the groups of a site.
 func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, to, usage, help string) Action {
-	groupNamed := func(r *workflow.Row, group string) workflow.Fact {
-		return workflow.Fact{Kind: KindGroupNamed, Arg: group, Endpoint: atSite(SiteOf(r))}
-	}
 	names := func(r *workflow.Row) []string { return splitCell(r.Values.Get(workflow.ColumnGroup)) }
 	left := func(r *workflow.Row, f *Facts) (out []Group, finding Finding) {
 		standing, known := f.Answers[siteFact(KindSiteGroups, r, f)]
 		var so []string
 		for _, group := range names(r) {
-			answers, read := f.Answers[groupNamed(r, group)]
+			answers, read := f.Answers[siteGroupNamed(r, group)]
 			switch {
 			case !read:
 				return nil, Ready()
@@ -195,7 +205,7 @@ func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, t
 		Reads: func(r *workflow.Row, f *Facts) []workflow.Fact {
 			out := []workflow.Fact{siteFact(KindSiteGroups, r, f)}
 			for _, group := range names(r) {
-				out = append(out, groupNamed(r, group))
+				out = append(out, siteGroupNamed(r, group))
 			}
 			return out
 		},

@@ -176,6 +176,15 @@ func TestOffboardOfWhomAReturnWouldLetIn(t *testing.T) {
 		if diff := cmp.Diff([]string{"2 ready left_as_is", "3 ready left_as_is"}, d.rows(b.Number)); diff != "" {
 			t.Errorf("the plan (-want +got)\n%s", diff)
 		}
+		changes, err := d.store.Changes(t.Context(), b.Number, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range changes {
+			if c.Steps[0].Action != workflow.Deactivate || !slices.Contains(c.Effects, workflow.EffectLockedOut) {
+				t.Errorf("line %d begins with %s and has the effects %v", c.Row, c.Steps[0].Action, c.Effects)
+			}
+		}
 		d.approve(b)
 		d.reach(b.Number, workflow.Done)
 		d.reach(2, workflow.Done, workflow.Cancelled)
@@ -184,6 +193,27 @@ func TestOffboardOfWhomAReturnWouldLetIn(t *testing.T) {
 			if d.status(id) != workflow.StatusInactive || len(g.in(id)) > 0 {
 				t.Errorf("%s is left %s in %v", id, d.status(id), g.in(id))
 			}
+		}
+		d.audited()
+	})
+}
+
+// Of an offboarding for a while the lock-out may be there for a while already.
+func TestOffboardForAWhileOfWhomAReturnWouldLetIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, g := groupDesk(t)
+		d.approve(d.askWhen("action,old_email\ndeactivate,p1@old.example\n", workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		b := d.askWhen("action,old_email\noffboard,p1@old.example\n", workflow.When{For: 72 * time.Hour})
+		d.approve(b)
+		b = d.reach(b.Number, workflow.Done)
+		time.Sleep(12 * time.Hour)
+		if got := d.status("acc-1"); got != workflow.StatusInactive || len(g.in("acc-1")) > 0 {
+			t.Errorf("at the first end it is %s in %v", got, g.in("acc-1"))
+		}
+		time.Sleep(time.Until(b.Started.Add(73 * time.Hour)))
+		if got := d.status("acc-1"); got != workflow.StatusActive || len(g.in("acc-1")) == 0 {
+			t.Errorf("after the later end it is %s in %v", got, g.in("acc-1"))
 		}
 		d.audited()
 	})

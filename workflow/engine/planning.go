@@ -123,7 +123,7 @@ func (e *Engine) checker(
 	c := &plan.Checker{
 		Reader: e.cfg.Directory.For(b.Number), OrgID: e.cfg.OrgID, Batch: b.Number,
 		Guard:   e.cfg.Policy.Guard(asker, people),
-		Workers: e.cfg.Run.Workers, At: at, Until: until, Held: e.store.Held, Returning: e.store.Returning, Progress: progress, Deletion: e.deletion,
+		Workers: e.cfg.Run.Workers, At: at, Until: until, Held: e.store.Held, Returning: e.returning, Progress: progress, Deletion: e.deletion,
 	}
 	if requester, all := e.cfg.Policy.DayLimits(); requester || all {
 		c.Budget = func(ctx context.Context, accounts []string) (workflow.Reason, error) {

@@ -97,6 +97,46 @@ func TestWhatWasToStayAndCameBack(t *testing.T) {
 	})
 }
 
+// What a batch has taken over is so for good: whoever asks for it again hears that it is so.
+func TestWhatIsTakenOverIsSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := people(2)
+		d := newDesk(t, o, nil)
+		d.approve(d.askWhen(leavers, workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		b := d.ask(staysToo)
+		d.approve(b)
+		d.reach(b.Number, workflow.Done)
+		again := d.ask(staysToo + "deactivate,p2@old.example\n")
+		if diff := cmp.Diff([]string{"2 unchanged already", "3 ready left_as_is"}, d.rows(again.Number)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What is for a while is asked for a longer while: the later end counts, and it comes.
+func TestALongerWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := people(2)
+		d := newDesk(t, o, nil)
+		d.approve(d.askWhen(leavers, workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		longer := d.askWhen(leavers, workflow.When{For: 72 * time.Hour})
+		d.approve(longer)
+		longer = d.reach(longer.Number, workflow.Done)
+		d.reach(2, workflow.Done, workflow.Cancelled)
+		time.Sleep(12 * time.Hour)
+		if got := d.status("acc-1"); got != workflow.StatusInactive {
+			t.Errorf("at the first end it is %s", got)
+		}
+		time.Sleep(time.Until(longer.Started.Add(73 * time.Hour)))
+		if got := d.status("acc-1"); got != workflow.StatusActive {
+			t.Errorf("after the later end it is %s: %v", got, d.rows(longer.Number+1))
+		}
+		d.audited()
+	})
+}
+
 // Once the return is over, what is so is so.
 func TestNothingStaysBehindAReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -81,7 +81,41 @@ func (e *Engine) madeBy(ctx context.Context, first *workflow.Batch) (map[int][]b
 		back, _ := action.Return(c)
 		for _, r := range back {
 			at := slices.IndexFunc(c.Steps, func(s workflow.Step) bool { return s.Seq == r.Of.Seq })
-			out[c.Row] = append(out[c.Row], c.Outcome(at).State != workflow.ChangeDone)
+			state := c.Outcome(at).State
+			if state == "" {
+				state = c.State
+			}
+			kept := state == workflow.ChangeUnchanged && r.Of.Stays() // for as long as this batch goes
+			out[c.Row] = append(out[c.Row], state != workflow.ChangeDone && !kept)
+		}
+	}
+	return out, nil
+}
+
+// returning tells what is going to be taken back on accounts: of what waits for that, all that no batch
+// which was approved since has taken over.
+func (e *Engine) returning(ctx context.Context, accounts []string) ([]workflow.Change, error) {
+	all, err := e.store.Returning(ctx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	since := map[int64][]workflow.Change{} // by the batch that is taken back
+	var out []workflow.Change
+	for _, c := range all {
+		later, known := since[c.Batch]
+		if !known {
+			first, err := e.store.Batch(ctx, c.Batch)
+			if err != nil {
+				return nil, err
+			}
+			if later, err = e.store.Later(ctx, c.Batch, c.Batch, first.Approved); err != nil {
+				return nil, err
+			}
+			since[c.Batch] = later
+		}
+		c.Steps = slices.DeleteFunc(slices.Clone(c.Steps), func(s workflow.Step) bool { return takenOver(&c, &s, later) != 0 })
+		if len(c.Steps) > 0 {
+			out = append(out, c)
 		}
 	}
 	return out, nil

@@ -14,8 +14,9 @@ type draft struct {
 	action.Draft
 	action *action.Action // nil for a row that nothing can be made of
 	asked  bool           // what other batches hold has been asked about
-	stays  bool           // it is so already, and only a return that waits would change that
 	yields bool           // another batch holds what it changes, and this row goes on all the same
+
+	keepsOut bool // it keeps somebody locked out whom a return would let in
 }
 
 // account is the account that the row is about.

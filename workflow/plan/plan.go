@@ -275,8 +275,11 @@ func (k *check) plan() *Plan {
 		if !d.Live() {
 			continue
 		}
-		if d.action.Effects != nil && !d.stays {
+		if d.action.Effects != nil {
 			d.Change.Effects = slices.DeleteFunc(d.action.Effects(&d.Draft), func(e workflow.Effect) bool { return e == "" })
+		}
+		if d.keepsOut && !slices.Contains(d.Change.Effects, workflow.EffectLockedOut) {
+			d.Change.Effects = append(d.Change.Effects, workflow.EffectLockedOut)
 		}
 		if d.yields {
 			p.yields[d.Row.Line] = true

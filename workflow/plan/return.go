@@ -61,6 +61,7 @@ func (k *check) askReturning(ctx context.Context) error {
 			d.stay(&back[i])
 		}
 	}
+	refuseDuplicates(k.drafts) // of which some had no steps until now
 	return nil
 }
 
@@ -70,19 +71,12 @@ func (d *draft) isSo() bool {
 }
 
 // stay gives a row the steps that keep what a change of a return would take back, where it asks for
-// any of that. Each expects what it sets.
+// any of that. Each expects what it sets. They stand where the action makes what they keep, as they
+// may have to make it after all.
 func (d *draft) stay(back *workflow.Change) {
 	for _, s := range back.Steps {
-		it, built := action.For(s.Action)
-		if !built || it.Undo == nil {
-			continue
-		}
-		forth, ok := it.Undo(s)
-		if !ok || forth.Action != d.action.Name && !slices.Contains(d.action.Parts, forth.Action) {
-			continue
-		}
-		group := d.Change.Group()
-		if group != "" && workflow.GroupKey(group) != workflow.GroupKey(back.Group()) && !action.MeansGroupOf(d.Row, &d.Facts, s) {
+		forth, ok := action.Forth(d.action, s)
+		if !ok || !d.action.Asks(d.Row, &d.Facts, forth) {
 			continue
 		}
 		if d.Live() && slices.ContainsFunc(forth.Keys(), func(key string) bool { return slices.Contains(d.keys(), key) }) {
@@ -91,12 +85,30 @@ func (d *draft) stay(back *workflow.Change) {
 		forth.Expect, forth.At, forth.Until, forth.After = forth.Set, "", "", 0
 		why := workflow.NewReason(workflow.ReasonLeftAsIs, d.Change.Reason.Fact(0), strconv.FormatInt(back.Batch, 10))
 		if d.isSo() {
-			d.stays, d.Steps = true, nil
+			d.Steps = nil
 			d.Change.State, d.Change.Reason = workflow.ChangeReady, why
 		}
-		d.Steps = append(d.Steps, forth)
+		d.insert(forth)
 		if d.Change.Reason.Code == "" {
 			d.Change.Reason = why
 		}
+	}
+}
+
+// insert puts a step among those of the row, in the order of the action's parts.
+func (d *draft) insert(s workflow.Step) {
+	part := func(s workflow.Step) int { return slices.Index(d.action.Parts, s.Action) }
+	at := slices.IndexFunc(d.Steps, func(other workflow.Step) bool { return part(other) > part(s) })
+	if at < 0 {
+		at = len(d.Steps)
+	}
+	for i := range d.Steps {
+		if d.Steps[i].After > at {
+			d.Steps[i].After++
+		}
+	}
+	d.Steps = slices.Insert(d.Steps, at, s)
+	if s.Set.Get(workflow.FieldStatus) == string(workflow.StatusInactive) {
+		d.keepsOut = true
 	}
 }

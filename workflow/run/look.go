@@ -152,10 +152,13 @@ func (r *runner) readAfresh(ctx context.Context, p *prepared) (workflow.Values, 
 
 // drift compares what was read with what the plan says of it. In a bundle that has begun only what
 // the step sets counts: the account must get away from where it waits whatever else was done to it.
-// What is to stay was approved to be so: where it is so no more, that is what the call is for.
+// What is to stay was approved to be so: where it is so no more, that is what the call is for, and what
+// else the step expects counts.
 func drift(now workflow.Values, s workflow.Step, t *task) (workflow.Reason, bool) {
 	if s.Stays() {
-		return workflow.Reason{}, false
+		for field := range s.Set.Keys() {
+			s.Expect = s.Expect.With(field, "")
+		}
 	}
 	var only workflow.Values
 	if t.bundle != nil && t.step > 0 {
