@@ -135,8 +135,8 @@ func (e *Engine) checker(
 	return c, nil
 }
 
-// heldNow are the holds of batches that are acting on their row just now: nothing else holds a return
-// up.
+// heldNow are the holds of batches that are acting on their row at the moment: a return is held up by
+// no others.
 func (e *Engine) heldNow(ctx context.Context, keys []string) (map[string]workflow.Hold, error) {
 	held, err := e.store.Held(ctx, keys)
 	maps.DeleteFunc(held, func(_ string, h workflow.Hold) bool { return !h.Acting })
