@@ -14,6 +14,7 @@ type KeyReport struct {
 	Domains  int    // all, whatever their status
 	Verified int    // of these, verified
 	Accounts int    // managed accounts, as the list's total says
+	More     bool   // there are more than Accounts: the list tells no total, and has other pages
 }
 
 // ErrNoAccounts means that a key could not be tried on an account, as the organisation manages
@@ -39,11 +40,10 @@ func (c *Client) CheckKey(ctx context.Context) (KeyReport, error) {
 	if report.OrgName, err = c.OrgName(ctx); err != nil && !nameOnly(err) {
 		return report.failed(err)
 	}
-	id, total, err := c.someAccount(ctx)
+	id, err := c.someAccount(ctx, &report)
 	if err != nil {
 		return report.failed(err)
 	}
-	report.Accounts = total
 	if _, err := c.Manage(ctx, id, PrivilegeEmail, PrivilegeEnablement); err != nil {
 		return report.failed(err)
 	}
@@ -67,22 +67,23 @@ func (r KeyReport) failed(err error) (KeyReport, error) {
 }
 
 // someAccount returns a managed account, a person's if the first page with accounts has one, and
-// how many there are.
-func (c *Client) someAccount(ctx context.Context) (id string, total int, err error) {
+// reports how many there are.
+func (c *Client) someAccount(ctx context.Context, report *KeyReport) (id string, err error) {
 	for p, err := range pages[ManagedAccount](ctx, c.admin, c.accounts(readBudget)) {
 		if err != nil {
-			return "", 0, err
+			return "", err
 		}
-		total = max(total, p.announced(), len(p.Data))
+		report.Accounts = max(report.Accounts, p.announced(), len(p.Data))
+		report.More = p.announced() == NotAnnounced && p.Links.Next != ""
 		for _, a := range p.Data {
 			if a.Type == "atlassian" {
-				return a.ID, total, nil
+				return a.ID, nil
 			}
 			id = a.ID
 		}
 		if id != "" {
-			return id, total, nil
+			return id, nil
 		}
 	}
-	return "", total, ErrNoAccounts
+	return "", ErrNoAccounts
 }

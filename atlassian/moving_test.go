@@ -132,3 +132,34 @@ func membersOf(t *testing.T, c *atlassian.Client) (ids string, announced int) {
 	}
 	return strings.Join(list, " "), len(list)
 }
+
+// untold is an organisation whose list of accounts tells no total; its other lists are empty.
+type untold struct{ next string }
+
+func (u untold) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := `{"data":[],"links":{}}`
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/users"):
+		body = fmt.Sprintf(`{"data":[{"account_id":"a","account_type":"atlassian","account_status":"active"},{"account_id":"b","account_status":"active"}],"links":{"next":%q}}`, u.next)
+	case strings.HasSuffix(r.URL.Path, "/orgs/"+testOrg):
+		body = `{"data":{"id":"o","type":"orgs","attributes":{"name":"Example"}}}`
+	case strings.HasSuffix(r.URL.Path, "/manage"):
+		body = `{"email.set":{"allowed":true},"lifecycle.enablement":{"allowed":true}}`
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+// Where the list tells no total, the first page is not taken for all of it.
+func TestTheKeySeesOnePage(t *testing.T) {
+	t.Parallel()
+	for next, more := range map[string]bool{"": false, "2": true} {
+		c := clientOf(t, untold{next})
+		got, err := c.CheckKey(t.Context())
+		if err != nil || got.Accounts != 2 || got.More != more {
+			t.Errorf("next page %q: %+v, %v; want 2 accounts, more: %v", next, got, err, more)
+		}
+		c.Close()
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,13 +122,21 @@ func slackSays(apiURL string, err error) string {
 	return fmt.Sprintf("nothing: no usable answer of %s (%s); check slack.api_url and the network", host, slackapi.PlainError(err))
 }
 
+// managedAccounts says how many there are, as far as the key's check has seen.
+func managedAccounts(found atlassian.KeyReport) string {
+	if found.More {
+		return "at least " + counted(found.Accounts, "managed account")
+	}
+	return counted(found.Accounts, "managed account")
+}
+
 func (d *doctor) botToken(ctx context.Context) (team string) {
 	who, err := d.slack.AuthTestContext(ctx)
 	if err != nil {
 		d.bad("slack.bot_token: Slack says %s; take the Bot User OAuth Token of the app (OAuth & Permissions)", slackSays(d.cfg.Slack.APIURL, err))
 		return ""
 	}
-	d.ok("slack.bot_token: %s in %s", who.User, who.Team)
+	d.ok("slack.bot_token: %s in %s", cmp.Or(who.User, who.UserID), who.Team)
 	if len(d.scopes) == 0 {
 		d.warn("slack.bot_token: Slack does not say which scopes it has; compare them with `countersign manifest`")
 		return who.Team
@@ -261,7 +270,7 @@ func (d *doctor) atlassian(ctx context.Context) error {
 	case problem != "":
 		d.bad("atlassian.api_key: %s", problem)
 	default:
-		d.ok("atlassian.api_key: made without scopes; %s", counted(found.Accounts, "managed account"))
+		d.ok("atlassian.api_key: made without scopes; %s", managedAccounts(found))
 	}
 	if err == nil || errors.Is(err, atlassian.ErrNoAccounts) {
 		if found.Verified == 0 {

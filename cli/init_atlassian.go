@@ -88,7 +88,7 @@ func (s *setup) tryKey(ctx context.Context) error {
 		return errors.New(problem)
 	}
 	if !s.silent() {
-		s.ask.say("  right: %s, %s, %s of %s domains verified", oneLine(found.OrgName), counted(found.Accounts, "managed account"),
+		s.ask.say("  right: %s, %s, %s of %s domains verified", oneLine(found.OrgName), managedAccounts(found),
 			workflow.Number(found.Verified), workflow.Number(found.Domains))
 	}
 	directories, err := client.Directories(ctx)

@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/rs/zerolog"
 
@@ -20,7 +23,29 @@ func (p *program) serve(ctx context.Context) error {
 		log.Warn().Msg(warning)
 	}
 	service.BoundMemory()
+	defer ignoreHangups(log)()
 	return service.Serve(ctx, cfg, log)
+}
+
+// ignoreHangups keeps SIGHUP, with which other programs are told to read their settings again, from ending
+// the process, until it is told to stop.
+func ignoreHangups(log zerolog.Logger) (stop func()) {
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				log.Warn().Msg("SIGHUP is ignored: reading the settings again is not supported yet; restart to have them read")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
 }
 
 // newLogger writes to stderr as the settings say; Load has checked both words.
