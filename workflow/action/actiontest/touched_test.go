@@ -69,7 +69,7 @@ func TestGroupsThatEndAtASite(t *testing.T) {
 			row: siteRow(workflow.SiteDelete, "account_id", memberID), groups: []site.Group{{ID: "g-2", Name: "Jira-Administrators"}},
 			want: []string{"jira-administrators", "site-people"},
 		},
-		"in none": {row: siteRow(workflow.SiteDelete, "account_id", outsiderID)},
+		"in none":   {row: siteRow(workflow.SiteDelete, "account_id", outsiderID)},
 		"not shown": {row: siteRow(workflow.SiteDelete, "account_id", memberID), hidden: true, unnamed: true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
