@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,5 +43,28 @@ func TestWordsOfOneAndOfSeveral(t *testing.T) {
 		}
 	}); !slices.Equal(names, []string{"change", "not by countersign"}) {
 		t.Errorf("the headline of one: %q", names)
+	}
+}
+
+// A message names the marked accounts, whether its table has them or not; where they are too many to be
+// named it counts the others.
+func TestMarkedNames(t *testing.T) {
+	t.Parallel()
+	idle := []Idle{{Mark: workflow.MarkAdmin}, {Mark: workflow.MarkProtected}, {Mark: workflow.MarkOrgAdmin}}
+	idle[0].Name, idle[1].Email, idle[2].ID = "Ada", "bob@a.example", "712020:0003"
+	if got := markedNames(idle); got != "Marked: Ada (admin), bob@a.example (protected), 712020:0003 (organisation admin)." {
+		t.Error(got)
+	}
+	for range 1500 {
+		idle = append(idle, idle[0])
+	}
+	got := markedNames(idle)
+	named := strings.Count(got, "(")
+	if want := fmt.Sprintf(", and %s more.", workflow.Number(len(idle)-named)); !strings.HasSuffix(got, want) || named < 20 || len(got) > 500 {
+		t.Errorf("%d named, want %q at its end: %q", named, want, got)
+	}
+	idle[0].Name = strings.Repeat("é", 1000)
+	if got := markedNames(idle[:2]); got != "Marked: "+strings.Repeat("é", markedName-1)+"… (admin), bob@a.example (protected)." {
+		t.Errorf("one long name: %q", got)
 	}
 }
