@@ -222,16 +222,16 @@ func stillIdle(ctx context.Context, from Sources, r Result) (map[string]workflow
 }
 
 func idleLook(f Figures, prices Prices) string {
-	billed, days := f[FigureIdleBillable], f[figureIdleDays]
+	billed, days := f[FigureIdleBillable], workflow.Number(f[figureIdleDays])
 	if f[FigureIdle] == 0 {
-		return fmt.Sprintf("Nobody has been inactive for %d days.", days)
+		return fmt.Sprintf("Nobody has been inactive for %s days.", days)
 	}
 	if billed == 0 {
-		return fmt.Sprintf("Nobody who has been inactive for %d days is billed.", days)
+		return fmt.Sprintf("Nobody who has been inactive for %s days is billed.", days)
 	}
-	verb := "people have not been active for %d days and are billed"
+	verb := "people have not been active for %s days and are billed"
 	if billed == 1 {
-		verb = "person has not been active for %d days and is billed"
+		verb = "person has not been active for %s days and is billed"
 	}
 	look := workflow.Number(billed) + " " + fmt.Sprintf(verb, days)
 	if cost := Money(f[FigureIdleCost]); cost > 0 {
@@ -334,14 +334,18 @@ func freedWords(ctx context.Context, from Sources, r Result) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return said + " (" + freedByWords(batches, others) + ").", nil
+}
+
+func freedByWords(batches map[int64]int, others int) string {
 	var by []string
 	for _, number := range slices.Sorted(maps.Keys(batches)) {
-		by = append(by, fmt.Sprintf("%d by #%d", batches[number], number))
+		by = append(by, fmt.Sprintf("%s by #%d", workflow.Number(batches[number]), number))
 	}
 	if others > 0 {
-		by = append(by, fmt.Sprintf("%d not by countersign", others))
+		by = append(by, workflow.Number(others)+" not by countersign")
 	}
-	return said + " (" + strings.Join(by, ", ") + ").", nil
+	return strings.Join(by, ", ")
 }
 
 // freedBy counts the accounts by the batch that brought it about between the nights, and those of which

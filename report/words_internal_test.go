@@ -27,6 +27,11 @@ func TestWordsOfOneAndOfSeveral(t *testing.T) {
 		"known now":          {explainedWords(doubts[:1], berlin)[0], "Now known: Ada, address, night of Mon 30 Nov: key: bot."},
 		"one more known":     {last(explainedWords(doubts[:explainedShown+1], nil)), "1 more is known now."},
 		"several more known": {last(explainedWords(doubts, nil)), "2 more are known now."},
+		"seats freed":        {freedByWords(map[int64]int{4200: 1200, 7: 1}, 2100), "1 by #7, 1,200 by #4200, 2,100 not by countersign"},
+		"idle for long":      {idleLook(Figures{FigureIdle: 1, FigureIdleBillable: 1, figureIdleDays: 1000}, Prices{}), "1 person has not been active for 1,000 days and is billed."},
+		"several idle":       {idleLook(Figures{FigureIdle: 9, FigureIdleBillable: 2100, figureIdleDays: 1000}, Prices{}), "2,100 people have not been active for 1,000 days and are billed."},
+		"idle, not billed":   {idleLook(Figures{FigureIdle: 1, figureIdleDays: 1000}, Prices{}), "Nobody who has been inactive for 1,000 days is billed."},
+		"nobody idle":        {idleLook(Figures{figureIdleDays: 1000}, Prices{}), "Nobody has been inactive for 1,000 days."},
 	} {
 		if each[0] != each[1] {
 			t.Errorf("%s: %q, want %q", what, each[0], each[1])
