@@ -199,11 +199,11 @@ func readSiteGroups(ctx context.Context, _ *Directory, s *Site, facts []workflow
 			return nil, err
 		}
 		if answers[fact] = nil; found {
-			values := workflow.Of(workflow.FieldMembership, workflow.MemberActive)
-			for _, g := range groups {
-				values.Set(workflow.GroupField(g.ID), workflow.GroupIn)
+			in := make([]action.Group, len(groups))
+			for i, g := range groups {
+				in[i] = action.Group{ID: g.ID, Name: g.Name}
 			}
-			answers[fact] = []workflow.Values{values}
+			answers[fact] = []workflow.Values{action.SiteGroupsValues(in)}
 		}
 	}
 	return answers, nil

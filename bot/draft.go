@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/sheet"
 )
@@ -21,7 +22,7 @@ func (b *Bot) drafted(ctx context.Context, p press, by sender) {
 		return
 	}
 	b.openDraft(ctx, p.trigger(), by, view.DraftingWords, func(ctx context.Context) (drafting, error) {
-		found, err := b.draftOf(ctx, of)
+		found, err := b.draftOf(ctx, of, by.Person)
 		if err == nil && len(found.accounts) == 0 {
 			err = view.ErrNothingToDraft
 		}
@@ -47,12 +48,12 @@ func (b *Bot) drafted(ctx context.Context, p press, by sender) {
 type draft struct {
 	of       string // what it was made of
 	file     string // how its file is called
-	author   string // who wrote the list that it was made of; "" for none
+	author   string // who counts as its author beside the person who pressed; "" for none
 	accounts []workflow.Account
 }
 
-// draftOf finds the accounts of a draft as of now.
-func (b *Bot) draftOf(ctx context.Context, of view.DraftOf) (draft, error) {
+// draftOf finds the accounts of a draft as of now, for the person who pressed.
+func (b *Bot) draftOf(ctx context.Context, of view.DraftOf, person string) (draft, error) {
 	if of.Run > 0 {
 		result, accounts, err := b.cfg.Results.Draft(ctx, of.Run)
 		return draft{of: result.Report + " of " + result.Date, file: view.DraftFile(result), accounts: accounts}, err
@@ -64,13 +65,30 @@ func (b *Bot) draftOf(ctx context.Context, of view.DraftOf) (draft, error) {
 	if err != nil {
 		return draft{}, fmt.Errorf("list of comparison %d: %w", of.Compare, err)
 	}
+	author, err := listAuthor(list, person)
+	if err != nil {
+		return draft{}, err
+	}
 	c, err := b.compared(ctx, list.Content)
 	if err != nil {
 		return draft{}, err
 	}
 	return draft{
-		of: fmt.Sprintf("comparison %d", of.Compare), file: view.CompareDraftFile(of.Compare), author: list.Author, accounts: c.Drafts(),
+		of: fmt.Sprintf("comparison %d", of.Compare), file: view.CompareDraftFile(of.Compare), author: author, accounts: c.Drafts(),
 	}, nil
+}
+
+// listAuthor is the author of a request that a person makes of a compared list. Who posted it counts as
+// much as who uploaded it, and a batch has one author besides its requester: of a list of two people, only
+// these two can make one.
+func listAuthor(list report.SentList, person string) (string, error) {
+	switch {
+	case list.By == list.Author, person == list.By:
+		return list.Author, nil
+	case person == list.Author:
+		return list.By, nil
+	}
+	return "", &view.NotTheirsError{Poster: list.By, Uploader: list.Author}
 }
 
 // draftCSV writes the accounts of a draft as our reader reads them.

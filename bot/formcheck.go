@@ -82,7 +82,8 @@ func (b *Bot) checkForm(ctx context.Context, s submission, by sender) {
 		return
 	}
 	by.Channel = c.Channel
-	c.Draft = c.Draft.Unchecked() // what is checked now is what may be sent
+	c.Draft = c.Draft.Unchecked()    // what is checked now is what may be sent
+	f.content, f.contentOf = nil, "" // the file may be edited in Slack between two checks
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.draft, f.stop = c.Draft, stop

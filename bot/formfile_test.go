@@ -112,6 +112,32 @@ func TestFormFileChangedAfterTheCheck(t *testing.T) {
 	}
 }
 
+// A check reads the file as it is now: what was corrected in Slack since the check before it is what the
+// next one shows, and what is sent.
+func TestFormChecksItsFileAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	id := w.slack.AddFile("U0CAROL", renames(3))
+	w.command("U0CAROL", requests, "new")
+	w.submit("U0CAROL", w.modalSays("U0CAROL", "old → new"), map[string]string{view.FieldFile: id})
+	w.press("U0CAROL", w.modalSays("U0CAROL", "*3* ready"), view.ActionFix, "")
+	form := w.viewWith("U0CAROL", "renames.csv")
+	if err := w.slack.UpdateFile(id, []byte("account_id,new_email\n712020:0003,right@new.example\n"), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.submit("U0CAROL", form, nil)
+	checked := w.modalSays("U0CAROL", " ready")
+	if !strings.Contains(viewText(checked), "right@new.example") {
+		t.Fatalf("the check shows\n%s", viewText(checked))
+	}
+	w.submit("U0CAROL", checked, nil)
+	w.cardSays(1, "with renames.csv")
+	rows, err := w.db.Rows(t.Context(), 1)
+	if err != nil || len(rows) != 1 || rows[0].NewEmail() != "right@new.example" {
+		t.Errorf("asked for %+v, %v", rows, err)
+	}
+}
+
 // Remove takes a file out of the form also when it was chosen in the form's own field, which holds it
 // in Slack for as long as it is the same field.
 func TestFormRemovesAFileOfItsField(t *testing.T) {

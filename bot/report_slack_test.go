@@ -309,6 +309,35 @@ func TestCompareInSlack(t *testing.T) {
 	}
 }
 
+// Who posted a list that somebody else uploaded chose it, as who uploaded it wrote it: a draft of its
+// comparison has one of the two as its author and the other one as its requester, and is nobody else's.
+func TestDraftOfAListOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(6))
+	w.reportsIn()
+	w.command("U0ALICE", requests, "report run nightly")
+	w.until("the night is there", func() bool { return len(w.slack.Messages("C0REPORTS", "U0ALICE")) > 0 })
+	list := "email\n"
+	for i := range 5 {
+		list += fmt.Sprintf("p%d@old.example\n", i)
+	}
+	shared := w.share("compare", "U0ALICE", workspace.Upload{Name: "hr.csv", Content: []byte(list)})
+	told := w.inThread(shared.TS, "Comparison 1: ")
+	press := func(person string) {
+		if err := w.slack.Click(t.Context(), person, requests, told.TS, view.ActionDraft, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	press("U0BOB")
+	w.modalSays("U0BOB", "<@U0CAROL> posted this file and <@U0ALICE> uploaded it. One of them must choose")
+	for presser, author := range map[string]string{"U0CAROL": "U0ALICE", "U0ALICE": "U0CAROL"} {
+		press(presser)
+		if form := w.viewWith(presser, "p5@old.example"); !strings.Contains(viewText(form), "<@"+author+"> counts as its author") {
+			t.Errorf("the draft of %s does not count %s as its author:\n%s", presser, author, viewText(form))
+		}
+	}
+}
+
 // A bot that dies between the files of a comparison puts each of them there once.
 func TestComparisonIsFinishedAfterAStop(t *testing.T) {
 	t.Parallel()

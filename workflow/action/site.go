@@ -21,8 +21,8 @@ const (
 
 // What is asked about at a site, beside workflow.KindMembership, KindGroup and KindGroupNamed.
 const (
-	// KindSiteGroups are all groups of a user: one record with their GroupFields, none for who is no
-	// user of the site.
+	// KindSiteGroups are all groups of a user: one record, SiteGroupsValues; none for who is no user of
+	// the site.
 	KindSiteGroups workflow.FactKind = "site-groups"
 	// KindLegacy is whose the legacy name or key Arg is: FieldID. About no account; see Legacy.
 	KindLegacy workflow.FactKind = "legacy"
@@ -62,6 +62,19 @@ const siteDefault workflow.Field = "site-columns"
 // ColumnsValues returns the columns of a user, and those of the site, as the answer to a fact.
 func ColumnsValues(of, site []string) workflow.Values {
 	return workflow.Of(workflow.FieldColumns, columnsWord(of)).With(siteDefault, columnsWord(site))
+}
+
+// siteGroupName begins the fields of an answer that hold the names of groups, by their ids.
+const siteGroupName = "group-name:"
+
+// SiteGroupsValues returns the groups that a user of a site is in, as the answer to a fact.
+func SiteGroupsValues(in []Group) workflow.Values {
+	values := workflow.Of(workflow.FieldMembership, workflow.MemberActive)
+	for _, g := range in {
+		values.Set(workflow.GroupField(g.ID), workflow.GroupIn)
+		values.Set(siteGroupName+workflow.Field(g.ID), g.Name)
+	}
+	return values
 }
 
 func columnsWord(columns []string) string {

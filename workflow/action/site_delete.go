@@ -9,8 +9,10 @@ var siteDelete = Action{
 	Becomes: becomesAtSite("no user at "),
 	Columns: siteColumns(legacyColumns()...),
 	Subject: workflow.Subject{Hidden: true},
+	Groups:  true,
 	Reads: func(r *workflow.Row, f *Facts) []workflow.Fact {
-		return []workflow.Fact{siteFact(workflow.KindMembership, r, f)}
+		// The groups end with the membership: rules hear of them.
+		return []workflow.Fact{siteFact(workflow.KindMembership, r, f), siteFact(KindSiteGroups, r, f)}
 	},
 	Check: func(r *workflow.Row, f *Facts) Finding {
 		answers := f.Answers[siteFact(workflow.KindMembership, r, f)]

@@ -38,17 +38,34 @@ func (n GroupNames) Touched(d *Draft) (names []string, unnamed bool) {
 		if s.Set.Get(workflow.FieldMembership) != workflow.MemberNone {
 			continue
 		}
-		groups, listed := d.Facts.Answers[GroupsOf(s.AccountID)]
-		unnamed = unnamed || !listed && s.Place == workflow.PlaceDirectory
-		for _, v := range groups {
-			g := GroupFrom(v)
-			unnamed = unnamed || g.Name == ""
-			names = append(names, g.Name)
-		}
+		ended, listed := groupsEnded(s, &d.Facts)
+		unnamed = unnamed || !listed || slices.Contains(ended, "")
+		names = append(names, ended...)
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
 	slices.Sort(names)
 	return slices.Compact(names), unnamed
+}
+
+// groupsEnded are the names of the groups that end with a membership, "" where one has none. listed is
+// false where nobody told which they are.
+func groupsEnded(s workflow.Step, f *Facts) (names []string, listed bool) {
+	if s.Place == workflow.PlaceSite {
+		answers := f.Answers[workflow.Fact{Kind: KindSiteGroups, AccountID: s.AccountID, Endpoint: s.Endpoint()}]
+		for _, v := range answers {
+			for field := range v.Keys() {
+				if kind, id, _ := strings.Cut(string(field), ":"); kind == string(KindGroup) {
+					names = append(names, v.Get(siteGroupName+workflow.Field(id)))
+				}
+			}
+		}
+		return names, len(answers) > 0
+	}
+	groups, listed := f.Answers[GroupsOf(s.AccountID)]
+	for _, v := range groups {
+		names = append(names, GroupFrom(v).Name)
+	}
+	return names, listed || s.Place != workflow.PlaceDirectory
 }
 
 // groupsOfStep are the ids of the groups that a step is about.

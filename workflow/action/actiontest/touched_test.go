@@ -1,13 +1,17 @@
 package actiontest
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/countersign/countersign/sandbox/site"
+	"github.com/countersign/countersign/sandbox/wire"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/action"
 )
@@ -46,6 +50,76 @@ func TestGroupsOfAPlanAreNamed(t *testing.T) {
 				t.Errorf("%s: the row names a group, and the plan none", act.Name)
 			}
 		})
+	}
+}
+
+// Rules hear of the groups of a site that end with its user, by however the row names them; what is not
+// told of these groups counts as any group.
+func TestGroupsThatEndAtASite(t *testing.T) {
+	for name, test := range map[string]struct {
+		row     workflow.Row
+		groups  []site.Group // beside that of the site
+		hidden  bool         // the site does not show the user's groups
+		want    []string
+		unnamed bool
+	}{
+		"by its id":          {row: siteRow(workflow.SiteDelete, "account_id", memberID), want: []string{"site-people"}},
+		"by its legacy name": {row: siteRow(workflow.SiteDelete, "username", "legacy3"), want: []string{"site-people"}},
+		"in several": {
+			row: siteRow(workflow.SiteDelete, "account_id", memberID), groups: []site.Group{{ID: "g-2", Name: "Jira-Administrators"}},
+			want: []string{"jira-administrators", "site-people"},
+		},
+		"in none":   {row: siteRow(workflow.SiteDelete, "account_id", outsiderID)},
+		"not shown": {row: siteRow(workflow.SiteDelete, "account_id", memberID), hidden: true, unnamed: true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newEnv(t)
+			guard := e.everyGroup()
+			u, _ := e.site.User(memberID)
+			for _, g := range test.groups {
+				e.site.AddGroup(g)
+				u.Groups = append(u.Groups, g.ID)
+				guard.groups = append(guard.groups, workflow.GroupKey(g.Name))
+			}
+			if err := e.site.AddUser(u); err != nil {
+				t.Fatal(err)
+			}
+			if test.hidden {
+				e.site.SetFaults(wire.Faults{Before: func(r *http.Request) *wire.Fault {
+					if strings.HasSuffix(r.URL.Path, "/user/groups") {
+						return &wire.Fault{Status: http.StatusNotFound}
+					}
+					return nil
+				}})
+			}
+			plan := e.checkBy(guard, test.row)
+			if plan.Ready() != 1 {
+				t.Errorf("%s: %s", name, plan.Changes[0].Reason.Words())
+			}
+			if diff := cmp.Diff(test.want, plan.Traits.Touched); diff != "" || plan.Traits.Unnamed != test.unnamed {
+				t.Errorf("%s (-want +got), some without a name: %v\n%s", name, plan.Traits.Unnamed, diff)
+			}
+		})
+	}
+}
+
+// A site membership that ends, of whose groups nobody was asked or one has no name, touches a group
+// without a name.
+func TestGroupsOfASiteWithoutNames(t *testing.T) {
+	step := workflow.Step{
+		Action: workflow.SiteDelete, Place: workflow.PlaceSite, Site: "main", AccountID: memberID,
+		Set: workflow.Of(workflow.FieldMembership, workflow.MemberNone),
+	}
+	asked := workflow.Fact{Kind: action.KindSiteGroups, AccountID: memberID, Endpoint: step.Endpoint()}
+	for name, answers := range map[string]workflow.Answers{
+		"not asked":   {},
+		"nobody told": {asked: nil},
+		"no name":     {asked: {action.SiteGroupsValues([]action.Group{{ID: "g-1", Name: "finance"}, {ID: "g-2"}})}},
+	} {
+		d := &action.Draft{Steps: []workflow.Step{step}, Facts: action.Facts{Known: &action.Known{Answers: answers}}}
+		if names, unnamed := (action.GroupNames{}).Touched(d); !unnamed {
+			t.Errorf("%s: groups %v, none without a name", name, names)
+		}
 	}
 }
 
