@@ -24,6 +24,7 @@ type grouped struct {
 	mu     sync.Mutex
 	groups map[string][]string     // account → ids
 	refuse func(group string) bool // may be nil
+	lose   func(group string) bool // of what is neither made nor answered; may be nil
 }
 
 func (g *grouped) For(int64) workflow.Directory { return g }
@@ -81,13 +82,16 @@ func (g *grouped) Call(ctx context.Context, call workflow.Call) (workflow.Values
 	active := g.Current(call.AccountID).Status == workflow.StatusActive
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	refused := g.refuse != nil && g.refuse(id)
 	switch {
-	case call.Operation == action.OpGroupRemove:
+	case call.Operation == action.OpGroupRemove && !refused:
 		g.groups[call.AccountID] = slices.DeleteFunc(slices.Clone(g.groups[call.AccountID]), func(o string) bool { return o == id })
-	case !active:
+	case !active && !refused:
 		return nil, &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonInactive, string(call.Action))}
-	case g.refuse != nil && g.refuse(id):
+	case refused:
 		return nil, &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "no")}
+	case g.lose != nil && g.lose(id):
+		return nil, workflow.ErrUnknownOutcome
 	default:
 		g.groups[call.AccountID] = append(slices.Clone(g.groups[call.AccountID]), id)
 	}
@@ -253,4 +257,134 @@ func TestRetryOfAReturnOfSeveralActions(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A hold of another batch stops nothing of a return that runs again: who is held by a batch that is
+// acting on them fails alone, and a batch that is not acting holds nobody up.
+func TestRetryOfAReturnOfWhomAnotherBatchHolds(t *testing.T) {
+	const second = "action,old_email,group\ngroup-add,p1@old.example,b\n"
+	for _, acting := range []bool{false, true} {
+		for _, failing := range []string{"group", "login"} {
+			synctest.Test(t, func(t *testing.T) {
+				d, g := groupDesk(t)
+				d.approve(d.askWhen(offboarding, workflow.When{For: 8 * time.Hour}))
+				d.reach(1, workflow.Done)
+				refused := func(group string) bool { return group == "b" }
+				if failing == "group" {
+					g.refuse = refused
+				} else {
+					g.SetFault(func(string) workflowtest.Fault {
+						return workflowtest.Fault{Before: &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "no")}}
+					})
+				}
+				d.reach(2, workflow.Done)
+				g.refuse = nil
+				g.SetFault(nil)
+				ask := second
+				if failing == "login" { // who is locked out gets into no group
+					ask = "action,old_email\nactivate,p1@old.example\n"
+				}
+				b := d.ask(ask)
+				if b.State != workflow.AwaitingApproval {
+					t.Fatalf("the second batch is %s: %v", b.State, d.rows(b.Number))
+				}
+				if acting {
+					g.lose = refused
+					g.SetFault(func(string) workflowtest.Fault { return workflowtest.Fault{Before: workflow.ErrUnknownOutcome} })
+					d.approve(b)
+					time.Sleep(time.Second)
+					synctest.Wait()
+					if got := d.rows(b.Number); !strings.HasPrefix(got[0], "2 unknown") {
+						t.Fatalf("the second batch is not acting: %v", got)
+					}
+					g.lose = nil
+					g.SetFault(nil)
+				}
+				began := time.Now()
+				d.do(d.engine.Retry, 2, bob)
+				d.reach(2, workflow.Done)
+				if took := time.Since(began); took > 10*time.Second {
+					t.Errorf("it was held up for %s", took)
+				}
+				want := []string{"2 done", "3 done"}
+				if acting {
+					want[0] = "2 failed held"
+				}
+				if diff := cmp.Diff(want, d.rows(2)); diff != "" {
+					t.Errorf("%s failed, acting %v: the return (-want +got)\n%s%v", failing, acting, diff, d.returnSteps())
+				}
+				if state := d.batch(b.Number).State; !acting && state != workflow.AwaitingApproval {
+					t.Errorf("the second batch is %s", state)
+				}
+				if acting {
+					if c, err := d.store.Change(t.Context(), 2, 2); err != nil || c.Reason.Fact(0) != "3" {
+						t.Errorf("it is held by %v, %v", c.Reason, err)
+					}
+					d.reach(b.Number, workflow.Done)
+					d.do(d.engine.Retry, 2, bob)
+					d.reach(2, workflow.Done)
+				}
+				for _, id := range []string{"acc-1", "acc-2"} {
+					if d.status(id) != workflow.StatusActive || !slices.Equal(g.in(id), []string{"a", "b"}) {
+						t.Errorf("%s failed: %s is left %s in %v", failing, id, d.status(id), g.in(id))
+					}
+				}
+				d.audited()
+			})
+		}
+	}
+}
+
+// What is left of a leaver's row is looked at again although a batch that is not acting holds it.
+func TestRetryOfALeaverWhomAnotherBatchHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, g := groupDesk(t)
+		g.refuse = func(group string) bool { return group == "b" }
+		d.approve(d.ask(offboarding))
+		d.reach(1, workflow.Done)
+		g.refuse = nil
+		b := d.ask("action,old_email,group\ngroup-remove,p1@old.example,b\n")
+		g.mu.Lock()
+		g.groups["acc-1"] = nil
+		g.mu.Unlock()
+		began := time.Now()
+		d.do(d.engine.Retry, 1, bob)
+		d.reach(1, workflow.Done)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it was held up for %s", took)
+		}
+		if diff := cmp.Diff([]string{"2 done", "3 done"}, d.rows(1)); diff != "" || len(g.in("acc-2")) > 0 {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		if state := d.batch(b.Number).State; state != workflow.AwaitingApproval {
+			t.Errorf("the second batch is %s", state)
+		}
+	})
+}
+
+// What of a return is too late to run again is asked for anew, as a batch like any other: without whom
+// another batch holds, who fails alone.
+func TestLateRetryOfAReturnOfWhomAnotherBatchHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, g := groupDesk(t)
+		d.approve(d.askWhen(offboarding, workflow.When{For: 8 * time.Hour}))
+		d.reach(1, workflow.Done)
+		g.SetFault(func(string) workflowtest.Fault {
+			return workflowtest.Fault{Before: &workflow.Refusal{Reason: workflow.NewReason(workflow.ReasonRefused, "no")}}
+		})
+		d.reach(2, workflow.Done)
+		g.SetFault(nil)
+		time.Sleep(13 * time.Hour)
+		d.ask("action,old_email\nactivate,p1@old.example\n")
+		d.do(d.engine.Retry, 2, bob)
+		d.reach(2, workflow.Done)
+		if got := d.rows(2)[0]; got != "2 failed held" {
+			t.Errorf("who is held: %s", got)
+		}
+		d.approve(d.reach(4, workflow.AwaitingApproval))
+		d.reach(4, workflow.Done)
+		if d.status("acc-1") != workflow.StatusInactive || !slices.Equal(g.in("acc-2"), []string{"a", "b"}) {
+			t.Errorf("acc-1 is %s, acc-2 in %v", d.status("acc-1"), g.in("acc-2"))
+		}
+	})
 }

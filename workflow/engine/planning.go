@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -112,18 +113,18 @@ func (e *Engine) checker(
 		return nil, fmt.Errorf("ask who the admins are: %w", err)
 	}
 	people := append([]workflow.Person{b.Requester, b.Author}, admins...)
-	at, until := b.When.StepAt(), b.When.StepUntil()
+	at, until, held := b.When.StepAt(), b.When.StepUntil(), e.store.Held
 	if b.Link == workflow.LinkReturn {
 		first, err := e.store.Batch(ctx, b.Follows)
 		if err != nil {
 			return nil, err
 		}
-		at, until = first.When.StepUntil(), ""
+		at, until, held = first.When.StepUntil(), "", e.heldNow
 	}
 	c := &plan.Checker{
 		Reader: e.cfg.Directory.For(b.Number), OrgID: e.cfg.OrgID, Batch: b.Number,
 		Guard:   e.cfg.Policy.Guard(asker, people),
-		Workers: e.cfg.Run.Workers, At: at, Until: until, Held: e.store.Held, Returning: e.store.Returning, Progress: progress, Deletion: e.deletion,
+		Workers: e.cfg.Run.Workers, At: at, Until: until, Held: held, Returning: e.store.Returning, Progress: progress, Deletion: e.deletion,
 	}
 	if requester, all := e.cfg.Policy.DayLimits(); requester || all {
 		c.Budget = func(ctx context.Context, accounts []string) (workflow.Reason, error) {
@@ -132,6 +133,14 @@ func (e *Engine) checker(
 		}
 	}
 	return c, nil
+}
+
+// heldNow are the holds of batches that are acting on their row at the moment: a return is held up by
+// no others.
+func (e *Engine) heldNow(ctx context.Context, keys []string) (map[string]workflow.Hold, error) {
+	held, err := e.store.Held(ctx, keys)
+	maps.DeleteFunc(held, func(_ string, h workflow.Hold) bool { return !h.Acting })
+	return held, err
 }
 
 // seal is the rule by which a checked batch gets its plan.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/countersign/countersign/workflow"
@@ -80,7 +81,6 @@ type retryPlan struct {
 	same  []int              // rows that run again
 	open  map[int]bool       // of these, those of which only some steps are left to be made
 	hold  []string           // and what they hold
-	own   []string           // of that, what no new plan tells
 	other []int              // rows that may run and are other than approved
 	ended map[int]secondLook // rows that do not run again
 }
@@ -145,6 +145,7 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 		return nil, err
 	}
 	out := &retryPlan{ended: map[int]secondLook{}, open: map[int]bool{}}
+	beyondPlan := map[int][]string{} // what rows are to change that no new plan tells
 	for i := range plan.Changes {
 		c := &plan.Changes[i]
 		before := failed[c.Row]
@@ -159,7 +160,7 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 			c.State == workflow.ChangeReady && beyond && !overdue && len(c.Steps) <= len(open) && sameSteps(open[:len(c.Steps)], c.Steps):
 			// That the whole is as wanted says nothing of a step that was to follow; each is looked at by itself.
 			out.same, out.open[c.Row] = append(out.same, c.Row), true
-			out.own = append(out.own, keysOf(open)...)
+			beyondPlan[c.Row] = keysOf(open)
 		case c.State != workflow.ChangeReady:
 			out.ended[c.Row] = lookedAt(&before, c, restored)
 		case !overdue && sameSteps(before.Steps, c.Steps):
@@ -170,10 +171,56 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 			out.other = append(out.other, c.Row)
 		}
 	}
-	out.hold = slices.Concat(plan.Holds(out.same), out.own)
-	slices.Sort(out.hold)
-	out.hold = slices.Compact(out.hold)
-	return out, nil
+	return out, e.leaveHeld(ctx, b, plan, beyondPlan, out)
+}
+
+// leaveHeld ends the rows, each alone, that another open batch holds up, and finds what the others
+// hold. What goes on although another batch holds it leaves the hold where it is: a return, and what
+// locks out, is held up only by what is acting now.
+func (e *Engine) leaveHeld(ctx context.Context, b *workflow.Batch, found *plan.Plan, beyond map[int][]string, out *retryPlan) error {
+	keys := map[int][]string{}
+	yields := map[int]bool{}
+	for i := range found.Changes {
+		c := &found.Changes[i]
+		keys[c.Row] = slices.Concat(keysOf(c.Steps), beyond[c.Row])
+		act, _ := action.For(c.Action)
+		yields[c.Row] = act.Locks
+	}
+	var all []string
+	for _, row := range slices.Concat(out.same, out.other) {
+		all = append(all, keys[row]...)
+	}
+	held, err := e.store.Held(ctx, compact(all))
+	if err != nil {
+		return err
+	}
+	stays := func(row int, yields bool) bool {
+		for _, key := range keys[row] {
+			if h, taken := held[key]; taken && (h.Acting || !yields) {
+				out.ended[row] = secondLook{workflow.ChangeFailed, workflow.NewReason(workflow.ReasonHeld, strconv.FormatInt(h.Batch, 10))}
+				delete(out.open, row)
+				return true
+			}
+		}
+		return false
+	}
+	out.same = slices.DeleteFunc(out.same, func(row int) bool { return stays(row, yields[row] || b.Link == workflow.LinkReturn) })
+	out.other = slices.DeleteFunc(out.other, func(row int) bool { return stays(row, yields[row]) }) // a new batch is no return
+	hold := found.Holds(out.same)
+	for _, row := range out.same {
+		hold = append(hold, beyond[row]...)
+	}
+	out.hold = slices.DeleteFunc(compact(hold), func(key string) bool {
+		_, taken := held[key]
+		return taken
+	})
+	return nil
+}
+
+// compact sorts keys and leaves out what is there twice.
+func compact(keys []string) []string {
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // sameSteps reports whether two rows would make the same calls under the same conditions.
