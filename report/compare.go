@@ -20,7 +20,7 @@ import (
 // incomplete, so that nobody is drafted by it.
 const incompletePercent = 20
 
-// ErrNoNight says that no snapshot has been taken yet.
+// ErrNoNight says that no snapshot has been taken yet; one is being taken.
 var ErrNoNight = errors.New("no night has been recorded yet")
 
 // SentList is a list as somebody sent it to be compared.
@@ -46,6 +46,8 @@ type Lists interface {
 // Comparison is what is different between a list of people and the directory, on the list's domains.
 type Comparison struct {
 	At             time.Time // when the directory was read
+	First          bool      // it was read for this comparison, as no night had been recorded
+	Note           string    // what is to be said of that reading, as a clause; "" for nothing
 	Header         []string  // of the list
 	Listed         int       // people in the list, each once
 	Twice          []int     // lines that name somebody whom an earlier one names
@@ -213,20 +215,18 @@ func compare(list *sheet.List, members iter.Seq2[workflow.Member, error]) (*Comp
 	return c, nil
 }
 
-// Compare sets a list beside the newest snapshot. Errors: ErrNoNight.
+// Compare sets a list beside the newest snapshot; where there is none it has one taken, and waits for
+// that for a while. Errors: ErrNoNight while it goes on; what a reading of the directory ends with.
 func (r *Runner) Compare(ctx context.Context, list *sheet.List) (*Comparison, error) {
-	newest, err := r.store.ListSnapshots(ctx, SnapshotQuery{Population: ManagedPopulation, Limit: 1})
+	night, first, err := r.newest(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("compare a list: %w", err)
+	}
+	c, err := compare(list, r.store.SnapshotMembers(ctx, night.ID))
 	if err != nil {
 		return nil, err
 	}
-	if len(newest) == 0 {
-		return nil, fmt.Errorf("compare a list: %w", ErrNoNight)
-	}
-	c, err := compare(list, r.store.SnapshotMembers(ctx, newest[0].ID))
-	if err != nil {
-		return nil, err
-	}
-	c.At = newest[0].At
+	c.At, c.First, c.Note = night.At, first, night.Note
 	accounts := make([]workflow.Account, len(c.NotInList))
 	for i, l := range c.NotInList {
 		accounts[i] = l.Account

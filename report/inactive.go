@@ -32,7 +32,7 @@ func inactive() Kind {
 	return Kind{
 		Name: Inactive, Take: takeInactive, Headline: inactiveHeadline, Message: inactiveMessage, Draft: inactiveDraft,
 		Table: func(ctx context.Context, from Sources, _ Definition, r Result, w io.Writer) error {
-			idle, _, err := idleOf(ctx, from, r)
+			idle, err := idleOf(ctx, from, r)
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/sheet"
@@ -18,7 +19,7 @@ import (
 
 // idleColumns are those of the file of an inactive report. An amount is of one month.
 var idleColumns = []string{
-	"account_id", "name", "email", "last_active", "days", "products", "billable", "cost", "mark",
+	"account_id", "name", "email", "last_active", "days", "products", "billable", "cost",
 }
 
 // listSeparator stands between several things in one cell.
@@ -29,7 +30,7 @@ func writeIdle(w io.Writer, idle []Idle) error {
 		for _, i := range idle {
 			row := []string{
 				i.ID, i.Name, i.Email, i.Last, strconv.Itoa(i.Days), strings.Join(productNames(i.Member), listSeparator),
-				strconv.FormatBool(i.Billable), "", string(i.Mark),
+				strconv.FormatBool(i.Billable), "",
 			}
 			if i.Priced {
 				row[7] = i.Cost.String()
@@ -49,36 +50,27 @@ func productNames(m workflow.Member) []string {
 	return names
 }
 
-// idleOf returns the idle accounts of a result, counted as they were when it was made, with their marks
-// of a short while ago; unread is why these could not be read, as a clause, "" where they were.
-func idleOf(ctx context.Context, from Sources, r Result) (idle []Idle, unread string, err error) {
-	idle, err = idleWith(ctx, from, r, func(accounts []workflow.Account) (found map[string]workflow.Mark, err error) {
-		found, unread, err = from.marks.of(ctx, from.Marks, r.Run, accounts)
-		return found, err
-	})
-	return idle, unread, err
-}
-
-func idleWith(
-	ctx context.Context, from Sources, r Result, marksOf func([]workflow.Account) (map[string]workflow.Mark, error),
-) ([]Idle, error) {
+// idleOf returns the idle accounts of a result, counted as they were when it was made, without marks.
+func idleOf(ctx context.Context, from Sources, r Result) ([]Idle, error) {
 	idle, _, err := findIdle(
 		from.Store.SnapshotMembers(ctx, r.Snapshot), from.Prices, r.Figures[figureIdleDay], r.Figures[figureIdleDays])
-	if err != nil {
-		return nil, err
-	}
+	return idle, err
+}
+
+// markIdle gives the accounts the marks that are found of them.
+func markIdle(idle []Idle, find func([]workflow.Account) (map[string]workflow.Mark, error)) error {
 	accounts := make([]workflow.Account, len(idle))
 	for i := range idle {
 		accounts[i] = idle[i].Account
 	}
-	marks, err := marksOf(accounts)
+	marks, err := find(accounts)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range idle {
 		idle[i].Mark = marks[idle[i].ID]
 	}
-	return idle, nil
+	return nil
 }
 
 // freedSeat is an account that was billed and idle, and by which field of it that is over.
@@ -143,12 +135,21 @@ const (
 )
 
 func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) (Message, error) {
-	idle, unread, err := idleOf(ctx, from, r)
+	idle, err := idleOf(ctx, from, r)
+	if err != nil {
+		return Message{}, err
+	}
+	unread := "" // why the marks could not be read, as a clause
+	err = markIdle(idle, func(accounts []workflow.Account) (found map[string]workflow.Mark, err error) {
+		found, unread, err = from.marks.of(ctx, from.Marks, r.Run, accounts)
+		return found, err
+	})
 	if err != nil {
 		return Message{}, err
 	}
 	m := Message{Look: idleLook(r.Figures, from.Prices), Chart: idleChart(idle, from.Prices), Table: idleTable(idle, from.Prices)}
-	left, unknown := 0, 0
+	var left []Idle
+	unknown := 0
 	for _, i := range idle {
 		switch i.Mark {
 		case "":
@@ -156,14 +157,14 @@ func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) 
 		case workflow.MarkUnknown:
 			unknown++
 		default:
-			left++
+			left = append(left, i)
 		}
 	}
 	freed, err := freedWords(ctx, from, r)
 	if err != nil {
 		return Message{}, err
 	}
-	for _, said := range []string{freed, leftOut(left), unchecked(unknown, m.Draft, unread), noActivity(r.Figures[FigureNoActivity])} {
+	for _, said := range []string{freed, leftOut(len(left)), markedNames(left), unchecked(unknown, m.Draft, unread), noActivity(r.Figures[FigureNoActivity])} {
 		if said != "" {
 			m.Notes = append(m.Notes, said)
 		}
@@ -175,7 +176,11 @@ func inactiveMessage(ctx context.Context, from Sources, _ Definition, r Result) 
 // newest snapshot, too, as they are there: a draft may be made of a report that is old. An error where
 // that cannot be found out.
 func inactiveDraft(ctx context.Context, from Sources, _ Definition, r Result) ([]workflow.Account, error) {
-	idle, err := idleWith(ctx, from, r, func(accounts []workflow.Account) (map[string]workflow.Mark, error) {
+	idle, err := idleOf(ctx, from, r)
+	if err != nil {
+		return nil, err
+	}
+	err = markIdle(idle, func(accounts []workflow.Account) (map[string]workflow.Mark, error) {
 		return marked(ctx, from.Marks, accounts)
 	})
 	if err != nil {
@@ -217,16 +222,16 @@ func stillIdle(ctx context.Context, from Sources, r Result) (map[string]workflow
 }
 
 func idleLook(f Figures, prices Prices) string {
-	billed, days := f[FigureIdleBillable], f[figureIdleDays]
+	billed, days := f[FigureIdleBillable], workflow.Number(f[figureIdleDays])
 	if f[FigureIdle] == 0 {
-		return fmt.Sprintf("Nobody has been inactive for %d days.", days)
+		return fmt.Sprintf("Nobody has been inactive for %s days.", days)
 	}
 	if billed == 0 {
-		return fmt.Sprintf("Nobody who has been inactive for %d days is billed.", days)
+		return fmt.Sprintf("Nobody who has been inactive for %s days is billed.", days)
 	}
-	verb := "people have not been active for %d days and are billed"
+	verb := "people have not been active for %s days and are billed"
 	if billed == 1 {
-		verb = "person has not been active for %d days and is billed"
+		verb = "person has not been active for %s days and is billed"
 	}
 	look := workflow.Number(billed) + " " + fmt.Sprintf(verb, days)
 	if cost := Money(f[FigureIdleCost]); cost > 0 {
@@ -243,6 +248,32 @@ func leftOut(n int) string {
 		return "1 account is marked; a draft leaves it out."
 	}
 	return workflow.Number(n) + " accounts are marked; a draft leaves them out."
+}
+
+// How long the name of a marked account may get, and those of all of them together, so that a message
+// shows how many more there are.
+const (
+	markedName = 60
+	markedText = 400
+)
+
+// markedNames says which accounts are marked, and why; the file does not say so.
+func markedNames(idle []Idle) string {
+	if len(idle) == 0 {
+		return ""
+	}
+	said := "Marked: "
+	for n, i := range idle {
+		one := fmt.Sprintf("%s (%s)", workflow.CutAt(cmp.Or(i.Name, i.Email, i.ID), markedName), i.Mark)
+		if n > 0 && utf8.RuneCountInString(said+one) > markedText {
+			return said + ", and " + workflow.Number(len(idle)-n) + " more."
+		}
+		if n > 0 {
+			said += ", "
+		}
+		said += one
+	}
+	return said + "."
 }
 
 // unchecked says of how many accounts nobody knows whether a draft may have them, and why.
@@ -303,14 +334,18 @@ func freedWords(ctx context.Context, from Sources, r Result) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return said + " (" + freedByWords(batches, others) + ").", nil
+}
+
+func freedByWords(batches map[int64]int, others int) string {
 	var by []string
 	for _, number := range slices.Sorted(maps.Keys(batches)) {
-		by = append(by, fmt.Sprintf("%d by #%d", batches[number], number))
+		by = append(by, fmt.Sprintf("%s by #%d", workflow.Number(batches[number]), number))
 	}
 	if others > 0 {
-		by = append(by, fmt.Sprintf("%d not by countersign", others))
+		by = append(by, workflow.Number(others)+" not by countersign")
 	}
-	return said + " (" + strings.Join(by, ", ") + ").", nil
+	return strings.Join(by, ", ")
 }
 
 // freedBy counts the accounts by the batch that brought it about between the nights, and those of which

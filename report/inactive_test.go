@@ -57,13 +57,13 @@ func TestFindIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := strings.Join([]string{
-		"\ufeffaccount_id,name,email,last_active,days,products,billable,cost,mark",
+		"\ufeffaccount_id,name,email,last_active,days,products,billable,cost",
 		"dear,dear,dear@example.com,2026-08-01T23:59:59Z,120,\"Jira (example.atlassian.net); Jira (other.atlassian.net); " +
-			"Confluence (example.atlassian.net)\",true,22.05,organisation admin",
-		"cheap and longer,cheap and longer,cheap and longer@example.com,2026-05-01,212,Confluence (example.atlassian.net),true,5.75,",
-		"cheap,cheap,cheap@example.com,2026-06-01,181,Confluence (example.atlassian.net),true,5.75,",
-		"at the limit,at the limit,at the limit@example.com,2026-08-31,90,Trello,true,,",
-		"unbilled,unbilled,unbilled@example.com,2025-01-01,697,Confluence (example.atlassian.net),false,,", "",
+			"Confluence (example.atlassian.net)\",true,22.05",
+		"cheap and longer,cheap and longer,cheap and longer@example.com,2026-05-01,212,Confluence (example.atlassian.net),true,5.75",
+		"cheap,cheap,cheap@example.com,2026-06-01,181,Confluence (example.atlassian.net),true,5.75",
+		"at the limit,at the limit,at the limit@example.com,2026-08-31,90,Trello,true,",
+		"unbilled,unbilled,unbilled@example.com,2025-01-01,697,Confluence (example.atlassian.net),false,", "",
 	}, "\r\n")
 	if diff := cmp.Diff(rows, file.String()); diff != "" {
 		t.Errorf("file (-want +got)\n%s", diff)

@@ -282,13 +282,16 @@ func TestMarksThatCannotBeRead(t *testing.T) {
 				"I could not check whether 3 accounts are protected or an admin's (Atlassian could not be reached), so no draft is offered. Run the report again.",
 			}},
 			{marking{marks: map[string]workflow.Mark{"ada": workflow.MarkUnknown, "bob": workflow.MarkAdmin}}, 1, []string{
-				"1 account is marked; a draft leaves it out.",
+				"1 account is marked; a draft leaves it out.", "Marked: bob (admin).",
 				"I could not check whether 1 account is protected or an admin's, so a draft leaves it out.",
 			}},
 			{marking{}, 3, nil},
 		} {
 			*marks = test.marking
-			_, shown, _ := b.made("idle")
+			_, shown, file := b.made("idle")
+			if header, _, _ := strings.Cut(file, "\n"); header != "account_id,name,email,last_active,days,products,billable,cost" {
+				b.Errorf("the file has %s", header)
+			}
 			if shown.Draft != test.draft || !slices.Equal(shown.Notes, test.notes) {
 				b.Errorf("%+v: a draft of %d, %q", test.marking, shown.Draft, shown.Notes)
 			}

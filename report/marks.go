@@ -34,8 +34,8 @@ func marked(ctx context.Context, marks Marks, accounts []workflow.Account) (map[
 	return found, err
 }
 
-// marksFor is how long the marks of a run's accounts are believed: its message and its file, which is
-// written several times, are to say the same.
+// marksFor is how long the marks of a run's accounts are believed: its message, which may be made several
+// times, is to say the same.
 const marksFor = 10 * time.Minute
 
 // marksOfRun remembers the marks of the accounts of the run that was looked at last.

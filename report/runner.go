@@ -69,7 +69,8 @@ type Runner struct {
 	finished func()
 	log      zerolog.Logger
 	reports  []*entry
-	reading  chan struct{} // holds a token while the directory is being read: one report at a time
+	reading  chan struct{}         // holds a token while the directory is being read: one report at a time
+	first    chan chan<- firstRead // who needs a night before there is one
 }
 
 // entry is a report with its schedule.
@@ -95,6 +96,7 @@ func New(cfg Config) (*Runner, error) {
 			Sites: cfg.Sites, Log: cfg.OrgLog, Logbook: cfg.Store, owners: &ownersRead{from: cfg.Owners}, marks: &marksOfRun{log: cfg.Log},
 		},
 		store: cfg.Store, finished: cfg.Finished, log: cfg.Log, reading: make(chan struct{}, 1),
+		first: make(chan chan<- firstRead),
 	}
 	if r.finished == nil {
 		r.finished = func() {}
@@ -152,6 +154,7 @@ func (r *Runner) find(name string) *entry {
 // and made again by the next Run.
 func (r *Runner) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
+	wg.Go(func() { r.firstNights(ctx) })
 	for _, e := range r.reports {
 		if kind, ok := KindFor(e.Kind); ok {
 			wg.Go(func() { r.work(ctx, e, kind) })

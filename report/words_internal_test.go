@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +27,11 @@ func TestWordsOfOneAndOfSeveral(t *testing.T) {
 		"known now":          {explainedWords(doubts[:1], berlin)[0], "Now known: Ada, address, night of Mon 30 Nov: key: bot."},
 		"one more known":     {last(explainedWords(doubts[:explainedShown+1], nil)), "1 more is known now."},
 		"several more known": {last(explainedWords(doubts, nil)), "2 more are known now."},
+		"seats freed":        {freedByWords(map[int64]int{4200: 1200, 7: 1}, 2100), "1 by #7, 1,200 by #4200, 2,100 not by countersign"},
+		"idle for long":      {idleLook(Figures{FigureIdle: 1, FigureIdleBillable: 1, figureIdleDays: 1000}, Prices{}), "1 person has not been active for 1,000 days and is billed."},
+		"several idle":       {idleLook(Figures{FigureIdle: 9, FigureIdleBillable: 2100, figureIdleDays: 1000}, Prices{}), "2,100 people have not been active for 1,000 days and are billed."},
+		"idle, not billed":   {idleLook(Figures{FigureIdle: 1, figureIdleDays: 1000}, Prices{}), "Nobody who has been inactive for 1,000 days is billed."},
+		"nobody idle":        {idleLook(Figures{figureIdleDays: 1000}, Prices{}), "Nobody has been inactive for 1,000 days."},
 	} {
 		if each[0] != each[1] {
 			t.Errorf("%s: %q, want %q", what, each[0], each[1])
@@ -41,5 +48,28 @@ func TestWordsOfOneAndOfSeveral(t *testing.T) {
 		}
 	}); !slices.Equal(names, []string{"change", "not by countersign"}) {
 		t.Errorf("the headline of one: %q", names)
+	}
+}
+
+// A message names the marked accounts, whether its table has them or not; where they are too many to be
+// named it counts the others.
+func TestMarkedNames(t *testing.T) {
+	t.Parallel()
+	idle := []Idle{{Mark: workflow.MarkAdmin}, {Mark: workflow.MarkProtected}, {Mark: workflow.MarkOrgAdmin}}
+	idle[0].Name, idle[1].Email, idle[2].ID = "Ada", "bob@a.example", "712020:0003"
+	if got := markedNames(idle); got != "Marked: Ada (admin), bob@a.example (protected), 712020:0003 (organisation admin)." {
+		t.Error(got)
+	}
+	for range 1500 {
+		idle = append(idle, idle[0])
+	}
+	got := markedNames(idle)
+	named := strings.Count(got, "(")
+	if want := fmt.Sprintf(", and %s more.", workflow.Number(len(idle)-named)); !strings.HasSuffix(got, want) || named < 20 || len(got) > 500 {
+		t.Errorf("%d named, want %q at its end: %q", named, want, got)
+	}
+	idle[0].Name = strings.Repeat("é", 1000)
+	if got := markedNames(idle[:2]); got != "Marked: "+strings.Repeat("é", markedName-1)+"… (admin), bob@a.example (protected)." {
+		t.Errorf("one long name: %q", got)
 	}
 }

@@ -20,7 +20,14 @@ const compareShown = 10
 func Compared(number int, name string, c *report.Comparison, now time.Time) slackapi.Message {
 	text := fmt.Sprintf("Comparison %d: %s (%s) and the directory as of %s.", number, coded(name, tableCell),
 		many(c.Listed, "person", "people"), moment(c.At))
-	said := []string{text, fmt.Sprintf("• *%s* of %s on the list's domains not in the list", workflow.Number(len(c.NotInList)), many(c.Active, "active account", "active accounts"))}
+	said := []string{text}
+	if c.First {
+		said = append(said, "No night was recorded yet, so I read the directory for this comparison.")
+	}
+	if c.Note != "" {
+		said = append(said, ":warning: "+quoted(c.Note, reasonText)+".")
+	}
+	counts := fmt.Sprintf("• *%s* of %s on the list's domains not in the list", workflow.Number(len(c.NotInList)), many(c.Active, "active account", "active accounts"))
 	marked, unknown := 0, 0
 	for _, l := range c.NotInList {
 		switch l.Mark {
@@ -32,8 +39,9 @@ func Compared(number int, name string, c *report.Comparison, now time.Time) slac
 		}
 	}
 	if marked > 0 {
-		said[1] += fmt.Sprintf(", %s marked", workflow.Number(marked))
+		counts += fmt.Sprintf(", %s marked", workflow.Number(marked))
 	}
+	said = append(said, counts)
 	if unknown > 0 {
 		said = append(said, fmt.Sprintf("• I could not check whether %s protected or an admin's, so a draft leaves %s out. Send the list again to retry.",
 			many(unknown, "of them is", "of them are"), plural(unknown, "it", "them")))

@@ -25,4 +25,6 @@ func TestComparedGolden(t *testing.T) {
 		OtherName:      []report.Renamed{{Listed: workflow.Listed{Line: 5, Name: "Dan"}, Account: workflow.Account{Name: "Daniel"}}},
 	}
 	golden(t, "compared", Compared(7, "hr.csv", c, at(1)))
+	c.First, c.Note = true, "Atlassian announces 43 accounts and lists 42, also when it is read again"
+	golden(t, "compared_first", Compared(7, "hr.csv", c, at(1)))
 }

@@ -79,7 +79,7 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		{report.ErrBusy, "This report is already being made."},
 		{report.ErrNoRun, "No report for that day. `" + command + " report list` shows the last one."},
 		{report.ErrNoSnapshot, "That night is no longer kept."},
-		{report.ErrNoNight, "No night is recorded yet, so there is nothing to compare with. Run a report first: `report run managed-accounts`."},
+		{report.ErrNoNight, "No night is recorded yet, so I am reading the directory first. Send the list again in 10 minutes."},
 		{ErrDraftOld, "This draft is over a day old. Send the list again with the word `compare`."},
 		{ErrNothingToDraft, "No request can be drafted: every account is protected, an admin's, or could not be checked."},
 		{ErrNoReports, "No reports are set up (settings, reports)."},
