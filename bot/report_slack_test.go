@@ -154,7 +154,9 @@ func TestInactiveInSlack(t *testing.T) {
 			if !strings.HasPrefix(files[0], "\x89PNG") {
 				t.Errorf("the chart is no picture: %.20q", files[0])
 			}
-			if !strings.Contains(files[1], "712020:0002,Person 2,p2@old.example,2020-01-01,") || !strings.Contains(files[1], ",Jira (example.atlassian.net),true,8.15,") {
+			if !strings.Contains(files[1], "account_id,name,email,last_active,days,products,billable,cost\r\n") ||
+				!strings.Contains(files[1], "712020:0002,Person 2,p2@old.example,2020-01-01,") ||
+				!strings.Contains(files[1], ",Jira (example.atlassian.net),true,8.15\r\n") {
 				t.Errorf("the file has\n%s", files[1])
 			}
 		})
