@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,13 +37,13 @@ type nights struct {
 	db     *sqlite.DB
 	runner *report.Runner
 	told   time.Time
-	takes  time.Duration // that a reading of the directory waits before its pages
+	takes  atomic.Int64 // nanoseconds that a reading of the directory waits before its pages
 }
 
 // Members lists the accounts as the directory does, some time after it was asked.
 func (n *nights) Members(ctx context.Context) iter.Seq2[workflow.Member, error] {
 	return func(yield func(workflow.Member, error) bool) {
-		time.Sleep(n.takes)
+		time.Sleep(time.Duration(n.takes.Load()))
 		n.dir.Members(ctx)(yield)
 	}
 }
@@ -395,7 +396,7 @@ func TestLogInTrouble(t *testing.T) {
 func TestChangesOfALongNight(t *testing.T) {
 	withNights(t, 5, func(n *nights) {
 		n.night()
-		n.takes = 2 * time.Hour
+		n.takes.Store(int64(2 * time.Hour))
 		time.Sleep(24*time.Hour + 30*time.Minute) // to half past three
 		n.edit(ada, 1, func(a *organisation.Account) { a.Name = "Meanwhile" })
 		time.Sleep(time.Hour)
