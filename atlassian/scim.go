@@ -118,7 +118,7 @@ type SCIMUser struct {
 	} `json:"meta"`
 	AccountID string `json:"-"` // of the extension
 
-	activeTold bool // the answer says whether it is active
+	activeTold bool // the answer tells whether it is active
 }
 
 // scimAccount is the extension that names the account. Both versions are in use.

@@ -76,9 +76,9 @@ var checkReasons = map[ReasonCode]reasonEntry{
 	},
 	ReasonNotSaid: {
 		facts: []string{"what"},
-		cause: "Atlassian does not say whether it may",
+		cause: "not told if it may be changed",
 		words: []string{
-			"Atlassian does not say whether this may be changed ({what}); change it in Atlassian admin (Directory, Managed " +
+			"Atlassian does not tell if this may be changed ({what}); change it in Atlassian admin (Directory, Managed " +
 				"accounts), or send the row again",
 		},
 		remedy: "change these accounts in Atlassian admin",

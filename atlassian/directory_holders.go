@@ -125,7 +125,7 @@ func onlyKey(spellings []string) (key string, ok bool) {
 	return key, !slices.ContainsFunc(spellings, func(s string) bool { return workflow.AddressKey(s) != key })
 }
 
-// told returns an account of a search, completed by its profile where the search does not say whether
+// told returns an account of a search, completed by its profile where the search does not tell whether
 // it is ours, or can log in.
 func (c *Client) told(ctx context.Context, u DirectoryUser) (DirectoryUser, error) {
 	if u.ClaimStatus != "" && u.AccountStatus != "" {
