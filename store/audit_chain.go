@@ -48,8 +48,11 @@ func (a *Audited) note(e *Entry) {
 		a.skipped = append(a.skipped, s)
 	case EventCompared:
 		c, err := e.comparison()
-		if _, twice := a.compared[c.Number]; err != nil || twice {
-			a.Find(Finding{Seq: e.Seq, What: "its facts cannot be read, or are those of another comparison"})
+		if err != nil {
+			a.Find(Finding{Seq: e.Seq, What: "its facts cannot be read"})
+		}
+		if _, twice := a.compared[c.Number]; twice {
+			a.Find(Finding{Seq: e.Seq, What: fmt.Sprintf("numbers comparison %d, which was numbered before", c.Number)})
 		}
 		if a.compared == nil {
 			a.compared = map[int]toldComparison{}
