@@ -190,6 +190,39 @@ func (t Thread) Empty() slackapi.Message {
 	return t.message("empty", text)
 }
 
+// NotAsked tells whoever asked by command why no row of it can run: the first rows, each by name with
+// its reason.
+func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
+	if why := GivenUp(t.Batch); why != "" {
+		return t.message("not-asked", "Nothing in "+t.name()+" can run: "+quoted(strings.TrimSuffix(why, "."), reasonText)+".")
+	}
+	rows = rows[:min(len(rows), FailedRows)]
+	text := "Nothing in " + t.name() + " can run, so nobody is asked to approve it."
+	for i := range rows {
+		c := &rows[i]
+		text += "\n• "
+		if who := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID); who != "" {
+			text += quoted(who, tableCell) + ": "
+		}
+		text += quoted(strings.TrimSuffix(cmp.Or(c.Reason.Words(), stateWord(c.State)), "."), reasonText) + "." // it may begin with an address
+	}
+	if more := t.Summary.State() - len(rows); more > 0 {
+		text += "\nAll " + number(more+len(rows)) + " rows: " + strings.Join(causes(t.Summary, workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeUnchanged), ", ") + "."
+	}
+	if s := t.remedy(); s != "" {
+		text += "\n" + s
+	}
+	return t.message("not-asked", text)
+}
+
+// GivenUp returns why countersign itself ended a batch before it had a plan, "" for any other.
+func GivenUp(b *workflow.Batch) string {
+	if e := ending(b); b.State == workflow.Cancelled && b.Planned.IsZero() && e != nil && (e.By.ID == "" || e.By.ID == workflow.Bot) {
+		return e.Reason
+	}
+	return ""
+}
+
 // remedy returns in words what to do about rows that cannot run.
 func (t Thread) remedy() string {
 	all := t.Summary.State(workflow.ChangeBlocked, workflow.ChangeBad)
