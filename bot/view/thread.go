@@ -197,22 +197,23 @@ func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
 		return t.message("not-asked", "Nothing in "+t.name()+" can run: "+quoted(strings.TrimSuffix(why, "."), reasonText)+".")
 	}
 	rows = rows[:min(len(rows), FailedRows)]
-	text := "Nothing in " + t.name() + " can run, so nobody is asked to approve it."
+	lines := []string{"Nothing in " + t.name() + " can run, so nobody is asked to approve it."}
 	for i := range rows {
 		c := &rows[i]
-		text += "\n• "
+		line := quoted(strings.TrimSuffix(cmp.Or(c.Reason.Words(), stateWord(c.State)), "."), reasonText) + "." // it may begin with an address
 		if who := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID); who != "" {
-			text += quoted(who, tableCell) + ": "
+			line = quoted(who, tableCell) + ": " + line
 		}
-		text += quoted(strings.TrimSuffix(cmp.Or(c.Reason.Words(), stateWord(c.State)), "."), reasonText) + "." // it may begin with an address
+		lines = append(lines, "• "+line)
 	}
-	if more := t.Summary.State() - len(rows); more > 0 {
-		text += "\nAll " + number(more+len(rows)) + " rows: " + strings.Join(causes(t.Summary, workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeUnchanged), ", ") + "."
+	if all := t.Summary.State(); all > len(rows) {
+		why := causes(t.Summary, workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeUnchanged)
+		lines = append(lines, "All "+number(all)+" rows: "+strings.Join(why, ", ")+".")
 	}
 	if s := t.remedy(); s != "" {
-		text += "\n" + s
+		lines = append(lines, s)
 	}
-	return t.message("not-asked", text)
+	return t.message("not-asked", strings.Join(lines, "\n"))
 }
 
 // GivenUp returns why countersign itself ended a batch before it had a plan, "" for any other.
