@@ -17,18 +17,16 @@ func (w *world) writes(person, words string) {
 }
 
 // answeredDirectly waits until the bot wrote to somebody directly, for all to stay.
-func (w *world) answeredDirectly(person, words string) (found workspace.Message) {
+func (w *world) answeredDirectly(person, words string) {
 	w.t.Helper()
 	w.until(person+" is answered directly: "+words, func() bool {
 		for _, m := range w.slack.Messages(w.slack.OpenDM(person), person) {
 			if m.User == workspace.BotUserID && !m.Ephemeral && strings.Contains(text(m), words) {
-				found = m
 				return true
 			}
 		}
 		return false
 	})
-	return found
 }
 
 // What somebody writes to the bot directly are the words of a command, without the slash.
