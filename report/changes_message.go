@@ -40,8 +40,8 @@ func changesHeadline(now, _ Figures) []Headline {
 // outside is how many of the changes no batch made.
 func outside(f Figures) int { return f[FigureChanges] - f[FigureByBatch] }
 
-// changesMessage tells of the changes by the figures that were counted then, and of who made them as it is
-// known now; what was told as nobody's then and is known since is said.
+// changesMessage tells of the changes and of who made them as it is known now; what was told as nobody's
+// then and is known since is said, and is no alarm any more.
 func changesMessage(ctx context.Context, from Sources, d Definition, r Result) (Message, error) {
 	c, _, err := from.Logbook.Told(ctx, r.Report, r.Snapshot)
 	if err != nil {
@@ -55,7 +55,7 @@ func changesMessage(ctx context.Context, from Sources, d Definition, r Result) (
 	if err != nil {
 		return Message{}, err
 	}
-	m := Message{}
+	m, figures := Message{}, Figures{}
 	if c.Since == 0 {
 		m.Look = "This is the first night, so there is nothing to compare it with."
 	} else {
@@ -64,24 +64,24 @@ func changesMessage(ctx context.Context, from Sources, d Definition, r Result) (
 			return Message{}, err
 		}
 		nights.zone = d.Location
-		if _, m, err = difference(ctx, from, nights); err != nil {
+		if figures, m, err = difference(ctx, from, nights); err != nil {
 			return Message{}, err
 		}
 	}
-	if n := outside(r.Figures); d.AlarmOver != nil && n > *d.AlarmOver {
+	if n := figures[FigureUnexplained]; d.AlarmOver != nil && n > *d.AlarmOver {
 		m.Alarm = alarmWords(n, *d.AlarmOver)
 	}
 	m.Notes = slices.Concat(m.Notes, explainedWords(corrected, d.Location), explainedWords(explained, d.Location), c.Notes)
 	return m, nil
 }
 
-// alarmWords says how many changes are too many.
+// alarmWords says how many changes that nobody explains are too many.
 func alarmWords(n, limit int) string {
-	word := "changes"
+	words := "changes have"
 	if n == 1 {
-		word = "change"
+		words = "change has"
 	}
-	return fmt.Sprintf("%s %s did not go through countersign, and the limit is %s.", workflow.Number(n), word, workflow.Number(limit))
+	return fmt.Sprintf("%s %s no explanation. The limit is %s.", workflow.Number(n), words, workflow.Number(limit))
 }
 
 // difference counts what is different between two nights, and returns what is said of it, as it is

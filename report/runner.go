@@ -41,7 +41,7 @@ type Definition struct {
 	Keep     int            // nights; 0 is 400
 	Days     int            // without activity after which an account is inactive; 0 is 90
 	Site     string         // name of the site that it is about; "" where it is about none
-	// AlarmOver is how many changes that no batch made are no alarm yet; nil: any number.
+	// AlarmOver is how many changes that nothing explains are no alarm yet; nil: any number.
 	AlarmOver *int
 	Channel   string // id of the channel in Slack; "" is that of all reports
 }

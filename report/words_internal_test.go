@@ -20,8 +20,8 @@ func TestWordsOfOneAndOfSeveral(t *testing.T) {
 	last := func(list []string) string { return list[len(list)-1] }
 	berlin := time.FixedZone("", 3600)
 	for what, each := range map[string][2]string{
-		"alarm of one":       {alarmWords(1, 0), "1 change did not go through countersign, and the limit is 0."},
-		"alarm of several":   {alarmWords(2100, 20), "2,100 changes did not go through countersign, and the limit is 20."},
+		"alarm of one":       {alarmWords(1, 0), "1 change has no explanation. The limit is 0."},
+		"alarm of several":   {alarmWords(2100, 20), "2,100 changes have no explanation. The limit is 20."},
 		"look at one":        {changesLook(Figures{FigureChanges: 1}, nil, between{}), "1 change did not go through countersign; Atlassian's log tells who made it."},
 		"look at several":    {changesLook(Figures{FigureChanges: 2}, nil, between{}), "2 changes did not go through countersign; Atlassian's log tells who made them."},
 		"known now":          {explainedWords(doubts[:1], berlin)[0], "Now known: Ada, address, night of Mon 30 Nov: key: bot."},

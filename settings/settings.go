@@ -160,7 +160,7 @@ type Report struct {
 	Schedule  string         `yaml:"schedule" is:"cron" need:"always" missing:"say when it runs, as \"0 2 * * *\" for every night at two"` // weekdays from 0
 	Timezone  *time.Location `yaml:"timezone" default:"UTC"`
 	Keep      int            `yaml:"keep" range:"1-100000" default:"400"` // nights
-	AlarmOver *int           `yaml:"alarm_over" range:"0-1000000"`        // of changes: how many that no batch made are no alarm; nil: any number
+	AlarmOver *int           `yaml:"alarm_over" range:"0-1000000"`        // of changes: how many that nothing explains are no alarm; nil: any number
 	Days      int            `yaml:"days" range:"1-3650" default:"90"`    // of inactive: without activity; of summary: looked back
 	Channel   string         `yaml:"channel" is:"channel"`                // default: channels.reports
 	Site      string         `yaml:"site" is:"site"`                      // of site-users: a name of atlassian.sites

@@ -81,7 +81,7 @@ func withNights(t *testing.T, accounts int, test func(*nights)) {
 		n.runner, err = report.New(report.Config{
 			Reports: []report.Definition{
 				{Name: "nightly", Kind: report.ManagedAccounts, Schedule: "0 2 * * *"},
-				{Name: changesReport, Kind: report.Changes, Schedule: "30 2 * * *", AlarmOver: new(3)},
+				{Name: changesReport, Kind: report.Changes, Schedule: "30 2 * * *", AlarmOver: new(0)},
 			},
 			Members: n, OrgLog: n.dir, Store: db, Log: zerolog.Nop(),
 		})
@@ -255,7 +255,7 @@ func TestChanges(t *testing.T) {
 			n.Errorf("the message's table: %v", m.Table.Rows)
 		}
 		if m.Look != "1 change was not made by countersign, and nothing tells who did it: thirteen@new.example (address)." ||
-			m.Alarm != "4 changes did not go through countersign, and the limit is 3." || len(m.Notes) != 0 {
+			m.Alarm != "1 change has no explanation. The limit is 0." || len(m.Notes) != 0 {
 			n.Errorf("the message: %+v", m)
 		}
 		if reads := n.reads("/users"); reads != 2*24 {
@@ -289,7 +289,7 @@ func TestChanges(t *testing.T) {
 			n.Errorf("the second night shown again: %v (-want +got)\n%s", err, cmp.Diff(second, again))
 		}
 		m, err = n.runner.Message(n.Context(), again)
-		if err != nil || m.Alarm != "4 changes did not go through countersign, and the limit is 3." || len(m.Table.Rows) != 7 ||
+		if err != nil || m.Alarm != "" || len(m.Table.Rows) != 7 || // nothing is without an explanation any more
 			m.Table.Rows[3][4] != "person: Ada Lang" || m.Look != "4 changes did not go through countersign; Atlassian's log tells who made them." ||
 			!slices.Equal(m.Notes, []string{"Now known: Person 13, address, night of Sun 2 Jan: person: Ada Lang."}) {
 			n.Errorf("the message of the second night again: %+v, %v", m, err)
@@ -307,6 +307,10 @@ func TestChanges(t *testing.T) {
 		}
 		if _, m := n.night(); m.Look != "Nothing is different since Mon 3 Jan." || len(m.Notes) != 0 || m.Alarm != "" {
 			n.Errorf("a quiet night: %+v", m)
+		}
+		n.edit(ada, 18, func(a *organisation.Account) { a.Status = "inactive" })
+		if _, m := n.night(); m.Look != "1 change did not go through countersign; Atlassian's log tells who made it." || m.Alarm != "" {
+			n.Errorf("a night with a change that the log explains: %+v", m)
 		}
 		if violations := n.org.Violations(); len(violations) > 0 {
 			n.Error(violations)

@@ -57,7 +57,8 @@ type Audited struct {
 	// proved.
 	Beside []string
 
-	skipped []Skipped // numbers that no batch has
+	skipped  []Skipped              // numbers that no batch has
+	compared map[int]toldComparison // lists by number, until they are found
 }
 
 // skips reports whether the log says that no batch has the number.
@@ -89,6 +90,8 @@ type Source interface {
 	Numbers() (have []int64, last int64, err error)
 	// Orphans are rows that belong to no batch.
 	Orphans() ([]Finding, error)
+	// Comparisons are the lists that were compared, by number.
+	Comparisons() iter.Seq2[Comparison, error]
 	// Batch loads one with its decisions.
 	Batch(number int64) (*workflow.Batch, error)
 	// Request returns the hash of a request and its bytes, kept false where they were deleted;
@@ -109,8 +112,8 @@ type Source interface {
 //     reports ended with;
 //   - the anchors, heads of the log that were kept outside: it still has each of them;
 //   - the tables: batches, decisions, plans and what became of every row are what the log says they
-//     are, digests are those of the plans, requests have their hashes, and no call went out that
-//     enough people had not approved.
+//     are, digests are those of the plans, requests and lists that were compared have their hashes,
+//     and no call went out that enough people had not approved.
 //
 // Where the chain is broken the tables are not compared, for they would be compared with nothing.
 func Audit(from Source, a *Audited, anchors ...Head) error {
@@ -125,7 +128,10 @@ func Audit(from Source, a *Audited, anchors ...Head) error {
 	if len(a.Findings) > before {
 		return nil
 	}
-	return auditTables(from, a)
+	if err := auditTables(from, a); err != nil {
+		return err
+	}
+	return auditComparisons(from, a)
 }
 
 // VerifyChain reads the whole log and returns how many events it has and the hash of the last, or,

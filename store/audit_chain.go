@@ -24,13 +24,7 @@ func auditChain(from Source, a *Audited, anchors, inner []Head) error {
 			a.Find(Finding{Seq: e.Seq, Batch: e.Batch, What: what})
 		}
 		a.Head = Head{Seq: e.Seq, Hash: e.Hash}
-		if e.Kind == EventSkipped {
-			var s Skipped
-			if err := json.Unmarshal([]byte(e.Data), &s); err != nil {
-				a.Find(Finding{Seq: e.Seq, What: "its facts cannot be read"})
-			}
-			a.skipped = append(a.skipped, s)
-		}
+		a.note(&e)
 		wanted.pass(a.Head)
 	}
 	heads, err := from.Heads()
@@ -40,6 +34,31 @@ func auditChain(from Source, a *Audited, anchors, inner []Head) error {
 	auditEnd(heads, a)
 	wanted.report(a)
 	return nil
+}
+
+// note keeps what an event says of numbers that no batch has and of lists, until the tables are
+// compared.
+func (a *Audited) note(e *Entry) {
+	switch e.Kind {
+	case EventSkipped:
+		var s Skipped
+		if err := json.Unmarshal([]byte(e.Data), &s); err != nil {
+			a.Find(Finding{Seq: e.Seq, What: "its facts cannot be read"})
+		}
+		a.skipped = append(a.skipped, s)
+	case EventCompared:
+		c, err := e.comparison()
+		if err != nil {
+			a.Find(Finding{Seq: e.Seq, What: "its facts cannot be read"})
+		}
+		if _, twice := a.compared[c.Number]; twice {
+			a.Find(Finding{Seq: e.Seq, What: fmt.Sprintf("numbers comparison %d, which was numbered before", c.Number)})
+		}
+		if a.compared == nil {
+			a.compared = map[int]toldComparison{}
+		}
+		a.compared[c.Number] = toldComparison{c, e.Seq}
+	}
 }
 
 // chainFault returns what is wrong with an event of that text that stands behind the given one.

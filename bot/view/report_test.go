@@ -39,10 +39,10 @@ func TestReportGolden(t *testing.T) {
 		},
 	}, made.FileName))
 	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}, made.FileName), report.Message{
-		Alarm: "24 changes did not go through countersign, and the limit is 20.",
+		Alarm: "24 changes have no explanation. The limit is 20.",
 	}, []string{"U0ALICE", "S0ITADMINS"}))
 	golden(t, "report_shown", WithFile(ReportShown(made, report.Message{
-		Alarm: "24 changes did not go through countersign, and the limit is 20.", Look: "24 changes were not made by countersign.",
+		Alarm: "24 changes have no explanation. The limit is 20.", Look: "24 changes were not made by countersign.",
 		Table: &report.Table{Columns: []report.Column{{Name: "Person"}}, Of: 24, Rows: [][]string{{"Ada"}}},
 	}), "nightly-accounts-2026-11-24.zip", true))
 	differs := made

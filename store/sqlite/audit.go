@@ -163,6 +163,28 @@ func (s source) Orphans() ([]store.Finding, error) {
 	return append(unasked, lost...), err
 }
 
+func (s source) Comparisons() iter.Seq2[store.Comparison, error] {
+	return func(yield func(store.Comparison, error) bool) {
+		rows, err := s.tx.QueryContext(s.ctx, `
+			SELECT number, delivery, person, author, at, file_name, sha256, bytes, bytes IS NOT NULL FROM comparison ORDER BY number`)
+		if err != nil {
+			yield(store.Comparison{}, err)
+			return
+		}
+		defer func() { _ = rows.Close() }() // what went wrong is in rows.Err
+		for rows.Next() {
+			var c store.Comparison
+			err := rows.Scan(&c.Number, &c.Delivery, &c.Person, &c.Author, &c.At, &c.File, &c.SHA256, &c.Bytes, &c.Kept)
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(store.Comparison{}, err)
+		}
+	}
+}
+
 func (s source) Batch(number int64) (*workflow.Batch, error) { return loadBatch(s.ctx, s.tx, number) }
 
 func (s source) Request(number int64) (sha256 string, original []byte, kept bool, err error) {

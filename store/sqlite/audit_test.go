@@ -19,7 +19,7 @@ import (
 )
 
 // A whole life: asked for, planned, approved, run with a failure and a row that nothing became of,
-// done; beside it a batch that was rejected, and a report. The database is closed when it is given
+// done; beside it a batch that was rejected, a report, and two lists that were compared. The database is closed when it is given
 // back.
 func lived(t *testing.T) string {
 	t.Helper()
@@ -44,6 +44,14 @@ func lived(t *testing.T) string {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i, file := range []string{"hr.csv", "hr-2.csv"} {
+		_, err := db.NumberList(t.Context(), report.SentList{
+			Delivery: fmt.Sprintf("file/%d", i), FileName: file, By: hana.ID, Author: "U0GUS", At: noon, Content: []byte("email\n" + file + "\n"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := db.LogEvent(t.Context(), workflow.Event{At: noon, Actor: "U0GUS", Kind: "refused"}); err != nil {
 		t.Fatal(err)
@@ -351,15 +359,23 @@ func TestAuditFindsTampering(t *testing.T) {
 			[]string{"INSERT INTO change_count SELECT batch, 'x', action, code, effect, n FROM change_count WHERE state = 'done'"},
 			"batch 1: its changes are not as many as was counted",
 		},
-		"a row deleted":        {[]string{"DELETE FROM change WHERE batch = 1 AND row = 2"}, "batch 1, row 2: is missing"},
-		"a failure made good":  {[]string{"UPDATE change SET state = 'done' WHERE state = 'failed'"}, "batch 1, row 3: the log says failed, the row says done"},
-		"a skipped row done":   {[]string{"UPDATE change SET state = 'done' WHERE state = 'skipped'"}, "row 4: the log says skipped, the row says done"},
-		"a row's attempts":     {[]string{"UPDATE change SET attempts = 7 WHERE batch = 1 AND row = 2"}, "batch 1, row 2: what became of it"},
-		"when a row was done":  {[]string{"UPDATE change SET finished = replace(finished, '2026', '2025')"}, "batch 1, row 2: what became of it"},
-		"why a row is blocked": {[]string{"UPDATE change SET code = 'taken' WHERE row = 5"}, "batch 1: its plan is not"},
-		"a blocked row ready":  {[]string{"UPDATE change SET state = 'ready' WHERE row = 5"}, "batch 1: its plan is not"},
-		"the request":          {[]string{"UPDATE request_file SET bytes = x'00' WHERE batch = 1"}, "batch 1: its request is not what was sent"},
-		"the request's hash":   {[]string{"UPDATE request_file SET sha256 = 'x' WHERE batch = 1"}, "batch 1: the batch or its decisions"},
+		"a row deleted":          {[]string{"DELETE FROM change WHERE batch = 1 AND row = 2"}, "batch 1, row 2: is missing"},
+		"a failure made good":    {[]string{"UPDATE change SET state = 'done' WHERE state = 'failed'"}, "batch 1, row 3: the log says failed, the row says done"},
+		"a skipped row done":     {[]string{"UPDATE change SET state = 'done' WHERE state = 'skipped'"}, "row 4: the log says skipped, the row says done"},
+		"a row's attempts":       {[]string{"UPDATE change SET attempts = 7 WHERE batch = 1 AND row = 2"}, "batch 1, row 2: what became of it"},
+		"when a row was done":    {[]string{"UPDATE change SET finished = replace(finished, '2026', '2025')"}, "batch 1, row 2: what became of it"},
+		"why a row is blocked":   {[]string{"UPDATE change SET code = 'taken' WHERE row = 5"}, "batch 1: its plan is not"},
+		"a blocked row ready":    {[]string{"UPDATE change SET state = 'ready' WHERE row = 5"}, "batch 1: its plan is not"},
+		"the request":            {[]string{"UPDATE request_file SET bytes = x'00' WHERE batch = 1"}, "batch 1: its request is not what was sent"},
+		"the request's hash":     {[]string{"UPDATE request_file SET sha256 = 'x' WHERE batch = 1"}, "batch 1: the batch or its decisions"},
+		"a compared list":        {[]string{"UPDATE comparison SET bytes = x'00' WHERE number = 1"}, "comparison 1: its list is not what was sent"},
+		"a compared list's hash": {[]string{"UPDATE comparison SET sha256 = 'x', bytes = NULL WHERE number = 1"}, "comparison 1 is not what the log says"},
+		"a list's author":        {[]string{"UPDATE comparison SET author = 'U0EVE' WHERE number = 2"}, "comparison 2 is not what the log says"},
+		"a list deleted":         {[]string{"DELETE FROM comparison WHERE number = 1"}, "comparison 1 is missing"},
+		"a list put in": {
+			[]string{"INSERT INTO comparison SELECT 3, 'x', person, author, at, file_name, sha256, bytes FROM comparison WHERE number = 2"},
+			"comparison 3: the log does not tell of it",
+		},
 		"the last batch deleted": {
 			[]string{
 				"DELETE FROM change WHERE batch = 2", "DELETE FROM decision WHERE batch = 2",

@@ -27,8 +27,10 @@ func (db *DB) NumberList(ctx context.Context, list report.SentList) (number int,
 		if err != nil {
 			return err
 		}
-		event := workflow.Event{At: list.At, Actor: list.By, Kind: "list_compared"}
-		event.Data = []byte(text(map[string]any{"comparison": number, "author": list.Author, "file": list.FileName, "sha256": hash}))
+		event := workflow.Event{At: list.At, Actor: list.By, Kind: store.EventCompared}
+		event.Data = []byte(text(store.Compared{
+			Number: number, Delivery: list.Delivery, Author: list.Author, File: list.FileName, SHA256: hash,
+		}))
 		_, err = addEvents(ctx, tx, []workflow.Event{event}, nil)
 		return err
 	})

@@ -104,18 +104,24 @@ func lowerSpellings(address string) []string {
 	return spellings
 }
 
+// domainOf is the domain of an address in SQL, as the indexes by domain have it: what stands from the
+// last @ on.
+func domainOf(address string) string {
+	return "lower(substr(" + address + ", length(rtrim(" + address + ", replace(" + address + ", '@', '')))))"
+}
+
+var knownOn = `
+	SELECT account_id FROM snapshot_account_past WHERE population = '' AND ` + domainOf("email") + ` = ?1
+	UNION
+	SELECT account_id FROM change
+	WHERE state = 'done' AND lower(wanted ->> '$.email') IS NOT NULL AND ` + domainOf("expected ->> '$.email'") + ` = ?1`
+
 // KnownOn returns the ids of the accounts that had an address on the domain and got another one, by
 // what snapshots and changes tell, sorted.
 func (db *DB) KnownOn(ctx context.Context, domain string) (ids []string, err error) {
 	err = db.read(ctx, "look for who had an address on a domain", func(tx *sql.Tx) error {
 		for _, spelling := range workflow.DomainSpellings(domain) {
-			rows, err := tx.QueryContext(ctx, `
-				SELECT account_id FROM snapshot_account_past
-				WHERE population = '' AND substr(lower(email), -length(?1)) = ?1
-				UNION
-				SELECT account_id FROM change
-				WHERE state = 'done' AND wanted ->> '$.email' IS NOT NULL AND substr(lower(expected ->> '$.email'), -length(?1)) = ?1`,
-				"@"+strings.ToLower(spelling))
+			rows, err := tx.QueryContext(ctx, knownOn, "@"+strings.ToLower(spelling))
 			found, err := collect(rows, err, func(row scanner) (id string, err error) {
 				err = row.Scan(&id)
 				return id, err

@@ -15,7 +15,7 @@ import (
 var everyValue = flag.Bool("every-value", false, "give each column every other value that comes to mind")
 
 // auditedTables are the tables that the log is a witness for, and itself.
-var auditedTables = []string{"event", "event_head", "batch", "request_file", "decision", "request_row", "change"}
+var auditedTables = []string{"event", "event_head", "batch", "request_file", "decision", "request_row", "change", "comparison"}
 
 // notProved are the columns whose change no audit finds, and why it does not matter
 // (docs/security.md says the same).
@@ -308,14 +308,15 @@ func (f *forger) tamperAtRandom(dice *rand.Rand, did []string) []string {
 	case 3: // a copy under another key
 		key := map[string]string{
 			"event": "seq", "event_head": "one", "batch": "number", "request_file": "batch", "decision": "seq", "request_row": "id", "change": "id",
+			"comparison": "number",
 		}[table]
 		var from []string
 		for _, c := range columns {
 			switch c {
 			case key:
 				c += " + " + fmt.Sprint(1+dice.IntN(20))
-			case "hash":
-				c = "'copy' || hash"
+			case "hash", "delivery":
+				c = "'copy' || " + c
 			}
 			from = append(from, c)
 		}

@@ -368,4 +368,7 @@ func testComparisons(t *testing.T, on suite) {
 	if n, err := db.NumberList(t.Context(), sent("a", 0)); n != 1 || err != nil {
 		t.Errorf("a list whose bytes are gone is comparison %d, %v", n, err)
 	}
+	if a, err := db.Audit(t.Context()); err != nil || !a.Whole() {
+		t.Errorf("the audit of lists of which one's bytes are gone found %v, %v", a.Findings, err)
+	}
 }

@@ -198,6 +198,10 @@ CREATE INDEX change_past ON change (account_id) WHERE state IN ('done', 'failed'
 -- Who had an address, and who was to get it. They are written with the plan and not again.
 CREATE INDEX change_had ON change (lower(expected ->> '$.email')) WHERE account_id <> '';
 CREATE INDEX change_got ON change (lower(wanted ->> '$.email')) WHERE lower(wanted ->> '$.email') IS NOT NULL;
+-- Who was to leave a domain: what stands from the last @ on.
+CREATE INDEX change_left ON change (
+    lower(substr(expected ->> '$.email', length(rtrim(expected ->> '$.email', replace(expected ->> '$.email', '@', '')))))
+) WHERE lower(wanted ->> '$.email') IS NOT NULL;
 
 -- How many changes of a batch share these, so that counting them costs the same however many there are.
 CREATE TABLE change_count (
@@ -429,6 +433,10 @@ CREATE TABLE snapshot_account_past (
 CREATE INDEX snapshot_account_first ON snapshot_account (population, first_snapshot) WHERE first_snapshot > 1;
 CREATE INDEX snapshot_account_past_first ON snapshot_account_past (population, first_snapshot);
 CREATE INDEX snapshot_account_past_last ON snapshot_account_past (population, last_snapshot);
+-- Who had an address on a domain: what stands from the last @ on.
+CREATE INDEX snapshot_account_past_domain ON snapshot_account_past (
+    lower(substr(email, length(rtrim(email, replace(email, '@', '')))))
+) WHERE population = '';
 
 CREATE TABLE snapshot_product (
     id   INTEGER PRIMARY KEY,
