@@ -14,8 +14,8 @@ const (
 	pieceSteps = 2000
 )
 
-// together is how much is done in one transaction and kept in memory.
-type together struct{ steps, memory int }
+// together is how much is done in one transaction, kept in memory, and read of a table at once.
+type together struct{ steps, memory, page int }
 
 // work is a part of what is written in pieces: step by step, until one says that there is no more.
 // flush, if any, ends each transaction that had steps of it.
