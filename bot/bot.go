@@ -202,23 +202,22 @@ func New(cfg Config) (*Bot, error) {
 		cfg.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // spreads retries, guards nothing
 	}
 	slack := cfg.Slack
-	homes := newHomes(nil)
+	homes, links := newHomes(nil), newLinks(nil)
 	b := &Bot{
 		cfg: cfg, log: cfg.Log, api: slack.client, people: slack.people, admins: slack.cfg.Admins,
 		lanes: newLanes(), mayTake: make(chan struct{}), recent: map[string]time.Time{}, greeted: map[string]time.Time{},
-		commands: commands(), actions: actions(), forms: forms(), shortcuts: shortcuts(), unsent: formStore{open: map[string]*openForm{}}, homes: homes,
+		commands: commands(), actions: actions(), forms: forms(), shortcuts: shortcuts(), unsent: formStore{open: map[string]*openForm{}}, homes: homes, links: links,
 		deliver: deliver.New(deliver.Config{
 			Requests: cfg.Requests, Reports: cfg.Reports, Admins: slack.cfg.Admins, Engine: cfg.Engine, Store: cfg.Store,
 			Slack: slack.client, People: slack.people, Results: cfg.Results, RemindAfter: cfg.RemindAfter,
 			Window: cfg.Window, Estimator: cfg.Estimator, Shut: cfg.Shut,
 			Trouble: cfg.Trouble, Intervals: cfg.Deliver, Log: cfg.Log,
-			Changed: homes.changed,
+			Changed: homes.changed, Asker: links.asker,
 		}),
 	}
-	homes.bot = b
+	homes.bot, links.bot = b, b
 	b.sockets = newSockets(slack.client, b, socketRetryMost, cfg.Log)
 	b.intake = newIntake(b)
-	b.links = newLinks(b)
 	return b, nil
 }
 

@@ -260,7 +260,7 @@ func (w *world) startBot(over bot.Store) {
 		cfg.Drain, cfg.Settle, cfg.HomeEvery = 100*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond
 		cfg.Deliver = deliver.Intervals{
 			Draw: 20 * time.Millisecond, Progress: 20 * time.Millisecond, Counts: 20 * time.Millisecond,
-			Retry: 50 * time.Millisecond, Share: 20 * time.Millisecond,
+			Retry: 50 * time.Millisecond, Share: 20 * time.Millisecond, Hold: time.Second,
 		}
 	}
 	bot, err := bot.New(cfg)

@@ -37,6 +37,7 @@ type linked struct {
 	words  string // "" once they were said
 	number int64
 	since  time.Time
+	asks   bool // it is who asked for the batch, by command or form
 	quiet  bool // the card is answer enough where it stands in time: they look at the channel that it is in
 }
 
@@ -51,7 +52,19 @@ func (l *links) answer(ctx context.Context, to slackapi.Recipient, words string,
 // asked answers who asked for a batch, as answer does. In the requests channel the card is the answer;
 // the words stand in for one that does not come in time.
 func (l *links) asked(ctx context.Context, to slackapi.Recipient, words string, number int64) {
-	l.put(ctx, &linked{to: to, words: words, number: number, since: time.Now(), quiet: to.Channel == l.bot.cfg.Requests})
+	l.put(ctx, &linked{to: to, words: words, number: number, since: time.Now(), asks: true, quiet: to.Channel == l.bot.cfg.Requests})
+}
+
+// asker returns where somebody who asked for a batch waits for its card.
+func (l *links) asker(number int64) (to slackapi.Recipient, waits bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.waiting {
+		if a.asks && a.number == number {
+			return a.to, true
+		}
+	}
+	return to, false
 }
 
 func (l *links) put(ctx context.Context, a *linked) {
@@ -102,6 +115,8 @@ func (l *links) look(ctx context.Context) time.Duration {
 	for _, a := range waiting {
 		age := time.Since(a.since)
 		switch {
+		case a.asks && l.bot.deliver.Answered(ctx, a.number):
+			gone[a] = true
 		case a.quiet && a.words != "" && l.bot.deliver.CardStands(ctx, a.number):
 			gone[a] = true
 		case l.bot.deliver.CardStands(ctx, a.number):

@@ -12,11 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/cli"
 	"github.com/countersign/countersign/sandbox"
+	"github.com/countersign/countersign/sandbox/workspace"
 )
 
 // A batch is run and a report made; then everything that proves it is asked for, while the bot goes on.
@@ -44,8 +46,9 @@ func TestEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.until("a batch of which nothing can run", func() bool {
-		m, ok := h.card(2)
-		return ok && strings.Contains(string(m.Blocks), "No row can run")
+		return slices.ContainsFunc(h.world.Workspace.Messages(sandbox.Requests, sandbox.Hana), func(m workspace.Message) bool {
+			return m.Ephemeral && strings.Contains(m.Text, "Nothing in #2 can run")
+		})
 	})
 
 	code, out, errw := h.command("audit", "verify", "--head", anchor)

@@ -90,6 +90,13 @@ func (s *scenario) untold() []string {
 			}
 			continue
 		}
+		if answer, known, err := s.db().Post(context.Background(), fmt.Sprintf("batch/%d/answer", b.Number)); err != nil || known {
+			if err != nil || b.Source.Kind != workflow.SourceCommand || b.State.Open() || !b.Started.IsZero() || answer.TS == "" ||
+				len(byKey[fmt.Sprintf("batch/%d/card", b.Number)]) > 0 && !s.wentBack {
+				missing("#%d (%s) was answered privately: %+v, %v", b.Number, b.State, answer, err)
+			}
+			continue
+		}
 		one := func(name string) (posted, bool) {
 			all := byKey[fmt.Sprintf("batch/%d/%s", b.Number, name)]
 			if len(all) == 0 {

@@ -87,6 +87,10 @@ type Config struct {
 	Shut      func() time.Time          // until when Atlassian takes no calls; nil when that is not known
 	Trouble   func(number int64) string // what keeps a batch from going on, "" when nothing does; nil when that is not known
 
+	// Asker returns where the command was given that a batch was asked for by, while that is known; nil
+	// when it never is.
+	Asker func(number int64) (slackapi.Recipient, bool)
+
 	// Changed is called after writes to batches; nil for nobody. It must not block.
 	Changed func()
 
@@ -125,6 +129,7 @@ type Intervals struct {
 	Counts   time.Duration // between two edits of a card that only counts further, for each run under way
 	Retry    time.Duration // after the first failure
 	Share    time.Duration // before the second look for a file
+	Hold     time.Duration // of the card of a command, for its plan
 }
 
 // New makes a Deliverer. It starts nothing.
@@ -134,7 +139,7 @@ func New(cfg Config) *Deliverer {
 	}
 	if cfg.Intervals == (Intervals{}) {
 		cfg.Intervals = Intervals{
-			Draw: drawGap, Progress: progressGap, Counts: countsGap, Retry: deliverRetry, Share: shareFirst,
+			Draw: drawGap, Progress: progressGap, Counts: countsGap, Retry: deliverRetry, Share: shareFirst, Hold: cardHold,
 		}
 	}
 	d := &Deliverer{

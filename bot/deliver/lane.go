@@ -26,6 +26,8 @@ type batchView struct {
 	card  string // ts of the card, "" as long as none stands
 	where string // and its channel
 
+	heldSince time.Time // the card, for its plan; zero when it was not
+
 	deletions int       // of the card, one soon after the other
 	deletedAt time.Time // the latest
 	deleted   string    // and its ts

@@ -101,6 +101,9 @@ func (d *Deliverer) showCard(ctx context.Context, l *snapshot, w *batchView) err
 		d.tellDirectly(ctx, l, w, view.CardDeleted)
 		return &laterError{wait}
 	}
+	if held, err := d.hold(ctx, l, w); held || err != nil {
+		return err
+	}
 	c, at, err := d.card(ctx, l, w)
 	if err != nil {
 		return err

@@ -190,6 +190,40 @@ func (t Thread) Empty() slackapi.Message {
 	return t.message("empty", text)
 }
 
+// NotAsked tells whoever asked by command why no row of it can run: the first rows, each by name with
+// its reason.
+func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
+	if why := GivenUp(t.Batch); why != "" {
+		return t.message("not-asked", "Nothing in "+t.name()+" can run: "+quoted(strings.TrimSuffix(why, "."), reasonText)+".")
+	}
+	rows = rows[:min(len(rows), FailedRows)]
+	lines := []string{"Nothing in " + t.name() + " can run, so nobody is asked to approve it."}
+	for i := range rows {
+		c := &rows[i]
+		line := quoted(strings.TrimSuffix(cmp.Or(c.Reason.Words(), stateWord(c.State)), "."), reasonText) + "." // it may begin with an address
+		if who := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID); who != "" {
+			line = quoted(who, tableCell) + ": " + line
+		}
+		lines = append(lines, "• "+line)
+	}
+	if all := t.Summary.State(); all > len(rows) {
+		why := causes(t.Summary, workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeUnchanged)
+		lines = append(lines, "All "+number(all)+" rows: "+strings.Join(why, ", ")+".")
+	}
+	if s := t.remedy(); s != "" {
+		lines = append(lines, s)
+	}
+	return t.message("not-asked", strings.Join(lines, "\n"))
+}
+
+// GivenUp returns why countersign itself ended a batch before it had a plan, "" for any other.
+func GivenUp(b *workflow.Batch) string {
+	if e := ending(b); b.State == workflow.Cancelled && b.Planned.IsZero() && e != nil && (e.By.ID == "" || e.By.ID == workflow.Bot) {
+		return e.Reason
+	}
+	return ""
+}
+
 // remedy returns in words what to do about rows that cannot run.
 func (t Thread) remedy() string {
 	all := t.Summary.State(workflow.ChangeBlocked, workflow.ChangeBad)
