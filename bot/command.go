@@ -20,19 +20,19 @@ type given struct {
 	command.Command
 	text    string // as it was sent
 	channel string
-	trigger string // opens a form within about three seconds
+	trigger string // opens a form within about three seconds; "" where a message brought the words
 }
 
 // by is who gave a command, and where they are answered.
 func (s slash) by() slackapi.Recipient {
-	return slackapi.Recipient{Person: s.Person, Channel: s.Channel, Response: s.Response}
+	return slackapi.Recipient{Person: s.Person, Channel: s.Channel, Thread: s.Thread, Response: s.Response}
 }
 
 // given has a command done, as its entry says.
 func (b *Bot) given(s slash) {
 	c, err := command.Parse(s.Text)
 	if missing, is := errors.AsType[*command.UsageError](err); is && missing.Missing != nil {
-		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) { b.formFor(ctx, s, missing.Missing) })
+		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) { b.formFor(ctx, s, missing) })
 		return
 	}
 	if err != nil {

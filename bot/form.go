@@ -70,13 +70,21 @@ func (b *Bot) asked(c view.Carried, said string) view.Asked {
 
 // newRequest opens the form for the command new.
 func (b *Bot) newRequest(ctx context.Context, c given, by sender) {
+	if c.trigger == "" {
+		b.offerForm(ctx, c.text, by, nil)
+		return
+	}
 	b.openForm(ctx, trigger{id: c.trigger}, by, view.Draft{})
 }
 
 // formFor opens the form for a command with a word missing, filled in with those that are there.
-func (b *Bot) formFor(ctx context.Context, s slash, c *command.Command) {
+func (b *Bot) formFor(ctx context.Context, s slash, usage *command.UsageError) {
 	by := sender{Recipient: s.by(), came: b.people.Now()}
-	b.openForm(ctx, trigger{id: s.Trigger}, by, draftOf(c))
+	if s.Trigger == "" {
+		b.offerForm(ctx, s.Text, by, usage)
+		return
+	}
+	b.openForm(ctx, trigger{id: s.Trigger}, by, draftOf(usage.Missing))
 }
 
 // draftOf is the form for what a command says.

@@ -86,6 +86,7 @@ func actions() map[string]entry[press] {
 	for _, hit := range []string{view.HitRename, view.HitDisable, view.HitMore} {
 		all[hit] = entry[press]{lane: deciding, do: (*Bot).hit}
 	}
+	all[view.ActionForm] = entry[press]{lane: deciding, do: (*Bot).formOffered}
 	all[view.ActionFix] = entry[press]{key: inView, lane: deciding, do: (*Bot).fixRows}
 	return all
 }
@@ -252,11 +253,7 @@ func (d delivery) receive() {
 func (b *Bot) receiveMessage(m message) {
 	switch {
 	case m.plain() && m.Person != b.api.SelfID():
-		to := slackapi.Recipient{Person: m.Person, Channel: m.Channel, Thread: m.Thread}
-		greet := b.guarded("greeting", actTimeout, to, func(ctx context.Context) { b.greet(ctx, m, to) })
-		if b.mayGreet(m.Person) && !b.lanes[greeting].put("", m.Person, greet) {
-			b.notGreeted(m.Person)
-		}
+		b.receiveWords(m)
 	case len(m.Files) > 0:
 		to := slackapi.Recipient{Person: m.Person, Channel: m.Channel, Thread: cmp.Or(m.Thread, m.TS)}
 		b.enlist(asking, "", "file", fileTimeout, to, func(ctx context.Context) { b.filesShared(ctx, m, to) })

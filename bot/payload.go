@@ -27,6 +27,8 @@ type slash struct {
 	Channel  string `json:"channel_id"`
 	Trigger  string `json:"trigger_id"`
 	Response string `json:"response_url"`
+
+	Thread string `json:"-"` // of words in a direct message: the thread that they stand in, "" else
 }
 
 // press is a click on a button, or a choice in a menu (block_actions).
@@ -301,6 +303,11 @@ func (m message) direct() bool { return m.ChannelType == "im" || strings.HasPref
 // plain reports whether the message is words alone that a person writes to the bot directly.
 func (m message) plain() bool {
 	return m.Subtype == "" && len(m.Files) == 0 && m.BotID == "" && m.Person != "" && m.direct()
+}
+
+// words are those of a message as if a slash command had brought them.
+func (m message) words() slash {
+	return slash{Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread}
 }
 
 // reason returns what was written into the form for a rejection, "" when nothing of it can be seen.
