@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/countersign/countersign/sandbox/organisation"
+	"github.com/countersign/countersign/workflow"
 )
 
 // What a leaver has, and how many calls that is to take away: the login, each token, each group.
@@ -79,6 +81,27 @@ func TestLeaversComeNearTheFloor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A check of leavers reads several things of each, at several endpoints: it takes no longer than the one of them of which
+// it needs most calls.
+func TestLeaversAreCheckedSideBySide(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("900 rows take long under the race detector")
+	}
+	const rows = 900
+	synctest.Test(t, func(t *testing.T) {
+		w := newLeavers(t, roads[0].traffic, rows)
+		began := time.Now()
+		number := w.ask(offboards(rows))
+		b := w.reach(number, workflow.AwaitingApproval)
+		took := b.Planned.Sub(began)
+		calls, _ := w.counted()
+		if floor := w.floor(began, calls, tally{}); took.Seconds() > 1.2*floor.Seconds() { // of three windows
+			t.Errorf("checked in %s, where %s would do: %v", took, floor, calls.through)
+		}
+	})
 }
 
 // BenchmarkOffboard takes 5,000 leavers from the file to the last proof, as BenchmarkRename does renames.
