@@ -43,7 +43,7 @@ func (g *grouped) Read(ctx context.Context, facts ...workflow.Fact) (workflow.An
 	for _, fact := range facts {
 		switch fact.Kind {
 		case action.KindTokens:
-			out[fact] = nil
+			out[fact] = action.TokenValues(nil)
 		case action.KindDirectories:
 			out[fact] = []workflow.Values{workflow.Of(workflow.FieldID, "dir-1").With(workflow.FieldName, "One")}
 		case action.KindGroupNamed:
