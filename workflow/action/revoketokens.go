@@ -90,6 +90,7 @@ var revokeTokens = Action{
 		Calls: map[workflow.Operation]int{OpRevokeToken: 2},
 		Reads: map[workflow.FactKind]int{workflow.KindProfile: 1, KindTokens: 2},
 	},
+	Aim: Aim{Check: 3, Run: 5},
 	Example: func(a workflow.Account, _ Surroundings) workflow.RowValues {
 		return workflow.Of(workflow.ColumnAccountID, a.ID)
 	},
