@@ -109,6 +109,9 @@ type Action struct {
 	// Cost is what one change takes, for the estimate.
 	Cost Cost
 
+	// Aim is how many calls a request of one row may take.
+	Aim Aim
+
 	// Example is a row that somebody could write about the account, for templates and for suites
 	// over the catalogue.
 	Example func(workflow.Account, Surroundings) workflow.RowValues
@@ -150,6 +153,10 @@ type Cost struct {
 	Calls map[workflow.Operation]int
 	Reads map[workflow.FactKind]int
 }
+
+// Aim is how many calls to the vendor a request of one row takes at most: while it is checked, and after
+// its approval, proof included. Of a request of many rows one search answers for a hundred.
+type Aim struct{ Check, Run int }
 
 // Facts are what is known of the subject of a row, and of the organisation.
 type Facts struct {

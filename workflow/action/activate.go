@@ -42,6 +42,7 @@ var activate = Action{
 		return append(atHome(d), workflow.EffectBilled)
 	},
 	Cost: Cost{Calls: map[workflow.Operation]int{OpEnable: 1}, Reads: readAround()},
+	Aim:  Aim{Check: 2, Run: 3},
 	Example: func(a workflow.Account, _ Surroundings) workflow.RowValues {
 		return workflow.Of(workflow.ColumnAccountID, a.ID)
 	},

@@ -60,6 +60,7 @@ var deactivate = Action{
 		return append(atHome(d), workflow.EffectLockedOut)
 	},
 	Cost: Cost{Calls: map[workflow.Operation]int{OpDisable: 1}, Reads: readAround()},
+	Aim:  Aim{Check: 2, Run: 3},
 	Example: func(a workflow.Account, _ Surroundings) workflow.RowValues {
 		return workflow.Of(workflow.ColumnAccountID, a.ID).With(workflow.ColumnMessage, "left the company")
 	},

@@ -69,6 +69,7 @@ var deleteAccount = Action{
 		return append(comesBack(d), workflow.EffectLockedOut, workflow.EffectDeleted)
 	},
 	Cost:    lifecycleCost(OpDelete),
+	Aim:     Aim{Check: 4, Run: 3},
 	Example: byID,
 }
 
@@ -112,6 +113,7 @@ var cancelDelete = Action{
 		return []workflow.Effect{workflow.EffectBilled, workflow.EffectFinal}
 	},
 	Cost:    lifecycleCost(OpCancelDelete),
+	Aim:     Aim{Check: 2, Run: 6},
 	Example: byID,
 }
 

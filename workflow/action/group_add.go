@@ -29,5 +29,6 @@ var groupAdd = Action{
 		return groupEffects(d, workflow.EffectGives)
 	},
 	Cost:    Cost{Calls: map[workflow.Operation]int{OpGroupAdd: 1}, Reads: map[workflow.FactKind]int{KindGroup: 2}},
+	Aim:     Aim{Check: 4, Run: 3},
 	Example: groupExample,
 }

@@ -24,5 +24,6 @@ var groupRemove = Action{
 		return groupEffects(d, workflow.EffectTakes)
 	},
 	Cost:    Cost{Calls: map[workflow.Operation]int{OpGroupRemove: 1}, Reads: map[workflow.FactKind]int{KindGroupLeft: 3}},
+	Aim:     Aim{Check: 4, Run: 4},
 	Example: groupExample,
 }

@@ -86,6 +86,7 @@ var invite = Action{
 		Calls: map[workflow.Operation]int{OpInvite: 1},
 		Reads: map[workflow.FactKind]int{KindInvited: 2},
 	},
+	Aim: Aim{Check: 4, Run: 3},
 	Example: func(a workflow.Account, in Surroundings) workflow.RowValues {
 		local, _, _ := strings.Cut(a.Email, "@")
 		return workflow.Of(workflow.ColumnEmail, local+".invited@"+in.Domain).With(workflow.ColumnGroup, in.Group)

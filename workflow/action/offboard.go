@@ -40,6 +40,7 @@ var offboard = Action{
 		Calls: map[workflow.Operation]int{OpDisable: 1, OpRevokeToken: 2, OpGroupRemove: 4},
 		Reads: map[workflow.FactKind]int{workflow.KindProfile: 3, KindTokens: 2, KindGroupLeft: 8},
 	},
+	Aim:     Aim{Check: 7, Run: 12},
 	Example: byID,
 }
 

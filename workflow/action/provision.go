@@ -81,6 +81,7 @@ var provision = Action{
 		return []workflow.Effect{workflow.EffectInSCIM(directory.Name), workflow.EffectProvisioned}
 	},
 	Cost: Cost{Calls: map[workflow.Operation]int{OpProvision: 1}, Reads: map[workflow.FactKind]int{KindRecord: 2, KindInvited: 1}},
+	Aim:  Aim{Check: 3, Run: 4},
 	Example: func(a workflow.Account, in Surroundings) workflow.RowValues {
 		local, _, _ := strings.Cut(a.Email, "@")
 		return workflow.Of(workflow.ColumnEmail, local+".provisioned@"+in.Domain).With(workflow.ColumnNewName, a.Name+" the New")

@@ -43,6 +43,7 @@ var remove = Action{
 		Calls: map[workflow.Operation]int{OpRemove: 1},
 		Reads: map[workflow.FactKind]int{workflow.KindMembership: 2, KindGroupsOf: 1, KindRoles: 1},
 	},
+	Aim:     Aim{Check: 4, Run: 5},
 	Example: byID,
 }
 

@@ -64,6 +64,7 @@ var rename = Action{
 	},
 	Order: orderRenames,
 	Cost:  Cost{Calls: map[workflow.Operation]int{OpSetEmail: 1}, Reads: readAround()},
+	Aim:   Aim{Check: 3, Run: 3},
 	Example: func(a workflow.Account, in Surroundings) workflow.RowValues {
 		local, _, _ := strings.Cut(a.Email, "@")
 		return workflow.Of(workflow.ColumnAccountID, a.ID).With(workflow.ColumnEmail, a.Email).

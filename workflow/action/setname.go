@@ -76,6 +76,7 @@ var setName = Action{
 	},
 	Effects: atHome,
 	Cost:    Cost{Calls: map[workflow.Operation]int{OpSetName: 1}, Reads: readAround()},
+	Aim:     Aim{Check: 2, Run: 3},
 	Example: func(a workflow.Account, _ Surroundings) workflow.RowValues {
 		return workflow.Of(workflow.ColumnAccountID, a.ID).With(workflow.ColumnNewName, a.Name+" the Second")
 	},

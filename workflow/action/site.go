@@ -247,6 +247,7 @@ func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, t
 			return s, true
 		},
 		Cost: Cost{Calls: map[workflow.Operation]int{op: 1}},
+		Aim:  Aim{Check: 3, Run: 3},
 		Example: func(a workflow.Account, in Surroundings) workflow.RowValues {
 			return siteExample(a, in).With(workflow.ColumnGroup, in.SiteGroup)
 		},

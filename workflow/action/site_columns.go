@@ -37,6 +37,7 @@ var siteColumnsReset = Action{
 	Proved:  defaultColumns,
 	Effects: func(*Draft) []workflow.Effect { return []workflow.Effect{workflow.EffectFinal} },
 	Cost:    Cost{Calls: map[workflow.Operation]int{OpColumnsReset: 1}},
+	Aim:     Aim{Check: 3, Run: 5},
 	Example: siteExample,
 }
 

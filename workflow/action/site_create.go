@@ -74,6 +74,7 @@ var siteCreate = Action{
 	},
 	Effects: func(*Draft) []workflow.Effect { return []workflow.Effect{workflow.EffectSiteMail} },
 	Cost:    Cost{Calls: map[workflow.Operation]int{OpSiteCreate: 1}},
+	Aim:     Aim{Check: 2, Run: 3},
 	Example: func(a workflow.Account, in Surroundings) workflow.RowValues {
 		local, _, _ := strings.Cut(a.Email, "@")
 		return workflow.Of(workflow.ColumnEmail, local+".created@"+in.Domain).With(workflow.ColumnSite, in.Site)

@@ -39,5 +39,6 @@ var siteDelete = Action{
 	},
 	Effects: func(*Draft) []workflow.Effect { return []workflow.Effect{workflow.EffectOffSite, workflow.EffectFinal} },
 	Cost:    Cost{Calls: map[workflow.Operation]int{OpSiteDelete: 1}},
+	Aim:     Aim{Check: 3, Run: 3},
 	Example: siteExample,
 }

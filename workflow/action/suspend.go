@@ -32,6 +32,7 @@ var suspend = Action{
 	},
 	Effects: func(d *Draft) []workflow.Effect { return append(comesBack(d), workflow.EffectNoAccess) },
 	Cost:    membershipCost(OpSuspend),
+	Aim:     Aim{Check: 3, Run: 3},
 	Example: byID,
 }
 
@@ -53,6 +54,7 @@ var restore = Action{
 	},
 	Effects: func(d *Draft) []workflow.Effect { return append(comesBack(d), workflow.EffectAccess) },
 	Cost:    membershipCost(OpRestore),
+	Aim:     Aim{Check: 3, Run: 3},
 	Example: byID,
 }
 

@@ -22,7 +22,7 @@ var (
 )
 
 // How many calls a change takes, by class: those of the check, of which a batch of many needs fewer
-// for each row, and those of the run.
+// for each row, and those of the run. No action takes more than it aims at.
 func TestCallsPerChange(t *testing.T) {
 	var got strings.Builder
 	for _, act := range action.Catalogue() {
@@ -32,11 +32,15 @@ func TestCallsPerChange(t *testing.T) {
 			e.org.ResetCalls()
 			checked := len(e.site.Calls()) + len(e.scim.Calls())
 			plan := e.check(row)
-			planning := e.callsByClass(checked)
+			checking, planning := e.callsByClass(checked)
 			e.org.ResetCalls()
 			checked = len(e.site.Calls()) + len(e.scim.Calls())
 			e.allDone(e.run(plan))
-			fmt.Fprintf(&got, "%s\n  check:%s\n  run:%s\n", act.Name, planning, e.callsByClass(checked))
+			running, made := e.callsByClass(checked)
+			if checking > act.Aim.Check || running > act.Aim.Run {
+				t.Errorf("%s takes %d calls while it is checked and %d after approval, and aims at %+v", act.Name, checking, running, act.Aim)
+			}
+			fmt.Fprintf(&got, "%s\n  check:%s\n  run:%s\n", act.Name, planning, made)
 		})
 	}
 	path := filepath.Join("testdata", "calls", "all.txt")
@@ -59,9 +63,8 @@ func TestCallsPerChange(t *testing.T) {
 
 // callsByClass are the calls since the last ResetCalls, and at the other places after the first so
 // many, counted by class.
-func (e *env) callsByClass(elsewhere int) string {
+func (e *env) callsByClass(elsewhere int) (total int, words string) {
 	counts := map[string]int{}
-	total := 0
 	for _, c := range e.org.Calls() {
 		class := c.Method + " " + inID.ReplaceAllString(inOrg.ReplaceAllString(c.Path, ""), "{}")
 		counts[class]++
@@ -75,5 +78,5 @@ func (e *env) callsByClass(elsewhere int) string {
 	for _, class := range slices.Sorted(maps.Keys(counts)) {
 		out += fmt.Sprintf("\n    %d %s", counts[class], class)
 	}
-	return out
+	return total, out
 }

@@ -67,7 +67,7 @@ const pageIntro = "`go generate ./workflow/action` makes this page from the cata
   the rights the row is blocked, and says who owns what it is about.
 - *Place*: where the call is made. What a SCIM directory of ours (` + "`atlassian.scim`" + `) holds is changed there; what another one
   holds is blocked.
-- *Costs*: the side effects that the card counts, and the calls for a request of one row. In a request of many rows one search
+- *Costs*: the side effects that the card counts, and the calls for a request of one row with their aim. In a request of many rows one search
   checks 100 accounts. What an identity provider holds may come back when it syncs; the card counts these accounts for every action.
 - *Proves*: what is read back until it shows the new value. Only then a change is done.
 `
@@ -202,7 +202,13 @@ func (s sampled) section(out *strings.Builder, calls string) {
 		s.act.Help, s.needs(), s.allRights(), s.places())
 	check, run := callsOf(calls, s.act.Name)
 	fmt.Fprintf(out, "| costs | %s |\n| calls, check | %s |\n| calls, run | %s |\n| proves by reading | %s |\n| undone by | %s |\n",
-		s.costs(), check, run, s.proof(), s.undone())
+		s.costs(), withAim(check, s.act.Aim.Check), withAim(run, s.act.Aim.Run), s.proof(), s.undone())
+}
+
+// withAim puts the aim behind a total of calls.
+func withAim(calls string, aim int) string {
+	total, classes, _ := strings.Cut(calls, " · ")
+	return fmt.Sprintf("%s, aim %d · %s", total, aim, classes)
 }
 
 func (s sampled) needs() string {
