@@ -47,6 +47,18 @@ func TestLinkedWords(t *testing.T) {
 		},
 		{"undone", []Relation{made(44, workflow.LinkUndo, workflow.Done)}, []string{"Undone by #44"}, []string{"Retry failed"}},
 		{
+			"taken back at its end",
+			[]Relation{{Number: 47, Link: workflow.LinkReturn, Batch: made(47, workflow.LinkReturn, workflow.Done).Batch, All: true}},
+			[]string{"Taken back by #47"},
+			[]string{"Retry failed"},
+		},
+		{
+			"taken back in part",
+			[]Relation{made(47, workflow.LinkReturn, workflow.Done)},
+			[]string{"Taken back by #47"},
+			[]string{"Retry failed", "Undo"},
+		},
+		{
 			"the rest",
 			[]Relation{made(45, workflow.LinkRest, workflow.AwaitingApproval)},
 			[]string{"The rest is #45 (waiting for approval)."},
@@ -108,6 +120,27 @@ func TestReminderWords(t *testing.T) {
 	}
 }
 
+// Who let a batch run before its time decided: its card and its history say who, and when.
+func TestWhoStartedBeforeTheTimeIsSaid(t *testing.T) {
+	t.Parallel()
+	for link, want := range map[workflow.Link]string{
+		"":                  "Started before its time by <@U0BOB> " + moment(at(30)),
+		workflow.LinkReturn: "Ended before its time by <@U0BOB> " + moment(at(30)),
+	} {
+		for _, state := range []workflow.State{workflow.Running, workflow.Paused, workflow.Done} {
+			c := sealedBatch()
+			approve(&c, state)
+			c.Batch.Link, c.Batch.Released = link, &workflow.Release{By: workflow.Person{ID: "U0BOB"}, At: at(30)}
+			if said := textsOf(t, c.Draw().Blocks); !strings.Contains(said, want) {
+				t.Errorf("the card of a batch %q that is %s does not say %q:\n%s", link, state, want, said)
+			}
+			if history := strings.Join((Details{Card: c}).history(), " · "); !strings.Contains(history, moment(at(30))+" <@U0BOB>") {
+				t.Errorf("its history is %s", history)
+			}
+		}
+	}
+}
+
 // As long as what a batch did is to be taken back, its card and its end say when: also once it is
 // done, when that has become the only thing that still happens.
 func TestEndTimeIsSaid(t *testing.T) {
@@ -127,6 +160,18 @@ func TestEndTimeIsSaid(t *testing.T) {
 			if end := (Thread{Batch: c.Batch, Summary: c.Summary, Relations: c.Relations}).End().Text; over(state) && !strings.Contains(end, moment(at(600))) {
 				t.Errorf("%s, %s: the end says %q", name, state, end)
 			}
+		}
+	}
+}
+
+// Who asked first for what another person asks for again wrote a file only where there was one.
+func TestWhoAskedFirstIsSaid(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{"leavers.csv": "(file by <@U0DAN>)", "": "(first asked by <@U0DAN>)"} {
+		c := sealedBatch()
+		c.Batch.Source.FileName, c.Batch.Author = file, workflow.Person{ID: "U0DAN"}
+		if said := textsOf(t, c.Draw().Blocks); !strings.Contains(said, want) {
+			t.Errorf("with the file %q the card does not say %q:\n%s", file, want, said)
 		}
 	}
 }
