@@ -20,19 +20,20 @@ type given struct {
 	command.Command
 	text    string // as it was sent
 	channel string
-	trigger string // opens a form within about three seconds
+	trigger string // opens a form within about three seconds; "" for a direct message
+	once    string // of a direct message: that it is taken once
 }
 
 // by is who gave a command, and where they are answered.
 func (s slash) by() slackapi.Recipient {
-	return slackapi.Recipient{Person: s.Person, Channel: s.Channel, Response: s.Response}
+	return slackapi.Recipient{Person: s.Person, Channel: s.Channel, Thread: s.Thread, Response: s.Response}
 }
 
 // given has a command done, as its entry says.
 func (b *Bot) given(s slash) {
 	c, err := command.Parse(s.Text)
 	if missing, is := errors.AsType[*command.UsageError](err); is && missing.Missing != nil {
-		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) { b.formFor(ctx, s, missing.Missing) })
+		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) { b.formFor(ctx, s, missing) })
 		return
 	}
 	if err != nil {
@@ -41,7 +42,7 @@ func (b *Bot) given(s slash) {
 		})
 		return
 	}
-	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger}, s.by())
+	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger, s.Once}, s.by())
 }
 
 // commands are the commands by name. Those on a batch are its buttons, and who gives one is read as
@@ -139,7 +140,7 @@ func (b *Bot) ask(ctx context.Context, c given, by sender) {
 		}
 		batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
 			Requester: actor.Person, Author: actor.Person, Reason: c.Reason, OwnReason: c.Reason != "", Verb: c.Action, When: when,
-			Source: workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel},
+			Source: workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel, Delivery: c.once},
 			Sheet:  workflow.Sheet{Rows: c.Rows}, Original: []byte(c.text),
 		})
 		if err != nil {

@@ -79,6 +79,7 @@ func actions() map[string]entry[press] {
 		all[field] = entry[press]{key: inView, lane: deciding, do: (*Bot).formChanged}
 	}
 	all[view.HomeNew] = entry[press]{lane: deciding, do: (*Bot).beginFromHome}
+	all[view.FormOfWords] = entry[press]{lane: deciding, do: (*Bot).formOfWords}
 	all[view.HomeFind] = entry[press]{lane: deciding, do: (*Bot).openFind}
 	all[view.HomeAll] = entry[press]{lane: deciding, do: (*Bot).ownRequests}
 	all[view.HomeReport] = entry[press]{do: (*Bot).reportFromHome}
@@ -207,7 +208,7 @@ func (d delivery) receive() {
 	b := d.bot
 	switch in := d.in.(type) {
 	case slash:
-		if b.first(in.Trigger) {
+		if b.first(cmp.Or(in.Trigger, in.Once)) {
 			b.given(in)
 		}
 	case press:

@@ -115,11 +115,18 @@ func (b *Bot) enlist(on lane, key, what string, limit time.Duration, to slackapi
 // room reports whether there is room on the delivery's lane. Events that are no work for a lane
 // have it always, and so have greetings, which may be left out.
 func (d delivery) room() bool {
-	if m, is := d.in.(message); d.kind == socketmode.RequestTypeEventsAPI && (!is || m.plain()) {
+	switch in := d.in.(type) {
+	case closed:
 		return true
-	}
-	if _, is := d.in.(closed); is {
-		return true
+	case slash: // also the words of a direct message
+	case message:
+		if in.plain() {
+			return true
+		}
+	default:
+		if d.kind == socketmode.RequestTypeEventsAPI {
+			return true
+		}
 	}
 	return d.bot.lanes[d.lane()].room()
 }

@@ -3,11 +3,13 @@ package bot
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"strings"
 	"unicode"
 
 	"github.com/slack-go/slack/socketmode"
 
+	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
 )
@@ -19,7 +21,8 @@ import (
 // one block that it does not know).
 type incoming interface{ incoming() }
 
-// slash is a slash command (docs.slack.dev/interactivity/implementing-slash-commands).
+// slash is a slash command (docs.slack.dev/interactivity/implementing-slash-commands), or its words in
+// a direct message to the bot: these have neither a trigger nor a response_url.
 type slash struct {
 	Command  string `json:"command"`
 	Text     string `json:"text"`
@@ -27,6 +30,23 @@ type slash struct {
 	Channel  string `json:"channel_id"`
 	Trigger  string `json:"trigger_id"`
 	Response string `json:"response_url"`
+
+	Thread string `json:"-"` // of a direct message
+	Once   string `json:"-"` // the same when it is delivered twice; "" where Trigger is
+}
+
+// words reads a direct message as a command. ok is false for one that is none, and comes near none:
+// whoever only says hello hears what there is.
+func (m message) words() (s slash, ok bool) {
+	if !m.plain() {
+		return s, false
+	}
+	s = slash{
+		Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread, Once: "event/" + cmp.Or(m.Event, m.Channel+"/"+m.TS),
+	}
+	_, err := command.Parse(m.Text)
+	usage, is := errors.AsType[*command.UsageError](err)
+	return s, strings.TrimSpace(m.Text) != "" && (!is || usage.Known())
 }
 
 // press is a click on a button, or a choice in a menu (block_actions).
@@ -201,6 +221,9 @@ func decodeEvent(payload json.RawMessage) (incoming, error) {
 		return joined{in.Person, in.Channel}, nil
 	case in.Subtype == "message_deleted":
 		return deletion{in.Channel, in.Deleted}, nil
+	}
+	if words, ok := in.message.words(); ok {
+		return words, nil
 	}
 	return in.message, nil
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,6 +51,11 @@ type UsageError struct {
 	// Say are sentences on what to do instead, of what no command does; else "". {command} stands
 	// for the slash command.
 	Say string
+}
+
+// Known reports whether the words begin as a command, or come near one or something else that is done.
+func (e *UsageError) Known() bool {
+	return e.Say != "" || e.Missing != nil || e.Usage != helpCommand
 }
 
 func (e *UsageError) Error() string {
@@ -162,6 +168,11 @@ func Parse(text string) (Command, error) {
 	}
 	p := commandParser{help: help, text: plain, sent: text, origin: origin, words: rest}
 	command, err := p.parse()
+	if usage, is := errors.AsType[*UsageError](err); is && usage.Missing == nil && help.Supported {
+		if nearest := meantInstead(help.Name, words); nearest != "" {
+			usage.Usage, usage.Nearest = nearest, nearest
+		}
+	}
 	if err != nil && help.Supported {
 		return Command{}, err
 	}

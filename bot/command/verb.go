@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -20,6 +21,7 @@ type Note struct {
 	Move   *Command           // that it is the command to move a domain, with accounts of the file left out; nil else
 	Wrong  error              // a *UsageError where it begins as that command and is not understood
 	Times  Times              // on lines of their own
+	Said   time.Time          // when the message was written, which the times go by; zero is now
 	// Compare says that the file is a list to be set beside the directory, and asks for nothing.
 	Compare bool
 }
@@ -36,6 +38,11 @@ func ParseNote(text string) Note {
 		if n.Wrong = err; err == nil {
 			n.Move, n.Reason, n.Stated = &move, move.Reason, move.Reason != ""
 			n.Wrong = needsExcept(&move)
+			for word, value := range map[string]string{wordAt: move.Times.At, wordUntil: move.Times.Until, wordFor: move.Times.For} {
+				if value != "" {
+					n.Times.put(word, value)
+				}
+			}
 		}
 		return n
 	}
@@ -46,6 +53,20 @@ func ParseNote(text string) Note {
 	n.Verb, n.Values, n.Reason = parseVerb(text)
 	n.Stated = stated != ""
 	return n
+}
+
+// When are the moments that the message's times mean for somebody in that zone. "18:00" is the next one
+// after the message, also where it is read hours later; what is past by then is refused.
+func (n Note) When(now time.Time, zone *time.Location) (workflow.When, error) {
+	said := n.Said
+	if said.IsZero() || said.After(now) {
+		said = now
+	}
+	when, err := n.Times.When(said, zone)
+	if err != nil || when.IsZero() {
+		return when, err
+	}
+	return when, when.Check(now)
 }
 
 // compareWord has a file compared.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -154,7 +155,11 @@ func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 		}
 		c.log.Info().Err(err).Str("person", to.Person).Msg("answer by response_url failed")
 	}
-	if to.Channel != "" {
+	if strings.HasPrefix(to.Channel, "D") && to.Response == "" { // theirs alone: what is said there may stay
+		if _, err := c.Post(ctx, to.Channel, to.Thread, "", m, RankSaid); err == nil {
+			return true
+		}
+	} else if to.Channel != "" {
 		err := c.inTiers(ctx, OnMessage, m.Blocks, func(blocks []slack.Block) error {
 			opts := Message{m.Text, blocks}.options()
 			if to.Thread != "" {
