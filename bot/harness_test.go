@@ -77,6 +77,8 @@ type world struct {
 	transport http.RoundTripper
 	log       *logged
 
+	organisation atomic.Pointer[string] // its name; nil before it is known
+
 	stopBot func() error
 }
 
@@ -255,6 +257,12 @@ func (w *world) startBot(over bot.Store) {
 		Slack: w.workspace(), Command: "/countersign", Requests: requests, Reports: "C0REPORTS", Results: w.reports,
 		Engine: engine, Store: over, RemindAfter: w.remind, Window: w.window, Estimator: w.pacer, Shut: w.shut,
 		Log: zerolog.New(w.log), OnReady: func() { close(ready) },
+	}
+	cfg.Organisation = func() string {
+		if name := w.organisation.Load(); name != nil {
+			return *name
+		}
+		return ""
 	}
 	if w.quick {
 		cfg.Drain, cfg.Settle, cfg.HomeEvery = 100*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond
