@@ -147,3 +147,18 @@ func TestDomainByFileAtATime(t *testing.T) {
 		w.cardSays(1, "*Time:* starts <!date^946832400^")
 	})
 }
+
+// Of several files of a message the CSV is used, wherever it stands among them.
+func TestUseThisCSVAmongOtherFiles(t *testing.T) {
+	t.Parallel()
+	inBubble(t, newAccounts(3), func(w *world) {
+		m, err := w.slack.Say(w.t.Context(), "U0ALICE", "C0OTHER", "", "deactivate",
+			workspace.Upload{Name: "contract.pdf", Content: []byte("%PDF-1.7\n")},
+			workspace.Upload{Name: "Leavers.CSV", Content: []byte("email\np1@old.example\n")})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.useCSV("U0CAROL", "C0OTHER", m.TS)
+		w.modalSays("U0CAROL", "Leavers.CSV")
+	})
+}

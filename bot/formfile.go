@@ -21,7 +21,10 @@ import (
 
 // useCSV opens the form for the file of a message. Who posted it counts as a requester, too.
 func (b *Bot) useCSV(ctx context.Context, s shortcut, by sender) {
-	at := slices.IndexFunc(s.Message.Files, func(f slackapi.File) bool { return f.ID != "" && !media(f) })
+	at := slices.IndexFunc(s.Message.Files, isCSV)
+	if at < 0 { // a file may have any name, and Slack may not say what it is
+		at = slices.IndexFunc(s.Message.Files, func(f slackapi.File) bool { return f.ID != "" && !media(f) })
+	}
 	switch {
 	case at < 0:
 		b.noForm(ctx, trigger{id: s.Trigger}, by, view.Said(view.NoCSV))
@@ -44,6 +47,12 @@ func (b *Bot) useCSV(ctx context.Context, s shortcut, by sender) {
 	b.openDraft(ctx, trigger{id: s.Trigger}, by, view.ReadingWords(file.Name), func(ctx context.Context) (drafting, error) {
 		return b.fileDraft(ctx, draft, note, by)
 	})
+}
+
+// isCSV reports whether a file says that it is a list.
+func isCSV(f slackapi.File) bool {
+	name := strings.ToLower(f.Name)
+	return f.ID != "" && (slices.Contains([]string{"csv", "tsv"}, f.Filetype) || strings.HasSuffix(name, ".csv") || strings.HasSuffix(name, ".tsv"))
 }
 
 // fillTimes puts the times of a message into the draft as the moments that they mean for somebody in

@@ -123,6 +123,29 @@ func pairOf(said []string) string {
 	return ""
 }
 
+// saysAnother reports whether a message that begins with the word of an action says that of another
+// one: "remove these from group finance" takes nobody out of the directory. What stands behind the
+// first mark is the reason.
+func saysAnother(verb workflow.ActionName, text string) bool {
+	if verb == "" {
+		return false
+	}
+	if end := strings.IndexAny(text, ",;:.!?()\n\r–—"); end >= 0 {
+		text = text[:end]
+	}
+	words := splitWords(text)
+	if len(words) == 0 {
+		return false
+	}
+	first := strings.ToLower(plainText(words[0].raw))
+	for _, p := range phrases() {
+		if slices.Contains(p.verbs, first) && phrased(words) == p.command {
+			return commandAction(p.command) != verb
+		}
+	}
+	return false
+}
+
 // meantInstead is what a command that was refused was probably meant as, "" for what it is: another
 // command of several words, or what its sentence is about.
 func meantInstead(name string, words []commandWord) string {

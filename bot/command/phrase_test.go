@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // What people write in a sentence leads to the command that does it, also where it begins with the word
@@ -107,6 +109,34 @@ func TestPhrasesDoNotTakeCommands(t *testing.T) {
 	} {
 		if c, err := Parse(text); err != nil || c.Name != want {
 			t.Errorf("%s: %q, %v", text, c.Name, err)
+		}
+	}
+}
+
+// A message beside a file that begins with the word of one action and says another one names none: it is
+// asked what is meant. What stands behind a mark is the reason.
+func TestNoteThatSaysAnotherAction(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]workflow.ActionName{
+		"remove these from group finance":           "",
+		"please remove them from the finance group": "",
+		"delete these from site main":               "",
+		"delete the api tokens of these":            "",
+		"remove access for these people":            "",
+		"restore the deleted accounts":              "",
+		"remove, they left the finance group":       workflow.Remove,
+		"remove these accounts: left group finance": workflow.Remove,
+		"delete these, the site is gone":            workflow.Delete,
+		"deactivate these, they left the company":   workflow.Deactivate,
+		"group remove finance":                      workflow.GroupRemove,
+		"deactivate everyone who left":              workflow.Deactivate,
+		"suspend their access for now":              workflow.Suspend,
+		"revoke-tokens":                             workflow.RevokeTokens,
+		"remove":                                    workflow.Remove,
+		"delete reason: remove from group x too":    workflow.Delete,
+	} {
+		if n := ParseNote(text); n.Verb != want {
+			t.Errorf("%s: %q, want %q", text, n.Verb, want)
 		}
 	}
 }

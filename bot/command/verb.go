@@ -98,14 +98,18 @@ func ParseVerb(text string) (verb workflow.ActionName, reason string) {
 func parseVerb(text string) (verb workflow.ActionName, values workflow.RowValues, reason string) {
 	text, reason = cutReason(plainText(text))
 	text, _ = unstyled(text)
-	rest := skipMentions(text)
-	verb, rest = cutAction(rest)
+	begins := skipMentions(text)
+	verb, rest := cutAction(begins)
 	for verb == "" {
 		word, behind, more := strings.Cut(rest, " ")
 		if !more || !slices.Contains(politeness(), strings.ToLower(strings.Trim(word, ",.!:"))) {
 			break
 		}
-		verb, rest = cutAction(skipMentions(behind))
+		begins = skipMentions(behind)
+		verb, rest = cutAction(begins)
+	}
+	if saysAnother(verb, begins) { // nobody can know what is meant
+		verb, rest = "", text
 	}
 	if it, built := action.For(verb); built && slices.Contains(it.Needs(), workflow.ColumnGroup) {
 		var group string
