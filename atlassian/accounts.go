@@ -32,8 +32,8 @@ type ProductAccess struct {
 }
 
 // accounts returns the list of all managed accounts.
-func (c *Client) accounts(budget time.Duration) list {
-	return byLink(c.admin, opAccounts, "/admin/v1/orgs/"+c.org+"/users", budget)
+func (c *Client) accounts(budget time.Duration) list[ManagedAccount] {
+	return byLink[ManagedAccount](c.admin, opAccounts, "/admin/v1/orgs/"+c.org+"/users", budget)
 }
 
 // NotAnnounced is the total of a list that does not announce one.
@@ -129,7 +129,7 @@ func (c *Client) readAccounts(
 	seen, seed := map[uint64]struct{}{}, maphash.MakeSeed()
 	list := c.accounts(pageBudget)
 	list.within = ListTimeout
-	for p, err := range pages[ManagedAccount](ctx, c.admin, list) {
+	for p, err := range pages(ctx, c.admin, list) {
 		if err != nil {
 			return 0, NotAnnounced, false, err
 		}

@@ -392,6 +392,7 @@ func decode(call request, body []byte, into answered, clean func(string) string)
 		return e
 	}
 	if e.details = into.missing(); e.details != "" {
+		e.lacks = true
 		return e
 	}
 	return nil

@@ -17,8 +17,8 @@ func (d UserDirectory) missing() string { return lacks("directoryId", d.ID) }
 // Directories lists the organisation's directories (organizations API v2, getDirectoriesForOrg).
 func (c *Client) Directories(ctx context.Context) ([]UserDirectory, error) {
 	var all []UserDirectory
-	l := byCursor(opDirectories, "/admin/v2/orgs/"+c.org+"/directories")
-	for d, err := range entries[UserDirectory](ctx, c.admin, l) {
+	l := byCursor[UserDirectory](opDirectories, "/admin/v2/orgs/"+c.org+"/directories")
+	for d, err := range entries(ctx, c.admin, l) {
 		if err != nil {
 			return nil, err
 		}

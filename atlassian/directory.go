@@ -48,30 +48,40 @@ func (d *Directory) For(batch int64) workflow.Directory {
 }
 
 // ByAddress finds the accounts that hold the addresses, 100 addresses a call. What cannot be an
-// address is not found.
+// address is not found. A hit that the search shows without its address is the holder of one of them:
+// it is found out of which, and where that does not show either, the error is a *workflow.Unshown
+// beside all that was found.
 func (d *Directory) ByAddress(ctx context.Context, addresses []string) (map[string][]workflow.Account, error) {
-	wanted, spellings := spell(addresses)
-	found := map[string][]workflow.Account{}
-	by := func(chunk []string) Find { return Find{Emails: chunk} }
-	err := d.client.searchAll(ctx, spellings, MaxEmails, by, func(u DirectoryUser) {
-		// The search is exact by the documents; a fuzzy answer must not pick the wrong account.
-		key := workflow.AddressKey(u.Email)
-		if !wanted[key] {
-			return
-		}
-		if i := slices.IndexFunc(found[key], func(a workflow.Account) bool { return a.ID == u.ID }); i >= 0 {
-			found[key][i] = merged(found[key][i], d.account(u))
-			return
-		}
-		found[key] = append(found[key], d.account(u))
-	})
-	if err != nil {
+	ctx, end := d.client.admin.bound(ctx, opSearch, ListTimeout)
+	found, unshown, err := d.byAddress(ctx, addresses)
+	if err = end(err); err != nil {
 		return nil, readError(err)
 	}
 	for _, accounts := range found {
 		slices.SortFunc(accounts, func(a, b workflow.Account) int { return cmp.Compare(a.ID, b.ID) })
 	}
+	if len(unshown) > 0 {
+		return found, &workflow.Unshown{Holders: unshown}
+	}
 	return found, nil
+}
+
+// byAddress is ByAddress, with the holders that do not show by the key of their address.
+func (d *Directory) byAddress(ctx context.Context, addresses []string) (map[string][]workflow.Account, map[string]string, error) {
+	wanted, spellings := spell(addresses)
+	found := map[string][]workflow.Account{}
+	unshown, err := d.client.searchHolders(ctx, wanted, spellings, d.client.byEmails, func(key string, u DirectoryUser) {
+		a := d.account(u)
+		if i := slices.IndexFunc(found[key], func(o workflow.Account) bool { return o.ID == a.ID }); i >= 0 {
+			found[key][i] = merged(found[key][i], a)
+			return
+		}
+		found[key] = append(found[key], a)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return found, unshown, nil
 }
 
 // ByID finds accounts by their ids, 10 ids a call; many of them first by going through all managed
@@ -93,7 +103,7 @@ func (d *Directory) ByID(ctx context.Context, ids []string) (map[string]workflow
 		d.client.goThrough(ctx, wanted, func(u DirectoryUser) { found[u.ID] = d.account(u) })
 		sent = slices.DeleteFunc(sent, func(id string) bool { _, known := found[id]; return known })
 	}
-	err := d.client.searchAll(ctx, sent, MaxIDs, func(chunk []string) Find { return Find{IDs: chunk} }, func(u DirectoryUser) {
+	err := d.client.searchAll(ctx, sent, MaxIDs, d.client.searchBy(func(chunk []string) Find { return Find{IDs: chunk} }), func(u DirectoryUser) {
 		if !wanted[u.ID] {
 			return
 		}

@@ -3,6 +3,7 @@ package atlassian
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/action"
@@ -13,6 +14,9 @@ func readLifecycle(ctx context.Context, c *Client, facts []workflow.Fact) (workf
 	u, err := c.directoryUser(ctx, allDirectories, facts[0].AccountID, checkBudget)
 	if err != nil {
 		return nil, err
+	}
+	if u.AccountStatus == "" && u.Status == "" {
+		return nil, &Error{Operation: opUser, Status: http.StatusOK, Kind: KindIncomplete, details: "there is no accountStatus"}
 	}
 	v := workflow.Of(workflow.FieldEmail, u.Email).With(workflow.FieldName, u.Name).With(workflow.FieldStatus, string(statusOf(u)))
 	return workflow.Answers{facts[0]: {v}}, nil

@@ -13,7 +13,7 @@ func (d *Directory) WithDomains(ctx context.Context, domains []string) ([]workfl
 	for _, domain := range domains {
 		sent = append(sent, workflow.DomainSpellings(domain)...)
 	}
-	return d.everybody(ctx, sent, func(chunk []string) Find { return Find{Domains: chunk} })
+	return d.everybody(ctx, sent, func(chunk []string) Find { return Find{Domains: chunk, need: shownAddress} })
 }
 
 // InGroups finds the members of the groups with these names, in any directory, each once. Only a
@@ -33,7 +33,7 @@ func (d *Directory) everybody(ctx context.Context, values []string, by func([]st
 	values = slices.Compact(values)
 	var found []workflow.Account
 	at := map[string]int{} // account id → its place in found
-	err := d.client.searchAll(ctx, values, MaxIDs, by, func(u DirectoryUser) {
+	err := d.client.searchAll(ctx, values, MaxIDs, d.client.searchBy(by), func(u DirectoryUser) {
 		a := d.account(u)
 		if i, twice := at[a.ID]; twice {
 			found[i] = merged(found[i], a)

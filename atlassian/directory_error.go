@@ -45,6 +45,9 @@ func (e *throttledError) RetryAfter() time.Duration { return e.after }
 
 // readError puts the error of a read into the words of workflow.
 func readError(err error) error {
+	if unsaid, ok := errors.AsType[*unsaidError](err); ok {
+		return refusal(workflow.ReasonNotSaid, err, unsaid.what)
+	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err

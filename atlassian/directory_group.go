@@ -53,11 +53,13 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 		answers[fact] = nil
 	}
 	seen := map[string]bool{}
+	nameless := false
 	for _, find := range finds {
 		for g, err := range c.SearchGroups(ctx, find) {
 			if err != nil {
 				return nil, err
 			}
+			nameless = nameless || g.Name == "" && len(find.Names) > 0
 			// The search is exact by the documents; a fuzzy answer must not pass for the group.
 			meant := append(slices.Clone(asked[workflow.GroupKey(g.Name)]), asked[strings.ToLower(g.ID)]...)
 			if len(meant) == 0 || seen[g.ID] {
@@ -73,7 +75,37 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 			}
 		}
 	}
+	if !nameless {
+		return answers, nil
+	}
+	for _, fact := range facts {
+		if len(answers[fact]) > 0 {
+			continue
+		}
+		hidden, err := c.namelessGroup(ctx, fact.Arg)
+		if err != nil {
+			return nil, err
+		}
+		if hidden.ID != "" {
+			hidden := action.Group{ID: hidden.ID, Name: fact.Arg, Directory: hidden.DirectoryID, Closed: workflow.GroupHidden}
+			answers[fact] = []workflow.Values{hidden.Values()}
+		}
+	}
 	return answers, nil
+}
+
+// namelessGroup returns the group that is found by a name and shown without one, the zero Group where there
+// is none: the search is exact by the documents.
+func (c *Client) namelessGroup(ctx context.Context, name string) (found Group, err error) {
+	for g, err := range c.SearchGroups(ctx, FindGroups{Names: workflow.GroupSpellings(name)}) {
+		if err != nil {
+			return Group{}, err
+		}
+		if g.Name == "" {
+			found = g
+		}
+	}
+	return found, nil
 }
 
 // groupValues returns a group as facts tell of it, with what its members may do.
@@ -114,7 +146,7 @@ func (c *Client) groupRights(ctx context.Context, g Group) (action.Group, error)
 func plainGroup(g Group) action.Group {
 	out := action.Group{ID: g.ID, Name: g.Name, Directory: g.DirectoryID}
 	switch {
-	case g.Synced:
+	case g.Synced, g.ManagedBy == managedOutside:
 		out.Closed = workflow.GroupSynced
 	case g.Fixed():
 		out.Closed = workflow.GroupFixed
@@ -176,7 +208,11 @@ func readGroupLeft(ctx context.Context, c *Client, facts []workflow.Fact) (workf
 			case !found:
 				return nil, &Error{Operation: opMember, Kind: KindNotFound}
 			}
-			in = u.in(fact.Arg)
+			groups, err := c.groupIDs(ctx, fact.Directory, u)
+			if err != nil {
+				return nil, err
+			}
+			in = slices.Contains(groups, fact.Arg)
 		}
 		answers[fact] = []workflow.Values{workflow.Of(workflow.GroupField(fact.Arg), inOrOut(in))}
 	}
@@ -202,11 +238,13 @@ func readMember(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 		if !found || u.MembershipStatus == MembershipNone {
 			continue
 		}
+		groups, err := c.groupIDs(ctx, fact.Directory, u)
+		if err != nil {
+			return nil, err
+		}
 		values := workflow.Of(workflow.FieldMembership, u.MembershipStatus)
-		if u.Groups != nil {
-			for _, g := range *u.Groups {
-				values.Set(workflow.GroupField(g.ID), workflow.GroupIn)
-			}
+		for _, id := range groups {
+			values.Set(workflow.GroupField(id), workflow.GroupIn)
 		}
 		answers[fact] = []workflow.Values{values}
 	}

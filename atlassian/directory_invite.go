@@ -2,7 +2,6 @@ package atlassian
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/workflow"
@@ -44,17 +43,19 @@ func readInvitedFacts(ctx context.Context, c *Client, facts []workflow.Fact) (wo
 		}
 		asked[key] = append(asked[key], fact)
 	}
-	_, spellings := spell(addresses)
+	keys, spellings := spell(addresses)
 	found := map[string]DirectoryUser{}
-	for chunk := range slices.Chunk(spellings, MaxEmails) {
-		for u, err := range c.searchMembers(ctx, chunk) {
-			if err != nil {
-				return nil, err
-			}
-			key := workflow.AddressKey(u.Email)
-			if other, twice := found[key]; asked[key] != nil && (!twice || other.MembershipStatus == MembershipNone) {
-				found[key] = u
-			}
+	unshown, err := c.searchHolders(ctx, keys, spellings, c.searchMembers, func(key string, u DirectoryUser) {
+		if other, twice := found[key]; !twice || other.MembershipStatus == MembershipNone {
+			found[key] = u
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for key, id := range unshown {
+		for _, fact := range asked[key] {
+			answers[fact] = []workflow.Values{workflow.Of(workflow.FieldID, id).With(workflow.FieldReason, action.Unshown)}
 		}
 	}
 	for key, u := range found {
@@ -71,6 +72,10 @@ func readInvitedFacts(ctx context.Context, c *Client, facts []workflow.Fact) (wo
 
 // standing returns how an account stands with the organisation.
 func (c *Client) standing(ctx context.Context, u DirectoryUser, roles bool) (workflow.Values, error) {
+	u, err := c.told(ctx, u)
+	if err != nil {
+		return nil, err
+	}
 	status := workflow.AccountStatus(u.AccountStatus)
 	if u.Status == StatusForDeletion {
 		status = workflow.StatusClosed
@@ -80,10 +85,12 @@ func (c *Client) standing(ctx context.Context, u DirectoryUser, roles bool) (wor
 		membership = workflow.MemberNone
 	}
 	out := workflow.Of(workflow.FieldMembership, membership).With(workflow.FieldID, u.ID).With(workflow.FieldStatus, string(status))
-	if u.Groups != nil {
-		for _, g := range *u.Groups {
-			out.Set(workflow.GroupField(strings.TrimPrefix(g.ID, groupARI)), workflow.GroupIn)
-		}
+	groups, err := c.groupIDs(ctx, allDirectories, u)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range groups {
+		out.Set(workflow.GroupField(id), workflow.GroupIn)
 	}
 	if !roles {
 		return out, nil

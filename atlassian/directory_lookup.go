@@ -44,7 +44,7 @@ func managed(a ManagedAccount) workflow.Account {
 func (d *Directory) GroupMembers(ctx context.Context, id string) (map[string]bool, error) {
 	members := map[string]bool{}
 	by := func(chunk []string) Find { return Find{GroupIDs: chunk} }
-	err := d.client.searchAll(ctx, []string{id}, 1, by, func(u DirectoryUser) { members[u.ID] = true })
+	err := d.client.searchAll(ctx, []string{id}, 1, d.client.searchBy(by), func(u DirectoryUser) { members[u.ID] = true })
 	if err != nil {
 		return nil, readError(err)
 	}

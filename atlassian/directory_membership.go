@@ -33,10 +33,10 @@ func (c *Client) UserRoles(ctx context.Context, directory, id string) ([]UserRol
 	if !accountID.MatchString(directory) || !accountID.MatchString(id) {
 		return nil, badID(opUserRoles)
 	}
-	l := byCursor(opUserRoles, c.userPath(directory, id)+"/role-assignments")
+	l := byCursor[UserRole](opUserRoles, c.userPath(directory, id)+"/role-assignments")
 	l.first.account, l.budget = id, checkBudget
 	var all []UserRole
-	for r, err := range entries[UserRole](ctx, c.admin, l) {
+	for r, err := range entries(ctx, c.admin, l) {
 		if err != nil {
 			return nil, err
 		}

@@ -34,8 +34,8 @@ func (d domainModel) missing() string {
 // Domains lists the organisation's domains, whatever their status.
 func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
 	var domains []Domain
-	l := byLink(c.admin, opDomains, "/admin/v1/orgs/"+c.org+"/domains", readBudget)
-	for d, err := range entries[domainModel](ctx, c.admin, l) {
+	l := byLink[domainModel](c.admin, opDomains, "/admin/v1/orgs/"+c.org+"/domains", readBudget)
+	for d, err := range entries(ctx, c.admin, l) {
 		if err != nil {
 			return nil, err
 		}

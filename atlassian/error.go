@@ -60,6 +60,7 @@ type Error struct {
 	Violations []string         // "field: violation"
 	Lifecycle  []LifecycleError // what must be settled
 
+	lacks   bool   // a 2xx that tells of no error, and lacks what it must hold
 	cause   error  // for errors.Is and errors.As
 	details string // the cause's text, cut and with the key taken out
 }

@@ -23,6 +23,9 @@ const MaxGroupIDs = 10
 // calls leave it away (organizations API v2, examples).
 const groupARI = "ari:cloud:identity::group/"
 
+// managedOutside is what manages a group that an identity provider owns (managedBy).
+const managedOutside = "external"
+
 // Group is a group of one of the organisation's directories (organizations API v2,
 // MultiDirectoryGroup).
 type Group struct {
@@ -30,6 +33,7 @@ type Group struct {
 	Name        string `json:"name"`
 	DirectoryID string `json:"directoryId"`
 	Synced      bool   `json:"externalSynced"` // an identity provider owns it
+	ManagedBy   string `json:"managedBy"`      // external, admins, team-members or open; "" where the answer does not say
 	Access      struct {
 		Modifiable *bool `json:"modifiable"` // nil where the answer does not say
 	} `json:"managementAccess"`
@@ -94,7 +98,7 @@ func (c *Client) SearchGroups(ctx context.Context, find FindGroups) iter.Seq2[Gr
 	}
 	following := func(cursor string) any { return groupSearch{Cursor: cursor, Expand: body.Expand, Limit: maxPage} }
 	path := c.directoryPath(allDirectories) + "/groups/search"
-	return entries[Group](ctx, c.admin, bySearch(opGroups, path, body, following))
+	return entries(ctx, c.admin, bySearch[Group](opGroups, path, body, following))
 }
 
 // GroupsNamed is SearchGroups by names, of which there must be some.
@@ -113,7 +117,13 @@ type GroupRole struct {
 	Roles      []string `json:"roles"`
 }
 
-func (r GroupRole) missing() string { return lacks("resourceId", r.ResourceID) }
+// missing: a role that is not told could be that of an organisation admin.
+func (r GroupRole) missing() string {
+	if r.Roles == nil {
+		return "there are no roles"
+	}
+	return lacks("resourceId", r.ResourceID)
+}
 
 // GroupRoles lists what the members of a group may do (organizations API v2, GET group
 // role-assignments).
@@ -123,7 +133,7 @@ func (c *Client) GroupRoles(ctx context.Context, directory, group string) ([]Gro
 	}
 	var all []GroupRole
 	path := c.groupPath(directory, group) + "/role-assignments"
-	for r, err := range entries[GroupRole](ctx, c.admin, byCursor(opGroupRoles, path)) {
+	for r, err := range entries(ctx, c.admin, byCursor[GroupRole](opGroupRoles, path)) {
 		if err != nil {
 			return nil, err
 		}
@@ -150,21 +160,34 @@ func (c *Client) InGroup(ctx context.Context, directory, group, id string) (bool
 	return len(users) > 0, err
 }
 
-// Member finds an account in one directory, with its groups there; found is false where the
-// directory does not list it. A managed account that is in no directory is listed in each, with
-// MembershipNone.
+// Member finds an account in one directory; found is false where the directory does not list it. A
+// managed account that is in no directory is listed in each, with MembershipNone.
 func (c *Client) Member(ctx context.Context, directory, id string) (user DirectoryUser, found bool, err error) {
 	users, err := c.member(ctx, directory, id, memberSearch{Expand: []string{expandGroups}})
 	if err != nil || len(users) == 0 {
 		return DirectoryUser{}, false, err
 	}
-	user = users[0]
-	if user.Groups != nil {
-		for i, g := range *user.Groups {
-			(*user.Groups)[i].ID = strings.TrimPrefix(g.ID, groupARI)
+	return users[0], true, nil
+}
+
+// groupIDs returns the ids of the groups that an account of a search is in, in one directory or in all.
+// An answer without them says nothing: then the groups are asked, which ones have it as a member.
+func (c *Client) groupIDs(ctx context.Context, directory string, u DirectoryUser) (ids []string, err error) {
+	if u.Groups != nil {
+		for _, g := range *u.Groups {
+			ids = append(ids, strings.TrimPrefix(g.ID, groupARI))
+		}
+		return ids, nil
+	}
+	for g, err := range c.SearchGroups(ctx, FindGroups{Member: u.ID}) {
+		if err != nil {
+			return nil, err
+		}
+		if directory == allDirectories || g.DirectoryID == directory {
+			ids = append(ids, g.ID)
 		}
 	}
-	return user, true, nil
+	return ids, nil
 }
 
 func (c *Client) member(ctx context.Context, directory, id string, body memberSearch) ([]DirectoryUser, error) {
@@ -175,10 +198,10 @@ func (c *Client) member(ctx context.Context, directory, id string, body memberSe
 	following := func(cursor string) any {
 		return search{Cursor: cursor, Expand: body.Expand, Limit: body.Limit}
 	}
-	l := bySearch(opSearch, c.directoryPath(url.PathEscape(directory))+"/users/search", body, following)
+	l := bySearch[DirectoryUser](opSearch, c.directoryPath(url.PathEscape(directory))+"/users/search", body, following)
 	l.first.account, l.budget = id, checkBudget
 	var users []DirectoryUser
-	for u, err := range entries[DirectoryUser](ctx, c.admin, l) {
+	for u, err := range entries(ctx, c.admin, l) {
 		if err != nil {
 			return nil, err
 		}
@@ -191,11 +214,18 @@ func (c *Client) member(ctx context.Context, directory, id string, body memberSe
 
 // searchMembers finds the holders of addresses, at most MaxEmails, in all directories, with their
 // groups.
-func (c *Client) searchMembers(ctx context.Context, addresses []string) iter.Seq2[DirectoryUser, error] {
+func (c *Client) searchMembers(ctx context.Context, addresses []string, strict bool) iter.Seq2[DirectoryUser, error] {
 	body := search{Emails: addresses, Expand: []string{expandGroups}, Limit: maxPage}
 	following := func(cursor string) any { return search{Cursor: cursor, Expand: body.Expand, Limit: body.Limit} }
-	l := bySearch(opSearch, c.directoryPath(allDirectories)+"/users/search", body, following)
-	return entries[DirectoryUser](ctx, c.admin, l)
+	l := bySearch[DirectoryUser](opSearch, c.directoryPath(allDirectories)+"/users/search", body, following)
+	l.need = func(u DirectoryUser) string {
+		what := lacks("membershipStatus", u.MembershipStatus)
+		if what == "" && strict {
+			what = shownAddress(u)
+		}
+		return what
+	}
+	return entries(ctx, c.admin, l)
 }
 
 // searchDetails finds accounts by id, at most MaxIDs, in all directories, with their groups and
@@ -203,8 +233,8 @@ func (c *Client) searchMembers(ctx context.Context, addresses []string) iter.Seq
 func (c *Client) searchDetails(ctx context.Context, ids []string) iter.Seq2[DirectoryUser, error] {
 	body := search{IDs: ids, Expand: []string{expandGroups, expandAccess}, Limit: maxPage}
 	following := func(cursor string) any { return search{Cursor: cursor, Expand: body.Expand, Limit: body.Limit} }
-	l := bySearch(opSearch, c.directoryPath(allDirectories)+"/users/search", body, following)
-	return entries[DirectoryUser](ctx, c.admin, l)
+	l := bySearch[DirectoryUser](opSearch, c.directoryPath(allDirectories)+"/users/search", body, following)
+	return entries(ctx, c.admin, l)
 }
 
 // AddToGroup puts an account into a group of the same directory (organizations API v2, POST

@@ -69,7 +69,7 @@ func (r KeyReport) failed(err error) (KeyReport, error) {
 // someAccount returns a managed account, a person's if the first page with accounts has one, and
 // reports how many there are.
 func (c *Client) someAccount(ctx context.Context, report *KeyReport) (id string, err error) {
-	for p, err := range pages[ManagedAccount](ctx, c.admin, c.accounts(readBudget)) {
+	for p, err := range pages(ctx, c.admin, c.accounts(readBudget)) {
 		if err != nil {
 			return "", err
 		}

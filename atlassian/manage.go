@@ -3,6 +3,7 @@ package atlassian
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,16 +41,31 @@ func (c *Client) Manage(ctx context.Context, id string, privileges ...string) (m
 		call.query = url.Values{"privileges": privileges}
 	}
 	answer := manageAnswer{asked: privileges}
-	if err := read(ctx, c.admin, call, readBudget, &answer); err != nil {
+	err = read(ctx, c.admin, call, readBudget, &answer)
+	if e, ok := errors.AsType[*Error](err); ok && e.lacks && answer.some {
+		return nil, &unsaidError{e, answer.missing()}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return answer.rules, nil
 }
 
+// unsaidError is that of a privilege of which an answer says nothing, asked for as long as that makes
+// sense, while it is one about what may be done: it is not the answer that failed.
+type unsaidError struct {
+	err  *Error
+	what string
+}
+
+func (e *unsaidError) Error() string { return e.err.Error() }
+func (e *unsaidError) Unwrap() error { return e.err }
+
 // manageAnswer is what may be done to an account. Each of the privileges that were asked for needs
 // its rule.
 type manageAnswer struct {
 	asked []string
+	some  bool // it tells of some privilege
 	rules map[string]Rule
 }
 
@@ -58,7 +74,7 @@ func (a *manageAnswer) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &answers); err != nil {
 		return err
 	}
-	a.rules = map[string]Rule{}
+	a.rules, a.some = map[string]Rule{}, len(answers) > 0
 	for privilege, raw := range answers {
 		if rule, ok := ruleOf(raw); ok && (len(a.asked) == 0 || slices.Contains(a.asked, privilege)) {
 			a.rules[privilege] = rule

@@ -37,7 +37,7 @@ func Organisations(ctx context.Context, cfg Config) ([]Organisation, error) {
 	}
 	defer c.Close()
 	var all []Organisation
-	for o, err := range entries[orgModel](ctx, c.admin, byLink(c.admin, opOrgs, "/admin/v1/orgs", readBudget)) {
+	for o, err := range entries(ctx, c.admin, byLink[orgModel](c.admin, opOrgs, "/admin/v1/orgs", readBudget)) {
 		if err != nil {
 			return nil, err
 		}

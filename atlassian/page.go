@@ -20,6 +20,8 @@ type entry interface{ missing() string }
 
 // page is one page of a list.
 type page[T entry] struct {
+	need func(T) string // as that of the list
+
 	Data []T `json:"data"`
 	Meta struct {
 		Total *int `json:"total"` // of the whole list; v1 alone
@@ -42,7 +44,11 @@ func (p *page[T]) missing() string {
 		return "there is no list in it"
 	}
 	for i, each := range p.Data {
-		if what := each.missing(); what != "" {
+		what := each.missing()
+		if what == "" && p.need != nil {
+			what = p.need(each)
+		}
+		if what != "" {
 			return fmt.Sprintf("entry %d of %d: %s", i+1, len(p.Data), what)
 		}
 	}
@@ -58,15 +64,18 @@ func lacks(field, value string) string {
 }
 
 // list is how a list is read.
-type list struct {
+type list[T entry] struct {
 	first  request
 	next   func(link string) (request, error) // the request of the page that links.next names
 	budget time.Duration                      // of each page
 	within time.Duration                      // the whole list
+	// need returns what an entry lacks of what this question is about, "" if nothing; nil where it is
+	// about no more than what every entry must hold.
+	need func(T) string
 }
 
 // pages reads a list page by page. The sequence ends with an error or after the last page.
-func pages[T entry](ctx context.Context, c *caller, l list) iter.Seq2[page[T], error] {
+func pages[T entry](ctx context.Context, c *caller, l list[T]) iter.Seq2[page[T], error] {
 	return func(yield func(page[T], error) bool) {
 		bounded, end := c.bound(ctx, l.first.operation, l.within)
 		var stopped bool
@@ -81,14 +90,14 @@ func pages[T entry](ctx context.Context, c *caller, l list) iter.Seq2[page[T], e
 }
 
 // walk calls take with one page after the other, until take returns false.
-func walk[T entry](ctx context.Context, c *caller, l list, take func(page[T]) bool) error {
+func walk[T entry](ctx context.Context, c *caller, l list[T], take func(page[T]) bool) error {
 	fail := func(kind Kind, err error) error {
 		return &Error{Operation: l.first.operation, Kind: kind, cause: err, details: err.Error()}
 	}
 	seen := map[string]bool{}
 	empty := 0
 	for call := l.first; ; {
-		var p page[T]
+		p := page[T]{need: l.need}
 		if err := readPage(ctx, c, call, l.budget, &p); err != nil {
 			if e, ok := errors.AsType[*Error](err); ok && len(seen) > 0 && refusesPage(e.Kind) {
 				return fail(KindIncomplete, fmt.Errorf("the page that it leads to is refused: %w", err))
@@ -120,10 +129,10 @@ func walk[T entry](ctx context.Context, c *caller, l list, take func(page[T]) bo
 func refusesPage(k Kind) bool { return k == KindRefused || k == KindInvalid || k == KindNotFound }
 
 // entries reads a list entry by entry. The sequence ends with an error or is complete.
-func entries[T entry](ctx context.Context, c *caller, l list) iter.Seq2[T, error] {
+func entries[T entry](ctx context.Context, c *caller, l list[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		for p, err := range pages[T](ctx, c, l) {
+		for p, err := range pages(ctx, c, l) {
 			if err != nil {
 				yield(none, err)
 				return
@@ -139,9 +148,9 @@ func entries[T entry](ctx context.Context, c *caller, l list) iter.Seq2[T, error
 
 // byLink returns a list of the v1 APIs: links.next is an absolute URL (organizations API, getUsers,
 // getDomains).
-func byLink(c *caller, operation, path string, budget time.Duration) list {
+func byLink[T entry](c *caller, operation, path string, budget time.Duration) list[T] {
 	first := request{operation: operation, method: http.MethodGet, path: path}
-	return list{first: first, budget: budget, within: ReadTimeout, next: func(link string) (request, error) {
+	return list[T]{first: first, budget: budget, within: ReadTimeout, next: func(link string) (request, error) {
 		call := first
 		var err error
 		call.link, err = c.pin(path, link)
@@ -151,10 +160,10 @@ func byLink(c *caller, operation, path string, budget time.Duration) list {
 
 // byCursor returns a list of the v2 APIs that is read with GET: links.next is a bare cursor, not a
 // URL.
-func byCursor(operation, path string) list {
+func byCursor[T entry](operation, path string) list[T] {
 	size := strconv.Itoa(maxPage)
 	call := request{operation: operation, method: http.MethodGet, path: path, query: url.Values{"limit": {size}}}
-	return list{first: call, budget: readBudget, within: ReadTimeout, next: func(cursor string) (request, error) {
+	return list[T]{first: call, budget: readBudget, within: ReadTimeout, next: func(cursor string) (request, error) {
 		next := call
 		next.query = url.Values{"cursor": {cursor}, "limit": {size}}
 		return next, nil
@@ -163,9 +172,9 @@ func byCursor(operation, path string) list {
 
 // bySearch returns a list of the v2 APIs that is read with POST. next returns the body of the page
 // that the cursor names.
-func bySearch(operation, path string, body any, next func(cursor string) any) list {
+func bySearch[T entry](operation, path string, body any, next func(cursor string) any) list[T] {
 	call := request{operation: operation, method: http.MethodPost, path: path, body: body}
-	return list{first: call, budget: readBudget, within: ReadTimeout, next: func(cursor string) (request, error) {
+	return list[T]{first: call, budget: readBudget, within: ReadTimeout, next: func(cursor string) (request, error) {
 		following := call
 		following.body = next(cursor)
 		return following, nil

@@ -1,6 +1,7 @@
 package atlassian
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -116,6 +117,8 @@ type SCIMUser struct {
 		LastModified string `json:"lastModified"`
 	} `json:"meta"`
 	AccountID string `json:"-"` // of the extension
+
+	activeTold bool // the answer tells whether it is active
 }
 
 // scimAccount is the extension that names the account. Both versions are in use.
@@ -132,12 +135,19 @@ type scimAccount struct {
 func (u *SCIMUser) UnmarshalJSON(raw []byte) error {
 	type plain SCIMUser
 	var extension scimAccount
+	var told struct {
+		Active *bool `json:"active"`
+	}
 	if err := json.Unmarshal(raw, (*plain)(u)); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(raw, &extension); err != nil {
 		return err
 	}
+	if err := json.Unmarshal(raw, &told); err != nil {
+		return err
+	}
+	u.activeTold = told.Active != nil
 	u.AccountID = extension.Old.AccountID
 	if extension.New.AccountID != "" {
 		u.AccountID = extension.New.AccountID
@@ -145,7 +155,16 @@ func (u *SCIMUser) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-func (u *SCIMUser) missing() string { return lacks("id", u.ID) }
+// missing: a record without its userName could pass for nobody's.
+func (u *SCIMUser) missing() string { return cmp.Or(lacks("id", u.ID), lacks("userName", u.UserName)) }
+
+// noRecord: a record that is not said to be active or not could pass for deactivated.
+func noRecord(u SCIMUser) string {
+	if what := u.missing(); what != "" || u.activeTold {
+		return what
+	}
+	return "there is no active"
+}
 
 // SCIMGroup is a group of a SCIM directory (schema ScimGroup).
 type SCIMGroup struct {
@@ -153,7 +172,7 @@ type SCIMGroup struct {
 	Name string `json:"displayName"`
 }
 
-func (g *SCIMGroup) missing() string { return lacks("id", g.ID) }
+func (g *SCIMGroup) missing() string { return cmp.Or(lacks("id", g.ID), lacks("displayName", g.Name)) }
 
 // scimList is one page of a list (schemas ScimUserListResponse, ScimGroupListResponse).
 type scimList[T any] struct {
@@ -175,13 +194,13 @@ func (l *scimList[T]) missing() string {
 
 // User reads a record (GET Users/{id}). KindNotFound: there is none of that id.
 func (s *SCIM) User(ctx context.Context, id, account string) (SCIMUser, error) {
-	var user SCIMUser
+	answer := one[SCIMUser]{lack: noRecord}
 	if !accountID.MatchString(id) {
 		return SCIMUser{}, badID(opSCIMUser)
 	}
 	call := request{operation: opSCIMUser, method: http.MethodGet, path: s.base + "/Users/" + url.PathEscape(id), account: account}
-	err := read(ctx, s.api, call, checkBudget, &user)
-	return user, err
+	err := read(ctx, s.api, call, checkBudget, &answer)
+	return answer.value, err
 }
 
 // eq is a filter for one exact match, the only kind that there is.

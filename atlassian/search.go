@@ -3,6 +3,7 @@ package atlassian
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"sync"
 )
@@ -15,17 +16,27 @@ const (
 // mostSearches is how many searches searchAll has in flight at once.
 const mostSearches = 4
 
+// chunkSearch finds the accounts for some values.
+type chunkSearch func(ctx context.Context, values []string) iter.Seq2[DirectoryUser, error]
+
+// searchBy is the search for what find makes of values.
+func (c *Client) searchBy(find func([]string) Find) chunkSearch {
+	return func(ctx context.Context, values []string) iter.Seq2[DirectoryUser, error] {
+		return c.SearchUsers(ctx, find(values), maxPage)
+	}
+}
+
 // searchAll searches for all values, size of them a call and several calls at a time. take is
 // called with one account after the other. All of it is within ListTimeout.
 func (c *Client) searchAll(
-	ctx context.Context, values []string, size int, find func([]string) Find, take func(DirectoryUser),
+	ctx context.Context, values []string, size int, search chunkSearch, take func(DirectoryUser),
 ) error {
 	bounded, end := c.admin.bound(ctx, opSearch, ListTimeout)
-	return end(c.searchChunks(bounded, values, size, find, take))
+	return end(c.searchChunks(bounded, values, size, search, take))
 }
 
 func (c *Client) searchChunks(
-	ctx context.Context, values []string, size int, find func([]string) Find, take func(DirectoryUser),
+	ctx context.Context, values []string, size int, search chunkSearch, take func(DirectoryUser),
 ) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -42,7 +53,7 @@ func (c *Client) searchChunks(
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			for u, err := range c.SearchUsers(ctx, find(chunk), maxPage) {
+			for u, err := range search(ctx, chunk) {
 				if err != nil {
 					mu.Lock()
 					failed = cmp.Or(failed, err)

@@ -288,7 +288,9 @@ const MaxLegacy = 50
 // Legacy resolves legacy usernames and user keys, up to MaxLegacy together (GET
 // user/bulk/migration). Those that nobody has are left out.
 func (s *Site) Legacy(ctx context.Context, usernames, keys []string) ([]Migrated, error) {
-	answer := listOf[Migrated]{lack: func(m Migrated) string { return lacks("accountId", m.ID) }}
+	answer := listOf[Migrated]{lack: func(m Migrated) string {
+		return cmp.Or(lacks("accountId", m.ID), lacks("username and no key", m.Username+m.Key))
+	}}
 	query := url.Values{"username": usernames, "key": keys, "maxResults": {strconv.Itoa(MaxLegacy)}}
 	err := get(ctx, s, opSiteLegacy, "user/bulk/migration", query, "", readBudget, &answer)
 	return answer.values, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -68,11 +67,6 @@ type Activity struct {
 
 func (u DirectoryUser) missing() string { return lacks("accountId", u.ID) }
 
-// in reports whether the account's groups, as far as the answer tells, have the one with that id.
-func (u DirectoryUser) in(group string) bool {
-	return u.Groups != nil && slices.ContainsFunc(*u.Groups, func(g UserGroup) bool { return g.ID == group })
-}
-
 // UserGroup is a group that an account is in (organizations API v2, MultiDirectoryUserGroup).
 type UserGroup struct {
 	ID   string `json:"id"`   // may be written otherwise than the groups' own calls write it
@@ -89,6 +83,8 @@ type Find struct {
 	GroupIDs []string
 	Term     string
 	Claim    string // ClaimManaged
+
+	need func(DirectoryUser) string // as that of a list
 }
 
 func (f Find) check() error {
@@ -145,11 +141,12 @@ func (c *Client) SearchUsers(ctx context.Context, find Find, size int) iter.Seq2
 	}
 	following := func(cursor string) any { return search{Cursor: cursor, Expand: body.Expand, Limit: body.Limit} }
 	path := c.directoryPath(allDirectories) + "/users/search"
-	l := bySearch(opSearch, path, body, following)
+	l := bySearch[DirectoryUser](opSearch, path, body, following)
+	l.need = find.need
 	if find.many() {
 		l.within = ListTimeout
 	}
-	return entries[DirectoryUser](ctx, c.admin, l)
+	return entries(ctx, c.admin, l)
 }
 
 // userAnswer is the answer about the account with the id.

@@ -43,8 +43,8 @@ func (c *Client) Workspaces(ctx context.Context) ([]Workspace, error) {
 		return workspaceSearch{Cursor: link}
 	}
 	var all []Workspace
-	l := bySearch(opWorkspaces, "/admin/v2/orgs/"+c.org+"/workspaces", workspaceSearch{Limit: maxWorkspaces}, following)
-	for w, err := range entries[Workspace](ctx, c.admin, l) {
+	l := bySearch[Workspace](opWorkspaces, "/admin/v2/orgs/"+c.org+"/workspaces", workspaceSearch{Limit: maxWorkspaces}, following)
+	for w, err := range entries(ctx, c.admin, l) {
 		if err != nil {
 			return nil, err
 		}

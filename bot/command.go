@@ -20,8 +20,7 @@ type given struct {
 	command.Command
 	text    string // as it was sent
 	channel string
-	trigger string // opens a form within about three seconds; "" for a direct message
-	once    string // of a direct message: that it is taken once
+	trigger string // opens a form within about three seconds; "" where a message brought the words
 }
 
 // by is who gave a command, and where they are answered.
@@ -42,7 +41,7 @@ func (b *Bot) given(s slash) {
 		})
 		return
 	}
-	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger, s.Once}, s.by())
+	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger}, s.by())
 }
 
 // commands are the commands by name. Those on a batch are its buttons, and who gives one is read as
@@ -140,7 +139,7 @@ func (b *Bot) ask(ctx context.Context, c given, by sender) {
 		}
 		batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
 			Requester: actor.Person, Author: actor.Person, Reason: c.Reason, OwnReason: c.Reason != "", Verb: c.Action, When: when,
-			Source: workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel, Delivery: c.once},
+			Source: workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel},
 			Sheet:  workflow.Sheet{Rows: c.Rows}, Original: []byte(c.text),
 		})
 		if err != nil {

@@ -71,38 +71,20 @@ func (b *Bot) asked(c view.Carried, said string) view.Asked {
 // newRequest opens the form for the command new.
 func (b *Bot) newRequest(ctx context.Context, c given, by sender) {
 	if c.trigger == "" {
-		b.offerForm(ctx, by, view.Offer("", c.text))
+		b.offerForm(ctx, c.text, by, nil)
 		return
 	}
 	b.openForm(ctx, trigger{id: c.trigger}, by, view.Draft{})
 }
 
-// offerForm leads to the form from a direct message, which cannot open it.
-func (b *Bot) offerForm(ctx context.Context, by sender, offer slackapi.Message) {
-	if _, err := b.actor(ctx, by); err != nil {
-		offer = b.say(err, "offer the form")
-	}
-	b.api.Private(ctx, by.Recipient, offer)
-}
-
-// formOfWords opens the form that was offered for the words of a direct message, filled in with them.
-func (b *Bot) formOfWords(ctx context.Context, p press, by sender) {
-	var draft view.Draft
-	_, err := command.Parse(p.Value)
-	if usage, is := errors.AsType[*command.UsageError](err); is && usage.Missing != nil {
-		draft = draftOf(usage.Missing)
-	}
-	b.openForm(ctx, p.trigger(), by, draft)
-}
-
 // formFor opens the form for a command with a word missing, filled in with those that are there.
-func (b *Bot) formFor(ctx context.Context, s slash, missing *command.UsageError) {
+func (b *Bot) formFor(ctx context.Context, s slash, usage *command.UsageError) {
 	by := sender{Recipient: s.by(), came: b.people.Now()}
 	if s.Trigger == "" {
-		b.offerForm(ctx, by, view.Offer(missing.Problem, s.Text))
+		b.offerForm(ctx, s.Text, by, usage)
 		return
 	}
-	b.openForm(ctx, trigger{id: s.Trigger}, by, draftOf(missing.Missing))
+	b.openForm(ctx, trigger{id: s.Trigger}, by, draftOf(usage.Missing))
 }
 
 // draftOf is the form for what a command says.

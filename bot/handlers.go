@@ -80,7 +80,6 @@ func actions() map[string]entry[press] {
 		all[field] = entry[press]{key: inView, lane: deciding, do: (*Bot).formChanged}
 	}
 	all[view.HomeNew] = entry[press]{lane: deciding, do: (*Bot).beginFromHome}
-	all[view.FormOfWords] = entry[press]{lane: deciding, do: (*Bot).formOfWords}
 	all[view.HomeFind] = entry[press]{lane: deciding, do: (*Bot).openFind}
 	all[view.HomeAll] = entry[press]{lane: deciding, do: (*Bot).ownRequests}
 	all[view.HomeReport] = entry[press]{do: (*Bot).reportFromHome}
@@ -88,6 +87,7 @@ func actions() map[string]entry[press] {
 	for _, hit := range []string{view.HitRename, view.HitDisable, view.HitMore} {
 		all[hit] = entry[press]{lane: deciding, do: (*Bot).hit}
 	}
+	all[view.ActionForm] = entry[press]{lane: deciding, do: (*Bot).formOffered}
 	all[view.ActionFix] = entry[press]{key: inView, lane: deciding, do: (*Bot).fixRows}
 	return all
 }
@@ -209,7 +209,7 @@ func (d delivery) receive() {
 	b := d.bot
 	switch in := d.in.(type) {
 	case slash:
-		if b.first(cmp.Or(in.Trigger, in.Once)) {
+		if b.first(in.Trigger) {
 			b.given(in)
 		}
 	case press:
@@ -254,11 +254,7 @@ func (d delivery) receive() {
 func (b *Bot) receiveMessage(m message) {
 	switch {
 	case m.plain() && m.Person != b.api.SelfID():
-		to := slackapi.Recipient{Person: m.Person, Channel: m.Channel, Thread: m.Thread}
-		greet := b.guarded("greeting", actTimeout, to, func(ctx context.Context) { b.greet(ctx, m, to) })
-		if b.mayGreet(m.Person) && !b.lanes[greeting].put("", m.Person, greet) {
-			b.notGreeted(m.Person)
-		}
+		b.receiveWords(m)
 	case len(m.Files) > 0:
 		to := slackapi.Recipient{Person: m.Person, Channel: m.Channel, Thread: cmp.Or(m.Thread, m.TS)}
 		b.enlist(asking, "", "file", fileTimeout, to, func(ctx context.Context) { b.filesShared(ctx, m, to) })

@@ -70,13 +70,7 @@ func (d delivery) lane() lane {
 	on, person := asking, ""
 	switch in := d.in.(type) {
 	case slash:
-		person = in.Person
-		c, err := command.Parse(in.Text)
-		if err == nil {
-			on = d.bot.commands[c.Name].lane
-		} else if usage, is := errors.AsType[*command.UsageError](err); is && usage.Missing != nil {
-			on = deciding // the form opens within three seconds, or not at all
-		}
+		on, person = d.bot.laneOf(in), in.Person
 	case press:
 		on, person = d.bot.actions[in.Action].lane, in.By.Person
 	case submission:
@@ -87,8 +81,23 @@ func (d delivery) lane() lane {
 		on, person = deciding, in.By.Person
 	case message:
 		person = in.Person
+		if in.plain() {
+			on = d.bot.laneOf(in.words())
+		}
 	}
 	return d.bot.laneFor(on, person)
+}
+
+// laneOf is the lane for the words of a command.
+func (b *Bot) laneOf(s slash) lane {
+	c, err := command.Parse(s.Text)
+	if err == nil {
+		return b.commands[c.Name].lane
+	}
+	if usage, is := errors.AsType[*command.UsageError](err); is && usage.Missing != nil {
+		return deciding // the form opens within three seconds, or not at all
+	}
+	return asking
 }
 
 // laneFor is the lane for something that a person sends and that belongs on a lane: what people
@@ -115,18 +124,11 @@ func (b *Bot) enlist(on lane, key, what string, limit time.Duration, to slackapi
 // room reports whether there is room on the delivery's lane. Events that are no work for a lane
 // have it always, and so have greetings, which may be left out.
 func (d delivery) room() bool {
-	switch in := d.in.(type) {
-	case closed:
+	if m, is := d.in.(message); d.kind == socketmode.RequestTypeEventsAPI && (!is || m.plain() && !m.command()) {
 		return true
-	case slash: // also the words of a direct message
-	case message:
-		if in.plain() {
-			return true
-		}
-	default:
-		if d.kind == socketmode.RequestTypeEventsAPI {
-			return true
-		}
+	}
+	if _, is := d.in.(closed); is {
+		return true
 	}
 	return d.bot.lanes[d.lane()].room()
 }

@@ -3,13 +3,11 @@ package bot
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"strings"
 	"unicode"
 
 	"github.com/slack-go/slack/socketmode"
 
-	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
 )
@@ -21,8 +19,7 @@ import (
 // one block that it does not know).
 type incoming interface{ incoming() }
 
-// slash is a slash command (docs.slack.dev/interactivity/implementing-slash-commands), or its words in
-// a direct message to the bot: these have neither a trigger nor a response_url.
+// slash is a slash command (docs.slack.dev/interactivity/implementing-slash-commands).
 type slash struct {
 	Command  string `json:"command"`
 	Text     string `json:"text"`
@@ -31,22 +28,7 @@ type slash struct {
 	Trigger  string `json:"trigger_id"`
 	Response string `json:"response_url"`
 
-	Thread string `json:"-"` // of a direct message
-	Once   string `json:"-"` // the same when it is delivered twice; "" where Trigger is
-}
-
-// words reads a direct message as a command. ok is false for one that is none, and comes near none:
-// whoever only says hello hears what there is.
-func (m message) words() (s slash, ok bool) {
-	if !m.plain() {
-		return s, false
-	}
-	s = slash{
-		Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread, Once: "event/" + cmp.Or(m.Event, m.Channel+"/"+m.TS),
-	}
-	_, err := command.Parse(m.Text)
-	usage, is := errors.AsType[*command.UsageError](err)
-	return s, strings.TrimSpace(m.Text) != "" && (!is || usage.Known())
+	Thread string `json:"-"` // of words in a direct message: the thread that they stand in, "" else
 }
 
 // press is a click on a button, or a choice in a menu (block_actions).
@@ -222,9 +204,6 @@ func decodeEvent(payload json.RawMessage) (incoming, error) {
 	case in.Subtype == "message_deleted":
 		return deletion{in.Channel, in.Deleted}, nil
 	}
-	if words, ok := in.message.words(); ok {
-		return words, nil
-	}
 	return in.message, nil
 }
 
@@ -324,6 +303,11 @@ func (m message) direct() bool { return m.ChannelType == "im" || strings.HasPref
 // plain reports whether the message is words alone that a person writes to the bot directly.
 func (m message) plain() bool {
 	return m.Subtype == "" && len(m.Files) == 0 && m.BotID == "" && m.Person != "" && m.direct()
+}
+
+// words are those of a message as if a slash command had brought them.
+func (m message) words() slash {
+	return slash{Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread}
 }
 
 // reason returns what was written into the form for a rejection, "" when nothing of it can be seen.

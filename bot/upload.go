@@ -59,16 +59,6 @@ func (b *Bot) filesShared(ctx context.Context, m message, to slackapi.Recipient)
 	}
 }
 
-// greet answers words that somebody writes to the bot directly with what it can do.
-func (b *Bot) greet(ctx context.Context, m message, to slackapi.Recipient) {
-	key := "event/" + cmp.Or(m.Event, m.Channel+"/"+m.TS)
-	if !b.intake.beginDelivery(ctx, key, m.TS) {
-		return
-	}
-	b.reply(ctx, to, b.help())
-	b.intake.endDelivery(ctx, key, true)
-}
-
 // complete asks Slack for what a file is when the message only names it (Slack Connect, file_access
 // check_file_info).
 func (b *Bot) complete(ctx context.Context, f slackapi.File) (slackapi.File, error) {

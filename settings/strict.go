@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/policy"
 )
 
@@ -330,7 +331,7 @@ func (s section) checkKeys(known, built []string) {
 			continue
 		case known != nil && !slices.Contains(known, key.Value):
 			remedy := "the keys here are " + strings.Join(built, ", ")
-			if near := nearest(key.Value, built); near != "" {
+			if near := workflow.NearestWord(key.Value, built); near != "" {
 				remedy = fmt.Sprintf("did you mean %s?", near)
 			}
 			s.reader.problem(key.Line, full, "unknown key", remedy)

@@ -82,39 +82,6 @@ func kindWord(node *yaml.Node) string {
 	}
 }
 
-// nearest is the name that differs from the word in at most two letters, "" when none does.
-func nearest(word string, names []string) string {
-	const typos = 2
-	best, distance := "", typos+1
-	for _, name := range names {
-		if d := edits([]rune(word), []rune(name)); d < distance {
-			best, distance = name, d
-		}
-	}
-	return best
-}
-
-// edits is the number of letters to add, drop or change to make b of a (Levenshtein).
-func edits(a, b []rune) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range a {
-		before := row[0]
-		row[0] = i + 1
-		for j := range b {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
-}
-
 // variable is a ${NAME}, or something that began as one.
 var variable = regexp.MustCompile(`\$\{([^}]*)(\}?)`)
 

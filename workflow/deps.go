@@ -35,11 +35,11 @@ const (
 type Account struct {
 	ID      string
 	Name    string
-	Email   string // may be "" where privacy hides it
-	Type    string // atlassian, app, customer
-	Status  AccountStatus
-	Managed bool // claimed by our organisation
-	Synced  bool // an identity provider made it, as far as a search tells
+	Email   string        // may be "" where privacy hides it
+	Type    string        // atlassian, app, customer
+	Status  AccountStatus // "" where a search does not tell enough to judge the account by
+	Managed bool          // claimed by our organisation
+	Synced  bool          // an identity provider made it, as far as a search tells
 
 	// Filled by ByAddress and ByID alone, and only where RolesKnown is true.
 	OrgAdmin   bool     // holds the role of an organisation admin
@@ -112,7 +112,8 @@ type Reader interface {
 	// such account among ours.
 	Read(ctx context.Context, facts ...Fact) (Answers, error)
 	// ByAddress finds the accounts that hold the addresses, by AddressKey, whatever their spelling:
-	// key → accounts. What is not found is missing. Any number of addresses.
+	// key → accounts. What is not found is missing. Any number of addresses. *Unshown comes with what
+	// was found.
 	ByAddress(ctx context.Context, addresses []string) (map[string][]Account, error)
 	// ByID finds accounts by their ids: id → account. What is not found is missing, and may still
 	// be there: what the search shows can lag behind, and some accounts are hidden from it, so Read

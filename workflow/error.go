@@ -53,6 +53,20 @@ func (r *Refusal) Error() string { return "refused: " + r.Reason.Words() }
 
 func (r *Refusal) Unwrap() error { return r.Err }
 
+// Unshown is the error of a search by addresses that finds accounts and does not show their address, nor
+// does anything else: who holds these addresses is not known. What was found of the others comes with
+// it.
+type Unshown struct {
+	Holders map[string]string // AddressKey → id of the account that was found for it
+}
+
+func (e *Unshown) Error() string {
+	return fmt.Sprintf("the holders of %d addresses are found and not shown", len(e.Holders))
+}
+
+// Unwrap makes it match ErrUnavailable: for whoever asks no further, the search has failed.
+func (e *Unshown) Unwrap() error { return ErrUnavailable }
+
 // Kinds of what the engine answers to people.
 var (
 	ErrNoBatch       = errors.New("no such batch")

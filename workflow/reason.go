@@ -27,11 +27,13 @@ const (
 	ReasonAmbiguous       ReasonCode = "ambiguous"
 	ReasonMismatch        ReasonCode = "mismatch"
 	ReasonNotAllowed      ReasonCode = "not_allowed"
+	ReasonNotSaid         ReasonCode = "not_said"
 	ReasonUnverified      ReasonCode = "unverified"
 	ReasonOddAddress      ReasonCode = "odd_address" // of a row that may run all the same, as Warns says
 	ReasonNumbered        ReasonCode = "numbered"    // likewise
 	ReasonTaken           ReasonCode = "taken"
 	ReasonTakenDeleting   ReasonCode = "taken_deleting"
+	ReasonHolderHidden    ReasonCode = "holder_hidden"
 	ReasonProtected       ReasonCode = "protected"
 	ReasonOrgAdmin        ReasonCode = "org_admin"
 	ReasonDayLimit        ReasonCode = "day_limit"

@@ -74,6 +74,15 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		say:    notAllowedWords,
 		remedy: "change it where the account is managed, for example in your identity provider",
 	},
+	ReasonNotSaid: {
+		facts: []string{"what"},
+		cause: "not told if it may be changed",
+		words: []string{
+			"Atlassian does not tell if this may be changed ({what}); change it in Atlassian admin (Directory, Managed " +
+				"accounts), or send the row again",
+		},
+		remedy: "change these accounts in Atlassian admin",
+	},
 	ReasonUnverified: {
 		facts:  []string{"domain", "like"}, // like: the verified one that it looks like, or ""
 		cause:  "domain not verified",
@@ -143,6 +152,16 @@ var checkReasons = map[ReasonCode]reasonEntry{
 				"rename it",
 		},
 		remedy: "wait until the account is gone, or cancel its deletion and rename it",
+	},
+	ReasonHolderHidden: {
+		facts:  []string{"address", "id"},
+		cause:  "holder of the address not shown",
+		causes: "holders of addresses not shown",
+		words: []string{
+			"Atlassian finds account {id} for {address} and does not show its address, so it may be taken; take another address, " +
+				"or look at that account in Atlassian admin (Directory, Managed accounts)",
+		},
+		remedy: "take another address, or look at that account in Atlassian admin",
 	},
 	ReasonProtected: {
 		facts: []string{"what", "group"}, // address or id; or "" and the group
@@ -454,7 +473,7 @@ var notAllowedKeys = map[string]string{
 	"blocked.exportControl":    "it is blocked by export control; only Atlassian support can change that",
 	"managedAccount":           "only the organisation that manages the account may do it",
 	"myselfOnly":               "only the person may do it, in their own Atlassian profile",
-	"":                         "Atlassian does not allow it and gives no reason",
+	"":                         "Atlassian does not allow it and does not say why; look at the account in Atlassian admin (Directory, Managed accounts)",
 }
 
 // notAllowedWords: a key that is not known counts as a no, and is shown.
@@ -476,7 +495,7 @@ func WhyNotAllowed(key string) string {
 	if why, known := notAllowedKeys[key]; known {
 		return why
 	}
-	return "Atlassian does not allow it (" + key + ")"
+	return "Atlassian does not allow it (" + key + "); look at the account in Atlassian admin (Directory, Managed accounts)"
 }
 
 // Why the members of a group cannot be changed here.
@@ -484,6 +503,7 @@ const (
 	GroupSynced = "synced"     // an identity provider owns it
 	GroupFixed  = "fixed"      // Atlassian lets nobody modify it
 	GroupAdmins = "org_admins" // its members are organisation admins
+	GroupHidden = "hidden"     // it was found by its name, and Atlassian does not show that
 )
 
 func groupClosedWords(r Reason) string {
@@ -496,6 +516,7 @@ func WhyGroupClosed(why string) string {
 	words, known := map[string]string{
 		GroupSynced: "it is synced from your identity provider; change its members there",
 		GroupFixed:  "Atlassian does not let its members be changed (managementAccess.modifiable is false)",
+		GroupHidden: "Atlassian finds it by that name and does not show its name; give the id instead",
 		GroupAdmins: "its members are organisation admins; give or take that role in Atlassian admin",
 	}[why]
 	if !known {

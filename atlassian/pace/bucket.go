@@ -9,6 +9,9 @@ import (
 // each time that passes without an answer.
 const probeTimeout = 2 * time.Second
 
+// pause is for how long nothing is in flight when callers are done, and not between two calls.
+const pause = time.Second
+
 // bucket is a set of operations that share a limit, and what is known of the limit: what the
 // headers say (limit), what 429s have shown where they do not say enough (found), and until when a
 // 429 asks to wait.
@@ -71,7 +74,7 @@ func (b *bucket) open(now time.Time) (bool, time.Time) {
 
 // leave records that a call leaves, and reports whether our own pace delayed it.
 func (b *bucket) leave(now time.Time, number int64, waited bool) (paced bool) {
-	if b.inFlight == 0 && !waited {
+	if b.inFlight == 0 && !waited && now.Sub(b.quiet) > pause {
 		b.found.begin(now)
 	}
 	if b.probing && b.inFlight == 0 {
@@ -161,7 +164,7 @@ func (b *bucket) shutFor(now time.Time) time.Duration {
 	if b.limit.known() && !b.limit.assumed {
 		if room := b.limit.room(now, b.inFlight); room < 1 {
 			if b.limit.kind == windowed && b.limit.remain <= b.limit.unanswered {
-				b.limit.windows.exhaust(now)
+				b.limit.windows.exhaust(now, b.limit.toldAt)
 			}
 			at := b.limit.next(now, b.inFlight, 1)
 			if b.limit.kind == windowed || at.IsZero() {

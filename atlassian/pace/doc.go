@@ -36,7 +36,11 @@
 // The next window opens when the reset says, as the answer's Date moves it to our clock, or one
 // length after the present one. A reset is heeded however far it is, up to a day. A reset without
 // seconds may have been rounded by up to a minute, and a clock without Date may be off by anything:
-// then single calls try when the window may have opened, a few of 1,000 calls at most.
+// then single calls try when the window may have opened, a few of 1,000 calls at most. They try though
+// some is left that nobody may use, for others or because it is too little for a change.
+//
+// A window was there when a call left that it answered, and no longer than anybody saw: how long it
+// took us to try again is not its length, and neither is a time in which nobody called.
 //
 // # Limits that are found
 //

@@ -72,8 +72,9 @@ func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
 		}
 		return false, laterThan(now, f.ledger[from+over].Add(length))
 	}
-	if to := f.windows.opens.to; !to.IsZero() && !now.Before(to) && !f.shut() {
-		f.exhaust(now) // a trial shows whether the next one has opened
+	if to := f.windows.opens.to; !to.IsZero() && !now.Before(to) {
+		f.windows.idle = true
+		f.exhaust(to, f.lastPassed()) // a trial shows whether the next one has opened
 		return false, laterThan(now, now)
 	}
 	if f.budget == 0 || f.used+inFlight < f.budget {
@@ -83,18 +84,26 @@ func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
 		return true, time.Time{}
 	}
 	if inFlight == 0 {
-		f.exhaust(now)
+		f.exhaust(now, f.lastPassed())
 		return false, laterThan(now, f.windows.trial())
 	}
 	return false, time.Time{}
 }
 
-func (f *found) exhaust(now time.Time) {
+func (f *found) exhaust(now, seen time.Time) {
 	f.windows.first = max(firstGap, min(6*time.Second/5, fromFloat(1/f.pacer.rate)))
 	if f.windowed || f.pacer.slowStart {
 		f.windows.first = firstGap
 	}
-	f.windows.exhaust(now)
+	f.windows.exhaust(now, seen)
+}
+
+// lastPassed returns when the latest call left that was let through.
+func (f *found) lastPassed() time.Time {
+	if len(f.ledger) == 0 {
+		return time.Time{}
+	}
+	return f.ledger[len(f.ledger)-1]
 }
 
 // passed notes that a call was let through.
@@ -123,7 +132,7 @@ func (f *found) refused(now, left time.Time, first bool, rate float64) {
 			f.windows.quick = quickTrials + 1
 		}
 	}
-	f.exhaust(now)
+	f.exhaust(now, left)
 	f.windows.refuse(left)
 }
 

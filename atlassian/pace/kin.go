@@ -92,7 +92,7 @@ func (f *found) unite(o *found) {
 		f.ledger = f.ledger[len(f.ledger)-mostLedger/2:]
 	}
 	if !f.shut() && o.shut() {
-		f.exhaust(o.windows.since)
+		f.exhaust(o.windows.since, o.windows.opens.from)
 	}
 	if !f.pacer.slowStart && !o.pacer.slowStart && !f.pacer.off {
 		f.pacer.rate += o.pacer.rate

@@ -60,6 +60,7 @@ type limit struct {
 
 	assumed bool  // the next window should have opened, and no answer of it has come
 	lead    int64 // the call that tries it; 0: none
+	led     int   // what was left when it left
 
 	// What is told falls by one with each call as long as no window opens. credit is by how much it
 	// fell less since the anchor.
@@ -143,7 +144,7 @@ func (w *limit) advance(now time.Time) {
 	}
 	if to := w.windows.opens.to; !to.IsZero() && !now.Before(to) {
 		w.windows.idle = w.windows.since.IsZero()
-		w.windows.exhaust(to)
+		w.windows.exhaust(to, w.toldAt)
 		w.assumed, w.lead, w.remain = true, 0, w.budget
 	}
 }
@@ -185,7 +186,7 @@ func (w *limit) admits(now time.Time, inFlight, need int) (ok bool, at time.Time
 		return true, time.Time{}
 	}
 	if room >= 0 { // the share of others shrinks towards the end of the window
-		return false, laterThan(now, w.windows.opens.to.Add(-fromFloat(room/w.othersShare(now))))
+		return w.asks(now, laterThan(now, w.windows.opens.to.Add(-fromFloat(room/w.othersShare(now)))))
 	}
 	if w.kind != windowed {
 		latest := w.latest()
@@ -207,7 +208,7 @@ func (w *limit) admits(now time.Time, inFlight, need int) (ok bool, at time.Time
 			at := w.toldAt.Add(reservationTime)
 			return !now.Before(at), at
 		}
-		return false, w.windows.opens.to
+		return w.asks(now, w.windows.opens.to)
 	}
 	if inFlight > 0 && w.remain > w.unanswered { // those in flight tell, unless they are lost
 		at := w.windows.opens.to
@@ -221,9 +222,30 @@ func (w *limit) admits(now time.Time, inFlight, need int) (ok bool, at time.Time
 			return false, at
 		}
 	}
-	w.windows.exhaust(now)
+	w.windows.exhaust(now, w.toldAt)
 	at = w.windows.trial()
 	return !now.Before(at), at
+}
+
+// asks reports whether a call is to see if the next window has opened, though some is left of this one
+// that the call may not use before that time; and if not, when to ask again. What is told ends the
+// window, not the latest time at which it can end: that may be a whole unit of the reset later.
+func (w *limit) asks(now, before time.Time) (bool, time.Time) {
+	at := w.windows.likely
+	switch {
+	case at.IsZero():
+		return false, before
+	case !w.toldAt.Before(at): // it had not: the reset was rounded
+		at = w.toldAt.Add(max(w.windows.fine(), w.windows.opens.to.Sub(at)/parts))
+	}
+	if !at.Before(before) {
+		return false, before
+	}
+	if now.Before(at) {
+		return false, at
+	}
+	w.windows.exhaust(now, w.toldAt)
+	return true, time.Time{}
 }
 
 // later returns the later of two times.
@@ -247,8 +269,8 @@ func (w *limit) leave(now time.Time, number int64, inFlight int) {
 	if !w.known() || w.lead != 0 {
 		return
 	}
-	if w.assumed || w.room(now, inFlight) < 1 {
-		w.lead = number
+	if w.assumed || w.kind == windowed && w.since() || w.room(now, inFlight) < 1 {
+		w.lead, w.led = number, w.remain
 	}
 }
 
@@ -294,7 +316,7 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 		w.windows.restart(t.left)
 		w.begin(t, l, departed)
 		if !counted && l.Remaining == 0 {
-			w.windows.exhaust(now)
+			w.windows.exhaust(now, t.left)
 			w.windows.refuse(t.left)
 		}
 	case l.Limit != w.budget && w.kind == windowed && !l.stamp.Before(w.stamp):
@@ -304,6 +326,9 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 	case w.kind != windowed:
 		w.follow(t, l, now.Sub(t.left))
 		w.tell(t, l, now.Sub(t.left))
+	case lead && w.goesOn(l):
+		w.windows.since = time.Time{}
+		w.within(now, t, l, inFlight, departed)
 	case lead || w.assumed && l.Remaining > 0 && t.left.After(w.windows.opens.from):
 		w.opened(now, t, l, departed)
 	default:
@@ -313,6 +338,11 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 	if counted {
 		w.count(now, t, inFlight)
 	}
+}
+
+// goesOn reports whether the reading of the call that leads goes on with the count of the present window.
+func (w *limit) goesOn(l Limits) bool {
+	return w.kind == windowed && !w.assumed && l.Remaining < w.led && l.stamp.Sub(w.stamp) <= l.unit/2
 }
 
 // begin begins to count from the reading.
@@ -367,7 +397,7 @@ func (w *limit) refused(now time.Time, t Ticket, l Limits, departed int64) {
 		w.caution = min(0.1, w.caution+0.004)
 		w.margin = min(w.most/20, w.margin+max(10*time.Millisecond, w.most/400))
 		w.windows.opens.to = time.Time{}
-		w.windows.exhaust(now)
+		w.windows.exhaust(now, t.left)
 		w.windows.refuse(t.left)
 		if t.left.After(w.refusedAt) {
 			w.refusedAt = now
@@ -376,7 +406,7 @@ func (w *limit) refused(now time.Time, t Ticket, l Limits, departed int64) {
 		if w.row >= mostWrong { // it is none of that kind
 			w.apart()
 			w.windows.restart(t.left)
-			w.windows.exhaust(now)
+			w.windows.exhaust(now, t.left)
 			w.windows.refuse(t.left)
 		}
 		return
@@ -387,7 +417,7 @@ func (w *limit) refused(now time.Time, t Ticket, l Limits, departed int64) {
 	w.remain, w.number = 0, t.number
 	w.assumed = false
 	w.fix(t, departed)
-	w.windows.exhaust(now)
+	w.windows.exhaust(now, t.left)
 	w.windows.refuse(t.left)
 }
 
@@ -403,10 +433,7 @@ func (w *limit) within(now time.Time, t Ticket, l Limits, inFlight int, departed
 	switch {
 	case credit > 0 && !t.left.Before(w.windows.opens.from) && w.budget > 1 && (l.Remaining+1 >= w.budget*4/5 ||
 		moved > unit/2 && w.signs == 0 && l.Remaining+1+inFlight >= w.budget*4/5):
-		w.windows.exhaust(t.left)
-		if w.toldAt.After(w.windows.opens.from) {
-			w.windows.opens.from = w.toldAt
-		}
+		w.windows.exhaust(t.left, w.toldAt)
 		w.opened(now, t, l, departed)
 		return
 	case credit > 0 && l.Remaining+1 >= w.budget*4/5 && t.left.Sub(w.windows.opened.to) > w.size()/4:
@@ -431,7 +458,7 @@ func (w *limit) within(now time.Time, t Ticket, l Limits, inFlight int, departed
 		w.take(t, l)
 	}
 	if w.remain <= 0 {
-		w.windows.exhaust(now)
+		w.windows.exhaust(now, w.toldAt)
 	}
 }
 

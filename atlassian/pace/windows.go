@@ -41,12 +41,13 @@ const (
 	parts = 4
 )
 
-// exhaust notes that nothing is left of the window.
-func (w *windows) exhaust(now time.Time) {
+// exhaust notes that nothing is left of the window. seen is when the latest call left that the window
+// let through: nobody saw whether the next one opened between then and now.
+func (w *windows) exhaust(now, seen time.Time) {
 	if w.since.IsZero() {
 		w.since, w.step, w.gap = now, 0, w.first
-		if w.opens.from.Before(now) {
-			w.opens.from = now
+		if w.opens.from.Before(seen) {
+			w.opens.from = seen
 		}
 	}
 }
@@ -70,7 +71,7 @@ func (w *windows) trial() time.Time {
 	}
 	from, to := w.opens.from, w.opens.to
 	if to.IsZero() || !to.After(from) {
-		next := from.Add(w.gap)
+		next := later(from, w.since).Add(w.gap)
 		if point, ok := w.usualPoint(from); ok && w.likely.IsZero() {
 			return point
 		}
@@ -163,8 +164,8 @@ func (w *windows) open(left time.Time, told time.Duration) {
 	if w.opened.from.After(left) {
 		w.opened.from = left
 	}
-	if w.idle {
-		w.opened.from = time.Time{}
+	if w.idle { // nobody saw it open, nor others that passed since
+		w.opened = w.foretold(left)
 	}
 	switch {
 	case was.to.IsZero() || w.since.IsZero() || w.idle:
@@ -177,6 +178,15 @@ func (w *windows) open(left time.Time, told time.Duration) {
 	}
 	w.since, w.likely, w.step, w.quick, w.idle = time.Time{}, time.Time{}, 0, 0, false
 	w.predict()
+}
+
+// foretold returns when the window opened that is there at that time, by what is known of earlier ones.
+func (w *windows) foretold(at time.Time) span {
+	if w.length == 0 || w.opens.from.IsZero() || w.opens.to.IsZero() {
+		return span{to: at}
+	}
+	since := at.Sub(w.opens.from).Truncate(w.length)
+	return span{w.opens.from.Add(since), sooner(at, w.opens.to.Add(since))}
 }
 
 // predict says when the next window opens.

@@ -45,17 +45,14 @@ type UsageError struct {
 	Problem string // what is wrong, a clause without a full stop
 	Usage   string // how the command is written, without the slash command itself
 	Nearest string // the usage that was probably meant, where the command's word is not known; else ""
+	// Unknown is set where the words do not begin with those of a command.
+	Unknown bool
 	// Missing is the command as far as it goes, where nothing is wrong with it but that a word is
 	// missing; nil else.
 	Missing *Command
 	// Say are sentences on what to do instead, of what no command does; else "". {command} stands
 	// for the slash command.
 	Say string
-}
-
-// Known reports whether the words begin as a command, or come near one or something else that is done.
-func (e *UsageError) Known() bool {
-	return e.Say != "" || e.Missing != nil || e.Usage != helpCommand
 }
 
 func (e *UsageError) Error() string {
@@ -164,7 +161,9 @@ func Parse(text string) (Command, error) {
 	words := splitWords(plain)
 	help, rest, ok := findCommand(words)
 	if !ok {
-		return Command{}, unknownCommand(words)
+		unknown := unknownCommand(words)
+		unknown.Unknown = true
+		return Command{}, unknown
 	}
 	p := commandParser{help: help, text: plain, sent: text, origin: origin, words: rest}
 	command, err := p.parse()
@@ -211,7 +210,7 @@ func rawWords(words []commandWord) string {
 
 // unknownCommand says which command was probably meant. Behind a word that begins commands of two
 // words ("report") only these are looked at.
-func unknownCommand(words []commandWord) error {
+func unknownCommand(words []commandWord) *UsageError {
 	if usage := politely(words); usage != "" {
 		return &UsageError{
 			Problem: fmt.Sprintf("%s is not a command", workflow.QuoteCell(plainText(words[0].raw))), Usage: usage, Nearest: usage,

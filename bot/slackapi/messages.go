@@ -139,7 +139,7 @@ type Recipient struct {
 var errLateAnswer = errors.New("the answer took over " + lateAnswer.String())
 
 // Private answers a person so that nobody else sees it: by the response_url, else as an ephemeral
-// message, else directly. It says nothing where all three fail; the log does, and false. When ctx has
+// message, else, and in direct messages, directly. It says nothing where all three fail; the log does, and false. When ctx has
 // ended, as what the answer is about took too long, it takes a moment all the same.
 func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 	if ctx.Err() != nil {
@@ -155,11 +155,7 @@ func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 		}
 		c.log.Info().Err(err).Str("person", to.Person).Msg("answer by response_url failed")
 	}
-	if strings.HasPrefix(to.Channel, "D") && to.Response == "" { // theirs alone: what is said there may stay
-		if _, err := c.Post(ctx, to.Channel, to.Thread, "", m, RankSaid); err == nil {
-			return true
-		}
-	} else if to.Channel != "" {
+	if to.Channel != "" && !to.direct() {
 		err := c.inTiers(ctx, OnMessage, m.Blocks, func(blocks []slack.Block) error {
 			opts := Message{m.Text, blocks}.options()
 			if to.Thread != "" {
@@ -175,9 +171,17 @@ func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 		}
 		c.log.Info().Err(err).Str("person", to.Person).Msg("answer privately in the channel")
 	}
+	if to.direct() && to.Thread != "" {
+		if _, err := c.Post(ctx, to.Channel, to.Thread, "", m, RankSaid); err == nil {
+			return true
+		}
+	}
 	_, err := c.Post(ctx, to.Person, "", "", m, RankSaid)
 	if err != nil {
 		c.log.Warn().Err(err).Str("person", to.Person).Msg("answer privately")
 	}
 	return err == nil
 }
+
+// direct reports whether the channel is that of the person with the bot alone, where an answer may stay.
+func (to Recipient) direct() bool { return strings.HasPrefix(to.Channel, "D") }

@@ -106,23 +106,6 @@ func Help(command string, lines []HelpLine) slackapi.Message {
 	return slackapi.Message{Text: "What I can do", Blocks: blocks}
 }
 
-// FormOfWords is the button that opens the form filled in with the words that are its value.
-const FormOfWords = "form_of_words"
-
-// Offer leads to the form for words with something missing, "" where there is nothing but the wish for
-// the form.
-func Offer(problem, words string) slackapi.Message {
-	text := "Press *Fill in the form*."
-	if problem != "" {
-		text = sentence(quoted(problem, reasonText)) + " Send the command again, or press *Fill in the form*."
-	}
-	if len(words) > maxButtonValue {
-		words = "new"
-	}
-	open := button(FormOfWords, "Fill in the form", words, slack.StylePrimary, nil)
-	return slackapi.Message{Text: text, Blocks: []slack.Block{section("offer", text), slack.NewActionBlock("offer-form", open)}}
-}
-
 // Summarised is a batch in a list.
 type Summarised struct {
 	Batch   *workflow.Batch

@@ -97,7 +97,7 @@ func TestHostileTextOnACard(t *testing.T) {
 			"domains": Domains([]workflow.DomainClaim{{Name: evil, Status: evil}}), "paused": paused.Paused(),
 			"moved": moved.Draw(), "reading": reading.Draw(), "detailed": detailed, "past": past, "groups": groups,
 			"late": Said(stateWords(&workflow.StateError{Number: 42, Batch: rejected.Batch, State: workflow.Rejected})),
-			"end":  ended.End(), "empty": ended.Empty(), "not asked": ended.NotAsked(unasked), "given up": givenUp.NotAsked(nil), "offer": Offer(evil, evil), "one": One(Summarised{Batch: rejected.Batch, Summary: c.Summary}),
+			"end":  ended.End(), "empty": ended.Empty(), "not asked": ended.NotAsked(unasked), "given up": givenUp.NotAsked(nil), "offer": OfferForm(Usage("/countersign", evil, "help", ""), evil), "one": One(Summarised{Batch: rejected.Batch, Summary: c.Summary}),
 			"report": ReportList([]report.Status{{Name: evil, Kind: report.ManagedAccounts, Live: &retried}}),
 		} {
 			t.Run(fmt.Sprintf("%d %s", i, name), func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestHostileTextOnACard(t *testing.T) {
 var ours = regexp.MustCompile(`<@U0(ALICE|BOB|CAROL)>|<!subteam\^S0ITADMINS>|<!date\^\d{9,}\^\{date_short_pretty\} \{time\}\|[0-9: UTC-]+>`)
 
 // ownBold are the words that we draw as bold, and what a text begins with: the name of an account.
-var ownBold = regexp.MustCompile(`^\*[^*\n]*\*|\*(Reason:|Needs \d+ approvals?|Retry failed|Ask again|Details|Fill in the form|[\d,]+ failed|Rejected|Cancelled|Done|not verified|All of|The first [\d,]+ groups|[\d,]+( accounts?)?)\*`)
+var ownBold = regexp.MustCompile(`^\*[^*\n]*\*|\*(Reason:|Needs \d+ approvals?|Retry failed|Ask again|Details|[\d,]+ failed|Rejected|Cancelled|Done|not verified|All of|The first [\d,]+ groups|[\d,]+( accounts?)?)\*`)
 
 func harmless(t *testing.T, m slackapi.Message) {
 	t.Helper()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slack-go/slack"
+
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
@@ -228,6 +230,18 @@ func Usage(command, problem, usage, nearest string) slackapi.Message {
 		return Said(text + " Did you mean `" + escape(command+" "+nearest) + "`?")
 	}
 	return Said(text + " Usage: `" + escape(command+" "+usage) + "`.")
+}
+
+// FormOffered stands over the button that opens the form.
+const FormOffered = "Press *New request* to fill in the form."
+
+// OfferForm adds the button that opens the form, filled in with the words of a command that lacks one.
+func OfferForm(says slackapi.Message, words string) slackapi.Message {
+	if len(words) > maxButtonValue { // the form opens empty
+		words = "new"
+	}
+	says.Blocks = append(says.Blocks, slack.NewActionBlock("offer", button(ActionForm, "New request", words, slack.StylePrimary, nil)))
+	return says
 }
 
 // Instead answers a command that is none with sentences of ours on what to do instead.

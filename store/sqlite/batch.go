@@ -551,6 +551,9 @@ func addDecisions(ctx context.Context, tx *writing, number int64, had int, decis
 }
 
 func loadDecisions(ctx context.Context, tx reading, batches ...*workflow.Batch) error {
+	if len(batches) == 0 {
+		return nil
+	}
 	of := make(map[int64]*workflow.Batch, len(batches))
 	numbers := make([]int64, 0, len(batches))
 	for _, b := range batches {

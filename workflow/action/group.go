@@ -1,6 +1,7 @@
 package action
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -65,6 +66,9 @@ func (g Group) Values() workflow.Values {
 	return workflow.Of(workflow.FieldID, g.ID).With(workflow.FieldName, g.Name).With(workflow.FieldDirectory, g.Directory).
 		With(workflow.FieldReason, g.Closed).With(workflow.FieldProducts, strings.Join(g.Gives, ";")).With(fieldSCIM, g.SCIM)
 }
+
+// words are how people read of the group: its name, or where that is not shown its id.
+func (g Group) words() string { return cmp.Or(g.Name, g.ID) }
 
 // GroupFrom returns the group that an answer tells of.
 func GroupFrom(v workflow.Values) Group {
@@ -177,10 +181,10 @@ func rowGroup(name string, r *workflow.Row, f *Facts) (g Group, known bool, find
 		return groupWithID(name, f)
 	case len(meant) == 0:
 		return Group{}, true, Blocked(workflow.ReasonNoGroup, name)
-	case meant[0].Closed == workflow.GroupSynced:
-		return keptGroup(meant[0], Blocked(workflow.ReasonGroupClosed, meant[0].Name, meant[0].Closed), f)
+	case meant[0].mayBeKept():
+		return keptGroup(meant[0], Blocked(workflow.ReasonGroupClosed, meant[0].words(), meant[0].Closed), f)
 	case meant[0].Closed != "":
-		return Group{}, true, Blocked(workflow.ReasonGroupClosed, meant[0].Name, meant[0].Closed)
+		return Group{}, true, Blocked(workflow.ReasonGroupClosed, meant[0].words(), meant[0].Closed)
 	}
 	return meant[0], true, Ready()
 }
@@ -279,11 +283,11 @@ func checkGroups(name workflow.ActionName, r *workflow.Row, f *Facts) (left []Gr
 		case !known:
 			return nil, Ready()
 		case len(standing) == 0 && g.SCIM != "":
-			return nil, Blocked(workflow.ReasonNotInSCIM, f.Account.ID, g.SCIM, g.Name)
+			return nil, Blocked(workflow.ReasonNotInSCIM, f.Account.ID, g.SCIM, g.words())
 		case len(standing) == 0: // or hidden from searches, so that nothing would prove what became of it
 			return nil, Blocked(workflow.ReasonNotInDirectory, f.Account.ID, knownDirectoryName(g.Directory, f))
 		case (standing[0].Get(workflow.GroupField(g.ID)) == workflow.GroupIn) == (name == workflow.GroupAdd):
-			so = append(so, g.Name)
+			so = append(so, g.words())
 		default:
 			left = append(left, g)
 		}

@@ -27,6 +27,10 @@ const (
 	KindInvitedRoles workflow.FactKind = "invited-roles"
 )
 
+// Unshown is the FieldReason of an answer about an address for which somebody is found whose address is not
+// shown, so that how they stand says nothing: FieldID.
+const Unshown = "unshown"
+
 // FieldInvited returns the field of an answer that holds the id of the account which has been made
 // for an address, or has been found for it, and FieldNotInvited that which says why one was not.
 func FieldInvited(address string) workflow.Field {
@@ -135,6 +139,8 @@ func checkInvite(r *workflow.Row, f *Facts) Finding {
 	now := answer[0]
 	id, status := now.Get(workflow.FieldID), workflow.AccountStatus(now.Get(workflow.FieldStatus))
 	switch s := inviteStep(address, r, groups, products); {
+	case now.Get(workflow.FieldReason) == Unshown:
+		return Blocked(workflow.ReasonHolderHidden, address, id)
 	case status == workflow.StatusClosed:
 		return Blocked(workflow.ReasonClosed, id)
 	case hasAll(now, s):

@@ -128,7 +128,7 @@ func leaving(f *Facts) leave {
 			g = kept
 		}
 		if g.Closed != "" {
-			name := cmp.Or(g.Name, g.ID)
+			name := g.words()
 			if _, unread := unreadKept(g, f); unread && g.Closed == workflow.GroupSynced {
 				name += " (the SCIM directories of ours do not tell whether it is theirs)"
 			}

@@ -24,9 +24,9 @@ func keptFacts(name string, r *workflow.Row, f *Facts) []workflow.Fact {
 	switch {
 	case !known || finding.State != workflow.ChangeReady:
 		return nil
-	case len(meant) > 0 && meant[0].Closed == workflow.GroupSynced && f.Account.ID == "":
+	case len(meant) > 0 && meant[0].mayBeKept() && f.Account.ID == "":
 		return []workflow.Fact{SCIMGroups(meant[0].Name)}
-	case len(meant) > 0 && meant[0].Closed == workflow.GroupSynced:
+	case len(meant) > 0 && meant[0].mayBeKept():
 		out := linkReads(f)
 		for _, fact := range out {
 			if _, known := f.Answers[fact]; !known { // whether the next one can be done without is not known
@@ -43,6 +43,10 @@ func keptFacts(name string, r *workflow.Row, f *Facts) []workflow.Fact {
 	}
 	return out
 }
+
+// mayBeKept reports whether a group that the organisation shows may be kept in a SCIM directory of ours,
+// where it is found by its name.
+func (g Group) mayBeKept() bool { return g.Closed == workflow.GroupSynced && g.Name != "" }
 
 // linkReads are the facts that tell whether a SCIM directory of ours holds the account, where we have
 // any.

@@ -291,8 +291,19 @@ func cancelNow(b *workflow.Batch, by workflow.Person, kind string) error {
 func (e *Engine) endUnstarted(ctx context.Context, number int64, why workflow.Reason, rule func(*workflow.Batch) error) (*workflow.Batch, error) {
 	b, err := e.store.UpdateChanges(ctx, number, workflow.ChangeReady, func(c *workflow.Change) error {
 		c.Reason = why
-		if made := c.Proved(); made > 0 && c.Steps[0].Bundle != 0 { // no call for it can be made any more
+		made := c.Proved()
+		switch {
+		case made > 0 && c.Steps[0].Bundle != 0: // no call for it can be made any more
 			c.Reason = workflow.NewReason(workflow.ReasonStuck, c.Steps[made-1].Set.Get(workflow.FieldEmail), c.OldEmail(), why.Words())
+		case made > 0: // what was made stays, and can be undone
+			for i := range c.Steps {
+				if c.Outcome(i).State == "" {
+					c.Conclude(i, workflow.ChangeSkipped, why)
+				}
+			}
+			state, reason := c.Sum()
+			c.Reason, c.Finished = reason, time.Now()
+			return c.Move(state)
 		}
 		return c.Move(workflow.ChangeSkipped)
 	}, rule)

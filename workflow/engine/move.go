@@ -307,7 +307,11 @@ func (e *Engine) nameRows(ctx context.Context, number int64, rows []workflow.Row
 			ask = append(ask, rows[i].NewEmail())
 		}
 		holders, err := e.cfg.Directory.For(number).ByAddress(ctx, ask)
-		if err != nil {
+		if unshown, found := errors.AsType[*workflow.Unshown](err); found {
+			for key, id := range unshown.Holders {
+				holders[key] = append(holders[key], workflow.Account{ID: id})
+			}
+		} else if err != nil {
 			return fmt.Errorf("ask who holds the new addresses: %w", err)
 		}
 		open = n.again(open, holders)

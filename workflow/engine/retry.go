@@ -171,7 +171,13 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 			out.other = append(out.other, c.Row)
 		}
 	}
-	return out, e.leaveHeld(ctx, b, plan, beyondPlan, out)
+	if err := e.leaveHeld(ctx, b, plan, beyondPlan, out); err != nil {
+		return nil, err
+	}
+	for row, look := range out.ended {
+		out.ended[row] = look.ofPart(failed[row])
+	}
+	return out, nil
 }
 
 // leaveHeld ends the rows, each alone, that another open batch holds up, and finds what the others

@@ -55,6 +55,23 @@ func lookedAt(before, found *workflow.Change, restored bool) secondLook {
 	return secondLook{workflow.ChangeFailed, why}
 }
 
+// ofPart is how a row stands of which some steps were made before: whatever was found of it now, it is
+// done in part, so that what was made can be undone and the rest be retried.
+func (l secondLook) ofPart(before workflow.Change) secondLook {
+	if !inPart(before) || l.state != workflow.ChangeFailed && l.state != workflow.ChangeSkipped {
+		return l
+	}
+	state, reason := before.Sum()
+	why := l.reason
+	if why.Code == workflow.ReasonNotLookedAt { // why it had failed is said with it
+		why = workflow.NewReason(why.Code, why.Fact(0))
+	}
+	if state == workflow.ChangeFailed && why.Code != workflow.ReasonPartly {
+		reason.Facts = append(reason.Facts, "now "+why.Words())
+	}
+	return secondLook{state, reason}
+}
+
 // apply writes down what was found.
 func (l secondLook) apply(b *workflow.Batch, c *workflow.Change) error {
 	if l.state == workflow.ChangeDone || l.state == workflow.ChangeUnchanged {

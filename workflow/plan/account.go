@@ -21,8 +21,7 @@ func (k *check) findAccounts(ctx context.Context) error {
 		if !d.Live() {
 			continue
 		}
-		if why := k.unknownAddress(d); why != nil {
-			d.Block(workflow.ReasonCouldNotCheck, whyNot(why))
+		if k.blockUnknown(d) {
 			continue
 		}
 		if d.action.Subject.Absent { // who has no account yet has none to be found
@@ -107,11 +106,7 @@ func (k *check) lookUp(ctx context.Context) error {
 	}
 	asked := 0
 	for piece := range slices.Chunk(addresses, checkPiece) {
-		var found map[string][]workflow.Account
-		err := k.outage.ask(ctx, func() (err error) {
-			found, err = k.Reader.ByAddress(ctx, piece)
-			return err
-		})
+		found, err := k.holders(ctx, piece)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -119,6 +114,9 @@ func (k *check) lookUp(ctx context.Context) error {
 			for _, a := range piece {
 				k.known.Unread[workflow.Holders(a)] = err
 			}
+		}
+		if err := k.complete(ctx, found); err != nil {
+			return err
 		}
 		maps.Copy(k.known.Holders, found)
 		asked += len(piece)
@@ -159,7 +157,7 @@ func (k *check) searchByID(ctx context.Context, drafts []*draft) (found map[stri
 func (d *draft) settles(a workflow.Account) bool {
 	fits := d.Row.Email() == "" || workflow.SameAddress(a.Email, d.Row.Email())
 	already := !deleted(a) && d.already(a)
-	return d.suits(a) && a.Email != "" && fits && !already
+	return d.suits(a) && a.Email != "" && a.Status != "" && fits && !already
 }
 
 // deleted reports whether the account is deleted, or being deleted.
@@ -167,15 +165,74 @@ func deleted(a workflow.Account) bool {
 	return a.Status == workflow.StatusClosed || a.Status == workflow.StatusDeleting
 }
 
-// unknownAddress says why nobody could tell who holds an address that this row depends on, nil when
-// all are known.
-func (k *check) unknownAddress(d *draft) error {
-	for _, a := range []string{d.Row.Email(), d.target()} {
-		if err, bad := k.known.Unread[workflow.Holders(a)]; bad && a != "" {
-			return err
+// holders asks who holds addresses. An address whose holder is not shown is not known: that is no reason
+// to know nothing of the others.
+func (k *check) holders(ctx context.Context, addresses []string) (found map[string][]workflow.Account, err error) {
+	var unshown *workflow.Unshown
+	err = k.outage.ask(ctx, func() (err error) {
+		var some bool
+		found, err = k.Reader.ByAddress(ctx, addresses)
+		if unshown, some = errors.AsType[*workflow.Unshown](err); some {
+			return nil
+		}
+		return err
+	})
+	if err == nil && unshown != nil {
+		for key := range unshown.Holders {
+			k.known.Unread[workflow.Holders(key)] = unshown
+		}
+	}
+	return found, err
+}
+
+// complete reads holders of addresses of which the search does not tell enough. Only managed accounts can
+// be read.
+func (k *check) complete(ctx context.Context, found map[string][]workflow.Account) error {
+	for key, holders := range found {
+		for i := range holders {
+			if holders[i].Status != "" {
+				continue
+			}
+			var now workflow.Account
+			err := k.outage.ask(ctx, func() (err error) {
+				now, err = workflow.ReadAccount(ctx, k.Reader, holders[i].ID)
+				return err
+			})
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			switch {
+			case err == nil:
+				holders[i].Managed, holders[i].Type, holders[i].Status = true, now.Type, now.Status
+			case !errors.Is(err, workflow.ErrNotFound):
+				k.known.Unread[workflow.Holders(key)] = err
+			}
 		}
 	}
 	return nil
+}
+
+// blockUnknown blocks a row of which nobody could tell who holds an address that it depends on.
+func (k *check) blockUnknown(d *draft) (blocked bool) {
+	for _, a := range []string{d.Row.Email(), d.target()} {
+		why, bad := k.known.Unread[workflow.Holders(a)]
+		if a == "" || !bad {
+			continue
+		}
+		unshown, found := errors.AsType[*workflow.Unshown](why)
+		switch id := ""; {
+		case !found:
+			d.Block(workflow.ReasonCouldNotCheck, whyNot(why))
+		default:
+			if id = unshown.Holders[workflow.AddressKey(a)]; a == d.target() {
+				d.Block(workflow.ReasonHolderHidden, a, id)
+			} else {
+				d.Block(workflow.ReasonAddressHidden, id, a)
+			}
+		}
+		return true
+	}
+	return false
 }
 
 func withID(accounts []workflow.Account, id string) (workflow.Account, bool) {

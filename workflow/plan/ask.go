@@ -94,11 +94,7 @@ func (k *check) askNeeds(ctx context.Context) error {
 	if len(addresses) == 0 {
 		return nil
 	}
-	var holders map[string][]workflow.Account
-	err := k.outage.ask(ctx, func() (err error) {
-		holders, err = k.Reader.ByAddress(ctx, addresses)
-		return err
-	})
+	holders, err := k.holders(ctx, addresses)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -117,6 +113,9 @@ func (k *check) askNeeds(ctx context.Context) error {
 		}
 		for _, need := range d.Needs {
 			k.known.Holders[need.Arg] = holders[need.Arg]
+			if unshown, found := errors.AsType[*workflow.Unshown](k.known.Unread[need]); found {
+				d.Block(workflow.ReasonHolderHidden, need.Arg, unshown.Holders[need.Arg])
+			}
 		}
 	}
 	return nil

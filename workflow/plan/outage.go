@@ -19,14 +19,15 @@ const (
 	probeEvery  = 5 * time.Second // once the budget is spent, one row is still asked about this often
 )
 
-// outageBudget is how long all reads of a check together wait for a directory that answers nothing. One
-// answer starts it anew. Once it is spent, what is left is not asked about any more, but for one
-// probe now and then: 5,000 rows must not each wait for a timeout.
+// outageBudget is how long all reads of a check together wait for a directory that answers nothing,
+// the reads themselves included. One answer starts it anew. Once it is spent, what is left is not asked
+// about any more, but for one probe now and then: neither 5,000 rows nor the pieces of one search may
+// each wait for a timeout, however long a reader tries by itself.
 type outageBudget struct {
 	mu    sync.Mutex
-	since time.Time // of the first failure after the last answer
+	since time.Time // when the first read began that failed after the last answer
 	last  error
-	probe time.Time // when somebody last asked although it was spent
+	probe time.Time // when the last read ended that found it spent, or began that was made although it was
 }
 
 // ask repeats the read until it is answered, for good or with a no, or the budget is spent. A limit
@@ -36,6 +37,7 @@ func (p *outageBudget) ask(ctx context.Context, read func() error) error {
 		if err := p.spent(); err != nil {
 			return err
 		}
+		began := time.Now()
 		err := read()
 		if err == nil || !errors.Is(err, workflow.ErrUnavailable) && !errors.Is(err, workflow.ErrThrottled) {
 			p.answered()
@@ -48,7 +50,7 @@ func (p *outageBudget) ask(ctx context.Context, read func() error) error {
 		}](err); ok { // it answers, and asks to wait: that is no outage
 			p.answered()
 			pause = max(pause, min(wait.RetryAfter(), pauseAtMost))
-		} else if p.failed(err) {
+		} else if p.failed(began, err) {
 			return err
 		}
 		select {
@@ -65,15 +67,19 @@ func (p *outageBudget) answered() {
 	p.since = time.Time{}
 }
 
-// failed notes a read without an answer, and reports whether that was the last one.
-func (p *outageBudget) failed(err error) (enough bool) {
+// failed notes a read without an answer that began then, and reports whether that was the last one.
+func (p *outageBudget) failed(began time.Time, err error) (enough bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last = err
 	if p.since.IsZero() {
-		p.since = time.Now()
+		p.since = began
 	}
-	return time.Since(p.since) >= checkBudget
+	if time.Since(p.since) < checkBudget {
+		return false
+	}
+	p.probe = time.Now()
+	return true
 }
 
 // spent gives the last error when nothing more should be asked now.

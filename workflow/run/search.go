@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -195,7 +196,7 @@ func (r *runner) search(work context.Context, tasks []*task) []outcome {
 		}
 	}
 	found, err := r.cfg.Directory.ByAddress(work, addresses)
-	if err != nil {
+	if _, some := errors.AsType[*workflow.Unshown](err); err != nil && !some {
 		return outcomes
 	}
 	var missed []*task
