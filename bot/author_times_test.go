@@ -55,7 +55,7 @@ func TestTimesOfAnotherPersonsMessage(t *testing.T) {
 		t.Parallel()
 		inBubble(t, newAccounts(3), func(w *world) {
 			m := w.theirFile("C0OTHER", words, "email\np1@old.example\n")
-			time.Sleep(24 * time.Hour) // "tomorrow" is today by now
+			time.Sleep(24 * time.Hour) // what was tomorrow is today
 			w.useCSV("U0CAROL", "C0OTHER", m.TS)
 			form := w.modalSays("U0CAROL", "<@U0ALICE> posted it")
 			for _, want := range []string{"2000-01-02 18:00", "2000-01-09 08:00"} {

@@ -150,7 +150,7 @@ func (b *Bot) takeFile(
 		dealt = true
 	case ctx.Err() != nil: // we are ending, or it took too long: nothing is known of the file
 	case errors.Is(err, workflow.ErrNeedsAction):
-		dealt = b.underFile(ctx, d, view.Menu(f, d.to.Person, d.ts, err))
+		dealt = b.underFile(ctx, d, view.Menu(f, d.to.Person, d.ts, note.Meant, err))
 	default:
 		dealt = b.underFile(ctx, d, b.say(err, "take a file"))
 	}

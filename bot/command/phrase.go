@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 )
 
 // phrase is how people say in a sentence what a command does: it begins with one of the verbs, and one
@@ -123,6 +124,28 @@ func pairOf(said []string) string {
 	return ""
 }
 
+// head is what stands before the first mark of a message: behind it is the reason.
+func head(text string) string {
+	text, _ = unstyled(plainText(text))
+	text = skipMentions(text)
+	if end := strings.IndexAny(text, ",;:.!?()\n\r–—"); end >= 0 {
+		text = text[:end]
+	}
+	return text
+}
+
+// meantByNote is how a message says beside a file what this one seems to, "" where that is not clear.
+func meantByNote(text string) string {
+	it, built := action.For(commandAction(phrased(splitWords(head(text)))))
+	switch {
+	case !built:
+		return ""
+	case slices.Contains(it.Needs(), workflow.ColumnGroup):
+		return it.Command() + " <group>"
+	}
+	return it.Command()
+}
+
 // saysAnother reports whether a message that begins with the word of an action says that of another
 // one: "remove these from group finance" takes nobody out of the directory. What stands behind the
 // first mark is the reason.
@@ -130,10 +153,7 @@ func saysAnother(verb workflow.ActionName, text string) bool {
 	if verb == "" {
 		return false
 	}
-	if end := strings.IndexAny(text, ",;:.!?()\n\r–—"); end >= 0 {
-		text = text[:end]
-	}
-	words := splitWords(text)
+	words := splitWords(head(text))
 	if len(words) == 0 {
 		return false
 	}

@@ -113,6 +113,24 @@ func TestPhrasesDoNotTakeCommands(t *testing.T) {
 	}
 }
 
+// Where a message beside a file names no action, it is known how it would say what it seems to.
+func TestNoteMeans(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"remove these from group finance":    "group remove <group>",
+		"please add them to the group sales": "group add <group>",
+		"delete the api tokens of these":     "revoke-tokens",
+		"they left":                          "offboard",
+		"deactivate these, they left":        "",
+		"hello":                              "",
+		"the list of today":                  "",
+	} {
+		if n := ParseNote(text); n.Meant != want {
+			t.Errorf("%s: %q, want %q", text, n.Meant, want)
+		}
+	}
+}
+
 // A message beside a file that begins with the word of one action and says another one names none: it is
 // asked what is meant. What stands behind a mark is the reason.
 func TestNoteThatSaysAnotherAction(t *testing.T) {

@@ -22,6 +22,9 @@ type Note struct {
 	Wrong  error              // a *UsageError where it begins as that command and is not understood
 	Times  Times              // on lines of their own
 	Said   time.Time          // when the message was written, which the times go by; zero is now
+	// Meant are the words by which a message says what this one seems to, where it names no action; ""
+	// where nothing is known of it.
+	Meant string
 	// Compare says that the file is a list to be set beside the directory, and asks for nothing.
 	Compare bool
 }
@@ -52,6 +55,9 @@ func ParseNote(text string) Note {
 	_, stated := cutReason(plainText(text))
 	n.Verb, n.Values, n.Reason = parseVerb(text)
 	n.Stated = stated != ""
+	if n.Verb == "" {
+		n.Meant = meantByNote(text)
+	}
 	return n
 }
 

@@ -165,7 +165,7 @@ func (d Details) plan() string {
 	return strings.Join(out, " · ")
 }
 
-// SentDirectly says whether a file was sent to whoever asked for it.
+// SentDirectly tells somebody who asked for a file where it is, or that it could not be sent.
 func SentDirectly(file string, sent bool) string {
 	if sent {
 		return file + " is in your direct messages with me."

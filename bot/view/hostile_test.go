@@ -93,7 +93,7 @@ func TestHostileTextOnACard(t *testing.T) {
 			"card": c.Draw(), "rejected": rejected.Draw(), "answer": answer, "refusal": Said(refusal), "usage": Usage("/countersign", evil, "help", ""),
 			"alone": alone.Draw(), "failed": broken.Draw(), "waiting": told.Waiting(), "next": told.Next([]string{bob.ID}),
 			"told": Thread{Batch: rejected.Batch, Summary: c.Summary}.Ended(), "resumed": told.Resumed(workflow.Release{By: somebody, At: at(3)}),
-			"menu":    Menu(slackapi.File{ID: "F1", Name: evil}, "U0HANA", "1.2", unknown),
+			"menu":    Menu(slackapi.File{ID: "F1", Name: evil}, "U0HANA", "1.2", "", unknown),
 			"domains": Domains([]workflow.DomainClaim{{Name: evil, Status: evil}}), "paused": paused.Paused(),
 			"moved": moved.Draw(), "reading": reading.Draw(), "detailed": detailed, "past": past, "groups": groups,
 			"late": Said(stateWords(&workflow.StateError{Number: 42, Batch: rejected.Batch, State: workflow.Rejected})),
