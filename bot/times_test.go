@@ -46,6 +46,10 @@ func TestForAWhile(t *testing.T) {
 	if pressable(card, string(workflow.ActEnd)) || pressable(card, string(workflow.ActKeep)) {
 		t.Error("it can be ended again")
 	}
+	w.cardSays(2, "Ended before its time by <@U0BOB>")
+	if pressable(card, view.ActionUndo) {
+		t.Error("what was taken back can be undone")
+	}
 }
 
 // What waits for its time says when it starts, and starts sooner when an admin says so.
@@ -71,4 +75,5 @@ func TestLater(t *testing.T) {
 	w.command("U0BOB", requests, "start 1")
 	w.told("U0BOB", requests, "#1: starts now.")
 	w.cardSays(1, "*Done*")
+	w.cardSays(1, "Started before its time by <@U0BOB>")
 }

@@ -179,9 +179,13 @@ func AccountIDProblem(id string) string {
 	if len(id) > 128 {
 		return "is longer than 128 characters"
 	}
-	for _, c := range id {
+	good := 0
+	for good < len(id) && letterIs[id[good]]&inAccountID != 0 {
+		good++
+	}
+	for _, c := range id[good:] {
 		switch {
-		case c < utf8.RuneSelf && isAccountIDByte(byte(c)):
+		case c < utf8.RuneSelf && letterIs[byte(c)]&inAccountID != 0:
 		case strings.Contains(id, "@"):
 			return "is an address; put it into a column old_email"
 		case unicode.IsSpace(c):
@@ -193,18 +197,68 @@ func AccountIDProblem(id string) string {
 	return ""
 }
 
-func isAccountIDByte(c byte) bool {
-	switch {
-	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		return true
-	default:
-		return c == '_' || c == '|' || c == ':' || c == '-'
+// What an ASCII letter may stand in.
+const (
+	inAccountID uint8 = 1 << iota
+	inPlainName       // of nearly every address, before the @
+	inPlainDomain
+)
+
+// letterIs says it of each letter; no other byte stands in any of them.
+var letterIs = func() (is [256]uint8) {
+	for c := range utf8.RuneSelf {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+			is[c] = inAccountID | inPlainName | inPlainDomain
+		case c == '-', c == '_':
+			is[c] = inAccountID | inPlainName
+		case c == '|', c == ':':
+			is[c] = inAccountID
+		case c == '+':
+			is[c] = inPlainName
+		}
 	}
+	return is
+}()
+
+// plainAddress reports whether an address is as nearly all are: letters, digits and - _ + between
+// single dots, and a domain of letters, digits and hyphens between them. Nothing is wrong with
+// such a one; what another one lacks is said by those who look at it closely.
+func plainAddress(address string) bool {
+	of, dots, before := inPlainName, 0, byte('.') // '.' stands for an edge, too
+	for i := 0; i < len(address); i++ {
+		c := address[i]
+		if letterIs[c]&of != 0 {
+			before = c
+			continue
+		}
+		switch {
+		case c == '.', c == '@' && of == inPlainName:
+			if before == '.' || before == '-' && of == inPlainDomain {
+				return false
+			}
+			dots++
+			if c == '@' {
+				of, dots, c = inPlainDomain, 0, '.'
+			}
+		case c != '-' || before == '.': // within a part of the domain
+			return false
+		}
+		before = c
+	}
+	return of == inPlainDomain && dots > 0 && before != '.' && before != '-' && len(address) <= maxAddress
 }
 
 // AddressProblem returns what keeps a value from being an address, "" when nothing does. It asks
 // for the shape alone; whether somebody can have the address is Atlassian's to say.
 func AddressProblem(address string) string {
+	if plainAddress(address) {
+		return ""
+	}
+	return addressProblem(address)
+}
+
+func addressProblem(address string) string {
 	if len(address) > maxAddress {
 		return fmt.Sprintf("is longer than %d characters", maxAddress)
 	}
@@ -246,7 +300,14 @@ func AddressProblem(address string) string {
 // and the domain one of letters, digits and hyphens. Addresses that accounts have may break these
 // rules; new ones are typing errors.
 func NewAddressProblem(address string) string {
-	if what := AddressProblem(address); what != "" {
+	if plainAddress(address) {
+		return ""
+	}
+	return newAddressProblem(address)
+}
+
+func newAddressProblem(address string) string {
+	if what := addressProblem(address); what != "" {
 		return what
 	}
 	local, domain, _ := strings.Cut(ordinary(address), "@")
@@ -285,7 +346,7 @@ func ordinary(s string) string {
 // made of letters, digits, hyphens and dots, and there are some with underscores.
 func domainProblem(domain string) string {
 	for _, c := range domain {
-		if c < utf8.RuneSelf && c != '.' && c != '-' && !isAccountIDByte(byte(c)) || strings.ContainsRune("|:", c) || quoting(c) {
+		if c < utf8.RuneSelf && c != '.' && c != '-' && letterIs[byte(c)]&inAccountID == 0 || strings.ContainsRune("|:", c) || quoting(c) {
 			return fmt.Sprintf("holds %q in the domain", c)
 		}
 	}

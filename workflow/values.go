@@ -51,11 +51,12 @@ func (v ValuesBy[K]) Get(key K) string {
 
 // Lookup returns the value of the key, and reports whether it has one.
 func (v ValuesBy[K]) Lookup(key K) (value string, found bool) {
-	at, found := v.find(key)
-	if !found {
-		return "", false
+	for i := range v { // keys that are not the same seldom have the same length, so that this is quicker than find
+		if v[i].Key == key {
+			return v[i].Value, true
+		}
 	}
-	return v[at].Value, true
+	return "", false
 }
 
 // Set gives the key a value, or removes the key where the value is "".

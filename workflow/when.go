@@ -99,7 +99,7 @@ func (w When) Check(now time.Time) error {
 	case w.For != 0 && (w.For < shortest || w.For%time.Second != 0):
 		return refuse("for %s is no time of whole seconds", w.For)
 	case w.For > Farthest:
-		return refuse("for %s is over 90 days", w.For)
+		return refuse("for %s is over 90 days", Lasting(w.For))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -47,5 +48,14 @@ func TestLasting(t *testing.T) {
 		if got := [2]string{workflow.Lasting(d), workflow.LastingWords(d)}; got != want {
 			t.Errorf("%s is %q, want %q", d, got, want)
 		}
+	}
+}
+
+// What lasts too long is said as it was written.
+func TestTooLongIsSaidInDays(t *testing.T) {
+	t.Parallel()
+	err := workflow.When{For: 200 * 24 * time.Hour}.Check(time.Now())
+	if err == nil || !strings.Contains(err.Error(), "for 200d is over 90 days") {
+		t.Errorf("refused with %v", err)
 	}
 }

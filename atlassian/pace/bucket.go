@@ -65,7 +65,7 @@ func (b *bucket) open(now time.Time) (bool, time.Time) {
 		}
 	}
 	if b.found.shut() {
-		if at := b.found.windows.trial(); now.Before(at) {
+		if at := b.found.trial(); now.Before(at) {
 			return false, at
 		}
 	}
@@ -157,7 +157,7 @@ func (b *bucket) shutFor(now time.Time) time.Duration {
 	b.limit.advance(now)
 	shut := b.shut
 	if b.found.shut() {
-		if at := b.found.windows.trial(); at.After(shut) {
+		if at := b.found.trial(); at.After(shut) {
 			shut = at
 		}
 	}

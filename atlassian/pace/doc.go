@@ -47,9 +47,14 @@
 // If the headers tell nothing, or not enough, calls leave at a pace that starts at Rate.Start and
 // rises until the first 429. If the bucket then stays shut for seconds, it has windows: what was let
 // through since it opened is the budget, which the next window uses at once, and which is tried to
-// be larger now and then. If it opens soon, the limit is as good as a rate, and the pace follows the
-// curve of CUBIC around the ceiling that 429s have shown. If a window is used up before its time
-// and opens again within seconds, the windows slide, or the 429 had another reason.
+// be larger now and then: the more often that was refused, the more rarely. If it opens soon, the
+// limit is as good as a rate, and the pace follows the curve of CUBIC around the ceiling that 429s
+// have shown.
+//
+// If what was used up is given back one of the usual lengths after the first call of it, the windows
+// are taken to slide: each call then leaves that length after the one that makes room for it, which
+// is right for windows that follow each other, too. If a window is used up before its time and opens
+// again within seconds, they slide, or the 429 had another reason.
 //
 // # Throttles
 //
@@ -64,7 +69,8 @@
 // Atlassian does not publish it. Where headers tell, all operations start in one bucket, which is
 // safe; one whose remaining count cannot come from its bucket's gets a bucket of its own, and buckets
 // whose counts prove to be the same are joined. Where nothing is told, each operation is by itself,
-// as the documents count for each endpoint; those that are refused together are joined.
+// as the documents count for each endpoint; those that are refused together are joined, at once if
+// both had used up much and stay shut for seconds.
 //
 // # Reservation
 //

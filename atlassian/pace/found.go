@@ -18,11 +18,17 @@ const (
 	blip = 2500 * time.Millisecond
 	// leastSliding is the budget from which on a limit is found to slide.
 	leastSliding = 20
-	mostBlips    = 3   // in a window
-	blipPart     = 0.8 // of the budget: a 429 before was a blip if it was over so soon
+	// atPoint is how near to one length after the first call, as a part of it, one that is given back
+	// gets through, as trials are made then.
+	atPoint = 50
 
-	firstGap    = 250 * time.Millisecond // before the first trial after a 429
-	exploreEach = 200                    // calls, after which a budget is tried to be larger
+	mostBlips = 3   // in a window
+	blipPart  = 0.8 // of the budget: a 429 before was a blip if it was over so soon
+
+	firstGap = 250 * time.Millisecond // before the first trial after a 429
+	// mostExplore is after how many calls, at most, a budget is tried to be larger. It is tried soon at
+	// first, and after twice as many calls each time that this is refused.
+	mostExplore = 400
 )
 
 // found is what 429s have shown of a limit that the answers do not tell: a rate, or a budget and
@@ -37,9 +43,12 @@ type found struct {
 	used     int         // calls let through since the present window opened
 	blips    int         // in the present window
 	seen     bool        // the present window was seen to open
-	since    int         // calls let through since the budget was last tried to be larger
+	since    int         // calls let through since the budget was last found to be no larger
+	every    int         // calls after which it is tried again
+	beyond   int         // calls let through in a row that the budget did not allow
 	ledger   []time.Time // when the calls of the last windows left
 
+	back      time.Time // when the next call is given back of a budget that was used up when one was refused; zero: unknown
 	rate      float64   // at which calls left when nothing was left
 	refusedAt time.Time // when the first call left that was refused then
 	sumUsed   float64   // of the last short cycles
@@ -61,6 +70,7 @@ func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
 	if !f.windowed {
 		return f.pacer.mayLeave(now)
 	}
+	explores := f.since >= max(f.every, f.budget) && (inFlight == 0 || inFlight < f.beyond)
 	if length := f.windows.length + f.margin; f.slides {
 		over := f.inside(now, length) + inFlight - f.budget
 		if over < 0 || over >= len(f.ledger) {
@@ -70,7 +80,11 @@ func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
 		if from+over >= len(f.ledger) {
 			return false, time.Time{}
 		}
-		return false, laterThan(now, f.ledger[from+over].Add(length))
+		back := f.ledger[from+over].Add(length)
+		if explores && back.Sub(now) >= longShut { // else it may be a call that is given back
+			return true, time.Time{}
+		}
+		return false, laterThan(now, back)
 	}
 	if to := f.windows.opens.to; !to.IsZero() && !now.Before(to) {
 		f.windows.idle = true
@@ -80,7 +94,7 @@ func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
 	if f.budget == 0 || f.used+inFlight < f.budget {
 		return f.pacer.mayLeave(now)
 	}
-	if f.since >= exploreEach && f.since >= f.budget && (inFlight == 0 || inFlight < f.used-f.budget) {
+	if explores {
 		return true, time.Time{}
 	}
 	if inFlight == 0 {
@@ -111,9 +125,6 @@ func (f *found) passed(left time.Time) {
 	f.used++
 	f.since++
 	f.windows.counted++
-	if f.windowed && !f.slides && f.budget > 0 && f.used > f.budget {
-		f.budget = f.used
-	}
 	i := len(f.ledger)
 	for i > 0 && f.ledger[i-1].After(left) {
 		i--
@@ -122,6 +133,18 @@ func (f *found) passed(left time.Time) {
 	if len(f.ledger) > mostLedger {
 		f.ledger = f.ledger[len(f.ledger)-mostLedger/2:]
 	}
+	if used := f.spent(left); f.windowed && f.budget > 0 && used > f.budget {
+		f.budget = used
+		f.beyond++
+	}
+}
+
+// spent returns how much of the budget is used up at that time.
+func (f *found) spent(at time.Time) int {
+	if f.slides {
+		return f.inside(at, f.windows.length)
+	}
+	return f.used
 }
 
 // refused notes a 429; rate is how fast calls left, first that it is the first in a row.
@@ -132,8 +155,24 @@ func (f *found) refused(now, left time.Time, first bool, rate float64) {
 			f.windows.quick = quickTrials + 1
 		}
 	}
+	n := f.spent(left)
+	if first && f.windowed && n >= f.budget {
+		f.since, f.every = 0, min(mostExplore, 2*max(f.every, f.budget))
+	}
+	if f.slides && first && n > 0 && n <= len(f.ledger) && float64(n) >= blipPart*float64(f.budget) {
+		f.back = f.ledger[len(f.ledger)-n].Add(f.windows.length + f.margin)
+	}
+	f.beyond = 0
 	f.exhaust(now, left)
 	f.windows.refuse(left)
+}
+
+// trial returns when the next call may try whether anything is left.
+func (f *found) trial() time.Time {
+	if f.slides && f.windows.last.Before(f.back) {
+		return f.back
+	}
+	return f.windows.trial()
 }
 
 // opened notes that a call got through after 429s.
@@ -142,19 +181,23 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 		return
 	}
 	shut := left.Sub(f.windows.since)
-	used := f.used
+	used := f.spent(f.refusedAt)
 	early := f.slides || f.blips < mostBlips && !f.due(left)
-	if f.windowed && wasRefused && f.budget > 0 && shut <= blip && early &&
+	foretold := f.slides && !f.back.IsZero() && left.Sub(f.back) <= blip
+	back := f.back
+	f.back = time.Time{}
+	if f.windowed && wasRefused && f.budget > 0 && (shut <= blip || foretold) && early &&
 		(f.windows.length > 0 || float64(used) < blipPart*float64(f.budget)) {
 		f.blips++
 		f.windows.since, f.windows.quick = time.Time{}, 0 // it had nothing to do with the window, or the windows slide
-		if f.slides {
+		if f.slides && back.Sub(f.refusedAt) < longShut { // else a larger budget was tried
 			f.margin = min(f.windows.length/20, f.margin+20*time.Millisecond)
 		}
 		f.slides = f.slides || f.looksSliding(f.refusedAt)
 		f.windows.predict()
 		return
 	}
+	f.windows.idle = f.windows.idle || f.slides // nobody saw windows open
 	f.slides = false
 	was := f.windows.opened
 	took := left.Sub(was.to)
@@ -166,8 +209,9 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 			f.budget = used
 		}
 		if !f.windowed {
-			f.windowed, f.budget, f.since = true, max(used, fewCalls), exploreEach+used
+			f.windowed, f.budget, f.since, f.every = true, max(used, fewCalls), 0, 0
 			f.sumUsed, f.sumTook = 0, 0
+			f.slides = f.gaveBack(used)
 		}
 		f.pacer.off = true
 	case long: // so few got through that they show no rate
@@ -200,6 +244,24 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 // due reports whether the next window may have opened by then.
 func (f *found) due(left time.Time) bool {
 	return !f.windows.opened.from.IsZero() && f.windows.length > 0 && !left.Before(f.windows.opened.from.Add(f.windows.length))
+}
+
+// gaveBack reports whether the window opened one of the usual lengths after the first of so many calls
+// that used it up, as it does if the windows slide, and notes that length. Where it is chance, nothing
+// is lost but the rest of that window: calls that leave one length after those before them are within
+// windows of that length, wherever they begin.
+func (f *found) gaveBack(used int) bool {
+	if used < leastSliding || used > len(f.ledger) {
+		return false
+	}
+	took := f.windows.opened.to.Sub(f.ledger[len(f.ledger)-used])
+	for _, u := range usual {
+		if u > longShut && took >= u && took <= u+u/atPoint {
+			f.windows.length = u
+			return true
+		}
+	}
+	return false
 }
 
 // looksSliding reports whether as many calls as the budget were made within one length before that

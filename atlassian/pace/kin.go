@@ -29,12 +29,21 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 		at := first && near(b.found.refusedAt, other.found.windows.last) ||
 			other.row == 1 && near(b.found.windows.last, other.found.refusedAt)
 		switch {
+		case near(b.found.refusedAt, other.found.refusedAt) && b.outlasts(now) && other.outlasts(now):
+			g.kin[g.key(b, other)] = enoughKin // so much of two limits is not used up in one moment
 		case at && other.found.shut() && other.found.used < fewCalls:
 			g.kin[g.key(b, other)]++
 		case first && !other.found.shut() && !other.probing:
 			other.probing, other.probedAt, other.asked = true, now, b
 		}
 	}
+}
+
+// outlasts reports whether so much was used up, and nothing is given back for so long, that it is a
+// budget and no pace.
+func (b *bucket) outlasts(now time.Time) bool {
+	f := &b.found
+	return f.shut() && f.used >= leastSliding && later(now, b.shut).Sub(f.windows.since) >= longShut
 }
 
 // answer takes in how the call of a bucket that was asked ended.

@@ -45,8 +45,6 @@ type regime struct {
 
 	// What holds now where that is above its aim.
 	holds, holdsRefused float64
-	// It depends on the order of the goroutines how soon operations that share the limit are found.
-	late bool
 }
 
 // move is a change of a limit, from a time after the start on.

@@ -18,7 +18,15 @@ func (d *Deliverer) follow(ctx context.Context, b *workflow.Batch) (from *view.R
 		return nil, nil, fmt.Errorf("look for what follows batch %d: %w", b.Number, err)
 	}
 	for _, f := range following {
-		to = append(to, view.Relation{Number: f.Number, Link: f.Link, Batch: f, URL: d.CardURL(ctx, f.Number)})
+		made := view.Relation{Number: f.Number, Link: f.Link, Batch: f, URL: d.CardURL(ctx, f.Number)}
+		if f.Link == workflow.LinkReturn && f.State == workflow.Done {
+			s, err := d.store.Summary(ctx, f.Number)
+			if err != nil {
+				return nil, nil, fmt.Errorf("count what batch %d took back: %w", f.Number, err)
+			}
+			made.All = s.State() == s.State(workflow.ChangeDone, workflow.ChangeUnchanged)
+		}
+		to = append(to, made)
 	}
 	return from, to, nil
 }

@@ -48,6 +48,9 @@ func (c Card) pressable() []slack.BlockElement {
 // button returns the button of an act, none where what was made of the batch takes its place.
 func (c Card) button(act workflow.Act, view actView) []slack.BlockElement {
 	label, dialog := view.Label, view.Dialog
+	if act.Name == workflow.ActUndo && latestRelation(c.Relations, workflow.LinkReturn).All {
+		return nil // it was taken back at its end: nothing is as the batch left it
+	}
 	if made := latestRelation(c.Relations, act.Makes); made.Batch != nil && view.Followed != nil {
 		other, hidden := view.Followed(made)
 		switch {

@@ -332,6 +332,9 @@ func (d Details) history() []string {
 		word := map[workflow.Verdict]string{workflow.Approve: "approved", workflow.Reject: "rejected", workflow.Keep: "kept"}[each.Verdict]
 		out = append(out, word+" "+moment(each.At)+" "+mention(each.Person.ID))
 	}
+	if r := b.Released; r != nil {
+		out = append(out, "let go before its time "+moment(r.At)+" "+mention(r.By.ID))
+	}
 	add(b.Started.IsZero(), "started "+moment(b.Started))
 	add(b.State != workflow.Paused, "paused "+moment(b.Stop.At))
 	add(b.Ended.IsZero(), plainState(b)+" "+moment(b.Ended))

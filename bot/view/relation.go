@@ -17,6 +17,8 @@ type Relation struct {
 	Link   workflow.Link
 	Batch  *workflow.Batch
 	URL    string // of its card, "" when that does not stand
+	// All is set where it is a return that took back everything that the batch had done.
+	All bool
 }
 
 // plainNumber returns the number as words of their own, so that "undone by #43" can be read and

@@ -47,6 +47,18 @@ func TestLinkedWords(t *testing.T) {
 		},
 		{"undone", []Relation{made(44, workflow.LinkUndo, workflow.Done)}, []string{"Undone by #44"}, []string{"Retry failed"}},
 		{
+			"taken back at its end",
+			[]Relation{{Number: 47, Link: workflow.LinkReturn, Batch: made(47, workflow.LinkReturn, workflow.Done).Batch, All: true}},
+			[]string{"Taken back by #47"},
+			[]string{"Retry failed"},
+		},
+		{
+			"taken back in part",
+			[]Relation{made(47, workflow.LinkReturn, workflow.Done)},
+			[]string{"Taken back by #47"},
+			[]string{"Retry failed", "Undo"},
+		},
+		{
 			"the rest",
 			[]Relation{made(45, workflow.LinkRest, workflow.AwaitingApproval)},
 			[]string{"The rest is #45 (waiting for approval)."},
@@ -104,6 +116,27 @@ func TestReminderWords(t *testing.T) {
 		want := fmt.Sprintf("#42 still waits for 1 approval%s It expires %s.", tt.want, moment(c.Batch.Expires))
 		if m.Text != want {
 			t.Errorf("%s: %s\nwant %s", name, m.Text, want)
+		}
+	}
+}
+
+// Who let a batch run before its time decided: its card and its history say who, and when.
+func TestWhoStartedBeforeTheTimeIsSaid(t *testing.T) {
+	t.Parallel()
+	for link, want := range map[workflow.Link]string{
+		"":                  "Started before its time by <@U0BOB> " + moment(at(30)),
+		workflow.LinkReturn: "Ended before its time by <@U0BOB> " + moment(at(30)),
+	} {
+		for _, state := range []workflow.State{workflow.Running, workflow.Paused, workflow.Done} {
+			c := sealedBatch()
+			approve(&c, state)
+			c.Batch.Link, c.Batch.Released = link, &workflow.Release{By: workflow.Person{ID: "U0BOB"}, At: at(30)}
+			if said := textsOf(t, c.Draw().Blocks); !strings.Contains(said, want) {
+				t.Errorf("the card of a batch %q that is %s does not say %q:\n%s", link, state, want, said)
+			}
+			if history := strings.Join((Details{Card: c}).history(), " · "); !strings.Contains(history, moment(at(30))+" <@U0BOB>") {
+				t.Errorf("its history is %s", history)
+			}
 		}
 	}
 }

@@ -34,6 +34,11 @@ func (c Card) status() string {
 	if by := b.Approvers(); len(by) > 0 && (b.State != workflow.Approved || b.Cancelling()) {
 		out[0] += " Approved by " + approvals(b) + "."
 	}
+	if r := b.Released; r != nil && b.Link == workflow.LinkReturn {
+		out[0] += " Ended before its time by " + mention(r.By.ID) + " " + moment(r.At) + "."
+	} else if r != nil {
+		out[0] += " Started before its time by " + mention(r.By.ID) + " " + moment(r.At) + "."
+	}
 	if _, cannot := workflow.Undoable(c.Summary, action.HasInverse); cannot > 0 && HasRun(b) {
 		out = append(out, many(cannot, "change", "changes")+" cannot be undone.")
 	}

@@ -35,6 +35,10 @@ func (e *ActError) words(admins []string) string {
 	if text := e.partWords(); text != "" {
 		return text
 	}
+	if late, is := errors.AsType[*workflow.StateError](e.Err); is && e.Action == string(workflow.ActStart) && late.Batch != nil &&
+		late.Batch.State == workflow.Done {
+		return fmt.Sprintf("#%d finished %s, so it cannot be started.", late.Number, moment(late.Batch.Ended))
+	}
 	ineligible, is := errors.AsType[*workflow.IneligibleError](e.Err)
 	nobody := is && ineligible.Kind == workflow.WithoutRole || errors.Is(e.Err, workflow.ErrNoRole)
 	act, _ := workflow.ActNamed(workflow.ActName(e.Action))

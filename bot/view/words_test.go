@@ -233,3 +233,17 @@ func TestTooLateToStop(t *testing.T) {
 		}
 	}
 }
+
+// Who wants to start what is done already is told so in the words of that act.
+func TestTooLateToStart(t *testing.T) {
+	t.Parallel()
+	for act, want := range map[workflow.ActName]string{workflow.ActStart: "started", workflow.ActResume: "resumed"} {
+		b := sealedBatch().Batch
+		b.State, b.Ended = workflow.Done, at(30)
+		err := &workflow.StateError{Number: 42, State: workflow.Done, Wanted: workflow.Running, Batch: b}
+		text, ok := Words(&ActError{Action: string(act), Number: 42, Err: err}, "/countersign")
+		if !ok || !strings.HasSuffix(text, "so it cannot be "+want+".") {
+			t.Errorf("%s: %q", act, text)
+		}
+	}
+}

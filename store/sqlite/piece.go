@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,8 +14,8 @@ const (
 	pieceSteps = 2000
 )
 
-// together is how much is done in one transaction and kept in memory.
-type together struct{ steps, memory int }
+// together is how much is done in one transaction, kept in memory, and read of a table at once.
+type together struct{ steps, memory, page int }
 
 // work is a part of what is written in pieces: step by step, until one says that there is no more.
 // flush, if any, ends each transaction that had steps of it.
@@ -74,39 +75,56 @@ func (w work) end(ctx context.Context, tx *writing) error {
 
 // rowsInOne is how many rows one statement inserts: most of the time of a single one is spent around
 // it.
-const rowsInOne = 20
+const rowsInOne = 40
 
 // insertion gathers rows for one statement.
 type insertion struct {
-	head, row, tail string // "INSERT INTO t VALUES ", "(?, ?)", " ON CONFLICT DO NOTHING"
-	full            string
-	args            []any
-	rows            int
+	into   string   // a table with the columns, those of shared first
+	shared []any    // what all rows have in common: it is given once in a statement
+	own    int      // how many columns a row has beside them
+	tail   string   // " ON CONFLICT DO NOTHING"
+	texts  []string // the statements for one row and for rowsInOne
+	args   []any
+	rows   int
 }
 
+// statement inserts so many rows. What a statement that fails has inserted goes with its transaction,
+// so that SQLite need not be able to take back that statement alone (OR FAIL), for which it would copy
+// each page first.
+func (i *insertion) statement(rows int) string {
+	marks := func(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") } // with numbers, the driver looks for names
+	values := "VALUES " + strings.TrimSuffix(strings.Repeat("("+marks(i.own)+"), ", rows), ", ")
+	if len(i.shared) > 0 {
+		values = "SELECT " + marks(len(i.shared)) + ", * FROM (" + values + ")"
+	}
+	return "INSERT OR FAIL INTO " + i.into + " " + values + i.tail
+}
+
+// add inserts the row together with others.
 func (i *insertion) add(ctx context.Context, tx *writing, values ...any) error {
+	if i.texts == nil {
+		i.texts = []string{i.statement(1), i.statement(rowsInOne)}
+	}
+	if i.rows == 0 {
+		i.args = append(i.args[:0], i.shared...)
+	}
 	i.args = append(i.args, values...)
 	if i.rows++; i.rows < rowsInOne {
 		return nil
 	}
-	if i.full == "" {
-		i.full = i.head + strings.Repeat(i.row+", ", rowsInOne-1) + i.row + i.tail
-	}
-	_, err := tx.ExecContext(ctx, i.full, i.args...)
-	i.args, i.rows = i.args[:0], 0
+	_, err := tx.ExecContext(ctx, i.texts[1], i.args...)
+	i.rows = 0
 	return err
 }
 
 // flush inserts the rest.
 func (i *insertion) flush(ctx context.Context, tx *writing) error {
-	args := i.args
-	for ; i.rows > 0; i.rows-- {
-		n := len(args) / i.rows
-		if _, err := tx.ExecContext(ctx, i.head+i.row+i.tail, args[:n]...); err != nil {
+	for row := range i.rows {
+		from := len(i.shared) + row*i.own
+		if _, err := tx.ExecContext(ctx, i.texts[0], slices.Concat(i.shared, i.args[from:from+i.own])...); err != nil {
 			return err
 		}
-		args = args[n:]
 	}
-	i.args = i.args[:0]
+	i.rows = 0
 	return nil
 }

@@ -26,7 +26,7 @@ func OpenReadOnly(ctx context.Context, cfg Config) (*DB, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("open the database: %s is no file", cfg.Path)
 	}
-	db := &DB{log: cfg.Log, path: cfg.Path}
+	db := &DB{log: cfg.Log, path: cfg.Path, inOne: together{page: membersTogether}}
 	if db.reader, err = openPool(readOnlyDSN(cfg.Path)); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}

@@ -103,7 +103,7 @@ func looked(
 		population, id, array(accounts))
 	list, err := collect(rows, err, func(row scanner) (workflow.Member, error) {
 		var place int
-		return products.scanAccount(row, &place)
+		return products.scanAccount(population, row, &place)
 	})
 	found := make(map[string]*workflow.Member, len(list))
 	for i := range list {
@@ -137,7 +137,7 @@ func history(ctx context.Context, tx *sql.Tx, population report.Population, acco
 		ORDER BY first_snapshot`, population, account)
 	all, err := collect(rows, err, func(row scanner) (v report.Version, err error) {
 		var place int
-		v.Member, err = products.scanAccount(row, &place, &v.First.ID, &v.Last.ID)
+		v.Member, err = products.scanAccount(population, row, &place, &v.First.ID, &v.Last.ID)
 		return v, err
 	})
 	for _, v := range all {

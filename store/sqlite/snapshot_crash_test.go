@@ -83,7 +83,7 @@ func TestNightsAndPowerCuts(t *testing.T) {
 // open opens the database, with transactions of a step or a few and next to no memory.
 func (l *life) open() {
 	l.db = openAt(l.T, l.path)
-	l.db.inOne = together{1 + l.dice.IntN(4), 1 + l.dice.IntN(500)}
+	l.db.inOne = together{1 + l.dice.IntN(4), 1 + l.dice.IntN(500), 1 + l.dice.IntN(4)}
 }
 
 func (l *life) step() {

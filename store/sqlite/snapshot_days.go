@@ -110,14 +110,14 @@ func (db *DB) SnapshotOwners(ctx context.Context, id int64) (owners map[string]i
 func (t *taking) storeActivity(ctx context.Context) (w work, stop func()) {
 	next, stop := iter.Pull2(t.differentStrips(ctx))
 	added := &insertion{
-		head: "INSERT INTO snapshot_activity (population, strip, first_snapshot, base, days, texts) VALUES ", row: "(?, ?, ?, ?, ?, ?)",
+		into: "snapshot_activity (population, first_snapshot, strip, base, days, texts)", shared: []any{t.population, t.id}, own: 4,
 	}
 	return work{func(ctx context.Context, tx *writing) (bool, error) {
 		s, err, more := next()
 		if err != nil || !more {
 			return false, err
 		}
-		return true, added.add(ctx, tx, t.population, s.id, t.id, s.base, s.days, s.texts)
+		return true, added.add(ctx, tx, s.id, s.base, s.days, s.texts)
 	}, added.flush}, stop
 }
 

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
@@ -63,12 +64,13 @@ const rowsOf = `
 	SELECT %[1]s FROM snapshot_account_past WHERE population = ?1 AND +first_snapshot <= ?2 AND +last_snapshot >= ?2 AND %[2]s `
 
 // accountColumns are the columns of an account in both tables.
-const accountColumns = "account_id, place, name, email, type, status, billable, population = '', products"
+const accountColumns = "account_id, place, name, email, type, status, billable, products"
 
-// scanAccount reads a row of accountColumns and more; without activity and owner.
-func (c *catalogue) scanAccount(row scanner, place *int, more ...any) (m workflow.Member, err error) {
+// scanAccount reads a row of accountColumns of a population and more; without activity and owner.
+func (c *catalogue) scanAccount(population report.Population, row scanner, place *int, more ...any) (m workflow.Member, err error) {
 	var products sql.RawBytes
-	into := [...]any{&m.ID, place, &m.Name, &m.Email, &m.Type, &m.Status, &m.Billable, &m.Managed, &products}
+	into := [...]any{&m.ID, place, &m.Name, &m.Email, &m.Type, &m.Status, &m.Billable, &products}
+	m.Managed = population == report.ManagedPopulation
 	if err = row.Scan(append(into[:], more...)...); err == nil {
 		m.Products, err = c.read(string(products))
 	}
@@ -81,9 +83,9 @@ func (c *catalogue) scanAccount(row scanner, place *int, more ...any) (m workflo
 func (db *DB) SnapshotMembers(ctx context.Context, id int64) iter.Seq2[workflow.Member, error] {
 	return func(yield func(workflow.Member, error) bool) {
 		r, err := db.readSnapshot(ctx, id)
-		page := make([]workflow.Member, 0, membersTogether)
-		for last := ""; err == nil; last = page[len(page)-1].ID {
-			if page, err = r.page(ctx, last, page[:0]); err != nil || len(page) == 0 {
+		page := make([]workflow.Member, 0, 2*db.inOne.page)
+		for last, more := "", true; err == nil && more; {
+			if page, last, more, err = r.page(ctx, last, page[:0]); err != nil {
 				break
 			}
 			for i := range page {
@@ -98,7 +100,7 @@ func (db *DB) SnapshotMembers(ctx context.Context, id int64) iter.Seq2[workflow.
 	}
 }
 
-// membersTogether is how many accounts are read at once.
+// membersTogether is how many accounts are read at once of each of the two tables.
 const membersTogether = 1000
 
 // snapshotReading is a snapshot that is being read, with what its rows refer to.
@@ -126,30 +128,69 @@ func (db *DB) readSnapshot(ctx context.Context, id int64) (r *snapshotReading, e
 	return r, err
 }
 
-// page appends the accounts behind the one with the id last; none when there are no more.
-func (r *snapshotReading) page(ctx context.Context, last string, page []workflow.Member) ([]workflow.Member, error) {
-	query := fmt.Sprintf(rowsOf+"ORDER BY account_id LIMIT ?4", accountColumns, "account_id > ?3")
-	err := r.db.read(ctx, fmt.Sprintf("read snapshot %d", r.snapshot.ID), func(tx *sql.Tx) error {
+// The rows of accounts of a snapshot (?2) of a population (?1) behind an id (?3), at most so many (?4),
+// and, of how they were, up to another id (?5). Each table is asked by itself: SQLite would look for the
+// next row of both to tell which comes first, and where a table has none of the snapshot, walk to its
+// end for each page.
+const (
+	standingOf = "SELECT " + accountColumns + ` FROM snapshot_account
+		WHERE population = ?1 AND +first_snapshot <= ?2 AND account_id > ?3 ORDER BY account_id LIMIT ?4`
+	pastOf = "SELECT " + accountColumns + ` FROM snapshot_account_past
+		WHERE population = ?1 AND +first_snapshot <= ?2 AND +last_snapshot >= ?2 AND account_id > ?3 ORDER BY account_id LIMIT ?4`
+	pastUpTo = "SELECT " + accountColumns + ` FROM snapshot_account_past
+		WHERE population = ?1 AND +first_snapshot <= ?2 AND +last_snapshot >= ?2 AND account_id > ?3 AND account_id <= ?5
+		ORDER BY account_id LIMIT ?4`
+)
+
+// page appends accounts behind the one with the id last, sorted, and returns up to which id they are
+// all there; without more, there are no others.
+func (r *snapshotReading) page(ctx context.Context, last string, page []workflow.Member) (_ []workflow.Member, upTo string, more bool, err error) {
+	err = r.db.read(ctx, fmt.Sprintf("read snapshot %d", r.snapshot.ID), func(tx *sql.Tx) error {
 		if _, err := snapshotIn(ctx, tx, r.snapshot.ID); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, query, r.snapshot.Population, r.snapshot.ID, last, cap(page))
-		if err != nil {
+		of := []any{r.snapshot.Population, r.snapshot.ID, last, r.db.inOne.page}
+		if page, err = r.rows(ctx, tx, page, standingOf, of...); err != nil {
 			return err
 		}
-		defer func() { _ = rows.Close() }() // what went wrong is in rows.Err
-		for rows.Next() {
-			var place int
-			m, err := r.products.scanAccount(rows, &place)
-			if err != nil {
-				return err
-			}
-			r.fill(&m, place)
-			page = append(page, m)
+		standing := len(page)
+		query := pastOf
+		if more = standing == r.db.inOne.page; more {
+			upTo = page[standing-1].ID
+			query, of = pastUpTo, append(of, upTo)
 		}
-		return rows.Err()
+		if page, err = r.rows(ctx, tx, page, query, of...); err != nil {
+			return err
+		}
+		if len(page)-standing == r.db.inOne.page { // there may be more of the past before the last that stand
+			more, upTo = true, page[len(page)-1].ID
+			page = slices.DeleteFunc(page, func(m workflow.Member) bool { return m.ID > upTo })
+		}
+		return nil
 	})
-	return page, err
+	slices.SortFunc(page, func(a, b workflow.Member) int { return strings.Compare(a.ID, b.ID) })
+	return page, upTo, more, err
+}
+
+// rows appends the accounts of a query.
+func (r *snapshotReading) rows(
+	ctx context.Context, tx *sql.Tx, page []workflow.Member, query string, args ...any,
+) ([]workflow.Member, error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return page, err
+	}
+	defer func() { _ = rows.Close() }() // what went wrong is in rows.Err
+	for rows.Next() {
+		var place int
+		m, err := r.products.scanAccount(r.snapshot.Population, rows, &place)
+		if err != nil {
+			return page, err
+		}
+		r.fill(&m, place)
+		page = append(page, m)
+	}
+	return page, rows.Err()
 }
 
 // fill puts in what lies in strips.

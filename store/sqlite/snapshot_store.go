@@ -71,8 +71,8 @@ const moveAccount = `
 func (t *taking) storeAccounts(addresses *spool) (w work, stop func()) {
 	next, stop := iter.Pull2(t.accounts.sorted())
 	added := &insertion{
-		head: "INSERT INTO snapshot_account (population, account_id, first_snapshot, place, name, email, type, status, billable, products) VALUES ",
-		row:  "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		into:   "snapshot_account (population, first_snapshot, account_id, place, name, email, type, status, billable, products)",
+		shared: []any{t.population, t.id}, own: 8,
 	}
 	step := func(ctx context.Context, tx *writing) (bool, error) {
 		r, err, more := next()
@@ -89,7 +89,7 @@ func (t *taking) storeAccounts(addresses *spool) (w work, stop func()) {
 		if t.seen[a.place]&stands != 0 {
 			return true, t.change(ctx, tx, a)
 		}
-		return true, added.add(ctx, tx, t.population, a.id, t.id, a.place, a.name, a.email, a.kind, a.status, a.billable, a.products)
+		return true, added.add(ctx, tx, a.id, a.place, a.name, a.email, a.kind, a.status, a.billable, a.products)
 	}
 	return work{step, added.flush}, stop
 }
@@ -114,7 +114,7 @@ func (t *taking) change(ctx context.Context, tx *writing, a account) error {
 // storeAddresses writes who has which address, in their order.
 func storeAddresses(addresses *spool) (w work, stop func()) {
 	next, stop := iter.Pull2(addresses.sorted())
-	added := &insertion{head: "INSERT INTO snapshot_address (key, account_id) VALUES ", row: "(?, ?)", tail: " ON CONFLICT DO NOTHING"}
+	added := &insertion{into: "snapshot_address (key, account_id)", own: 2, tail: " ON CONFLICT DO NOTHING"}
 	return work{func(ctx context.Context, tx *writing) (bool, error) {
 		r, err, more := next()
 		if err != nil || !more {

@@ -76,7 +76,7 @@ type DB struct {
 	known known // at the end of the last transaction; whoever has the turn uses it
 
 	taking  sync.Mutex    // held while a snapshot is being read
-	inOne   together      // what is written in the background
+	inOne   together      // what is written in the background, and read of nights
 	changed chan struct{} // a pulse after writes to batches
 }
 
@@ -91,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err := closeToOthers(cfg.Path); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	db := &DB{changed: make(chan struct{}, 1), log: cfg.Log, path: cfg.Path, inOne: together{pieceSteps, spoolMemory}}
+	db := &DB{changed: make(chan struct{}, 1), log: cfg.Log, path: cfg.Path, inOne: together{pieceSteps, spoolMemory, membersTogether}}
 	var err error
 	if db.writer, err = openPool(dsn(cfg.Path, "immediate", writerCache, false)); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

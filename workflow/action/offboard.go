@@ -88,7 +88,8 @@ func sparedAtSCIM(fact workflow.Fact, _ *Facts) bool {
 type leave struct {
 	known  bool // all of it has been read
 	login  bool
-	tokens bool
+	tokens bool // there are some
+	revoke bool // the list can be read, and what stands in it deleted
 	groups []Group
 	stays  []string // in words
 }
@@ -107,6 +108,7 @@ func leaving(f *Facts) leave {
 		out.stays = append(out.stays, "its API tokens")
 	default:
 		out.tokens = len(tokenIDs(tokens)) > 0
+		out.revoke = f.Answers.Allowed(workflow.Manage(id, privilegeTokenDelete), "").Allowed
 	}
 	groups, listed := f.Answers[GroupsOf(id)]
 	out.known = out.known && listed
@@ -183,7 +185,7 @@ func (l leave) steps(f *Facts) []workflow.Step {
 		inactive := workflow.Of(workflow.FieldStatus, string(workflow.StatusInactive))
 		out = append(out, enablementStep(accountStep(workflow.Deactivate, f, inactive), f))
 	}
-	if l.tokens {
+	if l.tokens || l.revoke && (l.login || len(l.groups) > 0) { // the list when it runs counts: one may be made until then
 		out = append(out, revokeStep(f))
 	}
 	for _, g := range l.groups {

@@ -165,7 +165,7 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 			out.ended[c.Row] = lookedAt(&before, c, restored)
 		case !overdue && sameSteps(before.Steps, c.Steps):
 			out.same = append(out.same, c.Row)
-		case !overdue && sameSteps(open, c.Steps):
+		case !overdue && sameSteps(open, unmade(&before, c.Steps)):
 			out.same, out.open[c.Row] = append(out.same, c.Row), true
 		default:
 			out.other = append(out.other, c.Row)
@@ -232,6 +232,18 @@ func compact(keys []string) []string {
 // sameSteps reports whether two rows would make the same calls under the same conditions.
 func sameSteps(a, b []workflow.Step) bool {
 	return slices.EqualFunc(a, b, func(a, b workflow.Step) bool { return a.Hash() == b.Hash() })
+}
+
+// unmade are the steps of a new plan without those that were made: an offboarding is planned with its
+// tokens although none is left.
+func unmade(before *workflow.Change, steps []workflow.Step) []workflow.Step {
+	made := map[string]bool{}
+	for i := range before.Steps {
+		if state := before.Outcome(i).State; state == workflow.ChangeDone || state == workflow.ChangeUnchanged {
+			made[before.Steps[i].Hash()] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(steps), func(s workflow.Step) bool { return made[s.Hash()] })
 }
 
 // openSteps are the steps of a change that were not made.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode"
@@ -118,8 +119,8 @@ func manyRows(n int) []byte {
 }
 
 // BenchmarkReadCSV100k reads and checks 100,000 rows. It reports rows a second, the live heap that
-// the sheet takes beside the file (MB), and the time as a multiple of what encoding/csv needs to
-// cut the same bytes alone, the best of each.
+// the sheet takes beside the file (MB), and the processor's time as a multiple of what encoding/csv
+// needs to cut the same bytes alone, the best of each.
 func BenchmarkReadCSV100k(b *testing.B) {
 	const rows = 100_000
 	data := manyRows(rows)
@@ -129,13 +130,13 @@ func BenchmarkReadCSV100k(b *testing.B) {
 	before := heap()
 	best := time.Hour
 	for b.Loop() {
-		start := time.Now()
+		start := spent(b)
 		var err error
 		read, err = sheet.ReadCSV(data, "", ourOrg, workflow.ReadLimits{MaxRows: rows})
 		if err != nil || len(read.Rows) != rows || read.Rows[rows-1].Problem != "" {
 			b.Fatalf("read: %v", err)
 		}
-		best = min(best, time.Since(start))
+		best = min(best, spent(b)-start)
 	}
 	each := b.Elapsed() / time.Duration(b.N)
 	b.ReportMetric(rows/each.Seconds(), "rows/s")
@@ -151,12 +152,12 @@ func heap() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// standardTime returns the best of ten runs of encoding/csv over the same bytes.
+// standardTime returns the best of twenty runs of encoding/csv over the same bytes.
 func standardTime(b *testing.B, data []byte) time.Duration {
 	b.Helper()
 	best := time.Hour
-	for range 10 {
-		start := time.Now()
+	for range 20 {
+		start := spent(b)
 		r := csv.NewReader(strings.NewReader(string(data)))
 		for {
 			if _, err := r.Read(); errors.Is(err, io.EOF) {
@@ -165,7 +166,17 @@ func standardTime(b *testing.B, data []byte) time.Duration {
 				b.Fatal(err)
 			}
 		}
-		best = min(best, time.Since(start))
+		best = min(best, spent(b)-start)
 	}
 	return best
+}
+
+// spent is what the process has taken of the processor: what else the machine does is not in it.
+func spent(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

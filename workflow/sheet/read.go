@@ -65,7 +65,7 @@ func ReadCSVWith(
 	columns := newSheetColumns(header)
 	scan.expect(columns)
 
-	r := newRowReader(columns, rune(scan.comma), verb, orgID, given)
+	r := newRowReader(columns, scan.comma, verb, orgID, given)
 	sheet := &workflow.Sheet{Header: header, Dialect: workflow.Dialect{Encoding: encoding, Comma: rune(scan.comma)}}
 	sheet.Rows = make([]workflow.Row, 0, expectedRows(text, limits.MaxRows))
 	count := 0

@@ -19,11 +19,16 @@ const (
 // rowReader turns records into rows and finds what is wrong with each.
 type rowReader struct {
 	columns *sheetColumns
-	comma   rune
+	comma   byte
 	verb    workflow.ActionName
 	orgID   string
 	given   workflow.RowValues // what rows of the verb have that leave it empty
 
+	hasAction, hasAddress, hasName bool // columns that say or imply what is to happen
+	hasLegacy                      bool // columns of a site's own names
+	verbAbsent                     bool // the verb is about people who have no account yet
+
+	texts  []workflow.Column                   // that a row can have a value of which nothing but its letters is looked at
 	named  int                                 // columns that have a name
 	known  int                                 // columns that mean something
 	twice  bool                                // two columns mean the same
@@ -44,7 +49,7 @@ type built struct {
 const slabValues = 3000
 
 func newRowReader(
-	columns *sheetColumns, comma rune, verb workflow.ActionName, orgID string, given workflow.RowValues,
+	columns *sheetColumns, comma byte, verb workflow.ActionName, orgID string, given workflow.RowValues,
 ) *rowReader {
 	r := &rowReader{columns: columns, comma: comma, verb: verb, orgID: orgID, given: given, named: len(columns.named())}
 	for i, c := range columns.meaning {
@@ -54,6 +59,22 @@ func newRowReader(
 		r.twice = r.twice || slices.Contains(columns.meaning[:i], c)
 		if c != workflow.ColumnAction {
 			r.known++
+		}
+	}
+	r.hasAction, r.hasAddress = columns.has(workflow.ColumnAction), columns.has(workflow.ColumnNewEmail)
+	r.hasName = columns.has(workflow.ColumnNewName)
+	for _, c := range [...]workflow.Column{workflow.ColumnUsername, workflow.ColumnUserKey} {
+		r.hasLegacy = r.hasLegacy || columns.has(c) || given.Get(c) != ""
+	}
+	if it, built := action.For(verb); built {
+		r.verbAbsent = it.Subject.Absent
+	}
+	for _, c := range [...]workflow.Column{
+		workflow.ColumnNewName, workflow.ColumnGroup, workflow.ColumnMessage, workflow.ColumnSite, workflow.ColumnDirectory,
+		workflow.ColumnProducts, workflow.ColumnUsername, workflow.ColumnUserKey,
+	} {
+		if c == workflow.ColumnNewName || columns.has(c) || given.Get(c) != "" { // a new name can come of other columns
+			r.texts = append(r.texts, c)
 		}
 	}
 	return r
@@ -124,7 +145,8 @@ func (r *rowReader) read(rec *csvRecord, row *workflow.Row) {
 // inOnePair reports whether the record is one cell that holds a whole line: only quotes put
 // separators into a cell.
 func (r *rowReader) inOnePair(cells []string) bool {
-	if len(cells) == 0 || r.named < 2 || !r.columns.oneLine[0] || strings.Count(cells[0], string(r.comma)) < r.named-1 {
+	if len(cells) == 0 || r.named < 2 || !r.columns.oneLine[0] || strings.IndexByte(cells[0], r.comma) < 0 ||
+		strings.Count(cells[0], string(rune(r.comma))) < r.named-1 {
 		return false
 	}
 	return !slices.ContainsFunc(cells[1:], func(cell string) bool { return workflow.TrimCell(cell) != "" })
@@ -220,11 +242,11 @@ func (r *rowReader) action(row *workflow.Row, word string, p *problems) workflow
 // name sets the name. Where rows say their action, or the file has both columns, it is the filled
 // cell that means it.
 func (r *rowReader) implied(row *workflow.Row, p *problems) workflow.ActionName {
-	address, name := r.columns.has(workflow.ColumnNewEmail), r.columns.has(workflow.ColumnNewName)
-	if it, built := action.For(r.verb); built && it.Subject.Absent && row.AccountID() == "" && row.Email() == "" {
+	address, name := r.hasAddress, r.hasName
+	if r.verbAbsent && row.AccountID() == "" && row.Email() == "" {
 		return "" // of whom nothing but a new address is known has no account
 	}
-	if r.columns.has(workflow.ColumnAction) || (address && name) {
+	if r.hasAction || (address && name) {
 		address, name = row.NewEmail() != "", row.Values.Get(workflow.ColumnNewName) != ""
 	}
 	switch {
@@ -278,19 +300,17 @@ func (r *rowReader) checkValues(row *workflow.Row, p *problems) {
 	} else {
 		r.checkAccount(row, p)
 	}
-	for _, c := range [...]workflow.Column{
-		workflow.ColumnNewName, workflow.ColumnGroup, workflow.ColumnMessage, workflow.ColumnSite, workflow.ColumnDirectory,
-		workflow.ColumnProducts, workflow.ColumnUsername, workflow.ColumnUserKey,
-	} {
-		if what := workflow.Unprintable(row.Values.Get(c), c == workflow.ColumnMessage); what != "" {
+	for _, c := range r.texts {
+		value := row.Values.Get(c)
+		if what := workflow.Unprintable(value, c == workflow.ColumnMessage); what != "" {
 			p.add("%s holds %s; take it out", r.columns.label(c), what)
 		}
-		if value := row.Values.Get(c); c != workflow.ColumnMessage && len(value) > maxValue && utf8.RuneCountInString(value) > maxValue {
+		if c != workflow.ColumnMessage && len(value) > maxValue && utf8.RuneCountInString(value) > maxValue {
 			p.add("%s has more than %s characters; shorten it", r.columns.label(c), workflow.Number(maxValue))
 		}
 	}
-	if len(row.Values.Get(workflow.ColumnMessage)) > workflow.MaxMessage {
-		if n := utf8.RuneCountInString(row.Values.Get(workflow.ColumnMessage)); n > workflow.MaxMessage {
+	if message := row.Values.Get(workflow.ColumnMessage); len(message) > workflow.MaxMessage {
+		if n := utf8.RuneCountInString(message); n > workflow.MaxMessage {
 			p.add("message has %s characters, %s are the limit; shorten it", workflow.Number(n), workflow.Number(workflow.MaxMessage))
 		}
 	}
@@ -330,7 +350,7 @@ func (r *rowReader) checkAddress(row *workflow.Row, p *problems) {
 
 func (r *rowReader) checkAccount(row *workflow.Row, p *problems) {
 	accountID, email := row.AccountID(), row.Email()
-	legacy := row.Values.Get(workflow.ColumnUsername) != "" || row.Values.Get(workflow.ColumnUserKey) != ""
+	legacy := r.hasLegacy && (row.Values.Get(workflow.ColumnUsername) != "" || row.Values.Get(workflow.ColumnUserKey) != "")
 	if act := r.actionOf(row.Action); legacy && act != nil && act.Takes(workflow.ColumnUsername) && accountID == "" {
 		return // the site knows whose that is
 	}

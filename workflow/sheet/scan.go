@@ -31,6 +31,7 @@ type csvScanner struct {
 	comma byte
 	pos   int
 	line  int // of pos
+	end   int // of the line that pos is in: where its break or the end of the text is; less than pos where that is not known
 
 	// oneLine says of each column whether its values can never hold a line break; width is where
 	// the last column that has a name ends. Both are unset while the header itself is read.
@@ -87,7 +88,7 @@ func (s *csvScanner) release() { s.slab = s.slab[:s.start] }
 // read reads one record and reports whether it holds anything. Afterwards pos is at the start of a
 // line or at the end.
 func (s *csvScanner) read() (filled bool) {
-	s.start, s.empty = len(s.slab), 0
+	s.start, s.empty, s.end = len(s.slab), 0, -1
 	s.record = csvRecord{line: s.line}
 	for {
 		cell, end, ok := s.field(len(s.slab) - s.start)
@@ -128,24 +129,35 @@ func (s *csvScanner) read() (filled bool) {
 // began.
 func (s *csvScanner) field(column int) (cell string, end, ok bool) {
 	from := s.pos
-	at := s.skip(from)
-	if at < len(s.text) && s.text[at] == '"' {
-		return s.quoted(at+1, column)
-	}
-	at = from
-	for at < len(s.text) {
-		switch s.text[at] {
-		case s.comma:
-			s.pos = at + 1
-			return s.text[from:at], false, true
-		case '\n', '\r':
-			s.pos = at
-			return s.text[from:at], true, true
+	if from < len(s.text) && !plain(s.text[from]) {
+		if at := s.skip(from); at < len(s.text) && s.text[at] == '"' {
+			return s.quoted(at+1, column)
 		}
-		at++
 	}
-	s.pos = at
-	return s.text[from:], true, true
+	if s.end < from {
+		s.end = lineEnd(s.text, from)
+	}
+	if i := strings.IndexByte(s.text[from:s.end], s.comma); i >= 0 {
+		s.pos = from + i + 1
+		return s.text[from : from+i], false, true
+	}
+	s.pos = s.end
+	return s.text[from:s.end], true, true
+}
+
+// plain reports whether a letter begins a field that is not quoted: it shows and is no quotation mark.
+func plain(c byte) bool { return c > ' ' && c < 0x7F && c != '"' }
+
+// lineEnd returns where the line ends that a place is in: at its break, or at the end of the text.
+func lineEnd(text string, at int) int {
+	end := len(text)
+	if i := strings.IndexByte(text[at:], '\n'); i >= 0 {
+		end = at + i
+	}
+	if i := strings.IndexByte(text[at:end], '\r'); i >= 0 {
+		end = at + i
+	}
+	return end
 }
 
 // skip returns where the spaces and the letters that show nothing end, which may stand around
@@ -266,6 +278,9 @@ func (s *csvScanner) lineBreak() {
 
 // countLines counts the line breaks in a text, CRLF as one.
 func countLines(s string) int {
+	if strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
+		return 0
+	}
 	return strings.Count(s, "\n") + strings.Count(s, "\r") - strings.Count(s, "\r\n")
 }
 

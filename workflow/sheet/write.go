@@ -56,5 +56,14 @@ func needsQuotes(cell string) bool {
 	if cell == "" {
 		return false
 	}
-	return cell[0] == ' ' || cell[len(cell)-1] == ' ' || strings.ContainsAny(cell, ",;\t\"\r\n")
+	if cell[0] == ' ' || cell[len(cell)-1] == ' ' {
+		return true
+	}
+	for i := range len(cell) { // strings.ContainsAny would make a set of the letters for each cell
+		switch cell[i] {
+		case ',', ';', '\t', '"', '\r', '\n':
+			return true
+		}
+	}
+	return false
 }

@@ -107,6 +107,29 @@ func TestOffboardAndBack(t *testing.T) {
 	})
 }
 
+// The list of tokens when it runs counts: one that is made behind the check is deleted, too.
+func TestOffboardRevokesWhatIsMadeMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		if err := e.org.EditBy(organisation.Actor{}, leaver, func(a *organisation.Account) { a.Tokens = nil }); err != nil {
+			t.Fatal(err)
+		}
+		plan := e.check(accountRow(workflow.Offboard, leaver))
+		if effects := plan.Changes[0].Effects; slices.ContainsFunc(effects, func(f workflow.Effect) bool {
+			return strings.HasPrefix(string(f), string(workflow.EffectTokensLost))
+		}) {
+			t.Errorf("tokens are counted that are not there: %v", effects)
+		}
+		if err := e.org.EditBy(organisation.Actor{}, leaver, func(a *organisation.Account) { a.Tokens = []organisation.Token{{ID: "meanwhile", Label: "x"}} }); err != nil {
+			t.Fatal(err)
+		}
+		e.allDone(e.run(plan))
+		if a, _ := e.org.Account(leaver); len(a.Tokens) > 0 {
+			t.Errorf("the tokens %v are left", a.Tokens)
+		}
+	})
+}
+
 // Groups that cannot be left stay, and the row says so; who cannot be locked out is not offboarded
 // at all.
 func TestOffboardWhatStays(t *testing.T) {
@@ -132,7 +155,7 @@ func TestOffboardWhatStays(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e := newEnv(t)
-			if err := e.org.Edit(leaver, func(a *organisation.Account) { a.Locks = map[string]string{privilege: "externalDirectory.scim"} }); err != nil {
+			if err := e.org.EditBy(organisation.Actor{}, leaver, func(a *organisation.Account) { a.Locks = map[string]string{privilege: "externalDirectory.scim"} }); err != nil {
 				t.Fatal(err)
 			}
 			c := e.check(accountRow(workflow.Offboard, leaver)).Changes[0]
