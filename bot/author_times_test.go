@@ -162,3 +162,15 @@ func TestUseThisCSVAmongOtherFiles(t *testing.T) {
 		w.modalSays("U0CAROL", "Leavers.CSV")
 	})
 }
+
+// A message that begins with the word of one action and says another is asked about, and nothing is planned.
+func TestMessageThatSaysAnotherAction(t *testing.T) {
+	t.Parallel()
+	inBubble(t, newAccounts(3), func(w *world) {
+		m := w.theirFile(requests, "please remove these from group finance", "email\np1@old.example\n")
+		w.inThread(m.TS, "If you mean `group remove &lt;group&gt;`, send the file again with these words.")
+		if list, err := w.db.List(w.t.Context(), 0); err != nil || len(list) > 0 {
+			w.t.Errorf("%d requests, %v", len(list), err)
+		}
+	})
+}
