@@ -10,19 +10,20 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// theirFile has Alice post a file with a message.
-func (w *world) theirFile(channel, words, content string) workspace.Message {
+// theirFile has Alice post a file that names one account, with a message.
+func (w *world) theirFile(channel, words string) workspace.Message {
 	w.t.Helper()
-	m, err := w.slack.Say(w.t.Context(), "U0ALICE", channel, "", words, workspace.Upload{Name: "list.csv", Content: []byte(content)})
+	m, err := w.slack.Say(w.t.Context(), "U0ALICE", channel, "", words, workspace.Upload{Name: "list.csv", Content: []byte("email\np1@old.example\n")})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return m
 }
 
-func (w *world) useCSV(person, channel, ts string) {
+// useCSV has Carol, who may ask, use the file of a message in another channel than that for requests.
+func (w *world) useCSV(ts string) {
 	w.t.Helper()
-	if err := w.slack.MessageShortcut(w.t.Context(), person, channel, ts, view.ShortcutCSV); err != nil {
+	if err := w.slack.MessageShortcut(w.t.Context(), "U0CAROL", "C0OTHER", ts, view.ShortcutCSV); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -54,9 +55,9 @@ func TestTimesOfAnotherPersonsMessage(t *testing.T) {
 	t.Run("by the shortcut", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, newAccounts(3), func(w *world) {
-			m := w.theirFile("C0OTHER", words, "email\np1@old.example\n")
+			m := w.theirFile("C0OTHER", words)
 			time.Sleep(24 * time.Hour) // what was tomorrow is today
-			w.useCSV("U0CAROL", "C0OTHER", m.TS)
+			w.useCSV(m.TS)
 			form := w.modalSays("U0CAROL", "<@U0ALICE> posted it")
 			for _, want := range []string{"2000-01-02 18:00", "2000-01-09 08:00"} {
 				if !strings.Contains(string(form.Blocks), want) {
@@ -71,7 +72,7 @@ func TestTimesOfAnotherPersonsMessage(t *testing.T) {
 	t.Run("by the menu", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, newAccounts(3), func(w *world) {
-			m := w.theirFile(requests, "they leave\nat: tomorrow 18:00\nuntil: 2000-01-09 08:00", "email\np1@old.example\n")
+			m := w.theirFile(requests, "they leave\nat: tomorrow 18:00\nuntil: 2000-01-09 08:00")
 			menu := w.inThread(m.TS, "What should happen")
 			time.Sleep(24 * time.Hour)
 			choice := view.Choice{Action: workflow.Deactivate, File: m.Files[0].ID, Author: "U0ALICE", TS: m.TS}
@@ -84,7 +85,7 @@ func TestTimesOfAnotherPersonsMessage(t *testing.T) {
 	t.Run("by the menu, too late", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, newAccounts(3), func(w *world) {
-			m := w.theirFile(requests, "they leave\nat: 18:00", "email\np1@old.example\n")
+			m := w.theirFile(requests, "they leave\nat: 18:00")
 			menu := w.inThread(m.TS, "What should happen")
 			time.Sleep(24 * time.Hour)
 			choice := view.Choice{Action: workflow.Deactivate, File: m.Files[0].ID, Author: "U0ALICE", TS: m.TS}
@@ -107,8 +108,8 @@ func TestWrongTimesOfAnotherPersonsMessage(t *testing.T) {
 		t.Run(words, func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, newAccounts(3), func(w *world) {
-				m := w.theirFile("C0OTHER", words, "email\np1@old.example\n")
-				w.useCSV("U0CAROL", "C0OTHER", m.TS)
+				m := w.theirFile("C0OTHER", words)
+				w.useCSV(m.TS)
 				w.modalSays("U0CAROL", want)
 			})
 		})
@@ -120,8 +121,8 @@ func TestWrongTimesOfAnotherPersonsMessage(t *testing.T) {
 func TestUseThisCSVForADomain(t *testing.T) {
 	t.Parallel()
 	inBubble(t, newAccounts(4), func(w *world) {
-		m := w.theirFile("C0OTHER", "migrate-domain old.example new.example except at 2000-01-02 18:00", "email\np1@old.example\n")
-		w.useCSV("U0CAROL", "C0OTHER", m.TS)
+		m := w.theirFile("C0OTHER", "migrate-domain old.example new.example except at 2000-01-02 18:00")
+		w.useCSV(m.TS)
 		form := w.modalSays("U0CAROL", "<@U0ALICE> posted it")
 		for _, want := range []string{"old.example", "new.example", "2000-01-02 18:00"} {
 			if !strings.Contains(string(form.Blocks), want) {
@@ -143,7 +144,7 @@ func TestUseThisCSVForADomain(t *testing.T) {
 func TestDomainByFileAtATime(t *testing.T) {
 	t.Parallel()
 	inBubble(t, newAccounts(4), func(w *world) {
-		w.theirFile(requests, "migrate-domain old.example new.example except at 2000-01-02 18:00", "email\np1@old.example\n")
+		w.theirFile(requests, "migrate-domain old.example new.example except at 2000-01-02 18:00")
 		w.cardSays(1, "*Time:* starts <!date^946832400^")
 	})
 }
@@ -158,7 +159,7 @@ func TestUseThisCSVAmongOtherFiles(t *testing.T) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.useCSV("U0CAROL", "C0OTHER", m.TS)
+		w.useCSV(m.TS)
 		w.modalSays("U0CAROL", "Leavers.CSV")
 	})
 }
@@ -167,7 +168,7 @@ func TestUseThisCSVAmongOtherFiles(t *testing.T) {
 func TestMessageThatSaysAnotherAction(t *testing.T) {
 	t.Parallel()
 	inBubble(t, newAccounts(3), func(w *world) {
-		m := w.theirFile(requests, "please remove these from group finance", "email\np1@old.example\n")
+		m := w.theirFile(requests, "please remove these from group finance")
 		w.inThread(m.TS, "If you mean `group remove &lt;group&gt;`, send the file again with these words.")
 		if list, err := w.db.List(w.t.Context(), 0); err != nil || len(list) > 0 {
 			w.t.Errorf("%d requests, %v", len(list), err)

@@ -66,7 +66,7 @@ type word struct{ folded, plain string }
 
 // wordsOf are the words of what somebody types.
 func wordsOf(text string) (words []word) {
-	for _, typed := range strings.Fields(text) {
+	for typed := range strings.FieldsSeq(text) {
 		w := word{folded: workflow.GroupKey(typed)}
 		if !strings.Contains(typed, "@") { // else it is no name
 			w.plain = workflow.NameKey(typed)

@@ -80,15 +80,15 @@ func phrased(words []commandWord) string {
 	if len(said) < 2 || slices.ContainsFunc(said, namesBatch) {
 		return ""
 	}
-	any := func(among, of []string) bool {
+	oneOf := func(among, of []string) bool {
 		return slices.ContainsFunc(among, func(word string) bool { return slices.Contains(of, word) })
 	}
 	for _, p := range phrases() {
-		fits := p.verbs == nil || any(said[:min(len(said), beginning)], p.verbs)
+		fits := p.verbs == nil || oneOf(said[:min(len(said), beginning)], p.verbs)
 		for _, list := range p.has {
-			fits = fits && any(said, list)
+			fits = fits && oneOf(said, list)
 		}
-		if fits && !any(said, p.not) && slices.ContainsFunc(Commands(), func(c Help) bool { return c.Name == p.command }) {
+		if fits && !oneOf(said, p.not) && slices.ContainsFunc(Commands(), func(c Help) bool { return c.Name == p.command }) {
 			return p.command
 		}
 	}
