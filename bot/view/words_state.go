@@ -35,6 +35,9 @@ func ended(b *workflow.Batch) string {
 	case workflow.Cancelled:
 		return cancelled(b)
 	case workflow.Empty:
+		if why := GivenUp(b); why != "" {
+			return "*No row can run*: " + quoted(strings.TrimSuffix(why, "."), reasonText) + "."
+		}
 		return "*No row can run.* Reasons are in the thread."
 	case workflow.AwaitingApproval:
 		return "Waiting for approval."
