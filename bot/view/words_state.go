@@ -38,6 +38,9 @@ func ended(b *workflow.Batch) string {
 		if why := GivenUp(b); why != "" {
 			return "*No row can run*: " + quoted(strings.TrimSuffix(why, "."), reasonText) + "."
 		}
+		if b.Source.Kind == workflow.SourceCommand && b.Follows == 0 { // most have no card, and so no thread
+			return "*No row can run.*"
+		}
 		return "*No row can run.* Reasons are in the thread."
 	case workflow.AwaitingApproval:
 		return "Waiting for approval."
