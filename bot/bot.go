@@ -65,6 +65,10 @@ type Config struct {
 	// nil for nothing.
 	Care func() []string
 
+	// Organisation returns the name of Atlassian's organisation, for Home, "" where it is not known; nil
+	// when it never is.
+	Organisation func() string
+
 	Version string     // of this build, for Home; "" where it is not known
 	Rand    *rand.Rand // spreads retries; nil means one of its own
 	Log     zerolog.Logger

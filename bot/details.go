@@ -80,6 +80,36 @@ func (b *Bot) turnDetails(ctx context.Context, p press, by sender) {
 	b.showDetails(ctx, p.View.ID, p.View.Hash, shown, "")
 }
 
+// downloadPlan sends the file of all rows to whoever has a role and asks for it: a modal can hold none.
+func (b *Bot) downloadPlan(ctx context.Context, p press, by sender) {
+	shown, ok := view.ParseShown(p.View.Metadata)
+	if !ok {
+		b.foreign(ctx, p.Action, by)
+		return
+	}
+	by.Channel = shown.Channel
+	said, err := func() (string, error) {
+		if _, err := b.actor(ctx, by); err != nil {
+			return "", err
+		}
+		d, err := b.details(ctx, shown)
+		if err != nil {
+			return "", err
+		}
+		batch := d.Card.Batch
+		content, err := b.deliver.Plan(ctx, batch)
+		if err != nil {
+			return "", err
+		}
+		name := view.PlanFile(batch.Number)
+		return view.SentDirectly(name, b.sendDirectly(ctx, by.Person, name, content)), nil
+	}()
+	if err != nil {
+		said = b.say(err, "send a plan").Text
+	}
+	b.answer(ctx, p, by.Recipient, view.Said(said))
+}
+
 // showDetails draws the modal anew, with an answer to what was pressed in it.
 func (b *Bot) showDetails(ctx context.Context, modal, hash string, shown view.Shown, said string) {
 	d, err := b.details(ctx, shown)

@@ -93,6 +93,38 @@ func TestDetails(t *testing.T) {
 	w.cardSays(1, "Approved by <@U0BOB>")
 }
 
+// Details give whoever may see them the file of all rows, the same that stands in the thread, also when
+// the run is over.
+func TestDownloadPlan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.say(requests, "", renames(3))
+	card := w.cardSays(1, "Needs 1 approval")
+	want := w.fileInThread(card.TS, "batch-1-plan.csv")
+	w.click("U0ALICE", card, "approve")
+	w.cardSays(1, "*Done*")
+	w.command("U0CAROL", "C0OTHER", "batches")
+	w.click("U0CAROL", card, view.ActionDetails)
+	w.press("U0CAROL", w.modalSays("U0CAROL", "p0@new.example"), view.ActionPlan, "")
+	w.modalSays("U0CAROL", "batch-1-plan.csv is in your direct messages with me.")
+	var got string
+	w.until("the file is in the direct messages", func() bool {
+		for _, m := range w.slack.Messages(w.slack.OpenDM("U0CAROL"), "U0CAROL") {
+			for _, f := range m.Files {
+				_, content, _ := w.slack.File(f.ID)
+				got = string(content)
+				return f.Name == "batch-1-plan.csv"
+			}
+		}
+		return false
+	})
+	if got != want {
+		t.Errorf("the file is another one:\n%s\nwant\n%s", got, want)
+	}
+	w.click("U0DAVE", card, view.ActionDetails)
+	w.told("U0DAVE", requests, "You cannot ask for changes")
+}
+
 // A rejection from the details is told there, and one of a batch that was decided meanwhile refused
 // there.
 func TestRejectFromDetails(t *testing.T) {

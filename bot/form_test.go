@@ -243,7 +243,7 @@ func TestAskAgainWithOtherTimes(t *testing.T) {
 	}
 	w.submit("U0BOB", form, nil)
 	w.submit("U0BOB", w.modalSays("U0BOB", "*2* ready"), nil)
-	w.cardSays(2, "(file by <@U0CAROL>)")
+	w.cardSays(2, "(first asked by <@U0CAROL>)")
 	if b, err := w.db.Batch(t.Context(), 2); err != nil || b.OwnReason || b.Author.ID != "U0CAROL" || b.Requester.ID != "U0BOB" {
 		t.Errorf("asked by %s with %s, own reason %v, %v", b.Requester.ID, b.Author.ID, b.OwnReason, err)
 	}

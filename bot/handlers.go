@@ -75,6 +75,7 @@ func actions() map[string]entry[press] {
 	for _, turn := range []string{view.ActionRows, view.ActionEarlier, view.ActionMore} {
 		all[turn] = entry[press]{key: inView, lane: deciding, do: (*Bot).turnDetails}
 	}
+	all[view.ActionPlan] = entry[press]{key: inView, do: (*Bot).downloadPlan}
 	for _, field := range []string{view.FieldAction, view.FieldPerson, view.ActionNoFile} {
 		all[field] = entry[press]{key: inView, lane: deciding, do: (*Bot).formChanged}
 	}

@@ -188,6 +188,9 @@ func (h *homes) draw(ctx context.Context, person string, data *homeData) {
 	h.mu.Unlock()
 }
 
+// RedrawHome has the Home tabs looked at: something that they show has changed. It does not block.
+func (b *Bot) RedrawHome() { b.homes.changed() }
+
 // rolesChanged is called when somebody may be allowed other things than before.
 func (h *homes) rolesChanged() {
 	h.mu.Lock()
@@ -218,6 +221,9 @@ func (h *homes) actor(ctx context.Context, person string) (workflow.Actor, error
 func (h *homes) home(ctx context.Context, person string, data *homeData) (view.Home, error) {
 	b := h.bot
 	home := view.Home{Command: b.cfg.Command, Version: b.cfg.Version}
+	if b.cfg.Organisation != nil {
+		home.Organisation = b.cfg.Organisation()
+	}
 	actor, err := h.actor(ctx, person)
 	if e, is := errors.AsType[*workflow.IneligibleError](err); is && e.Kind == workflow.NotCheckable {
 		return home, err

@@ -35,6 +35,18 @@ func (w *world) openHome(person string) {
 	}
 }
 
+// Home names the organisation once it is known.
+func TestHomeNamesTheOrganisation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(1))
+	w.openHome("U0CAROL")
+	w.homeSays("U0CAROL", "Your requests")
+	name := "Northwind <!channel> *Ltd*"
+	w.organisation.Store(&name)
+	w.bot.RedrawHome()
+	w.homeSays("U0CAROL", "countersign · Northwind <!channel> *Ltd*") // plain text: it calls nobody
+}
+
 // Home shows what waits for a person and never their own, is drawn anew when something changes, also
 // after a restart, and tells somebody without a role whom to ask.
 func TestHome(t *testing.T) {

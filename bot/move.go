@@ -50,7 +50,7 @@ func (b *Bot) submitExceptions(
 	move := *note.Move.Move
 	move.Except = except
 	source.Move = &move
-	when, err := note.Times.When(time.Now(), actor.Location())
+	when, err := note.When(time.Now(), actor.Location())
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
 	"github.com/countersign/countersign/workflow"
 )
@@ -160,5 +161,28 @@ func TestNothingCanRunAndNobodyCanBeTold(t *testing.T) {
 		}})
 		w.command("U0CAROL", "C0OTHER", "deactivate nobody@old.example")
 		w.cardSays(1, "No row can run")
+	})
+}
+
+// What was answered privately is in the lists of batches, and sends nobody to a thread that there is not.
+func TestAnsweredPrivatelyInLists(t *testing.T) {
+	t.Parallel()
+	inBubble(t, newAccounts(2), func(w *world) {
+		t := w.t
+		w.command("U0CAROL", "C0OTHER", "deactivate nobody@old.example")
+		w.told("U0CAROL", "C0OTHER", "Nothing in #1 can run")
+		w.command("U0CAROL", "C0OTHER", "batch 1")
+		w.told("U0CAROL", "C0OTHER", "1 row did not run: 1 no such account")
+		w.command("U0CAROL", "C0OTHER", "batches")
+		w.told("U0CAROL", "C0OTHER", "#1 · No row can run")
+		w.openHome("U0CAROL")
+		tab := w.homeSays("U0CAROL", "#1 · No row can run")
+		w.press("U0CAROL", tab, view.ActionDetails, "")
+		w.modalSays("U0CAROL", "no managed account")
+		for _, said := range append(w.private("U0CAROL", "C0OTHER"), viewText(w.slack.Views("U0CAROL")[0])) {
+			if strings.Contains(said, "thread") {
+				t.Errorf("it names a thread: %s", said)
+			}
+		}
 	})
 }

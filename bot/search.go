@@ -45,8 +45,35 @@ type nightSearch struct {
 type searched struct {
 	id, name, email string
 	status          workflow.AccountStatus
-	folded          string // name and address, in small letters
-	address         string // the address alone, in small letters
+	folded          string // name and address, folded as addresses are
+	address         string // the address alone
+	plain           string // the name without accents and marks
+}
+
+// fits reports whether a word, folded as the account is, stands somewhere in its name or address; a name
+// may be typed without its accents.
+func (s *searched) fits(w word) bool {
+	return strings.Contains(s.folded, w.folded) || w.plain != "" && strings.Contains(s.plain, w.plain)
+}
+
+// begins reports whether name or address begin with a word.
+func (s *searched) begins(w word) bool {
+	return strings.HasPrefix(s.folded, w.folded) || strings.HasPrefix(s.address, w.folded) || w.plain != "" && strings.HasPrefix(s.plain, w.plain)
+}
+
+// word is one that somebody types.
+type word struct{ folded, plain string }
+
+// wordsOf are the words of what somebody types.
+func wordsOf(text string) (words []word) {
+	for typed := range strings.FieldsSeq(text) {
+		w := word{folded: workflow.GroupKey(typed)}
+		if !strings.Contains(typed, "@") { // else it is no name
+			w.plain = workflow.NameKey(typed)
+		}
+		words = append(words, w)
+	}
+	return words
 }
 
 // found returns at most so many accounts that a text fits, active ones and those that begin with it
@@ -55,27 +82,28 @@ func (n *nightSearch) found(text string, most int) (hits []searched, ok bool) {
 	n.mu.Lock()
 	people, ok := n.people, n.id != 0
 	n.mu.Unlock()
-	words := strings.Fields(strings.ToLower(text))
+	words := wordsOf(text)
 	if len(words) == 0 {
 		return nil, ok
 	}
 	var ranks [4][]searched // the best first
-	for _, p := range people {
+	for i := range people {
+		p := &people[i]
 		if len(ranks[0]) == most {
 			break
 		}
-		if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(p.folded, w) }) {
+		if slices.ContainsFunc(words, func(w word) bool { return !p.fits(w) }) {
 			continue
 		}
 		rank := 0
 		if p.status != workflow.StatusActive {
 			rank = 2
 		}
-		if !strings.HasPrefix(p.folded, words[0]) && !strings.HasPrefix(p.address, words[0]) {
+		if !p.begins(words[0]) {
 			rank++
 		}
 		if len(ranks[rank]) < most {
-			ranks[rank] = append(ranks[rank], p)
+			ranks[rank] = append(ranks[rank], *p)
 		}
 	}
 	hits = slices.Concat(ranks[:]...)
@@ -124,7 +152,7 @@ func readNight(ctx context.Context, nights Nights, held int64) (id int64, people
 		}
 		people = append(people, searched{
 			id: m.ID, name: m.Name, email: m.Email, status: m.Status,
-			folded: strings.ToLower(m.Name + " " + m.Email), address: strings.ToLower(m.Email),
+			folded: workflow.GroupKey(m.Name + " " + m.Email), address: workflow.GroupKey(m.Email), plain: workflow.NameKey(m.Name),
 		})
 	}
 	slices.SortFunc(people, func(a, b searched) int { return cmp.Or(cmp.Compare(a.folded, b.folded), cmp.Compare(a.id, b.id)) })

@@ -43,6 +43,7 @@ func (b *Bot) filesShared(ctx context.Context, m message, to slackapi.Recipient)
 		err = &workflow.IneligibleError{Kind: workflow.SharedPlace}
 	}
 	note := command.ParseNote(m.Text)
+	note.Said = momentOf(m.TS)
 	for _, f := range fresh { // a large one does not hold up the others
 		d := delivered{key: fileKey(m.Channel, m.TS, f.ID), ts: m.TS, direct: m.direct(), to: to}
 		if is && ineligible.Kind == workflow.NotAPerson {
@@ -149,7 +150,7 @@ func (b *Bot) takeFile(
 		dealt = true
 	case ctx.Err() != nil: // we are ending, or it took too long: nothing is known of the file
 	case errors.Is(err, workflow.ErrNeedsAction):
-		dealt = b.underFile(ctx, d, view.Menu(f, d.to.Person, d.ts, err))
+		dealt = b.underFile(ctx, d, view.Menu(f, d.to.Person, d.ts, note.Meant, err))
 	default:
 		dealt = b.underFile(ctx, d, b.say(err, "take a file"))
 	}
@@ -214,7 +215,7 @@ func (b *Bot) download(ctx context.Context, f slackapi.File) ([]byte, error) {
 func (b *Bot) submitRows(
 	ctx context.Context, source workflow.Source, actor workflow.Actor, author workflow.Person, note command.Note, content []byte,
 ) (*workflow.Batch, error) {
-	when, err := note.Times.When(time.Now(), actor.Location())
+	when, err := note.When(time.Now(), actor.Location())
 	if err != nil {
 		return nil, err
 	}
@@ -298,11 +299,7 @@ func (b *Bot) chosen(ctx context.Context, p press, by sender) {
 		return
 	}
 	note := command.ParseNote(text)
-	note.Verb, note.Stated = c.Action, false // who picks from a menu has written nothing
-	if note.Times.Any() && c.Author != actor.ID {
-		b.api.Private(ctx, to, b.say(&view.NotYetError{What: "a time in another person's message"}, "choose an action"))
-		return
-	}
+	note.Verb, note.Stated, note.Said = c.Action, false, momentOf(c.TS) // who picks from a menu has written nothing
 	source := workflow.Source{
 		Kind: workflow.SourceFile, Channel: to.Channel, Message: cmp.Or(to.Thread, c.TS), FileName: f.Name, Delivery: menuKey,
 	}

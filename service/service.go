@@ -54,12 +54,14 @@ type Service struct {
 	client *atlassian.Client
 	// keyTrouble is what is wrong with the Atlassian key, a string; "" when nothing is known to be.
 	keyTrouble atomic.Value
-	sites      []*atlassian.Site
-	scim       []*atlassian.SCIM
-	engine     *engine.Engine
-	bot        *bot.Bot
-	reports    *report.Runner
-	unlock     func() error
+	// orgName is the name of the organisation, a string, once it was read.
+	orgName atomic.Value
+	sites   []*atlassian.Site
+	scim    []*atlassian.SCIM
+	engine  *engine.Engine
+	bot     *bot.Bot
+	reports *report.Runner
+	unlock  func() error
 
 	database *writable
 }
@@ -146,11 +148,18 @@ func (s *Service) assemble(ctx context.Context) (err error) {
 		Engine: s.engine, Store: s.store, Results: s.reports, Log: part("bot"),
 		RemindAfter: cfg.Approval.RemindAfter, Window: cfg.Run.Window, Estimator: directory, Sites: directory, Shut: s.shut, Trouble: s.trouble,
 		Care: s.care, SiteNames: siteNames(cfg), NeedsReason: cfg.Approval.RequireReason,
-		Version: built(),
-		Rand:    s.net.dice(),
-		OnReady: func() { s.log.Info().Msg("connected to Slack") },
+		Version:      built(),
+		Organisation: s.organisation,
+		Rand:         s.net.dice(),
+		OnReady:      func() { s.log.Info().Msg("connected to Slack") },
 	})
 	return err
+}
+
+// organisation returns the name of Atlassian's organisation, "" before it was read.
+func (s *Service) organisation() string {
+	name, _ := s.orgName.Load().(string)
+	return name
 }
 
 // care returns what the admins should look after: the Atlassian key.
@@ -384,6 +393,8 @@ func (s *Service) checkKey(service context.Context) {
 			"see `countersign doctor`")
 	default:
 		s.keyTrouble.Store("")
+		s.orgName.Store(found.OrgName)
+		s.bot.RedrawHome()
 		s.log.Info().Str("organisation", found.OrgName).Int("verified_domains", found.Verified).Msg("the Atlassian key works")
 	}
 }

@@ -80,7 +80,8 @@ func (a *Audited) Find(f Finding) {
 
 // Source is what an audit reads of a database, all of it as of one moment.
 type Source interface {
-	// Entries are the events in order, as they are stored; those of one batch where it is not 0.
+	// Entries are the events in order, as they are stored; those of one batch where it is not 0. All
+	// else can be asked for while they are walked through.
 	Entries(batch int64) iter.Seq2[Entry, error]
 	// Heads are the ends of the log that are kept apart from it, the latest first: there is one.
 	Heads() ([]Head, error)
@@ -88,6 +89,8 @@ type Source interface {
 	ReportHeads() ([]Head, error)
 	// Numbers are the batches that there are, and the highest number that was ever given.
 	Numbers() (have []int64, last int64, err error)
+	// LastEvents are the numbers of the last event of each batch, 0 where it has none.
+	LastEvents() (map[int64]int64, error)
 	// Orphans are rows that belong to no batch.
 	Orphans() ([]Finding, error)
 	// Comparisons are the lists that were compared, by number.
@@ -121,14 +124,18 @@ func Audit(from Source, a *Audited, anchors ...Head) error {
 	if err != nil {
 		return err
 	}
+	tables, err := newTables(from)
+	if err != nil {
+		return err
+	}
 	before := len(a.Findings)
-	if err := auditChain(from, a, anchors, inner); err != nil {
+	if err := auditChain(from, a, anchors, inner, tables.take); err != nil {
 		return err
 	}
 	if len(a.Findings) > before {
 		return nil
 	}
-	if err := auditTables(from, a); err != nil {
+	if err := tables.end(a); err != nil {
 		return err
 	}
 	return auditComparisons(from, a)
@@ -138,7 +145,7 @@ func Audit(from Source, a *Audited, anchors ...Head) error {
 // by a *ChainError, where one was changed, put in or taken out.
 func VerifyChain(from Source) (count int64, head string, err error) {
 	var a Audited
-	err = auditChain(from, &a, nil, nil)
+	err = auditChain(from, &a, nil, nil, func(*Entry) error { return nil })
 	if err == nil && !a.Whole() {
 		err = &ChainError{Seq: a.Findings[0].Seq, What: a.Findings[0].What}
 	}

@@ -9,12 +9,14 @@ import (
 	"time"
 )
 
-// auditChain walks through the log from its first event.
-func auditChain(from Source, a *Audited, anchors, inner []Head) error {
+// auditChain walks through the log from its first event, and has each event taken in where the chain
+// is whole up to it.
+func auditChain(from Source, a *Audited, anchors, inner []Head, take func(*Entry) error) error {
 	wanted := anchored{told: map[Head]bool{}}
 	wanted.add(anchors, "the log does not have the head that was given")
 	wanted.add(inner, "the log does not have the head that a report ended with")
 	var buf []byte
+	before := len(a.Findings)
 	for e, err := range from.Entries(0) {
 		if err != nil {
 			return err
@@ -26,6 +28,11 @@ func auditChain(from Source, a *Audited, anchors, inner []Head) error {
 		a.Head = Head{Seq: e.Seq, Hash: e.Hash}
 		a.note(&e)
 		wanted.pass(a.Head)
+		if len(a.Findings) == before {
+			if err := take(&e); err != nil {
+				return err
+			}
+		}
 	}
 	heads, err := from.Heads()
 	if err != nil {

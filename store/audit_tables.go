@@ -15,32 +15,70 @@ import (
 // auditPage is how many rows of a batch an audit holds in memory at once.
 const auditPage = 500
 
-// auditTables holds every batch against what the log says of it.
-func auditTables(from Source, a *Audited) error {
-	numbers, last, err := from.Numbers()
-	if err != nil {
-		return err
+// tables holds every batch against what the log says of it, while the log is walked through once: a
+// batch as soon as its last event was taken in.
+type tables struct {
+	from    Source
+	numbers []int64           // of all batches, sorted
+	last    int64             // the highest number that was ever given
+	ends    map[int64]int64   // the last event of each batch, 0 for one that has none
+	replays map[int64]*replay // those that were compared are kept for their returns, without their rows
+}
+
+func newTables(from Source) (t *tables, err error) {
+	t = &tables{from: from, replays: map[int64]*replay{}}
+	if t.numbers, t.last, err = from.Numbers(); err != nil {
+		return nil, err
 	}
-	for number := int64(1); number <= last; number++ { // they have no gaps but those that the log tells of
-		if _, ok := slices.BinarySearch(numbers, number); !ok && !a.skips(number) {
+	t.ends, err = from.LastEvents()
+	return t, err
+}
+
+// take takes an event in. What is found is kept until the whole log was seen.
+func (t *tables) take(e *Entry) error {
+	end, known := t.ends[e.Batch]
+	if !known {
+		return nil // of no batch, or of one that is missing
+	}
+	r := t.replay(e.Batch)
+	r.take(e, t.replays)
+	if e.Seq != end {
+		return nil
+	}
+	return r.compare(t.from)
+}
+
+func (t *tables) replay(number int64) *replay {
+	r := t.replays[number]
+	if r == nil {
+		r = &replay{number: number, rows: map[int]Outcome{}, approved: map[string]bool{}}
+		t.replays[number] = r
+	}
+	return r
+}
+
+// end adds what was found, batch by batch.
+func (t *tables) end(a *Audited) error {
+	for number := int64(1); number <= t.last; number++ { // they have no gaps but those that the log tells of
+		if _, ok := slices.BinarySearch(t.numbers, number); !ok && !a.skips(number) {
 			a.Find(Finding{Batch: number, What: "is missing"})
 		}
 	}
-	timed := map[int64]*replay{} // batches that are taken back, of which the log tells before their returns
-	for _, number := range numbers {
-		r, err := replayed(from, a, number, timed)
-		if err != nil {
-			return err
+	for _, number := range t.numbers {
+		r := t.replay(number)
+		if !r.compared { // it has no event
+			if err := r.compare(t.from); err != nil {
+				return err
+			}
 		}
-		if r.ends {
-			timed[number] = r
+		for _, f := range r.found.Findings {
+			a.Find(f)
 		}
-		if err := r.compare(from); err != nil {
-			return err
-		}
+		a.More += r.found.More
 		a.Batches++
+		a.Rows += r.found.Rows
 	}
-	orphans, err := from.Orphans()
+	orphans, err := t.from.Orphans()
 	for _, f := range orphans {
 		a.Find(f)
 	}
@@ -49,8 +87,9 @@ func auditTables(from Source, a *Audited) error {
 
 // replay is one batch as the log tells of it.
 type replay struct {
-	audited *Audited
-	number  int64
+	number   int64
+	found    Audited
+	compared bool
 
 	seq       int64 // of the last event that proves something of the batch
 	batch     *BatchSum
@@ -64,10 +103,11 @@ type replay struct {
 	approved  map[string]bool // people who approved the digest
 	ends      bool            // it has an end, and so a return
 	first     *replay         // of a return: the batch whose approval it has; nil where there is none
+	inherits  bool            // the approvals of first are still to be taken over
 }
 
 func (r *replay) find(seq int64, row int, format string, args ...any) {
-	r.audited.Find(Finding{Seq: seq, Batch: r.number, Row: row, What: fmt.Sprintf(format, args...)})
+	r.found.Find(Finding{Seq: seq, Batch: r.number, Row: row, What: fmt.Sprintf(format, args...)})
 }
 
 // told is what the audit reads of an event's facts.
@@ -96,23 +136,21 @@ type toldRows struct {
 	Rows string          `json:"rows"`
 }
 
-func replayed(from Source, a *Audited, number int64, timed map[int64]*replay) (*replay, error) {
-	r := &replay{audited: a, number: number, rows: map[int]Outcome{}, approved: map[string]bool{}}
-	for e, err := range from.Entries(number) {
-		if err != nil {
-			return nil, err
-		}
-		t, err := readTold(e.Data)
-		if err != nil {
-			r.find(e.Seq, 0, "its facts cannot be read")
-			continue
-		}
-		if e.Kind == workflow.EventAsked && t.Link == workflow.LinkReturn {
-			r.first = timed[t.Follows]
-		}
-		r.apply(e, t)
+// take takes one event in; others are the replays of all batches that the log has told of.
+func (r *replay) take(e *Entry, others map[int64]*replay) {
+	if r.compared {
+		r.find(e.Seq, 0, "stands behind what SQLite has for the last event of its batch")
+		return
 	}
-	return r, nil
+	t, err := readTold(e.Data)
+	if err != nil {
+		r.find(e.Seq, 0, "its facts cannot be read")
+		return
+	}
+	if e.Kind == workflow.EventAsked && t.Link == workflow.LinkReturn {
+		r.first = others[t.Follows]
+	}
+	r.apply(*e, t)
 }
 
 // apply takes one event in.
@@ -156,10 +194,9 @@ func (r *replay) decide(e Entry, t told) {
 		r.requester, r.author = e.Actor, cmp.Or(t.Author, e.Actor)
 	case workflow.EventPlanned:
 		r.digest, r.approvals, r.ends = t.Digest, t.Approvals, t.Ends
-		if first := r.first; first != nil && first.digest == t.ApprovedWith && first.digest != "" {
-			r.approved, r.approvals = maps.Clone(first.approved), max(first.approvals, r.approvals)
-		}
+		r.inherits = r.first != nil && r.first.ends && r.first.digest == t.ApprovedWith && r.first.digest != ""
 	case string(workflow.Approve):
+		r.inherit()
 		switch {
 		case t.Digest != r.digest:
 			r.find(e.Seq, 0, "approves another digest than that of the plan")
@@ -169,18 +206,32 @@ func (r *replay) decide(e Entry, t told) {
 			r.approved[e.Actor] = true
 		}
 	case workflow.EventNeedsMore:
+		r.inherit()
 		r.approvals = max(r.approvals, t.Approvals)
 	case workflow.EventDropped:
+		r.inherit()
 		delete(r.approved, t.Person)
 	case workflow.EventCalling:
+		r.inherit()
 		if len(r.approved) < max(r.approvals, 1) {
 			r.find(e.Seq, int(e.Row), "a call with %d approvals where %d were needed", len(r.approved), max(r.approvals, 1))
 		}
 	}
 }
 
-// compare holds the tables against the replay.
+// inherit gives a return the approvals of the batch that it takes back, once something is made of
+// them: the last one is written in one transaction with the return, behind it or before it.
+func (r *replay) inherit() {
+	if r.inherits {
+		r.inherits = false
+		r.approved, r.approvals = maps.Clone(r.first.approved), max(r.first.approvals, r.approvals)
+	}
+}
+
+// compare holds the tables against the replay, and forgets what it had of rows.
 func (r *replay) compare(from Source) error {
+	r.compared = true
+	defer func() { r.rows = nil }()
 	b, err := from.Batch(r.number)
 	if err != nil {
 		return err
@@ -210,7 +261,7 @@ func (r *replay) compare(from Source) error {
 	if err := r.compareRows(from, b, kept); err != nil {
 		return err
 	}
-	return from.Misspelled(b, r.audited.Find)
+	return from.Misspelled(b, r.found.Find)
 }
 
 // compareRows holds the rows against the plan as it was sealed and against what the log says became
@@ -239,7 +290,7 @@ func (r *replay) compareRows(from Source, b *workflow.Batch, kept bool) error {
 			break
 		}
 	}
-	r.audited.Rows += asked.rows
+	r.found.Rows = asked.rows
 	for row := range r.rows {
 		r.find(0, row, "is missing")
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/workflow"
@@ -97,6 +98,8 @@ func (p *commandParser) behind(it *action.Action, values *workflow.RowValues) er
 			return err
 		}
 		return p.missing("say %s", use.Argument.Say)
+	case len(p.words) == 3 && !use.Argument.Whole && slices.Contains(arrows(), strings.ToLower(plainText(p.words[1].raw))):
+		return p.refuse("the two stand behind each other, without %s", workflow.QuoteCell(plainText(p.words[1].raw)))
 	case len(p.words) > 2 && !use.Argument.Whole:
 		return p.refuse("one account at a time (%s is left over); for many, send a CSV", workflow.QuoteCell(plainText(p.words[2].raw)))
 	}

@@ -112,7 +112,15 @@ var elsewhere = []struct {
 // unknown says which command was probably meant, or what to do instead. The longest of its first
 // words that mean something count.
 func unknown(words []commandWord) (usage string, say string) {
-	for n := min(3, len(words)); n > 0; n-- {
+	if name := phrased(words); name != "" {
+		return UsageFor(name), ""
+	}
+	return knownAs(words, 1)
+}
+
+// knownAs is unknown for words that have a meaning as they stand, so many of them at least.
+func knownAs(words []commandWord, least int) (usage string, say string) {
+	for n := min(3, len(words)); n >= least; n-- {
 		var typed []string
 		for _, w := range words[:n] {
 			typed = append(typed, plainText(w.raw))

@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -166,6 +167,11 @@ func Parse(text string) (Command, error) {
 	}
 	p := commandParser{help: help, text: plain, sent: text, origin: origin, words: rest}
 	command, err := p.parse()
+	if usage, is := errors.AsType[*UsageError](err); is && usage.Missing == nil && help.Supported {
+		if nearest := meantInstead(help.Name, words); nearest != "" {
+			usage.Usage, usage.Nearest = nearest, nearest
+		}
+	}
 	if err != nil && help.Supported {
 		return Command{}, err
 	}

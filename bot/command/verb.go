@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -20,6 +21,10 @@ type Note struct {
 	Move   *Command           // that it is the command to move a domain, with accounts of the file left out; nil else
 	Wrong  error              // a *UsageError where it begins as that command and is not understood
 	Times  Times              // on lines of their own
+	Said   time.Time          // when the message was written, which the times go by; zero is now
+	// Meant are the words by which a message says what this one seems to, where it names no action; ""
+	// where nothing is known of it.
+	Meant string
 	// Compare says that the file is a list to be set beside the directory, and asks for nothing.
 	Compare bool
 }
@@ -36,6 +41,11 @@ func ParseNote(text string) Note {
 		if n.Wrong = err; err == nil {
 			n.Move, n.Reason, n.Stated = &move, move.Reason, move.Reason != ""
 			n.Wrong = needsExcept(&move)
+			for word, value := range map[string]string{wordAt: move.Times.At, wordUntil: move.Times.Until, wordFor: move.Times.For} {
+				if value != "" {
+					n.Times.put(word, value)
+				}
+			}
 		}
 		return n
 	}
@@ -45,7 +55,24 @@ func ParseNote(text string) Note {
 	_, stated := cutReason(plainText(text))
 	n.Verb, n.Values, n.Reason = parseVerb(text)
 	n.Stated = stated != ""
+	if n.Verb == "" {
+		n.Meant = meantByNote(text)
+	}
 	return n
+}
+
+// When are the moments that the message's times mean for somebody in that zone. "18:00" is the next one
+// after the message, also where it is read hours later; what is past by then is refused.
+func (n Note) When(now time.Time, zone *time.Location) (workflow.When, error) {
+	said := n.Said
+	if said.IsZero() || said.After(now) {
+		said = now
+	}
+	when, err := n.Times.When(said, zone)
+	if err != nil || when.IsZero() {
+		return when, err
+	}
+	return when, when.Check(now)
 }
 
 // compareWord has a file compared.
@@ -77,14 +104,18 @@ func ParseVerb(text string) (verb workflow.ActionName, reason string) {
 func parseVerb(text string) (verb workflow.ActionName, values workflow.RowValues, reason string) {
 	text, reason = cutReason(plainText(text))
 	text, _ = unstyled(text)
-	rest := skipMentions(text)
-	verb, rest = cutAction(rest)
+	begins := skipMentions(text)
+	verb, rest := cutAction(begins)
 	for verb == "" {
 		word, behind, more := strings.Cut(rest, " ")
 		if !more || !slices.Contains(politeness(), strings.ToLower(strings.Trim(word, ",.!:"))) {
 			break
 		}
-		verb, rest = cutAction(skipMentions(behind))
+		begins = skipMentions(behind)
+		verb, rest = cutAction(begins)
+	}
+	if saysAnother(verb, begins) { // nobody can know what is meant
+		verb, rest = "", text
 	}
 	if it, built := action.For(verb); built && slices.Contains(it.Needs(), workflow.ColumnGroup) {
 		var group string

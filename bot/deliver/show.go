@@ -298,6 +298,12 @@ const (
 	badRowsName = "bad-rows"
 )
 
+// Plan is the file with every row of a batch's plan, as it was approved.
+func (d *Deliverer) Plan(ctx context.Context, b *workflow.Batch) (slackapi.Content, error) {
+	content, err := d.planRows(ctx, b)
+	return slackapi.Bytes(content), err
+}
+
 // planRows are the rows of a plan, as a file.
 func (d *Deliverer) planRows(ctx context.Context, b *workflow.Batch) ([]byte, error) {
 	seal := workflow.Seal(b.Digest)

@@ -36,8 +36,9 @@ func ParseChoice(s string) (c Choice, ok bool) {
 	return c, action.Built(c.Action)
 }
 
-// Menu asks what to do with the accounts of a file.
-func Menu(f slackapi.File, author, ts string, why error) slackapi.Message {
+// Menu asks what to do with the accounts of a file. meant are the words by which its message would say
+// what it seems to; "" for none.
+func Menu(f slackapi.File, author, ts, meant string, why error) slackapi.Message {
 	var options []*slack.OptionBlockObject
 	for _, name := range action.Names() {
 		// The columns are those that say nothing of an action: what needs one more cannot be meant.
@@ -61,6 +62,9 @@ func Menu(f slackapi.File, author, ts string, why error) slackapi.Message {
 	text := "What should happen to the " + accounts + " in " + quoted(f.Name, lineText) + "?"
 	if known && len(needs.Unknown) > 0 {
 		text += " " + sentence(quoted(strings.TrimPrefix(needs.Words(), ". "), reasonText))
+	}
+	if meant != "" {
+		text += " If you mean `" + escape(meant) + "`, send the file again with these words."
 	}
 	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose", maxPlaceholder), ActionChoose, options...)
 	return slackapi.Message{Text: text, Blocks: []slack.Block{section("ask", text), slack.NewActionBlock("choose-"+f.ID, pick)}}

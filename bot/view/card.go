@@ -139,7 +139,11 @@ func (c Card) who() string {
 		asked += " with " + quoted(b.Source.FileName, lineText)
 	}
 	if b.Author.ID != "" && b.Author.ID != b.Requester.ID {
-		asked += " (file by " + mention(b.Author.ID) + ")"
+		wrote := "file by "
+		if b.Source.FileName == "" { // a command that was asked for again
+			wrote = "first asked by "
+		}
+		asked += " (" + wrote + mention(b.Author.ID) + ")"
 	}
 	out = append(out, asked)
 	if c.From != nil {

@@ -21,6 +21,7 @@ const (
 	ActionRows     = "details_rows" // which rows: of one state, or all
 	ActionEarlier  = "details_earlier"
 	ActionMore     = "details_more"
+	ActionPlan     = "details_plan" // sends the file of all rows
 	allRowsOfBatch = "all"
 )
 
@@ -119,7 +120,8 @@ func (d Details) Draw() slack.ModalViewRequest {
 		blocks = append(blocks, turn)
 	}
 	if b.Digest != "" {
-		blocks = append(blocks, note("plan", d.plan()))
+		blocks = append(blocks, note("plan", d.plan()), slack.NewActionBlock("download",
+			button(ActionPlan, "Download plan", "plan", slack.StyleDefault, nil)))
 	}
 	blocks = append(blocks, note("history", strings.Join(d.history(), " · ")))
 	if buttons := d.deciding(); len(buttons) > 0 {
@@ -161,6 +163,14 @@ func (d Details) plan() string {
 		out = append(out, "Columns not used: "+quoted(strings.Join(b.Ignored, ", "), lineText))
 	}
 	return strings.Join(out, " · ")
+}
+
+// SentDirectly tells somebody who asked for a file where it is, or that it could not be sent.
+func SentDirectly(file string, sent bool) string {
+	if sent {
+		return file + " is in your direct messages with me."
+	}
+	return "I could not send " + file + ". Press *Download plan* again."
 }
 
 // stateWord is the word for rows of a state.

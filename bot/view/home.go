@@ -36,6 +36,8 @@ const (
 type Home struct {
 	Command string
 	Version string // of this build; "" where it is not known
+	// Organisation is the name of the one whose accounts are changed; "" where it is not known.
+	Organisation string
 	// Refused says whom to ask, for somebody without a role; "" for whoever has one.
 	Refused string
 	Admin   bool
@@ -52,7 +54,11 @@ type Home struct {
 
 // Draw makes the tab.
 func (h Home) Draw() slack.HomeTabViewRequest {
-	blocks := []slack.Block{header("title", "countersign")}
+	title := "countersign"
+	if h.Organisation != "" {
+		title += " · " + oneLine(h.Organisation, tableCell)
+	}
+	blocks := []slack.Block{header("title", title)}
 	if h.Refused != "" {
 		blocks = append(blocks, section("refused", h.Refused))
 		return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}

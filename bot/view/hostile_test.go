@@ -82,16 +82,22 @@ func TestHostileTextOnACard(t *testing.T) {
 		}}})
 		groups := Groups(evil, []workflow.FoundGroup{{ID: evil, Name: evil, Closed: evil, Gives: []string{evil}}}, true)
 		refusal, _ := Words(&sheet.FileError{Problem: evil, Remedy: "send it again"}, "/countersign")
+		var unasked []workflow.Change
+		for range 9 {
+			unasked = append(unasked, workflow.Change{Row: 1, Name: evil, State: workflow.ChangeBad, Reason: workflow.NewReason(workflow.ReasonUnreadable, evil)})
+		}
+		givenUp := Thread{Batch: &workflow.Batch{Number: 42, State: workflow.Cancelled}}
+		givenUp.Batch.Ending = &workflow.Ending{How: workflow.Cancelled, Reason: evil}
 		unknown := &workflow.NeedsActionError{Unknown: []workflow.UnknownColumn{{Name: evil, Nearest: "email"}}}
 		for name, m := range map[string]slackapi.Message{
 			"card": c.Draw(), "rejected": rejected.Draw(), "answer": answer, "refusal": Said(refusal), "usage": Usage("/countersign", evil, "help", ""),
 			"alone": alone.Draw(), "failed": broken.Draw(), "waiting": told.Waiting(), "next": told.Next([]string{bob.ID}),
 			"told": Thread{Batch: rejected.Batch, Summary: c.Summary}.Ended(), "resumed": told.Resumed(workflow.Release{By: somebody, At: at(3)}),
-			"menu":    Menu(slackapi.File{ID: "F1", Name: evil}, "U0HANA", "1.2", unknown),
+			"menu":    Menu(slackapi.File{ID: "F1", Name: evil}, "U0HANA", "1.2", "", unknown),
 			"domains": Domains([]workflow.DomainClaim{{Name: evil, Status: evil}}), "paused": paused.Paused(),
 			"moved": moved.Draw(), "reading": reading.Draw(), "detailed": detailed, "past": past, "groups": groups,
 			"late": Said(stateWords(&workflow.StateError{Number: 42, Batch: rejected.Batch, State: workflow.Rejected})),
-			"end":  ended.End(), "empty": ended.Empty(), "one": One(Summarised{Batch: rejected.Batch, Summary: c.Summary}),
+			"end":  ended.End(), "empty": ended.Empty(), "not asked": ended.NotAsked(unasked), "given up": givenUp.NotAsked(nil), "offer": OfferForm(Usage("/countersign", evil, "help", ""), evil), "one": One(Summarised{Batch: rejected.Batch, Summary: c.Summary}),
 			"report": ReportList([]report.Status{{Name: evil, Kind: report.ManagedAccounts, Live: &retried}}),
 		} {
 			t.Run(fmt.Sprintf("%d %s", i, name), func(t *testing.T) {

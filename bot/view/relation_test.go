@@ -163,3 +163,15 @@ func TestEndTimeIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// Who asked first for what another person asks for again wrote a file only where there was one.
+func TestWhoAskedFirstIsSaid(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{"leavers.csv": "(file by <@U0DAN>)", "": "(first asked by <@U0DAN>)"} {
+		c := sealedBatch()
+		c.Batch.Source.FileName, c.Batch.Author = file, workflow.Person{ID: "U0DAN"}
+		if said := textsOf(t, c.Draw().Blocks); !strings.Contains(said, want) {
+			t.Errorf("with the file %q the card does not say %q:\n%s", file, want, said)
+		}
+	}
+}

@@ -156,7 +156,7 @@ func TestLargestAnswers(t *testing.T) {
 	}
 	for name, m := range map[string]slackapi.Message{
 		"found": Found(evil, accounts), "domains": Domains(claims), "reports": ReportList(reports), "batches": Recent(batches),
-		"nothing": Found(evil, nil), "menu": Menu(slackapi.File{ID: "F0", Name: evil}, "U0", "1.0", nil),
+		"nothing": Found(evil, nil), "menu": Menu(slackapi.File{ID: "F0", Name: evil}, "U0", "1.0", "", nil),
 		"failed": Said(ReportResult(report.Result{Report: evil, Date: evil, Failed: true, Reason: evil})),
 	} {
 		withinLimits(t, m)
@@ -169,11 +169,11 @@ func TestLargestAnswers(t *testing.T) {
 func TestAnswersGolden(t *testing.T) {
 	golden(t, "help", Help("/countersign", helpLines()))
 	unknown := &workflow.NeedsActionError{Unknown: []workflow.UnknownColumn{{Name: "new_emial", Nearest: "new_email"}, {Name: "Dept"}}, Rows: 2}
-	if got := Menu(slackapi.File{ID: "F0123", Name: "a.csv"}, "U0CAROL", "1.0", unknown).Text; !strings.Contains(got,
+	if got := Menu(slackapi.File{ID: "F0123", Name: "a.csv"}, "U0CAROL", "1.0", "", unknown).Text; !strings.Contains(got,
 		`What should happen to the 2 accounts in a.csv? Not understood: "new_emial" (did you mean new_email?), "Dept".`) {
 		t.Errorf("the menu does not name what was not understood: %s", got)
 	}
-	golden(t, "menu", Menu(slackapi.File{ID: "F0123", Name: "leavers & co.csv"}, "U0CAROL", "1795510800.000100", workflow.ErrNeedsAction))
+	golden(t, "menu", Menu(slackapi.File{ID: "F0123", Name: "leavers & co.csv"}, "U0CAROL", "1795510800.000100", "", workflow.ErrNeedsAction))
 	golden(t, "found", Found("bob <b>", []workflow.Found{
 		{Account: workflow.Account{
 			ID: "712020:1", Name: "Bob *B*", Email: "bob@example.com", Status: workflow.StatusActive, Managed: true,

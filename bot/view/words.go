@@ -57,9 +57,6 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 	if when, is := errors.AsType[*workflow.WhenError](err); is {
 		return sentence(quoted(when.Problem, reasonText)) + " Nothing was taken. Send it again with another time.", true
 	}
-	if not, is := errors.AsType[*NotYetError](err); is {
-		return not.words(), true
-	}
 	if not, is := errors.AsType[*NotTheirsError](err); is {
 		return not.words(), true
 	}

@@ -35,6 +35,9 @@ func ended(b *workflow.Batch) string {
 	case workflow.Cancelled:
 		return cancelled(b)
 	case workflow.Empty:
+		if b.Source.Kind == workflow.SourceCommand && b.Follows == 0 { // most have no card, and so no thread
+			return "*No row can run.*"
+		}
 		return "*No row can run.* Reasons are in the thread."
 	case workflow.AwaitingApproval:
 		return "Waiting for approval."

@@ -136,6 +136,18 @@ func (s source) Numbers() (have []int64, last int64, err error) {
 	return have, last, err
 }
 
+func (s source) LastEvents() (map[int64]int64, error) {
+	last := map[int64]int64{}
+	rows, err := s.tx.QueryContext(s.ctx, "SELECT number, ifnull((SELECT max(seq) FROM event WHERE batch = number), 0) FROM batch")
+	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+		var number, seq int64
+		err := row.Scan(&number, &seq)
+		last[number] = seq
+		return struct{}{}, err
+	})
+	return last, err
+}
+
 func (s source) Orphans() ([]store.Finding, error) {
 	rows, err := s.tx.QueryContext(s.ctx, `
 		SELECT 'a plan of a row that was not asked for' AS what, batch, row FROM change WHERE id NOT IN (SELECT id FROM request_row)

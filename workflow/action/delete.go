@@ -36,9 +36,15 @@ var deleteAccount = Action{
 	Help:    "delete the whole account: deactivated at once, gone for good after 14 days; cancel-delete stops it until then",
 	Becomes: becomes("deleted after 14 days"),
 	Subject: workflow.Subject{Managed: true, Hidden: true, Closed: true},
+	Groups:  true,
 	Reads: func(_ *workflow.Row, f *Facts) []workflow.Fact {
-		return []workflow.Fact{workflow.Manage(f.Account.ID, privilegeDelete), Lifecycle(f.Account.ID)}
+		out := []workflow.Fact{workflow.Manage(f.Account.ID, privilegeDelete), Lifecycle(f.Account.ID)}
+		if _, known := lifecycle(f); known { // by itself, so that what cannot be read of it spoils nothing else
+			out = append(out, GroupsOf(f.Account.ID))
+		}
+		return out
 	},
+	Spares: func(fact workflow.Fact, _ *Facts) bool { return fact.Kind == KindGroupsOf }, // rules then take them for any
 	Check: func(_ *workflow.Row, f *Facts) Finding {
 		switch status, _ := lifecycle(f); status {
 		case workflow.StatusClosed:

@@ -126,6 +126,9 @@ func ReturnOf(changes []workflow.Change) []workflow.Change {
 		if group := c.Group(); group != "" {
 			r.Set = r.Set.With(workflow.FieldGroups, group)
 		}
+		if _, told := r.Expect.Lookup(workflow.FieldEmail); !told && c.OldEmail() != "" { // for people to know whom it is about
+			r.Expect = r.Expect.With(workflow.FieldEmail, c.OldEmail())
+		}
 		r.Asked = Asking(c.AccountID, r.Steps)[0]
 		r.Asked.Line = c.Row
 		out = append(out, r)

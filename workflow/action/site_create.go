@@ -18,6 +18,7 @@ var siteCreate = Action{
 		Argument: Argument{Place: Keyed, Word: "products", Say: "which products"},
 	}),
 	Subject: workflow.Subject{Absent: true},
+	Groups:  true, // those that come with a product
 	Target:  (*workflow.Row).Address,
 	Reads: func(r *workflow.Row, _ *Facts) []workflow.Fact {
 		return []workflow.Fact{siteHolder(SiteOf(r), r.Address())}

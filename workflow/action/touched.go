@@ -27,7 +27,7 @@ func GroupNamesIn(answers workflow.Answers) GroupNames {
 }
 
 // Touched returns the names of the groups that the row's account is added to or leaves. unnamed reports
-// that the name of one of them is not known.
+// that the name of one of them is not known: so it is of those that come with a product.
 func (n GroupNames) Touched(d *Draft) (names []string, unnamed bool) {
 	for _, s := range d.Steps {
 		for _, id := range groupsOfStep(s) {
@@ -35,7 +35,9 @@ func (n GroupNames) Touched(d *Draft) (names []string, unnamed bool) {
 			unnamed = unnamed || !known
 			names = append(names, name)
 		}
-		if s.Set.Get(workflow.FieldMembership) != workflow.MemberNone {
+		unnamed = unnamed || s.Set.Get(workflow.FieldProducts) != ""
+		leaves := s.Set.Get(workflow.FieldMembership) == workflow.MemberNone
+		if deleted := s.Set.Get(workflow.FieldStatus) == string(workflow.StatusDeleting); !leaves && !deleted {
 			continue
 		}
 		ended, listed := groupsEnded(s, &d.Facts)
@@ -47,8 +49,8 @@ func (n GroupNames) Touched(d *Draft) (names []string, unnamed bool) {
 	return slices.Compact(names), unnamed
 }
 
-// groupsEnded are the names of the groups that end with a membership, "" where one has none. listed is
-// false where nobody told which they are.
+// groupsEnded are the names of the groups that end with a membership, or with an account, "" where one
+// has none. listed is false where nobody told which they are.
 func groupsEnded(s workflow.Step, f *Facts) (names []string, listed bool) {
 	if s.Place == workflow.PlaceSite {
 		answers := f.Answers[workflow.Fact{Kind: KindSiteGroups, AccountID: s.AccountID, Endpoint: s.Endpoint()}]
@@ -65,7 +67,7 @@ func groupsEnded(s workflow.Step, f *Facts) (names []string, listed bool) {
 	for _, v := range groups {
 		names = append(names, GroupFrom(v).Name)
 	}
-	return names, listed || s.Place != workflow.PlaceDirectory
+	return names, listed
 }
 
 // groupsOfStep are the ids of the groups that a step is about.

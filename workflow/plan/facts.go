@@ -52,9 +52,7 @@ func (k *check) missingFacts() (shared []workflow.Fact, own map[*draft][]workflo
 	seen := map[workflow.Fact]bool{}
 	for _, d := range k.live() {
 		for _, fact := range d.action.Reads(d.Row, &d.Facts) {
-			_, known := k.known.Answers[fact]
-			_, failed := k.known.Unread[fact]
-			if known || failed || seen[fact] || fact.Kind == workflow.KindHolders || fact.Kind == workflow.KindDomains {
+			if seen[fact] || k.learned(fact) {
 				continue
 			}
 			seen[fact] = true
@@ -109,6 +107,9 @@ func (k *check) askShared(ctx context.Context, facts []workflow.Fact) error {
 	return nil
 }
 
+// askOwn asks about accounts, each row for all that it needs of its own, one reading after the other: a
+// row that waited for the others between two readings would leave an endpoint idle while another one is
+// at its limit.
 func (k *check) askOwn(ctx context.Context, own map[*draft][]workflow.Fact) error {
 	var ask []*draft
 	for _, d := range k.live() {
@@ -117,12 +118,48 @@ func (k *check) askOwn(ctx context.Context, own map[*draft][]workflow.Fact) erro
 		}
 	}
 	return k.each(ctx, allAsked, ask, func(ctx context.Context, d *draft) error {
-		answers, err := k.read(ctx, own[d])
-		if err == nil {
-			k.learn(own[d], answers, nil)
+		for facts := k.unlearned(own[d]); len(facts) > 0; facts = k.following(d) {
+			answers, err := k.read(ctx, facts)
+			if err != nil {
+				return err
+			}
+			k.learn(facts, answers, nil)
 		}
-		return err
-	}, func(d *draft, err error) { k.learn(own[d], nil, err) })
+		return nil
+	}, func(d *draft, err error) {
+		facts := k.unlearned(own[d])
+		if len(facts) == 0 {
+			facts = k.following(d)
+		}
+		k.learn(facts, nil, err)
+	})
+}
+
+// unlearned are those of the facts that nobody has read yet.
+func (k *check) unlearned(facts []workflow.Fact) []workflow.Fact {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(facts), k.learned)
+}
+
+// following are the facts about its account that a row needs by what has been read of it, none where
+// that speaks against the row.
+func (k *check) following(d *draft) []workflow.Fact {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if d.judge(); !d.Live() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(d.action.Reads(d.Row, &d.Facts)), func(fact workflow.Fact) bool {
+		return fact.AccountID == "" || k.learned(fact)
+	})
+}
+
+// learned reports whether a fact was read, or could not be, or is read in bulk; the caller holds mu.
+func (k *check) learned(fact workflow.Fact) bool {
+	_, known := k.known.Answers[fact]
+	_, failed := k.known.Unread[fact]
+	return known || failed || fact.Kind == workflow.KindHolders || fact.Kind == workflow.KindDomains
 }
 
 // read answers facts about one account: what is known here, and of the rest what the directory

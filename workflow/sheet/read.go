@@ -110,7 +110,7 @@ func expectedRows(text string, limit int) int {
 // The separator is the one under which the most columns are known, or the one that a line "sep=;"
 // before the header names, as Excel writes it.
 func readHeader(text string) (*csvScanner, []string, error) {
-	start := csvScanner{text: text, line: 1}
+	start := csvScanner{text: text, line: 1, feed: -1}
 	candidates := ",;\t"
 	if comma, ok := start.takeSeparatorLine(); ok {
 		candidates = string(comma)

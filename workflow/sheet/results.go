@@ -26,9 +26,9 @@ func ResultRow(c workflow.Change) []string {
 	return []string{
 		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.OldEmail(), c.NewEmail(), string(c.State), c.Reason.Words(),
 		strconv.Itoa(c.Attempts), fileTime(c.Finished), c.Via(), c.Message(), groups(c), c.Name,
-		each(c, func(s workflow.Step) string { return s.Site }), each(c, func(s workflow.Step) string { return string(s.Place) }),
+		site(c), each(c, func(s workflow.Step) string { return string(s.Place) }),
 		each(c, func(s workflow.Step) string { return s.Until }), c.Set.Get(workflow.FieldName),
-		each(c, func(s workflow.Step) string { return s.Directory }), c.Set.Get(workflow.FieldProducts), stepWords(c),
+		directory(c), c.Set.Get(workflow.FieldProducts), stepWords(c),
 	}
 }
 
@@ -46,6 +46,16 @@ func each(c workflow.Change, of func(workflow.Step) string) string {
 // groups are those that the row names, else those that its steps are about, by their ids.
 func groups(c workflow.Change) string {
 	return cmp.Or(c.Group(), each(c, groupOf))
+}
+
+// site is that of the steps; where there is none to make, that of the row.
+func site(c workflow.Change) string {
+	return cmp.Or(each(c, func(s workflow.Step) string { return s.Site }), c.Asked.Values.Get(workflow.ColumnSite))
+}
+
+// directory is that of the steps; where there is none to make, that of the row.
+func directory(c workflow.Change) string {
+	return cmp.Or(each(c, func(s workflow.Step) string { return s.Directory }), c.Asked.Values.Get(workflow.ColumnDirectory))
 }
 
 // groupOf is the id of the group that a step is about, "" where it is about none.
@@ -98,8 +108,8 @@ func PlanRow(c workflow.Change, seal string) []string {
 	return []string{
 		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.Name, c.OldEmail(), c.NewEmail(), string(state), reason,
 		c.Via(), c.Message(), groups(c), effectWords(c.Effects), c.Set.Get(workflow.FieldName),
-		each(c, func(s workflow.Step) string { return string(s.Place) }), each(c, func(s workflow.Step) string { return s.Directory }),
-		each(c, func(s workflow.Step) string { return s.Site }), c.Set.Get(workflow.FieldProducts),
+		each(c, func(s workflow.Step) string { return string(s.Place) }), directory(c),
+		site(c), c.Set.Get(workflow.FieldProducts),
 		each(c, func(s workflow.Step) string { return s.At }), each(c, func(s workflow.Step) string { return s.Until }), returns(c), seal,
 	}
 }

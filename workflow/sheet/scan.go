@@ -32,6 +32,7 @@ type csvScanner struct {
 	pos   int
 	line  int // of pos
 	end   int // of the line that pos is in: where its break or the end of the text is; less than pos where that is not known
+	feed  int // where the next line feed or the end of the text is; less than pos where that is not known
 
 	// oneLine says of each column whether its values can never hold a line break; width is where
 	// the last column that has a name ends. Both are unset while the header itself is read.
@@ -135,7 +136,7 @@ func (s *csvScanner) field(column int) (cell string, end, ok bool) {
 		}
 	}
 	if s.end < from {
-		s.end = lineEnd(s.text, from)
+		s.end = s.lineEnd(from)
 	}
 	if i := strings.IndexByte(s.text[from:s.end], s.comma); i >= 0 {
 		s.pos = from + i + 1
@@ -148,16 +149,19 @@ func (s *csvScanner) field(column int) (cell string, end, ok bool) {
 // plain reports whether a letter begins a field that is not quoted: it shows and is no quotation mark.
 func plain(c byte) bool { return c > ' ' && c < 0x7F && c != '"' }
 
-// lineEnd returns where the line ends that a place is in: at its break, or at the end of the text.
-func lineEnd(text string, at int) int {
-	end := len(text)
-	if i := strings.IndexByte(text[at:], '\n'); i >= 0 {
-		end = at + i
+// lineEnd returns where the line ends that a place is in: at its break, or at the end of the text. Where
+// the next line feed is it looks for once, for a file without any would be read to its end for each line.
+func (s *csvScanner) lineEnd(at int) int {
+	if s.feed < at {
+		s.feed = len(s.text)
+		if i := strings.IndexByte(s.text[at:], '\n'); i >= 0 {
+			s.feed = at + i
+		}
 	}
-	if i := strings.IndexByte(text[at:end], '\r'); i >= 0 {
-		end = at + i
+	if i := strings.IndexByte(s.text[at:s.feed], '\r'); i >= 0 {
+		return at + i
 	}
-	return end
+	return s.feed
 }
 
 // skip returns where the spaces and the letters that show nothing end, which may stand around

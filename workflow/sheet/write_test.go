@@ -132,6 +132,16 @@ func TestResultRow(t *testing.T) {
 	if len(sheet.PlanHeader()) != len(sheet.PlanRow(change, "")) {
 		t.Error("the plan's header and rows differ in width")
 	}
+	still := workflow.Change{
+		Row: 8, Action: workflow.SiteColumns, State: workflow.ChangeUnchanged,
+		Asked: workflow.Row{Values: workflow.Of(workflow.ColumnSite, "main").With(workflow.ColumnDirectory, "Main")},
+	}
+	if got, want := join(sheet.ResultRow(still)), "8|site-columns-reset||||unchanged||0||||||main||||Main||"; got != want {
+		t.Errorf("a row without steps is %s, want %s", got, want)
+	}
+	if got, want := join(sheet.PlanRow(still, "")), "8|site-columns-reset|||||unchanged||||||||Main|main|||||"; got != want {
+		t.Errorf("a row without steps is planned as %s, want %s", got, want)
+	}
 	change.Finished = time.Time{}
 	if got := sheet.ResultRow(change)[8]; got != "" {
 		t.Errorf("finished_at of an unfinished change is %q", got)

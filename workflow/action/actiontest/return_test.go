@@ -52,3 +52,26 @@ func TestReturnsThatWouldNotDo(t *testing.T) {
 		t.Errorf("the row of two groups asks for %q", group)
 	}
 }
+
+// Plan and results of a return say whom each row is about, by the address that the account had.
+func TestAReturnSaysWhomItIsAbout(t *testing.T) {
+	t.Parallel()
+	for _, c := range action.ReturnOf([]workflow.Change{
+		{
+			Row: 2, Action: workflow.GroupAdd, AccountID: "id:1", Expect: workflow.Of(workflow.FieldEmail, "a@old.example"),
+			Steps: []workflow.Step{action.GroupStep(workflow.GroupAdd, "id:1", action.Group{ID: "g", Directory: "d"})},
+		},
+		{
+			Row: 3, Action: workflow.Rename, AccountID: "id:2", Expect: workflow.Of(workflow.FieldEmail, "b@old.example"),
+			Steps: []workflow.Step{{
+				Seq: 1, Action: workflow.Rename, Place: workflow.PlaceAccount, AccountID: "id:2",
+				Expect: workflow.Of(workflow.FieldEmail, "b@old.example"), Set: workflow.Of(workflow.FieldEmail, "b@new.example"),
+			}},
+		},
+	}) {
+		want := map[int]string{2: "a@old.example", 3: "b@new.example"}[c.Row]
+		if c.OldEmail() != want {
+			t.Errorf("line %d is about %q, want %q", c.Row, c.OldEmail(), want)
+		}
+	}
+}

@@ -142,6 +142,7 @@ func TestGroupsThatRulesHearOf(t *testing.T) {
 			"invited into two":             {invite, []string{"finance", workflow.GroupKey(jira.Name)}},
 			"out of all of them":           {accountRow(workflow.Offboard, leaver), []string{workflow.GroupKey(e.around.Group), "finance"}},
 			"out of the directory":         {accountRow(workflow.Remove, leaver), []string{workflow.GroupKey(e.around.Group), "finance"}},
+			"deleted":                      {accountRow(workflow.Delete, leaver), []string{workflow.GroupKey(e.around.Group), "finance"}},
 			"in both, and nothing happens": {accountRow(workflow.Deactivate, leaver), nil},
 		} {
 			slices.Sort(test.want)
@@ -154,4 +155,40 @@ func TestGroupsThatRulesHearOf(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Groups that nobody names count as any group: those that come with a product, and those of an account
+// that is deleted where they are not told.
+func TestGroupsThatNobodyNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		e.seats(9)
+		address := "new@" + e.around.Domain
+		for name, test := range map[string]struct {
+			row     workflow.Row
+			unnamed bool
+		}{
+			"a site without products":         {siteRow(workflow.SiteCreate, "email", address), false},
+			"a site with one":                 {with(siteRow(workflow.SiteCreate, "email", address), workflow.ColumnProducts, "jira-core"), true},
+			"a deletion, groups not told":     {accountRow(workflow.Delete, leaver), true},
+			"a deactivation, groups not told": {accountRow(workflow.Deactivate, leaver), false},
+		} {
+			e.org.SetFaults(organisation.Faults{Before: func(r *http.Request) *wire.Fault {
+				if strings.HasSuffix(r.URL.Path, "/groups/search") && strings.Contains(name, "not told") {
+					return &wire.Fault{Status: http.StatusForbidden}
+				}
+				return nil
+			}})
+			plan := e.checkBy(e.everyGroup(), test.row)
+			if plan.Ready() != 1 || plan.Traits.Unnamed != test.unnamed {
+				t.Errorf("%s: %d ready, some without a name: %v; %s", name, plan.Ready(), plan.Traits.Unnamed, plan.Changes[0].Reason.Words())
+			}
+		}
+	})
+}
+
+// with is a row with another value.
+func with(row workflow.Row, column workflow.Column, value string) workflow.Row {
+	row.Values = row.Values.With(column, value)
+	return row
 }
