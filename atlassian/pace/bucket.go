@@ -101,7 +101,7 @@ func (b *bucket) succeeded(now time.Time, t Ticket) (reopened bool) {
 	}
 	b.found.passed(t.left)
 	if t.paced && t.bucket == b {
-		b.found.pacer.grow()
+		b.found.pacer.grow(max(time.Millisecond, now.Sub(t.left)))
 	}
 	return reopened
 }

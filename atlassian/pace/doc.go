@@ -45,7 +45,7 @@
 // # Limits that are found
 //
 // If the headers tell nothing, or not enough, calls leave at a pace that starts at Rate.Start and
-// rises until the first 429. If the bucket then stays shut for seconds, it has windows: what was let
+// rises until the first 429: the more got through, the more may be in flight when it comes. If the bucket then stays shut for seconds, it has windows: what was let
 // through since it opened is the budget, which the next window uses at once, and which is tried to
 // be larger now and then: the more often that was refused, the more rarely. If it opens soon, the
 // limit is as good as a rate, and the pace follows the curve of CUBIC around the ceiling that 429s

@@ -7,9 +7,9 @@ import (
 
 const (
 	paceGain = 2.0 // calls per second, for each call that got through
-	// Until boldAfter calls got through the pace is at most bold, so that few are in flight when the
-	// first 429 comes.
-	bold, boldAfter = 128.0, 700
+	// The pace is at most bold until so many calls got through that few of them, one in boldEach and
+	// boldLeast, would be in flight at more, and be refused together when the first 429 comes.
+	bold, boldEach, boldLeast = 128.0, 50, 6
 
 	// Where the pace is farAbove the ceiling and there is no 429, the ceiling is a past one: each
 	// call then adds paceRise calls a second.
@@ -38,7 +38,7 @@ const (
 )
 
 // pacer finds a pace of our own for one bucket where the headers do not tell it. Until the first
-// 429 each call that got through adds one call a second, which doubles the pace about every second.
+// 429 each call that got through adds two calls a second, which doubles the pace about every second.
 // The 429 shows roughly where the ceiling is. From then on the pace follows the curve of CUBIC (RFC
 // 9438): it starts a little below the ceiling, approaches it quickly, stays there for long, and
 // only then goes beyond it, faster and faster. That costs fewer 429s and less time than halving the
@@ -97,13 +97,13 @@ func (p *pacer) effectiveRate(achieved float64) float64 {
 	}
 }
 
-// grow raises the pace after a call got through that it had delayed. Other calls prove nothing.
-func (p *pacer) grow() {
+// grow raises the pace after a call got through that it had delayed, and that took so long. Other
+// calls prove nothing.
+func (p *pacer) grow(took time.Duration) {
 	if p.slowStart {
 		p.passed++
-		if p.rate = min(p.max, p.rate+paceGain); p.passed < boldAfter {
-			p.rate = min(p.rate, max(bold, p.start))
-		}
+		most := max(bold, p.start, (boldLeast+float64(p.passed)/boldEach)/took.Seconds())
+		p.rate = min(p.max, p.rate+paceGain, most)
 		return
 	}
 	if p.rate > farAbove*p.ceiling { // the limit is another one

@@ -68,7 +68,7 @@ var regimes = []regime{
 	{name: "silent/moves", form: fixed, limit: 300, length: time.Minute, moves: []move{{2*time.Minute + 20*time.Second, 0.5}, {7 * time.Minute, 2}}, ratio: 1.1, refused: 20, holds: 1.3, holdsRefused: 70},
 	{name: "silent/moves 10 in 1 s", form: fixed, limit: 10, length: time.Second, moves: []move{{70 * time.Second, 0.5}, {200 * time.Second, 2}}, ratio: 1.1, refused: 20, holds: 1.8, holdsRefused: 60},
 	{name: "none/250 ms", form: free, latency: 250 * time.Millisecond, ratio: 1.1, holds: 1.15},
-	{name: "none/60 ms", form: free, latency: 60 * time.Millisecond, ratio: 1.25, holds: 2.19},
+	{name: "none/60 ms", form: free, latency: 60 * time.Millisecond, ratio: 1.25, holds: 1.6},
 }
 
 // played is how a regime was played, in fake time.

@@ -178,6 +178,9 @@ type Readback struct{ Open, Failed int }
 // Empty returns the message that says why no row of a batch can run.
 func (t Thread) Empty() slackapi.Message {
 	text := "No row of " + t.name() + " can run"
+	if why := GivenUp(t.Batch); why != "" {
+		return t.message("empty", text+": "+quoted(strings.TrimSuffix(why, "."), reasonText)+".")
+	}
 	words := causes(t.Summary, workflow.ChangeBlocked, workflow.ChangeBad, workflow.ChangeUnchanged)
 	if len(words) > 0 {
 		text += ":\n• " + strings.Join(words, "\n• ")
@@ -218,7 +221,8 @@ func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
 
 // GivenUp returns why countersign itself ended a batch before it had a plan, "" for any other.
 func GivenUp(b *workflow.Batch) string {
-	if e := ending(b); b.State == workflow.Cancelled && b.Planned.IsZero() && e != nil && (e.By.ID == "" || e.By.ID == workflow.Bot) {
+	over := b.State == workflow.Cancelled || b.State == workflow.Empty
+	if e := ending(b); over && b.Planned.IsZero() && e != nil && (e.By.ID == "" || e.By.ID == workflow.Bot) {
 		return e.Reason
 	}
 	return ""

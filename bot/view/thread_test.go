@@ -55,13 +55,17 @@ func TestThreadGolden(t *testing.T) {
 	})}.Draw())
 	golden(t, "admins", threadOf(workflow.AwaitingApproval, func(t *Thread) { t.Batch.Decisions = nil }).Waiting())
 	golden(t, "empty", threadOf(workflow.Empty, func(t *Thread) { t.Summary.Groups = t.Summary.Groups[6:] }).Empty())
+	golden(t, "empty_without_rows", threadOf(workflow.Empty, func(t *Thread) {
+		t.Batch.Planned, t.Summary = time.Time{}, workflow.Summary{}
+		t.Batch.Ending = &workflow.Ending{How: workflow.Empty, Reason: "no managed account has an address on empty.example"}
+	}).Empty())
 	golden(t, "not_asked", threadOf(workflow.Empty, func(t *Thread) { t.Summary.Groups = t.Summary.Groups[6:] }).NotAsked([]workflow.Change{
 		{Row: 1, Name: "Ada Lang", State: workflow.ChangeBlocked, Reason: workflow.NewReason(workflow.ReasonTaken, "ada@new.example", "712020:1", "Ben Ode", "active")},
 		{Row: 2, State: workflow.ChangeBad, Reason: workflow.NewReason(workflow.ReasonUnreadable, "line 2 has no address")},
 	}))
-	golden(t, "not_asked_given_up", threadOf(workflow.Cancelled, func(t *Thread) {
+	golden(t, "not_asked_given_up", threadOf(workflow.Empty, func(t *Thread) {
 		t.Batch.Planned = time.Time{}
-		t.Batch.Ending = &workflow.Ending{How: workflow.Cancelled, Reason: "no managed account has an address on empty.example"}
+		t.Batch.Ending = &workflow.Ending{How: workflow.Empty, Reason: "no managed account has an address on empty.example"}
 	}).NotAsked(nil))
 	golden(t, "paused_by_bot", threadOf(workflow.Paused, func(t *Thread) {
 		t.Batch.Stop = workflow.Stop{Cause: workflow.StopInARow, Note: "5", Rows: []int{7, 8, 9}, At: at(11)}

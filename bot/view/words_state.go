@@ -35,6 +35,9 @@ func ended(b *workflow.Batch) string {
 	case workflow.Cancelled:
 		return cancelled(b)
 	case workflow.Empty:
+		if why := GivenUp(b); why != "" {
+			return "*No row can run*: " + quoted(strings.TrimSuffix(why, "."), reasonText) + "."
+		}
 		if b.Source.Kind == workflow.SourceCommand && b.Follows == 0 { // most have no card, and so no thread
 			return "*No row can run.*"
 		}

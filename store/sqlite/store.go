@@ -38,12 +38,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// applicationID marks a file as ours, so that no other program's database is taken for one: "csg2".
-const applicationID = 0x63736732
+// applicationID marks a file as ours, so that no other program's database is taken for one: "csg3". As long
+// as there was no release, a changed schema gets another mark and no migration (TestSchemaHasItsMark).
+const applicationID = 0x63736733
 
 // earlier reports whether a build from before the first release made a file, by its mark ("csgn",
-// "csg1"): its tables are others, and are not read.
-func earlier(mark int) bool { return mark == 0x6373676e || mark == 0x63736731 }
+// "csg1", "csg2"): its tables are others, and are not read.
+func earlier(mark int) bool { return mark == 0x6373676e || mark == 0x63736731 || mark == 0x63736732 }
 
 // How long a statement waits for another program (a backup, sqlite3) that holds the lock.
 const busyTimeout = 5 * time.Second

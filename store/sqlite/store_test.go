@@ -157,7 +157,7 @@ func TestOpenRefusesANewerDatabase(t *testing.T) {
 
 // A build from before the first release marked its files otherwise.
 func TestOpenRefusesAnEarlierBuild(t *testing.T) {
-	for _, mark := range []string{"1668507502", "1668507441"} {
+	for _, mark := range []string{"1668507502", "1668507441", "1668507442"} {
 		path := filepath.Join(t.TempDir(), "countersign.db")
 		pool, err := sql.Open("sqlite", "file:"+path)
 		if err != nil {
@@ -182,6 +182,19 @@ func TestOpenRefusesAnEarlierBuild(t *testing.T) {
 				t.Errorf("%s: %v, want an *EarlierError that says what to do", name, err)
 			}
 		}
+	}
+}
+
+// A database keeps the schema that it was made with, so a schema that was changed in place would be taken for another.
+func TestSchemaHasItsMark(t *testing.T) {
+	const schema, mark = "9a54e11be4f08ec18b1885c16e67cd148a719dae090c58bcfb0adabe1dcb8c6a", 0x63736733
+	raw, err := migrations.ReadFile("migrations/00001_init.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := store.HexSum(raw); sum != schema || mark != applicationID {
+		t.Errorf("the schema is %s with the mark %#x, and was %s with %#x: give a changed schema the next mark, refuse the one before in "+
+			"earlier, and put both here", sum, applicationID, schema, mark)
 	}
 }
 

@@ -106,7 +106,7 @@ func (e *Engine) findRows(ctx context.Context, b *workflow.Batch) (done bool, er
 		return false, err
 	}
 	if len(rows) == 0 {
-		return true, e.giveUpPlanning(ctx, b.Number, &nobodyError{*b.Source.Move})
+		return true, e.endPlanning(ctx, b.Number, workflow.Empty, &nobodyError{*b.Source.Move})
 	}
 	if err := e.withinLimit(rows); err != nil {
 		return true, e.giveUpPlanning(ctx, b.Number, fmt.Errorf("%w; ask for a part of them: only-group, or a file with except", err))

@@ -187,11 +187,16 @@ func (e *Engine) replace(ctx context.Context, b *workflow.Batch) error {
 
 // giveUpPlanning ends a batch that cannot be planned with the settings of today.
 func (e *Engine) giveUpPlanning(ctx context.Context, number int64, cause error) error {
+	return e.endPlanning(ctx, number, workflow.Cancelled, cause)
+}
+
+// endPlanning ends a batch before it has a plan, and says why.
+func (e *Engine) endPlanning(ctx context.Context, number int64, how workflow.State, cause error) error {
 	_, err := e.store.Update(ctx, number, func(b *workflow.Batch) error {
 		now := time.Now()
-		b.Ending = &workflow.Ending{How: workflow.Cancelled, Reason: cause.Error(), At: now}
-		b.Record(workflow.Event{At: now, Actor: workflow.Bot, Kind: "cancelled", Data: workflow.EventData(map[string]any{"why": cause.Error()})})
-		return b.End(workflow.Cancelled, now)
+		b.Ending = &workflow.Ending{How: how, Reason: cause.Error(), At: now}
+		b.Record(workflow.Event{At: now, Actor: workflow.Bot, Kind: string(how), Data: workflow.EventData(map[string]any{"why": cause.Error()})})
+		return b.End(how, now)
 	})
 	return err
 }

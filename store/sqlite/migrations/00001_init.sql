@@ -2,7 +2,7 @@
 -- values (steps, sources, facts) are JSON. The names of the states stand in Go as well; a test compares the two.
 
 -- +goose Up
-PRAGMA application_id = 1668507442; -- "csg2"
+PRAGMA application_id = 1668507443; -- "csg3"
 
 CREATE TABLE batch (
     number          INTEGER PRIMARY KEY AUTOINCREMENT,
