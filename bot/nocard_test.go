@@ -33,7 +33,7 @@ func (w *world) shownWhole() bool {
 func TestNothingCanRunIsSaidPrivately(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ command, says string }{
-		{"deactivate nobody@old.example", "nobody@old.example: no managed account"},
+		{"deactivate nobody@old.example", "no managed account nobody@old.example"},
 		{"rename p0@old.example p1@old.example", "Person 0: "},
 		{"activate p0@old.example p1@old.example", "Person 1: "},
 		{"deactivate a@old.example b@old.example c@old.example d@old.example e@old.example f@old.example g@old.example", "All 7 rows: 7 no such accounts."},
@@ -90,7 +90,7 @@ func TestNothingCanRunIsSaidAfterARestart(t *testing.T) {
 		time.Sleep(time.Minute)
 		for range 2 {
 			w.startBot(nil)
-			w.told("U0CAROL", "C0OTHER", "nobody@old.example: no managed account")
+			w.told("U0CAROL", "C0OTHER", "no managed account nobody@old.example")
 			time.Sleep(time.Minute)
 			if err := w.stopBot(); err != nil {
 				t.Fatal(err)

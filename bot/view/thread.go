@@ -203,8 +203,9 @@ func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
 	lines := []string{"Nothing in " + t.name() + " can run, so nobody is asked to approve it."}
 	for i := range rows {
 		c := &rows[i]
-		line := quoted(strings.TrimSuffix(cmp.Or(c.Reason.Words(), stateWord(c.State)), "."), reasonText) + "." // it may begin with an address
-		if who := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID); who != "" {
+		why := strings.TrimSuffix(cmp.Or(c.Reason.Words(), stateWord(c.State)), ".")
+		line := quoted(why, reasonText) + "." // it may begin with an address
+		if who := cmp.Or(c.Name, c.OldEmail(), c.NewEmail(), c.AccountID); who != "" && (who == c.Name || !strings.Contains(why, who)) {
 			line = quoted(who, tableCell) + ": " + line
 		}
 		lines = append(lines, "• "+line)

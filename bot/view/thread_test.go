@@ -62,6 +62,10 @@ func TestThreadGolden(t *testing.T) {
 	golden(t, "not_asked", threadOf(workflow.Empty, func(t *Thread) { t.Summary.Groups = t.Summary.Groups[6:] }).NotAsked([]workflow.Change{
 		{Row: 1, Name: "Ada Lang", State: workflow.ChangeBlocked, Reason: workflow.NewReason(workflow.ReasonTaken, "ada@new.example", "712020:1", "Ben Ode", "active")},
 		{Row: 2, State: workflow.ChangeBad, Reason: workflow.NewReason(workflow.ReasonUnreadable, "line 2 has no address")},
+		{
+			Row: 3, State: workflow.ChangeBlocked, Reason: workflow.NewReason(workflow.ReasonNoAccount, "ada.lagn@old.example", ""),
+			Expect: workflow.Of(workflow.FieldEmail, "ada.lagn@old.example"),
+		},
 	}))
 	golden(t, "not_asked_given_up", threadOf(workflow.Empty, func(t *Thread) {
 		t.Batch.Planned = time.Time{}
