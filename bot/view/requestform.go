@@ -35,7 +35,7 @@ const (
 	FieldFor     = "form_for"
 	fieldColumn  = "form_column_" // and the column
 	ActionFix    = "form_fix"
-	ActionForm   = "form_open" // under an answer to words that lack one
+	ActionForm   = "form_open" // under an answer to a command that lacks a word
 	ActionNoFile = "form_no_file"
 
 	namesFirstLast = "first.last"

@@ -235,7 +235,7 @@ func Usage(command, problem, usage, nearest string) slackapi.Message {
 // FormOffered stands over the button that opens the form.
 const FormOffered = "Press *New request* to fill in the form."
 
-// OfferForm adds the button that opens the form, filled in with the words of a command that lacks one.
+// OfferForm adds the button that opens the form, filled in with the words of a command that lacks a word.
 func OfferForm(says slackapi.Message, words string) slackapi.Message {
 	if len(words) > maxButtonValue { // the form opens empty
 		words = "new"
