@@ -25,7 +25,7 @@ func phrases() []phrase {
 		out     = []string{"remove", "take", "drop", "delete", "kick", "pull", "get", "unassign", "revoke", "leave", "exclude", "throw"}
 		change  = []string{"change", "update", "rename", "set", "correct", "fix", "edit", "replace", "switch", "modify"}
 		off     = []string{"out", "off"}
-		from    = append([]string{"from"}, off...)
+		into    = []string{"to", "into"}
 		group   = []string{"group", "groups"}
 		site    = []string{"site", "sites"}
 		token   = []string{"token", "tokens", "key", "keys"}
@@ -39,11 +39,11 @@ func phrases() []phrase {
 	return []phrase{
 		{command: "site columns reset", has: [][]string{columns}},
 		{command: "revoke-tokens", verbs: slices.Concat(out, []string{"invalidate", "wipe", "clear", "kill", "purge"}), has: [][]string{token}},
-		{command: "site group remove", verbs: in, has: [][]string{off, group, site}},
-		{command: "group remove", verbs: in, has: [][]string{off, group}},
-		{command: "site group add", verbs: in, has: [][]string{group, site}, not: from},
+		{command: "site group remove", verbs: in, has: [][]string{off, group, site}, not: into},
+		{command: "group remove", verbs: in, has: [][]string{off, group}, not: into},
+		{command: "site group add", verbs: in, has: [][]string{group, site}, not: []string{"from"}},
 		{command: "site group remove", verbs: out, has: [][]string{group, site}},
-		{command: "group add", verbs: in, has: [][]string{group}, not: from},
+		{command: "group add", verbs: in, has: [][]string{group}, not: []string{"from"}},
 		{command: "group remove", verbs: out, has: [][]string{group}},
 		{command: "site delete", verbs: out, has: [][]string{site}},
 		{command: "site create", verbs: slices.Concat(in, []string{"create", "new"}), has: [][]string{site}},

@@ -25,6 +25,7 @@ func TestPhrasesLeadToCommands(t *testing.T) {
 		"take ada@old.example out of group finance":                                "group remove",
 		"kick ada@old.example from groups":                                         "group remove",
 		"delete ada@old.example from group finance":                                "group remove",
+		"add ada@old.example to group finance, Ben is out":                         "group add",
 		"get ada@old.example out of group finance":                                 "group remove",
 		"move ada@old.example off group finance":                                   "group remove",
 		"please put ada@old.example out of the finance group":                      "group remove",
