@@ -132,8 +132,8 @@ func setAddresses(steps []workflow.Step) []string {
 	return out
 }
 
-// each asks about the drafts of a phase, several at a time, each within the outage budget; failed deals
-// with what was not answered.
+// each asks about the drafts of a phase, several at a time; failed deals with what was not answered. To
+// read within the outage budget is up to ask.
 func (k *check) each(
 	ctx context.Context, phase int, drafts []*draft, ask func(context.Context, *draft) error, failed func(*draft, error),
 ) error {
@@ -146,7 +146,7 @@ func (k *check) each(
 			break
 		}
 		group.Go(func() error {
-			err := k.outage.ask(gctx, func() error { return ask(gctx, d) })
+			err := ask(gctx, d)
 			if gctx.Err() != nil {
 				return context.Cause(gctx)
 			}
