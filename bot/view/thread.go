@@ -222,7 +222,9 @@ func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
 }
 
 // leads says what shows a batch that has no card.
-func (t Thread) leads() string { return fmt.Sprintf("`%s batch %d` shows it.", t.Command, t.Batch.Number) }
+func (t Thread) leads() string {
+	return fmt.Sprintf("`%s batch %d` shows it.", t.Command, t.Batch.Number)
+}
 
 // GivenUp returns why countersign itself ended a batch before it had a plan, "" for any other.
 func GivenUp(b *workflow.Batch) string {
