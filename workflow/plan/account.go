@@ -228,9 +228,13 @@ func (k *check) blockUnknown(d *draft) (blocked bool) {
 		case !found:
 			d.Block(workflow.ReasonCouldNotCheck, whyNot(why))
 		default:
-			if id = unshown.Holders[workflow.AddressKey(a)]; a == d.target() {
+			id = unshown.Holders[workflow.AddressKey(a)]
+			switch {
+			case id == "":
+				d.Block(workflow.ReasonCouldNotCheck, whyNot(why))
+			case a == d.target():
 				d.Block(workflow.ReasonHolderHidden, a, id)
-			} else {
+			default:
 				d.Block(workflow.ReasonAddressHidden, id, a)
 			}
 		}
