@@ -77,6 +77,7 @@ type Client struct {
 	directory string // escaped
 	groups    bool
 	count     *directoryCount
+	unsaid    *unsaidCount // of all parties
 }
 
 // New returns a client. It starts nothing and calls nobody.
@@ -104,7 +105,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new atlassian client: %w", err)
 	}
-	return &Client{admin: admin, org: org, directory: url.PathEscape(cfg.DirectoryID), groups: cfg.Groups, count: newDirectoryCount()}, nil
+	return &Client{
+		admin: admin, org: org, directory: url.PathEscape(cfg.DirectoryID), groups: cfg.Groups, count: newDirectoryCount(),
+		unsaid: &unsaidCount{},
+	}, nil
 }
 
 // For returns the client for the calls of one party: at the rate limits, which all share, the parties

@@ -3,6 +3,7 @@ package atlassian
 import (
 	"cmp"
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,13 +54,15 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 		answers[fact] = nil
 	}
 	seen := map[string]bool{}
-	nameless := false
+	nameless := map[string]bool{} // ids of groups that a search by name shows without one
 	for _, find := range finds {
 		for g, err := range c.SearchGroups(ctx, find) {
 			if err != nil {
 				return nil, err
 			}
-			nameless = nameless || g.Name == "" && len(find.Names) > 0
+			if g.Name == "" && len(find.Names) > 0 {
+				nameless[g.ID] = true
+			}
 			// The search is exact by the documents; a fuzzy answer must not pass for the group.
 			meant := append(slices.Clone(asked[workflow.GroupKey(g.Name)]), asked[strings.ToLower(g.ID)]...)
 			if len(meant) == 0 || seen[g.ID] {
@@ -75,20 +78,24 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 			}
 		}
 	}
-	if !nameless {
-		return answers, nil
-	}
-	for _, fact := range facts {
-		if len(answers[fact]) > 0 {
-			continue
+	maps.DeleteFunc(nameless, func(id string, _ bool) bool { return seen[id] })
+	// Those of whose names no group was found come first: of a name with one, it may be a second.
+	order := slices.Clone(facts)
+	slices.SortStableFunc(order, func(a, b workflow.Fact) int { return min(len(answers[a]), 1) - min(len(answers[b]), 1) })
+	for _, fact := range order {
+		if len(nameless) == 0 {
+			break
 		}
 		hidden, err := c.namelessGroup(ctx, fact.Arg)
 		if err != nil {
 			return nil, err
 		}
-		if hidden.ID != "" {
+		if nameless[hidden.ID] {
+			delete(nameless, hidden.ID)
 			hidden := action.Group{ID: hidden.ID, Name: fact.Arg, Directory: hidden.DirectoryID, Closed: workflow.GroupHidden}
-			answers[fact] = []workflow.Values{hidden.Values()}
+			for _, meant := range asked[workflow.GroupKey(fact.Arg)] {
+				answers[meant] = append(answers[meant], hidden.Values())
+			}
 		}
 	}
 	return answers, nil

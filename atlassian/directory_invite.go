@@ -59,6 +59,9 @@ func readInvitedFacts(ctx context.Context, c *Client, facts []workflow.Fact) (wo
 		}
 	}
 	for key, u := range found {
+		if _, hidden := unshown[key]; hidden {
+			continue // it may not be the only one
+		}
 		for _, fact := range asked[key] {
 			values, err := c.standing(ctx, u, fact.Kind == action.KindInvitedRoles)
 			if err != nil {

@@ -287,12 +287,25 @@ func readSiteHolder(ctx context.Context, d *Directory, s *Site, facts []workflow
 		addresses = append(addresses, fact.Arg)
 	}
 	holders, err := d.ByAddress(ctx, addresses)
-	if err != nil {
+	unshown, some := errors.AsType[*workflow.Unshown](err)
+	if err != nil && !some {
 		return nil, err
 	}
 	for _, fact := range facts {
+		key := workflow.AddressKey(fact.Arg)
 		answers[fact] = []workflow.Values{siteStanding(SiteUser{}, false)}
-		for _, a := range holders[workflow.AddressKey(fact.Arg)] {
+		all := holders[key]
+		if some {
+			id, hidden := unshown.Holders[key]
+			if hidden && id == "" {
+				answers[fact] = []workflow.Values{workflow.Of(workflow.FieldReason, action.Unshown)}
+				continue
+			}
+			if hidden {
+				all = append(slices.Clone(all), workflow.Account{ID: id})
+			}
+		}
+		for _, a := range all {
 			u, err := s.User(ctx, a.ID)
 			switch {
 			case err == nil:

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
+	"time"
 )
 
 // Privileges that countersign asks for (user management API, GET manage, parameter privileges).
@@ -40,15 +42,50 @@ func (c *Client) Manage(ctx context.Context, id string, privileges ...string) (m
 	if len(privileges) > 0 {
 		call.query = url.Values{"privileges": privileges}
 	}
-	answer := manageAnswer{asked: privileges}
+	answer := manageAnswer{asked: privileges, once: c.unsaid.often()}
 	err = read(ctx, c.admin, call, readBudget, &answer)
+	what := answer.unsaid()
 	if e, ok := errors.AsType[*Error](err); ok && e.lacks && answer.some {
-		return nil, &unsaidError{e, answer.missing()}
+		c.unsaid.add()
+		return nil, &unsaidError{e, what}
 	}
 	if err != nil {
 		return nil, err
 	}
+	if what != "" {
+		return nil, &unsaidError{&Error{Operation: opManage, Status: http.StatusOK, Kind: KindIncomplete, details: what}, what}
+	}
 	return answer.rules, nil
+}
+
+// Of how many accounts a privilege that is left out is asked for again, within which time: of all of a
+// large file it would take hours.
+const (
+	mostUnsaid  = 3
+	unsaidWhile = 10 * time.Minute
+)
+
+// unsaidCount counts the accounts of which asking again did not tell a privilege.
+type unsaidCount struct {
+	mu   sync.Mutex
+	n    int
+	last time.Time
+}
+
+// often reports whether asking again has been of no use too often for it to be done.
+func (u *unsaidCount) often() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if time.Since(u.last) > unsaidWhile {
+		u.n = 0
+	}
+	return u.n >= mostUnsaid
+}
+
+func (u *unsaidCount) add() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.n, u.last = u.n+1, time.Now()
 }
 
 // unsaidError is that of a privilege of which an answer says nothing, asked for as long as that makes
@@ -65,6 +102,7 @@ func (e *unsaidError) Unwrap() error { return e.err }
 // its rule.
 type manageAnswer struct {
 	asked []string
+	once  bool // a privilege that is left out is not asked for again
 	some  bool // it tells of some privilege
 	rules map[string]Rule
 }
@@ -84,6 +122,14 @@ func (a *manageAnswer) UnmarshalJSON(raw []byte) error {
 }
 
 func (a *manageAnswer) missing() string {
+	if a.once && a.some {
+		return ""
+	}
+	return a.unsaid()
+}
+
+// unsaid returns which privilege has no rule, in words.
+func (a *manageAnswer) unsaid() string {
 	for _, privilege := range a.asked {
 		if _, ok := a.rules[privilege]; !ok {
 			return "there is no rule for " + privilege

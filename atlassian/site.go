@@ -289,7 +289,10 @@ const MaxLegacy = 50
 // user/bulk/migration). Those that nobody has are left out.
 func (s *Site) Legacy(ctx context.Context, usernames, keys []string) ([]Migrated, error) {
 	answer := listOf[Migrated]{lack: func(m Migrated) string {
-		return cmp.Or(lacks("accountId", m.ID), lacks("username and no key", m.Username+m.Key))
+		if m.Username == "" && m.Key == "" {
+			return "there is neither a username nor a key"
+		}
+		return lacks("accountId", m.ID)
 	}}
 	query := url.Values{"username": usernames, "key": keys, "maxResults": {strconv.Itoa(MaxLegacy)}}
 	err := get(ctx, s, opSiteLegacy, "user/bulk/migration", query, "", readBudget, &answer)

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/atlassian"
 	"github.com/countersign/countersign/workflow"
@@ -24,10 +26,12 @@ type directoryOf struct {
 	profiles map[string]string         // what a profile answers
 	groups   string                    // what a search for groups answers
 	leave    func(id string, call int) []string
+	takes    time.Duration
 	searches int
 }
 
 func (n *directoryOf) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(n.takes)
 	answer := func(status int, body string) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	}
@@ -150,6 +154,85 @@ func TestAHolderWithoutAddress(t *testing.T) {
 	}
 }
 
+// Many of whom the search shows no address hold up nobody, whether their profiles tell it or not.
+func TestManyHoldersWithoutAddress(t *testing.T) {
+	for name, test := range map[string]struct {
+		tells bool // the profiles of four of five
+		takes time.Duration
+	}{
+		"most profiles tell":           {true, 100 * time.Millisecond},
+		"no profile tells":             {false, 100 * time.Millisecond},
+		"no profile tells, and slow":   {false, 3 * time.Second},
+		"most profiles tell, and slow": {true, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				addresses := make([]string, 500)
+				users, profiles := map[string]map[string]any{}, map[string]string{}
+				for i := range addresses {
+					id := fmt.Sprintf("a%d", i)
+					addresses[i] = fmt.Sprintf("p%d@example.com", i)
+					users[id] = searchedUser(id, addresses[i])
+					if test.tells && i%25 != 0 {
+						profiles[id] = fmt.Sprintf(`{"account":{"account_id":%q,"account_status":"active","email":%q}}`, id, addresses[i])
+					}
+				}
+				hidden := func(id string) bool { return strings.HasSuffix(id, "0") || strings.HasSuffix(id, "5") }
+				network := &directoryOf{users: users, profiles: profiles, takes: test.takes, leave: func(id string, _ int) []string {
+					if hidden(id) {
+						return []string{"email"}
+					}
+					return nil
+				}}
+				began := time.Now()
+				found, err := atlassian.NewDirectory(clientOf(t, network)).ByAddress(t.Context(), addresses)
+				if took := time.Since(began); took > 2*time.Minute {
+					t.Errorf("it took %s", took)
+				}
+				unshown, some := errors.AsType[*workflow.Unshown](err)
+				if !some {
+					t.Fatalf("got %v", err)
+				}
+				for i, address := range addresses {
+					id := fmt.Sprintf("a%d", i)
+					who, unknown := unshown.Holders[address]
+					switch {
+					case !hidden(id) && (unknown || len(found[address]) != 1):
+						t.Errorf("%s waits for others", address)
+					case hidden(id) && len(found[address]) == 0 && (!unknown || who != "" && who != id):
+						t.Errorf("%s passes for free, or for %q's", address, who)
+					case profiles[id] != "" && test.takes < time.Second && hidden(id) && len(found[address]) != 1:
+						t.Errorf("the profile of %s was not heeded", id)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A holder who is not shown beside one who is makes it two.
+func TestASecondHolderWithoutAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := &directoryOf{
+			users: map[string]map[string]any{
+				"a": searchedUser("a", "a@example.com"), "a2": searchedUser("a2", "a@example.com"), "b": searchedUser("b", "b@example.com"),
+			},
+			leave: func(id string, _ int) []string { return map[string][]string{"a2": {"email"}}[id] },
+		}
+		d := atlassian.NewDirectory(clientOf(t, network))
+		found, err := d.ByAddress(t.Context(), []string{"a@example.com", "b@example.com"})
+		unshown, _ := errors.AsType[*workflow.Unshown](err)
+		if unshown == nil || cmp.Diff(map[string]string{"a@example.com": "a2"}, unshown.Holders) != "" || len(found["b@example.com"]) != 1 {
+			t.Errorf("got %v, %v", found, err)
+		}
+		ask := workflow.Fact{Kind: action.KindInvited, Arg: "a@example.com", Endpoint: workflow.Endpoint{Place: workflow.PlaceDirectory}}
+		answers, err := d.Read(t.Context(), ask)
+		if err != nil || answers[ask][0].Get(workflow.FieldReason) != action.Unshown {
+			t.Errorf("an invited one stands as %v, %v", answers, err)
+		}
+	})
+}
+
 // The same of who is looked for before they are invited.
 func TestAnInvitedWithoutAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -218,6 +301,19 @@ func TestANamelessGroup(t *testing.T) {
 		g := action.GroupFrom(answers[fact][0])
 		if words := workflow.WhyGroupClosed(g.Closed); g.Closed == "" || !strings.Contains(words, "id instead") {
 			t.Errorf("the group is told as %+v, %q", g, words)
+		}
+	})
+}
+
+// A group without a name beside one of the name that was asked for makes it two.
+func TestANamelessGroupBesideANamedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := atlassian.NewDirectory(clientOf(t, &directoryOf{
+			groups: `{"data":[{"id":"g1","name":"finance","directoryId":"d"},{"id":"g2","directoryId":"e"}]}`,
+		}))
+		fact := action.GroupNamed("finance")
+		if answers, err := d.Read(t.Context(), fact); err != nil || len(answers[fact]) != 2 {
+			t.Errorf("got %v, %v", answers, err)
 		}
 	})
 }
@@ -305,4 +401,50 @@ func TestAPrivilegeThatIsNotSaid(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A privilege that is left out of every answer is not waited for at each account of a large file.
+func TestAPrivilegeThatIsNeverSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := atlassian.NewDirectory(clientOf(t, &bodies{all: []string{`{"email.set":{"allowed":true}}`}}))
+		began := time.Now()
+		for i := range 200 {
+			_, err := d.Read(t.Context(), workflow.Manage(fmt.Sprintf("a%d", i), atlassian.PrivilegeProfile))
+			if refused, ok := errors.AsType[*workflow.Refusal](err); !ok || refused.Reason.Code != workflow.ReasonNotSaid {
+				t.Fatalf("account %d: got %v", i, err)
+			}
+		}
+		if took := time.Since(began); took > 3*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// At a site, an address whose holder the search does not show takes nothing from the others: who holds it
+// is known by id.
+func TestAHolderAtASiteWithoutAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := map[string]map[string]any{}
+		var facts []workflow.Fact
+		for i := range 3 { // the last one is no user of the site
+			address := fmt.Sprintf("person.%d@example.com", i)
+			users[personID(i)] = searchedUser(personID(i), address)
+			facts = append(facts, workflow.Fact{
+				Kind: action.KindSiteHolder, Arg: address, Endpoint: workflow.Endpoint{Place: workflow.PlaceSite, Site: "one"},
+			})
+		}
+		network := &directoryOf{users: users, leave: func(id string, _ int) []string {
+			return map[string][]string{personID(0): {"email"}, personID(2): {"email"}}[id]
+		}}
+		one := siteClient(t, "https://one.atlassian.test", newSite(t, 2).Transport(), zerolog.Nop())
+		answers, err := atlassian.NewDirectory(clientOf(t, network), one).Read(t.Context(), facts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{workflow.MemberActive, workflow.MemberActive, workflow.MemberNone} {
+			if got := answers[facts[i]][0].Get(workflow.FieldMembership); got != want {
+				t.Errorf("%s stands as %q, want %q", facts[i].Arg, got, want)
+			}
+		}
+	})
 }

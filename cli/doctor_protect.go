@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ func (d *doctor) protect(ctx context.Context, client *atlassian.Client, there ma
 	if len(d.cfg.Protect) == 0 {
 		return
 	}
-	coverage, err := d.coverage(ctx, atlassian.NewDirectory(client))
+	coverage, unshown, err := d.coverage(ctx, atlassian.NewDirectory(client))
 	if err != nil {
 		d.bad("protect: cannot count whom its entries cover: %v", err)
 		return
@@ -26,6 +27,8 @@ func (d *doctor) protect(ctx context.Context, client *atlassian.Client, there ma
 		entry := d.cfg.Protect[i]
 		name, isGroup := strings.CutPrefix(entry, policy.GroupPrefix)
 		switch {
+		case unshown[workflow.AddressKey(entry)]:
+			d.warn("protect: %s cannot be counted: Atlassian finds accounts and does not show their addresses", entry)
 		case n > 0:
 			d.ok("protect: %s covers %s", entry, counted(n, "account"))
 		case isGroup && !there[workflow.GroupKey(name)]:
@@ -41,8 +44,11 @@ func (d *doctor) protect(ctx context.Context, client *atlassian.Client, there ma
 	}
 }
 
-// coverage looks up the accounts that the entries may mean.
-func (d *doctor) coverage(ctx context.Context, directory *atlassian.Directory) (*policy.Coverage, error) {
+// coverage looks up the accounts that the entries may mean. unshown has the keys of addresses of which
+// Atlassian does not show who holds them.
+func (d *doctor) coverage(
+	ctx context.Context, directory *atlassian.Directory,
+) (coverage *policy.Coverage, unshown map[string]bool, err error) {
 	var addresses, ids, domains, groups []string
 	for _, entry := range d.cfg.Protect {
 		if name, is := strings.CutPrefix(entry, policy.GroupPrefix); is {
@@ -55,7 +61,7 @@ func (d *doctor) coverage(ctx context.Context, directory *atlassian.Directory) (
 			ids = append(ids, entry)
 		}
 	}
-	coverage := d.cfg.Policy().Coverage()
+	coverage = d.cfg.Policy().Coverage()
 	add := func(accounts []workflow.Account, err error) error {
 		for _, a := range accounts {
 			coverage.Add(a)
@@ -63,6 +69,13 @@ func (d *doctor) coverage(ctx context.Context, directory *atlassian.Directory) (
 		return err
 	}
 	byAddress, err := directory.ByAddress(ctx, addresses)
+	unshown = map[string]bool{}
+	if hidden, some := errors.AsType[*workflow.Unshown](err); some {
+		for key := range hidden.Holders {
+			unshown[key] = true
+		}
+		err = nil
+	}
 	if err == nil {
 		err = add(slices.Concat(slices.Collect(maps.Values(byAddress))...), nil)
 	}
@@ -77,7 +90,7 @@ func (d *doctor) coverage(ctx context.Context, directory *atlassian.Directory) (
 	if err == nil {
 		err = add(directory.InGroups(ctx, groups))
 	}
-	return coverage, err
+	return coverage, unshown, err
 }
 
 // accounts warns of accounts that people.accounts names and Atlassian does not show: nobody is known by them.

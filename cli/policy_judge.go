@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,6 +81,10 @@ func (j *judge) judge(ctx context.Context, line policyLine) (verdict, error) {
 	var own []string
 	for _, named := range line.accounts {
 		account, target, found, err := j.account(ctx, line, named)
+		if unshown, some := errors.AsType[*workflow.Unshown](err); some && unshown.Holders[workflow.AddressKey(named)] != "" {
+			why := workflow.NewReason(workflow.ReasonAddressHidden, unshown.Holders[workflow.AddressKey(named)], named)
+			return verdict{blocked: true, why: named + ": " + why.Words()}, nil
+		}
 		if err != nil {
 			return verdict{}, err
 		}

@@ -57,7 +57,9 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // does anything else: who holds these addresses is not known. What was found of the others comes with
 // it.
 type Unshown struct {
-	Holders map[string]string // AddressKey → id of the account that was found for it
+	// Holders are the accounts that were found, AddressKey → id: beside what is shown for an address, a
+	// further one. The id is "" where only so much is known that it may be held.
+	Holders map[string]string
 }
 
 func (e *Unshown) Error() string {

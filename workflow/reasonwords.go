@@ -324,7 +324,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		words: []string{"several groups are called {group}: {ids}; give the id, or the directory"},
 	},
 	ReasonGroupClosed: {
-		facts:  []string{"group", "why"}, // why: one of the constants GroupSynced, GroupFixed, GroupAdmins
+		facts:  []string{"group", "why"}, // why: one of the constants GroupSynced, GroupFixed, GroupHidden, GroupAdmins
 		cause:  "group is locked",
 		causes: "groups are locked",
 		say:    groupClosedWords,

@@ -45,11 +45,11 @@
 // # Limits that are found
 //
 // If the headers tell nothing, or not enough, calls leave at a pace that starts at Rate.Start and
-// rises until the first 429: the more got through, the more may be in flight when it comes. If the bucket then stays shut for seconds, it has windows: what was let
-// through since it opened is the budget, which the next window uses at once, and which is tried to
-// be larger now and then: the more often that was refused, the more rarely. If it opens soon, the
-// limit is as good as a rate, and the pace follows the curve of CUBIC around the ceiling that 429s
-// have shown.
+// rises until the first 429: the more got through, the more may be in flight when it comes. If the
+// bucket then stays shut for seconds, it has windows: what was let through since it opened is the
+// budget, which the next window uses at once, and which is tried to be larger now and then: the more
+// often that was refused, the more rarely. If it opens soon, the limit is as good as a rate, and the
+// pace follows the curve of CUBIC around the ceiling that 429s have shown.
 //
 // If what was used up is given back one of the usual lengths after the first call of it, the windows
 // are taken to slide: each call then leaves that length after the one that makes room for it, which

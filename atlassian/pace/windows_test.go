@@ -10,10 +10,10 @@ import (
 	"github.com/countersign/countersign/atlassian/pace"
 )
 
-// minutes is another side whose limit is for each minute of the clock, in which a bubble begins.
 // aChange is a read that begins a change.
 var aChange = pace.Call{Operation: aRead.Operation, Account: "1"}
 
+// minutes is another side whose limit is for each minute of the clock, in which a bubble begins.
 type minutes struct {
 	limit   int
 	told    string // layout of the reset; "": nothing is told

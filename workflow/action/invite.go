@@ -140,6 +140,8 @@ func checkInvite(r *workflow.Row, f *Facts) Finding {
 	now := answer[0]
 	id, status := now.Get(workflow.FieldID), workflow.AccountStatus(now.Get(workflow.FieldStatus))
 	switch s := inviteStep(address, r, groups, products); {
+	case now.Get(workflow.FieldReason) == Unshown && id == "":
+		return holderUnknown()
 	case now.Get(workflow.FieldReason) == Unshown:
 		return Blocked(workflow.ReasonHolderHidden, address, id)
 	case status == workflow.StatusClosed:

@@ -28,6 +28,9 @@ var siteCreate = Action{
 		if len(answers) == 0 {
 			return Ready()
 		}
+		if answers[0].Get(workflow.FieldReason) == Unshown {
+			return holderUnknown()
+		}
 		switch answers[0].Get(workflow.FieldMembership) {
 		case workflow.MemberSuspended:
 			return Blocked(workflow.ReasonOnSite, r.Address(), SiteOf(r), "and inactive there")
@@ -79,6 +82,11 @@ var siteCreate = Action{
 		local, _, _ := strings.Cut(a.Email, "@")
 		return workflow.Of(workflow.ColumnEmail, local+".created@"+in.Domain).With(workflow.ColumnSite, in.Site)
 	},
+}
+
+// holderUnknown is the finding about a row whose address somebody may hold who is not shown.
+func holderUnknown() Finding {
+	return Blocked(workflow.ReasonCouldNotCheck, "Atlassian finds accounts and does not show their addresses")
 }
 
 // siteHolder asks how the holder of an address stands with a site.

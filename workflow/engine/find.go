@@ -112,8 +112,16 @@ func (e *Engine) FindGroups(ctx context.Context, text string) (groups []workflow
 func (e *Engine) findAccounts(ctx context.Context, text string) ([]workflow.Account, error) {
 	if strings.Contains(text, "@") {
 		found, err := e.cfg.Directory.ByAddress(ctx, []string{text})
+		accounts := found[workflow.AddressKey(text)]
+		if unshown, some := errors.AsType[*workflow.Unshown](err); some && unshown.Holders[workflow.AddressKey(text)] != "" {
+			hidden := workflow.Account{ID: unshown.Holders[workflow.AddressKey(text)]}
+			if a, err := workflow.ReadAccount(ctx, e.cfg.Directory, hidden.ID); err == nil {
+				hidden = a
+			}
+			return append(slices.Clone(accounts), hidden), nil
+		}
 		if err != nil || len(found) > 0 {
-			return found[workflow.AddressKey(text)], err
+			return accounts, err
 		}
 	} else if text != "" && workflow.AccountIDProblem(text) == "" {
 		a, err := workflow.ReadAccount(ctx, e.cfg.Directory, text)

@@ -75,7 +75,11 @@ func (e *Engine) meant(ctx context.Context, user string) (ids []string, now map[
 		return nil, nil, err
 	}
 	found, asked := e.cfg.Directory.ByAddress(ctx, []string{user})
-	if asked != nil && len(known) == 0 {
+	hidden := ""
+	if unshown, some := errors.AsType[*workflow.Unshown](asked); some {
+		hidden = unshown.Holders[workflow.AddressKey(user)]
+	}
+	if asked != nil && hidden == "" && len(known) == 0 && len(found) == 0 {
 		if ctx.Err() != nil {
 			asked = context.Cause(ctx)
 		}
@@ -84,6 +88,10 @@ func (e *Engine) meant(ctx context.Context, user string) (ids []string, now map[
 	for _, a := range found[workflow.AddressKey(user)] {
 		now[a.ID] = a
 		ids = append(ids, a.ID)
+	}
+	if hidden != "" {
+		now[hidden] = workflow.Account{ID: hidden, Email: user}
+		ids = append(ids, hidden)
 	}
 	for _, id := range known {
 		if !slices.Contains(ids, id) {

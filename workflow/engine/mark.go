@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -48,7 +49,7 @@ func (e *Engine) rolesOf(ctx context.Context, accounts []workflow.Account) (map[
 		}
 	}
 	byAddress, err := e.cfg.Directory.ByAddress(ctx, addresses)
-	if err != nil {
+	if err != nil && !errors.As(err, new(*workflow.Unshown)) { // those are found by id
 		return nil, err
 	}
 	found := map[string]workflow.Account{}

@@ -94,9 +94,36 @@ func TestMarked(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	directory.err = &workflow.Unshown{Holders: map[string]string{"lost@example.com": "lost"}}
+	e.cfg.Directory = directory
+	if got, err := e.Marked(t.Context(), asked); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("where one does not show: %v, %v", got, err)
+	}
 	directory.err = errors.New("down")
 	e.cfg.Directory = directory
 	if got, err := e.Marked(t.Context(), asked); err == nil {
 		t.Errorf("%v although nobody could be asked", got)
+	}
+}
+
+// knownAs is a past that knows nobody.
+type knownAs struct{ Past }
+
+func (knownAs) KnownAs(context.Context, string) ([]string, error) { return nil, nil }
+
+func (s shown) Read(context.Context, ...workflow.Fact) (workflow.Answers, error) {
+	return nil, workflow.ErrUnavailable
+}
+
+// An account that is found for an address and shown without it is named.
+func TestAnAccountThatIsFoundAndNotShown(t *testing.T) {
+	t.Parallel()
+	hidden := &workflow.Unshown{Holders: map[string]string{"ann@example.com": "ann"}}
+	e := &Engine{cfg: Config{Directory: shown{err: hidden}, Past: knownAs{}}}
+	if found, err := e.findAccounts(t.Context(), "Ann@example.com"); err != nil || len(found) != 1 || found[0].ID != "ann" {
+		t.Errorf("it is found as %v, %v", found, err)
+	}
+	if ids, _, err := e.meant(t.Context(), "Ann@example.com"); err != nil || len(ids) != 1 || ids[0] != "ann" {
+		t.Errorf("its history is that of %v, %v", ids, err)
 	}
 }

@@ -56,7 +56,11 @@ func (k *check) findAccounts(ctx context.Context) error {
 		unsettled = append(unsettled, d)
 	}
 	return k.each(ctx, foundByID, unsettled, func(ctx context.Context, d *draft) error {
-		a, err := workflow.ReadAccount(ctx, k.Reader, d.Row.AccountID())
+		var a workflow.Account
+		err := k.outage.ask(ctx, func() (err error) {
+			a, err = workflow.ReadAccount(ctx, k.Reader, d.Row.AccountID())
+			return err
+		})
 		if err == nil {
 			known := found[d.Row.AccountID()]
 			a.OrgAdmin, a.Groups, a.RolesKnown, a.Synced = known.OrgAdmin, known.Groups, known.RolesKnown, known.Synced
@@ -224,9 +228,13 @@ func (k *check) blockUnknown(d *draft) (blocked bool) {
 		case !found:
 			d.Block(workflow.ReasonCouldNotCheck, whyNot(why))
 		default:
-			if id = unshown.Holders[workflow.AddressKey(a)]; a == d.target() {
+			id = unshown.Holders[workflow.AddressKey(a)]
+			switch {
+			case id == "":
+				d.Block(workflow.ReasonCouldNotCheck, whyNot(why))
+			case a == d.target():
 				d.Block(workflow.ReasonHolderHidden, a, id)
-			} else {
+			default:
 				d.Block(workflow.ReasonAddressHidden, id, a)
 			}
 		}

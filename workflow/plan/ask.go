@@ -113,8 +113,14 @@ func (k *check) askNeeds(ctx context.Context) error {
 		}
 		for _, need := range d.Needs {
 			k.known.Holders[need.Arg] = holders[need.Arg]
-			if unshown, found := errors.AsType[*workflow.Unshown](k.known.Unread[need]); found {
-				d.Block(workflow.ReasonHolderHidden, need.Arg, unshown.Holders[need.Arg])
+			unshown, found := errors.AsType[*workflow.Unshown](k.known.Unread[need])
+			if !found {
+				continue
+			}
+			if id := unshown.Holders[need.Arg]; id != "" {
+				d.Block(workflow.ReasonHolderHidden, need.Arg, id)
+			} else {
+				d.Block(workflow.ReasonCouldNotCheck, whyNot(unshown))
 			}
 		}
 	}
@@ -132,8 +138,8 @@ func setAddresses(steps []workflow.Step) []string {
 	return out
 }
 
-// each asks about the drafts of a phase, several at a time, each within the outage budget; failed deals
-// with what was not answered.
+// each asks about the drafts of a phase, several at a time; failed deals with what was not answered. To
+// read within the outage budget is up to ask.
 func (k *check) each(
 	ctx context.Context, phase int, drafts []*draft, ask func(context.Context, *draft) error, failed func(*draft, error),
 ) error {
@@ -146,7 +152,7 @@ func (k *check) each(
 			break
 		}
 		group.Go(func() error {
-			err := k.outage.ask(gctx, func() error { return ask(gctx, d) })
+			err := ask(gctx, d)
 			if gctx.Err() != nil {
 				return context.Cause(gctx)
 			}
@@ -189,6 +195,8 @@ func (k *check) progress(ctx context.Context, percent int) error {
 // whyNot puts the kind of a failed read into a few words.
 func whyNot(err error) string {
 	switch {
+	case errors.As(err, new(*workflow.Unshown)):
+		return "Atlassian finds accounts and does not show their addresses"
 	case errors.Is(err, workflow.ErrKeyScoped):
 		return "the Atlassian key was made with scopes"
 	case errors.Is(err, workflow.ErrKeyRefused):

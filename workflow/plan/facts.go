@@ -118,7 +118,7 @@ func (k *check) askOwn(ctx context.Context, own map[*draft][]workflow.Fact) erro
 		}
 	}
 	return k.each(ctx, allAsked, ask, func(ctx context.Context, d *draft) error {
-		for facts := k.unlearned(own[d]); len(facts) > 0; facts = k.following(d) {
+		for facts := k.claim(d, own[d]); len(facts) > 0; facts = k.following(d) {
 			answers, err := k.read(ctx, facts)
 			if err != nil {
 				return err
@@ -127,32 +127,56 @@ func (k *check) askOwn(ctx context.Context, own map[*draft][]workflow.Fact) erro
 		}
 		return nil
 	}, func(d *draft, err error) {
-		facts := k.unlearned(own[d])
-		if len(facts) == 0 {
-			facts = k.following(d)
-		}
-		k.learn(facts, nil, err)
+		k.learn(k.claimed(d), nil, err)
 	})
 }
 
-// unlearned are those of the facts that nobody has read yet.
-func (k *check) unlearned(facts []workflow.Fact) []workflow.Fact {
+// claim are those of the facts that nobody has read yet or is reading: the row reads them now.
+func (k *check) claim(d *draft, facts []workflow.Fact) []workflow.Fact {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(facts), k.learned)
+	return k.take(d, facts)
 }
 
-// following are the facts about its account that a row needs by what has been read of it, none where
-// that speaks against the row.
+// take does what claim does; the caller holds mu.
+func (k *check) take(d *draft, facts []workflow.Fact) []workflow.Fact {
+	if k.reading == nil {
+		k.reading = map[workflow.Fact]*draft{}
+	}
+	var free []workflow.Fact
+	for _, fact := range facts {
+		if k.reading[fact] == nil && !k.learned(fact) {
+			k.reading[fact] = d
+			free = append(free, fact)
+		}
+	}
+	return free
+}
+
+// claimed are the facts that the row is reading.
+func (k *check) claimed(d *draft) []workflow.Fact {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var facts []workflow.Fact
+	for fact, by := range k.reading {
+		if by == d {
+			facts = append(facts, fact)
+		}
+	}
+	return facts
+}
+
+// following are the facts about its account that a row needs by what has been read of it, and that it
+// reads now: none where that speaks against the row. What another row is reading is told by the next round.
 func (k *check) following(d *draft) []workflow.Fact {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if d.judge(); !d.Live() {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(d.action.Reads(d.Row, &d.Facts)), func(fact workflow.Fact) bool {
-		return fact.AccountID == "" || k.learned(fact)
-	})
+	return k.take(d, slices.DeleteFunc(slices.Clone(d.action.Reads(d.Row, &d.Facts)), func(fact workflow.Fact) bool {
+		return fact.AccountID == ""
+	}))
 }
 
 // learned reports whether a fact was read, or could not be, or is read in bulk; the caller holds mu.
@@ -163,10 +187,20 @@ func (k *check) learned(fact workflow.Fact) bool {
 }
 
 // read answers facts about one account: what is known here, and of the rest what the directory
-// says.
+// says within the outage budget.
 func (k *check) read(ctx context.Context, facts []workflow.Fact) (workflow.Answers, error) {
 	here := workflow.Answers{}
 	ask := slices.DeleteFunc(slices.Clone(facts), func(fact workflow.Fact) bool { return fact.Kind == workflow.KindEarlier })
+	if len(ask) > 0 {
+		err := k.outage.ask(ctx, func() error {
+			answers, err := k.Reader.Read(ctx, ask...)
+			maps.Copy(here, answers)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	for _, fact := range facts {
 		if fact.Kind != workflow.KindEarlier {
 			continue
@@ -183,19 +217,21 @@ func (k *check) read(ctx context.Context, facts []workflow.Fact) (workflow.Answe
 			here[fact] = []workflow.Values{workflow.Of(workflow.FieldStatus, string(deletion.Before))}
 		}
 	}
-	if len(ask) == 0 {
-		return here, nil
-	}
-	answers, err := k.Reader.Read(ctx, ask...)
-	maps.Copy(here, answers)
-	return here, err
+	return here, nil
 }
 
-// learn keeps what was read of the facts, or why it was not.
+// learn keeps what was read of the facts, or why it was not. What was learned first stays: rows were
+// judged by it.
 func (k *check) learn(facts []workflow.Fact, answers workflow.Answers, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, fact := range facts {
+		delete(k.reading, fact)
+		_, known := k.known.Answers[fact]
+		_, failed := k.known.Unread[fact]
+		if known || failed {
+			continue
+		}
 		if err != nil {
 			k.known.Unread[fact] = err
 		} else {

@@ -17,6 +17,9 @@ const (
 	checkPause  = 2 * time.Second // between two tries; the reader has retried within itself before that
 	pauseAtMost = time.Minute     // of what asks to wait; whoever keeps the limit lets no call out too soon
 	probeEvery  = 5 * time.Second // once the budget is spent, one row is still asked about this often
+	// loneBudget is how long a read is repeated that alone is not answered while others are: then its
+	// row "could not be checked", and leaves its worker to the others.
+	loneBudget = 5 * time.Minute
 )
 
 // outageBudget is how long all reads of a check together wait for a directory that answers nothing,
@@ -24,15 +27,17 @@ const (
 // about any more, but for one probe now and then: neither 5,000 rows nor the pieces of one search may
 // each wait for a timeout, however long a reader tries by itself.
 type outageBudget struct {
-	mu    sync.Mutex
-	since time.Time // when the first read began that failed after the last answer
-	last  error
-	probe time.Time // when the last read ended that found it spent, or began that was made although it was
+	mu     sync.Mutex
+	answer time.Time // when the last answer came
+	since  time.Time // when the first read began that failed after it, no earlier than it; zero where none did
+	last   error
+	probe  time.Time // when the last read ended that found it spent, or began that was made although it was
 }
 
-// ask repeats the read until it is answered, for good or with a no, or the budget is spent. A limit
-// of calls spends none of it, however long it lasts.
+// ask repeats the read until it is answered, for good or with a no, or the budget is spent, or its own
+// while others are answered. A limit of calls spends none of it, however long it lasts.
 func (p *outageBudget) ask(ctx context.Context, read func() error) error {
+	var alone time.Time // when the first read failed of those that failed one after the other
 	for {
 		if err := p.spent(); err != nil {
 			return err
@@ -43,14 +48,18 @@ func (p *outageBudget) ask(ctx context.Context, read func() error) error {
 			p.answered()
 			return err
 		}
+		if alone.IsZero() {
+			alone = time.Now()
+		}
 		pause := checkPause
 		if wait, ok := errors.AsType[interface {
 			error
 			workflow.RetryAfter
 		}](err); ok { // it answers, and asks to wait: that is no outage
 			p.answered()
+			alone = time.Time{}
 			pause = max(pause, min(wait.RetryAfter(), pauseAtMost))
-		} else if p.failed(began, err) {
+		} else if p.failed(began, err) || time.Since(alone) >= loneBudget {
 			return err
 		}
 		select {
@@ -64,16 +73,19 @@ func (p *outageBudget) ask(ctx context.Context, read func() error) error {
 func (p *outageBudget) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since = time.Time{}
+	p.answer, p.since = time.Now(), time.Time{}
 }
 
-// failed notes a read without an answer that began then, and reports whether that was the last one.
+// failed notes a read without an answer that began then, and reports whether that was the last one. What
+// was answered while it was under way starts the budget anew, too.
 func (p *outageBudget) failed(began time.Time, err error) (enough bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last = err
 	if p.since.IsZero() {
-		p.since = began
+		if p.since = began; p.answer.After(began) {
+			p.since = p.answer
+		}
 	}
 	if time.Since(p.since) < checkBudget {
 		return false

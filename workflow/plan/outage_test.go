@@ -92,3 +92,65 @@ func TestAProbeFindsTheDirectory(t *testing.T) {
 		}
 	})
 }
+
+// oneSilent answers every fact after so long, but those about one account: their reads fail after more
+// than the budget.
+type oneSilent struct {
+	twoViews
+	silent string
+	after  time.Duration
+}
+
+func (s *oneSilent) Read(_ context.Context, facts ...workflow.Fact) (workflow.Answers, error) {
+	if facts[0].AccountID == s.silent {
+		time.Sleep(checkBudget + time.Second)
+		return nil, workflow.ErrUnavailable
+	}
+	time.Sleep(s.after)
+	answers := workflow.Answers{}
+	for _, fact := range facts {
+		answers[fact] = []workflow.Values{workflow.PrivilegeValues("", workflow.Privilege{Allowed: true})}
+	}
+	return answers, nil
+}
+
+// A row that alone is not answered costs no other row, however long its reads take to fail, and keeps its
+// worker from the others for a while only.
+func TestOneSilentRowCostsNoOther(t *testing.T) {
+	const count, workers = 5000, 32
+	for _, after := range []time.Duration{time.Second / 2, 6 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &oneSilent{twoViews: twoViews{searched: map[string]workflow.Account{}}, silent: "17", after: after}
+			var rows []workflow.Row
+			for i := range count {
+				id := fmt.Sprint(i)
+				s.searched[id] = workflow.Account{
+					ID: id, Name: "Ann", Email: "p" + id + "@old.example", Type: "atlassian", Status: workflow.StatusActive, Managed: true, RolesKnown: true,
+				}
+				rows = append(rows, workflow.Row{Line: i + 2, Action: workflow.Deactivate, Values: workflow.Of(workflow.ColumnAccountID, id)})
+			}
+			began := time.Now()
+			c := Checker{Reader: s, Guard: policy.Policy{}.Guard(workflow.Asker{}, nil), Workers: workers}
+			p, err := c.Check(t.Context(), rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lost := 0
+			for _, c := range p.Changes {
+				switch {
+				case c.Reason.Code == workflow.ReasonCouldNotCheck:
+					lost++
+				case c.State != workflow.ChangeReady:
+					t.Fatalf("row %d: %s", c.Row, c.Reason.Words())
+				}
+			}
+			if lost != 1 || p.Changes[17].Reason.Code != workflow.ReasonCouldNotCheck {
+				t.Errorf("with answers after %s %d rows could not be checked, want that of account %s", after, lost, s.silent)
+			}
+			most := max(count*after/workers+time.Minute, loneBudget+3*checkBudget)
+			if took := time.Since(began); took > most {
+				t.Errorf("with answers after %s the check took %s, more than %s", after, took, most)
+			}
+		})
+	}
+}

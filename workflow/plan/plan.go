@@ -186,10 +186,11 @@ type check struct {
 	latest  []workflow.Values // what answered a fact, to be shared by facts that are answered alike
 	bundles []action.Bundle
 
-	mu    sync.Mutex // guards what follows while several ask
-	told  time.Time  // when Progress was last called
-	shown int        // what it was told at most
-	dealt int        // drafts of the present phase that have been asked about
+	mu      sync.Mutex               // guards what follows, and known, while several ask
+	reading map[workflow.Fact]*draft // the facts that are being read, by the row that reads them
+	told    time.Time                // when Progress was last called
+	shown   int                      // what it was told at most
+	dealt   int                      // drafts of the present phase that have been asked about
 }
 
 // The check has four phases; where each ends on the way from nothing to all rows, in percent.

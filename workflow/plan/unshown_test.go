@@ -26,7 +26,7 @@ func (p partly) ByAddress(ctx context.Context, addresses []string) (map[string][
 	}
 	hidden := map[string]string{}
 	for _, a := range addresses {
-		if id := p.unshown[workflow.AddressKey(a)]; id != "" {
+		if id, some := p.unshown[workflow.AddressKey(a)]; some {
 			hidden[workflow.AddressKey(a)] = id
 		}
 	}
@@ -44,11 +44,11 @@ func TestARowWhoseHolderIsNotShown(t *testing.T) {
 			workflow.Account{ID: "1", Email: "ann@example.com", Status: workflow.StatusActive, Managed: true, RolesKnown: true},
 			workflow.Account{ID: "2", Email: "bob@example.com", Status: workflow.StatusActive, Managed: true, RolesKnown: true},
 		)
-		reader := partly{o, map[string]string{"taken@new.example": "7", "hidden@example.com": "8"}}
+		reader := partly{o, map[string]string{"taken@new.example": "7", "hidden@example.com": "8", "open@new.example": ""}}
 		checker := plan.Checker{Reader: reader, Guard: policy.Policy{}.Guard(workflow.Asker{}, nil), Workers: 2}
 		p, err := checker.Check(t.Context(), []workflow.Row{
 			row(2, "ann@example.com", "taken@new.example"), row(3, "hidden@example.com", "moved@new.example"),
-			row(4, "bob@example.com", "robert@new.example"),
+			row(4, "bob@example.com", "robert@new.example"), row(5, "ann@example.com", "open@new.example"),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -61,6 +61,7 @@ func TestARowWhoseHolderIsNotShown(t *testing.T) {
 			{workflow.ChangeBlocked, workflow.ReasonHolderHidden, "account 7 for taken@new.example"},
 			{workflow.ChangeBlocked, workflow.ReasonAddressHidden, "account 8"},
 			{workflow.ChangeReady, "", ""},
+			{workflow.ChangeBlocked, workflow.ReasonCouldNotCheck, "does not show their addresses"},
 		} {
 			c := p.Changes[i]
 			if c.State != want.state || c.Reason.Code != want.code || !strings.Contains(c.Reason.Words(), want.words) {
