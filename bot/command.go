@@ -21,6 +21,8 @@ type given struct {
 	text    string // as it was sent
 	channel string
 	trigger string // opens a form within about three seconds; "" where a message brought the words
+
+	delivery string // of that message; "" of a slash command
 }
 
 // by is who gave a command, and where they are answered.
@@ -29,8 +31,8 @@ func (s slash) by() slackapi.Recipient {
 }
 
 // given has a command done, as its entry says.
-func (b *Bot) given(s slash) {
-	c, err := command.Parse(s.Text)
+func (b *Bot) given(s slash, words said) {
+	c, err := words.command, words.err
 	if missing, is := errors.AsType[*command.UsageError](err); is && missing.Missing != nil {
 		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) { b.formFor(ctx, s, missing) })
 		return
@@ -41,7 +43,7 @@ func (b *Bot) given(s slash) {
 		})
 		return
 	}
-	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger}, s.by())
+	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger, s.Delivery}, s.by())
 }
 
 // commands are the commands by name. Those on a batch are its buttons, and who gives one is read as
@@ -88,6 +90,9 @@ func answered(do answers) func(*Bot, context.Context, given, sender) {
 			}
 			return do(b, ctx, c, actor)
 		}()
+		if errors.Is(err, workflow.ErrTaken) { // it was answered when it came first
+			return
+		}
 		if err != nil {
 			m = b.say(err, c.Name)
 		}
@@ -105,6 +110,10 @@ func (b *Bot) commandOn(ctx context.Context, c given, by sender) {
 		return
 	}
 	act, _ := workflow.ActOfCommand(c.Name)
+	if c.delivery != "" && act.Fresh {
+		b.offerAct(ctx, c, act, by)
+		return
+	}
 	action := string(act.Name)
 	batch, err := b.act(ctx, action, c.Number, "", by)
 	if m := b.acted(ctx, by.Recipient, action, c.Number, batch, err); err != nil {
@@ -139,7 +148,7 @@ func (b *Bot) ask(ctx context.Context, c given, by sender) {
 		}
 		batch, err := b.cfg.Engine.Submit(ctx, actor, workflow.Request{
 			Requester: actor.Person, Author: actor.Person, Reason: c.Reason, OwnReason: c.Reason != "", Verb: c.Action, When: when,
-			Source: workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel},
+			Source: workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel, Delivery: c.delivery},
 			Sheet:  workflow.Sheet{Rows: c.Rows}, Original: []byte(c.text),
 		})
 		if err != nil {

@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -9,13 +8,13 @@ import (
 	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
 )
 
 // command reports whether the words of a message are those of a command. Words that only come near one
 // are, where they name something: an address, a number. "Hello" comes near "help", and is none.
-func (m message) command() bool {
-	_, err := command.Parse(m.Text)
-	usage, is := errors.AsType[*command.UsageError](err)
+func (m message) command(words said) bool {
+	usage, is := errors.AsType[*command.UsageError](words.err)
 	if !is || !usage.Unknown {
 		return m.Text != ""
 	}
@@ -23,12 +22,13 @@ func (m message) command() bool {
 }
 
 // receiveWords takes what somebody writes to the bot directly: the words of a command, or a greeting.
-// What Slack delivers again is done once, as long as this process lives: what it took was acknowledged.
-func (b *Bot) receiveWords(m message) {
-	key := "event/" + cmp.Or(m.Event, m.Channel+"/"+m.TS)
-	if m.command() {
+// What Slack delivers again is done once: as long as this process lives, and what makes a batch after that,
+// too.
+func (b *Bot) receiveWords(m message, words said) {
+	key := m.key()
+	if m.command(words) {
 		if b.first(key) {
-			b.given(m.words())
+			b.given(m.words(), words)
 		}
 		return
 	}
@@ -48,7 +48,7 @@ func (b *Bot) greet(ctx context.Context, key, ts string, to slackapi.Recipient) 
 	b.intake.endDelivery(ctx, key, true)
 }
 
-// offerForm answers words that lack one, where no form can be opened, as a message brought them: a
+// offerForm answers a command that lacks a word, where no form can be opened, as a message brought them: a
 // button does, and carries the words. usage is nil where the form itself was asked for.
 func (b *Bot) offerForm(ctx context.Context, words string, by sender, usage *command.UsageError) {
 	if _, err := b.actor(ctx, by); err != nil {
@@ -70,4 +70,54 @@ func (b *Bot) formOffered(ctx context.Context, p press, by sender) {
 		draft = draftOf(usage.Missing)
 	}
 	b.openForm(ctx, p.trigger(), by, draft)
+}
+
+// offerAct answers a command to decide or to let go on, which a message brought, with the button that does
+// it: a message can come from a program that holds somebody's token, a click cannot.
+func (b *Bot) offerAct(ctx context.Context, c given, act workflow.Act, by sender) {
+	batch, summary, err := b.mayAct(ctx, c.Number, act, by)
+	if err != nil {
+		b.api.Private(ctx, by.Recipient, b.acted(ctx, by.Recipient, string(act.Name), c.Number, nil, err))
+		return
+	}
+	b.api.Private(ctx, by.Recipient, view.OfferAct(batch, summary, act))
+}
+
+// mayAct reads the batch that an act is for, and refuses what the click would be refused for.
+func (b *Bot) mayAct(ctx context.Context, number int64, act workflow.Act, by sender) (batch *workflow.Batch, s workflow.Summary, err error) {
+	actor, err := b.actor(ctx, by)
+	if err != nil {
+		return nil, s, err
+	}
+	if batch, err = b.cfg.Store.Batch(ctx, number); err != nil {
+		return nil, s, err
+	}
+	if batch, err = b.returnFor(ctx, batch, act); err != nil {
+		return nil, s, err
+	}
+	if err = workflow.May(act.Name, batch, actor); err != nil {
+		return nil, s, err
+	}
+	s, err = b.cfg.Store.Summary(ctx, batch.Number)
+	if err == nil && act.Name == workflow.ActRetry && workflow.Retryable(s) == 0 {
+		err = workflow.ErrNothingToRetry
+	}
+	return batch, s, err
+}
+
+// returnFor is the return of a batch, which is what an act like End is for; for other acts the batch.
+func (b *Bot) returnFor(ctx context.Context, batch *workflow.Batch, act workflow.Act) (*workflow.Batch, error) {
+	if act.Name != workflow.ActEnd && act.Name != workflow.ActKeep || batch.Link == workflow.LinkReturn {
+		return batch, nil
+	}
+	following, err := b.cfg.Store.Following(ctx, batch.Number)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range following {
+		if f.Link == workflow.LinkReturn {
+			return f, nil
+		}
+	}
+	return nil, workflow.ErrNoReturn
 }

@@ -98,3 +98,67 @@ func TestADirectMessageIsTakenOnce(t *testing.T) {
 	w.command("U0CAROL", requests, "rename p1@old.example p1@new.example")
 	w.cardSays(2, "p1@old.example")
 }
+
+// Who decides or lets something go on clicks: a message that says so brings the button.
+func TestADirectMessageDoesNotDecide(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(6)
+	a.hold = make(chan struct{})
+	w := newWorld(t, a)
+	w.say(requests, "", renames(6))
+	w.click("U0ALICE", w.cardSays(1, "Needs 1 approval"), view.ActionApprove)
+	w.click("U0CAROL", w.cardSays(1, "*Running*"), view.ActionPause)
+	w.cardSays(1, "*Paused*")
+	close(a.hold)
+	w.writes("U0CAROL", "resume 1")
+	w.answeredDirectly("U0CAROL", "You cannot resume #1.")
+	w.writes("U0BOB", "resume 1")
+	w.answeredDirectly("U0BOB", "Press *Resume* to resume #1.")
+	w.cardSays(1, "*Paused*")
+	all := w.slack.Messages(w.slack.OpenDM("U0BOB"), "U0BOB")
+	w.click("U0BOB", all[len(all)-1], view.ActionResume)
+	w.cardSays(1, "*Done*")
+}
+
+// carolWrites has Slack deliver a message of hers to the bot; more is what else Slack says of it.
+func (w *world) carolWrites(envelope, id, words, more string) {
+	w.t.Helper()
+	event := `{"envelope_id":"` + envelope + `","type":"events_api","payload":{"type":"event_callback","event_id":"` + id + `","event":{` +
+		`"type":"message","channel":"` + w.slack.OpenDM("U0CAROL") + `","channel_type":"im","user":"U0CAROL","ts":"1700000000.000100",` +
+		more + `"text":"` + words + `"}}}`
+	if err := w.slack.SendRaw([]byte(event)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A program that holds somebody's token gives no commands in their name, where Slack names it.
+func TestAProgramGivesNoCommands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	for n, more := range []string{`"app_id":"A1",`, `"bot_id":"B1",`, `"bot_profile":{"id":"B1"},`} {
+		id := "program-" + more[1:6] + strings.Repeat("x", n)
+		w.carolWrites(id, id, "rename p0@old.example p0@new.example", more)
+	}
+	w.carolWrites("person", "person", "rename p1@old.example p1@new.example", `"bot_profile":null,`)
+	w.cardSays(1, "p1@old.example")
+	if _, there := w.card(2); there {
+		t.Error("a program asked for something")
+	}
+}
+
+// What Slack delivers again to another process is one batch, too: the acknowledgement may have been lost.
+func TestADirectMessageIsTakenOnceAfterARestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(4))
+	w.carolWrites("env-0", "Ev1", "rename p0@old.example p0@new.example", "")
+	w.cardSays(1, "Needs 1 approval")
+	if err := w.stopBot(); err != nil {
+		t.Fatal(err)
+	}
+	w.startBot(nil)
+	w.carolWrites("env-1", "Ev1", "rename p0@old.example p0@new.example", "")
+	w.command("U0CAROL", requests, "rename p1@old.example p1@new.example")
+	w.cardSays(2, "p1@old.example")
+	w.command("U0CAROL", requests, "rename p2@old.example p2@new.example")
+	w.cardSays(3, "p2@old.example")
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/workflow"
@@ -147,16 +148,37 @@ type delivery struct {
 	bot  *Bot
 	kind string
 	in   incoming // nil when it is nothing to us
+	said said     // of a slash, or of a message that is plain
 }
 
-// decode reads a payload, once.
+// said is what somebody's words say as a command.
+type said struct {
+	command command.Command
+	err     error
+}
+
+func read(words string) said {
+	c, err := command.Parse(words)
+	return said{c, err}
+}
+
+// decode reads a payload, once, and the words in it: they may be long.
 func (b *Bot) decode(kind string, payload json.RawMessage) envelope {
 	in, err := decode(kind, payload)
 	if err != nil {
 		b.log.Warn().Str("kind", kind).Err(err).Msg("read what Slack sent")
 		in = nil
 	}
-	return delivery{b, kind, in}
+	d := delivery{bot: b, kind: kind, in: in}
+	switch in := in.(type) {
+	case slash:
+		d.said = read(in.Text)
+	case message:
+		if in.plain() {
+			d.said = read(in.Text)
+		}
+	}
+	return d
 }
 
 // answer holds back a form with something wrong in it while it is still open; else it is what the
@@ -210,7 +232,7 @@ func (d delivery) receive() {
 	switch in := d.in.(type) {
 	case slash:
 		if b.first(in.Trigger) {
-			b.given(in)
+			b.given(in, d.said)
 		}
 	case press:
 		if b.first(in.Once) {
@@ -247,14 +269,14 @@ func (d delivery) receive() {
 	case deletion:
 		b.deliver.MessageDeleted(in.Channel, in.TS)
 	case message:
-		b.receiveMessage(in)
+		b.receiveMessage(in, d.said)
 	}
 }
 
-func (b *Bot) receiveMessage(m message) {
+func (b *Bot) receiveMessage(m message, words said) {
 	switch {
 	case m.plain() && m.Person != b.api.SelfID():
-		b.receiveWords(m)
+		b.receiveWords(m, words)
 	case len(m.Files) > 0:
 		to := slackapi.Recipient{Person: m.Person, Channel: m.Channel, Thread: cmp.Or(m.Thread, m.TS)}
 		b.enlist(asking, "", "file", fileTimeout, to, func(ctx context.Context) { b.filesShared(ctx, m, to) })

@@ -70,7 +70,7 @@ func (d delivery) lane() lane {
 	on, person := asking, ""
 	switch in := d.in.(type) {
 	case slash:
-		on, person = d.bot.laneOf(in), in.Person
+		on, person = d.bot.laneOf(d.said), in.Person
 	case press:
 		on, person = d.bot.actions[in.Action].lane, in.By.Person
 	case submission:
@@ -82,19 +82,18 @@ func (d delivery) lane() lane {
 	case message:
 		person = in.Person
 		if in.plain() {
-			on = d.bot.laneOf(in.words())
+			on = d.bot.laneOf(d.said)
 		}
 	}
 	return d.bot.laneFor(on, person)
 }
 
 // laneOf is the lane for the words of a command.
-func (b *Bot) laneOf(s slash) lane {
-	c, err := command.Parse(s.Text)
-	if err == nil {
-		return b.commands[c.Name].lane
+func (b *Bot) laneOf(words said) lane {
+	if words.err == nil {
+		return b.commands[words.command.Name].lane
 	}
-	if usage, is := errors.AsType[*command.UsageError](err); is && usage.Missing != nil {
+	if usage, is := errors.AsType[*command.UsageError](words.err); is && usage.Missing != nil {
 		return deciding // the form opens within three seconds, or not at all
 	}
 	return asking
@@ -124,7 +123,7 @@ func (b *Bot) enlist(on lane, key, what string, limit time.Duration, to slackapi
 // room reports whether there is room on the delivery's lane. Events that are no work for a lane
 // have it always, and so have greetings, which may be left out.
 func (d delivery) room() bool {
-	if m, is := d.in.(message); d.kind == socketmode.RequestTypeEventsAPI && (!is || m.plain() && !m.command()) {
+	if m, is := d.in.(message); d.kind == socketmode.RequestTypeEventsAPI && (!is || m.plain() && !m.command(d.said)) {
 		return true
 	}
 	if _, is := d.in.(closed); is {

@@ -25,7 +25,7 @@ func (b *Bot) moveDomain(ctx context.Context, c given, by sender) {
 		}
 		batch, err := b.cfg.Engine.SubmitMove(ctx, actor, workflow.Request{
 			Requester: actor.Person, Author: actor.Person, Reason: c.Reason, OwnReason: c.Reason != "", When: when,
-			Source:   workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel, Move: c.Move},
+			Source:   workflow.Source{Kind: workflow.SourceCommand, Channel: c.channel, Move: c.Move, Delivery: c.delivery},
 			Original: []byte(c.text),
 		})
 		if err != nil {

@@ -28,7 +28,9 @@ type slash struct {
 	Trigger  string `json:"trigger_id"`
 	Response string `json:"response_url"`
 
-	Thread string `json:"-"` // of words in a direct message: the thread that they stand in, "" else
+	// Of words in a direct message; "" else.
+	Thread   string `json:"-"` // that they stand in
+	Delivery string `json:"-"` // the message's key
 }
 
 // press is a click on a button, or a choice in a menu (block_actions).
@@ -119,6 +121,10 @@ type message struct {
 	slackapi.Posted
 	Channel     string `json:"channel"`
 	ChannelType string `json:"channel_type"`
+
+	// App and Bot are those of a program that sent it in somebody's name; Slack's own clients send none.
+	App string          `json:"app_id"`
+	Bot json.RawMessage `json:"bot_profile"`
 }
 
 // deletion is a message that somebody deleted.
@@ -300,14 +306,19 @@ func decodeInteraction(payload json.RawMessage) (incoming, error) {
 // direct reports whether the message was sent to the bot alone.
 func (m message) direct() bool { return m.ChannelType == "im" || strings.HasPrefix(m.Channel, "D") }
 
-// plain reports whether the message is words alone that a person writes to the bot directly.
+// plain reports whether the message is words alone that a person writes to the bot directly, without a
+// program in between.
 func (m message) plain() bool {
-	return m.Subtype == "" && len(m.Files) == 0 && m.BotID == "" && m.Person != "" && m.direct()
+	byProgram := m.BotID != "" || m.App != "" || len(m.Bot) > 0 && string(m.Bot) != "null"
+	return m.Subtype == "" && len(m.Files) == 0 && !byProgram && m.Person != "" && m.direct()
 }
+
+// key is under which it is remembered that the message was dealt with.
+func (m message) key() string { return "event/" + cmp.Or(m.Event, m.Channel+"/"+m.TS) }
 
 // words are those of a message as if a slash command had brought them.
 func (m message) words() slash {
-	return slash{Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread}
+	return slash{Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread, Delivery: m.key()}
 }
 
 // reason returns what was written into the form for a rejection, "" when nothing of it can be seen.

@@ -19,6 +19,10 @@ type styled struct{ open, close, length int }
 // italic, strike, code.
 const styleMarks = "*_~`"
 
+// How many marks may wait for their ends, and how far an end is looked around: everybody can send a
+// text of nothing but marks.
+const maxOpen, edgeMost = 50, 64
+
 // styles finds the pieces that Slack shows in another style. A mark counts only at the edge of a
 // word, where nothing but other marks and punctuation stands beside it; the second one of a pair is
 // in the same line, but for blocks of code. What stands in double quotes or in < > is left alone.
@@ -51,7 +55,7 @@ func styles(text string) []styled {
 				mark.open, mark.close = open[i].open, at
 				out, open = append(out, mark), open[:i]
 			} else if word && opens(text[at+size:], size) {
-				open = append(open, mark)
+				open = append(open[max(0, len(open)-maxOpen+1):], mark)
 			} else {
 				word = false
 			}
@@ -86,14 +90,17 @@ func closes(text string, s styled, at, length int) bool {
 	if strings.TrimSpace(inner) == "" || length < 3 && unicode.IsSpace(last) {
 		return false
 	}
-	edge := strings.TrimLeftFunc(behind, func(r rune) bool {
+	edge := strings.TrimLeftFunc(behind[:min(len(behind), edgeMost)], func(r rune) bool {
 		return strings.ContainsRune(styleMarks, r) || unicode.IsPunct(r) && r != '@' && r != '-'
 	})
 	if next, _ := utf8.DecodeRuneInString(edge); edge != "" && !unicode.IsSpace(next) {
 		return false
 	}
+	if text[at] != '_' {
+		return true
+	}
 	words := strings.Fields(inner)
-	if text[at] != '_' || len(words) == 1 || !strings.Contains(words[0], "@") {
+	if len(words) == 1 || !strings.Contains(words[0], "@") {
 		return true
 	}
 	return !unicode.IsLetter(last) && !unicode.IsDigit(last) || strings.Contains(words[len(words)-1], "@")

@@ -259,7 +259,10 @@ func unknownCommand(words []commandWord) *UsageError {
 // politely returns the usage of the command that stands behind words which mean nothing to us, or
 // behind the slash command itself; "" where none does.
 func politely(words []commandWord) string {
-	for len(words) > 1 {
+	for skipped := range maxSentence {
+		if len(words) < 2 {
+			return ""
+		}
 		word := strings.ToLower(strings.Trim(plainText(words[0].raw), ",.!:"))
 		if !slices.Contains(politeness(), word) && !strings.HasPrefix(word, "/") && !mention.MatchString(word) {
 			return ""
@@ -268,7 +271,12 @@ func politely(words []commandWord) string {
 		if help, _, ok := findCommand(words); ok {
 			return help.Usage
 		}
-		if usage, _ := unknown(words); usage != "" {
+		if skipped == 0 { // it skips such words, too: once is enough
+			if name := phrased(words); name != "" {
+				return UsageFor(name)
+			}
+		}
+		if usage, _ := knownAs(words, 1); usage != "" {
 			return usage
 		}
 	}

@@ -63,11 +63,14 @@ func namesBatch(word string) bool {
 	return word == "batch" || word == "request" || digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
+// maxSentence is how many words of a text are read as a sentence. Everybody can send one, of any words.
+const maxSentence = 60
+
 // phrased returns the command that a sentence is about, "" where that is not clear.
 func phrased(words []commandWord) string {
 	const beginning = 3 // "can you please" aside, a verb stands among these
 	var said []string
-	for _, w := range words {
+	for _, w := range words[:min(len(words), maxSentence)] {
 		word := strings.ToLower(strings.Trim(plainText(w.raw), ",.!?:;()\"'"))
 		if len(said) == 0 && (slices.Contains(politeness(), word) || strings.HasPrefix(word, "/") || mention.MatchString(word)) {
 			continue

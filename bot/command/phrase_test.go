@@ -158,3 +158,20 @@ func TestNoteThatSaysAnotherAction(t *testing.T) {
 		}
 	}
 }
+
+// Everybody can send a text of nothing but words that mean nothing: to read it does not become slow.
+func TestPoliteWordsAreReadOnce(t *testing.T) {
+	for _, word := range []string{"/a ", "please ", "<@U1> "} {
+		work := func(words int) float64 {
+			text := "please " + strings.Repeat(word, words) + "x"
+			return testing.AllocsPerRun(1, func() { _, _ = Parse(text) })
+		}
+		if few, many := work(200), work(1600); many > 2*few {
+			t.Errorf("8 times as many of %q take %.0f allocations, not about %.0f", word, many, few)
+		}
+	}
+	_, err := Parse(strings.Repeat("please ", 20) + "rename")
+	if usage, ok := errors.AsType[*UsageError](err); !ok || !strings.HasPrefix(usage.Nearest, "rename") {
+		t.Errorf("behind twenty polite words: %v", err)
+	}
+}

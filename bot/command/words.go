@@ -26,20 +26,21 @@ const (
 // stay what they are.
 func splitWords(text string) []commandWord {
 	var words []commandWord
+	var alone bool // no single quote that ends a word is left
 	for at := 0; at < len(text); {
 		r, size := utf8.DecodeRuneInString(text[at:])
 		if unicode.IsSpace(r) {
 			at += size
 			continue
 		}
-		word, end := nextWord(text, at, r, size)
+		word, end := nextWord(text, at, r, size, &alone)
 		words = append(words, word)
 		at = end
 	}
 	return words
 }
 
-func nextWord(text string, at int, first rune, size int) (word commandWord, end int) {
+func nextWord(text string, at int, first rune, size int, alone *bool) (word commandWord, end int) {
 	inner := text[at+size:]
 	if strings.ContainsRune(doubleQuotes, first) {
 		i := strings.IndexAny(inner, doubleQuotes)
@@ -49,7 +50,7 @@ func nextWord(text string, at int, first rune, size int) (word commandWord, end 
 		_, closing := utf8.DecodeRuneInString(inner[i:])
 		return commandWord{raw: inner[:i], at: at, quoted: true}, at + size + i + closing
 	}
-	if strings.ContainsRune(singleQuotes, first) {
+	if !*alone && strings.ContainsRune(singleQuotes, first) {
 		for i := range inner {
 			r, width := utf8.DecodeRuneInString(inner[i:])
 			after := inner[i+width:]
@@ -58,6 +59,7 @@ func nextWord(text string, at int, first rune, size int) (word commandWord, end 
 				return commandWord{raw: inner[:i], at: at, quoted: true}, len(text) - len(after)
 			}
 		}
+		*alone = true
 	}
 	for end = at; end < len(text); {
 		r, size := utf8.DecodeRuneInString(text[end:])

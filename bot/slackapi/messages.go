@@ -139,8 +139,9 @@ type Recipient struct {
 var errLateAnswer = errors.New("the answer took over " + lateAnswer.String())
 
 // Private answers a person so that nobody else sees it: by the response_url, else as an ephemeral
-// message, else, and in direct messages, directly. It says nothing where all three fail; the log does, and false. When ctx has
-// ended, as what the answer is about took too long, it takes a moment all the same.
+// message, else, and in direct messages, directly. Where all that fails it returns false, and the log
+// says why. When ctx has ended, as what the answer is about took too long, it takes a moment all the
+// same.
 func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc

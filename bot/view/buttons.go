@@ -68,6 +68,15 @@ func (c Card) button(act workflow.Act, view actView) []slack.BlockElement {
 	return []slack.BlockElement{button(string(act.Name), label, value, view.Style, asks)}
 }
 
+// OfferAct says which button does what a command asked for, and has it below.
+func OfferAct(b *workflow.Batch, s workflow.Summary, act workflow.Act) slackapi.Message {
+	v := actViews()[act.Name]
+	says := Said(fmt.Sprintf("Press *%s* to %s #%d.", v.Label, v.Verb, b.Number))
+	buttons := Card{Batch: b, Summary: s}.button(act, v)
+	says.Blocks = append(says.Blocks, slack.NewActionBlock("offer", buttons...))
+	return says
+}
+
 // undone returns the button of an undo after one was asked for: while that is open it leads there,
 // and once it is done there is nothing left to undo.
 func undone(made Relation) (label string, hidden bool) {
