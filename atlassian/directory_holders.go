@@ -223,7 +223,7 @@ func (h *hiddenSearch) ask(ctx context.Context, some []string) (hidden []string,
 			}
 		case open && !slices.Contains(hidden, u.ID):
 			hidden = append(hidden, u.ID)
-		case !open && !h.shown[u.ID]: // it has come just now
+		case !open && !h.shown[u.ID]: // it came in between
 			hidden = append(hidden, u.ID)
 		}
 	}

@@ -3,6 +3,7 @@ package atlassian
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 )
 
 // inviteAnswer is the answer to an invitation (organizations API v2,
@@ -40,8 +41,9 @@ func readInvited(told answer, clean func(string) string) []Invited {
 		one := Invited{ID: each.ID, Email: each.Email}
 		for _, r := range each.Results {
 			for _, a := range append(r.Roles, r.Groups...) {
-				if a.Status == assignError {
-					one.Refused = append(one.Refused, clean(cmp.Or(a.Reason, a.Resource+a.Group)))
+				why := clean(cmp.Or(a.Reason, a.Resource+a.Group))
+				if a.Status == assignError && !slices.Contains(one.Refused, why) { // each product and group says it
+					one.Refused = append(one.Refused, why)
 				}
 			}
 		}

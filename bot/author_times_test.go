@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,81 @@ func TestTimesOfAnotherPersonsMessage(t *testing.T) {
 			w.told("U0CAROL", requests, "is past.")
 		})
 	})
+}
+
+// A message that cannot be read, or is gone, has times that nobody knows: nothing is asked for without
+// them.
+func TestMenuWithoutItsMessage(t *testing.T) {
+	t.Parallel()
+	const words = "they leave\nat: 2000-01-05 18:00\nuntil: 2000-01-09 08:00"
+	choose := func(w *world, m, menu workspace.Message) {
+		choice := view.Choice{Action: workflow.Deactivate, File: m.Files[0].ID, Author: "U0ALICE", TS: m.TS}
+		if err := w.slack.ClickValue(w.t.Context(), "U0CAROL", requests, menu.TS, view.ActionChoose, "", choice.String()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	t.Run("unread", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, newAccounts(3), func(w *world) {
+			m := w.theirFile(requests, words)
+			menu := w.inThread(m.TS, "What should happen")
+			w.faults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
+				if method == "conversations.replies" {
+					return &workspace.Reply{Error: "internal_error"}
+				}
+				return nil
+			}})
+			choose(w, m, menu)
+			w.told("U0CAROL", requests, "I cannot read the message of the file. Choose again, or send the file again.")
+			w.faults(workspace.Faults{})
+			choose(w, m, menu)
+			w.timed(1, "<!date^947091600^", "2000-01-09T07:00:00Z")
+		})
+	})
+	t.Run("gone", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, newAccounts(3), func(w *world) {
+			m := w.theirFile(requests, words)
+			menu := w.inThread(m.TS, "What should happen")
+			if err := w.slack.Delete("U0ALICE", requests, m.TS); err != nil { // its thread stays
+				w.t.Fatal(err)
+			}
+			choose(w, m, menu)
+			w.told("U0CAROL", requests, "I cannot read the message of the file. Choose again, or send the file again.")
+			if _, err := w.db.Batch(w.t.Context(), 1); err == nil {
+				w.t.Error("there is a batch")
+			}
+		})
+	})
+}
+
+// What is wrong with one time of a message, or with what is asked for, leaves the others the moments that
+// they were.
+func TestTimesOfAMessageWithSomethingWrong(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string][]string{
+		"deactivate\nat: tomorrow 18:00\nfor: soon":                      {"is no time", "2000-01-02 18:00"},
+		"remove\nat: tomorrow 18:00\nfor: 3d":                            {"cannot be taken back", "2000-01-02 18:00"},
+		"deactivate\nat: 18:00":                                          {"is past", "2000-01-01 18:00"},
+		"deactivate\nat: soon\nuntil: tomorrow 18:00":                    {"is no time", "2000-01-02 18:00"},
+		"deactivate\nat: 18:00\nat: 19:00":                               {"At is there twice", "2000-01-01 18:00"},
+		"deactivate\nat: tomorrow 18:00\nuntil: tomorrow 19:00\nfor: 3d": {"keep one of the two", "2000-01-02 18:00", "2000-01-02 19:00"},
+	} {
+		t.Run(words, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, newAccounts(3), func(w *world) {
+				m := w.theirFile("C0OTHER", words)
+				time.Sleep(24 * time.Hour) // what was tomorrow is today
+				w.useCSV(m.TS)
+				form := w.modalSays("U0CAROL", want[0])
+				for _, moment := range want[1:] {
+					if !strings.Contains(string(form.Blocks), moment) {
+						w.t.Errorf("the form has no %q: %s", moment, form.Blocks)
+					}
+				}
+			})
+		})
+	}
 }
 
 // What is wrong with the times of a message is said in the form that is made of it.

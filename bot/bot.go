@@ -212,7 +212,7 @@ func New(cfg Config) (*Bot, error) {
 		lanes: newLanes(), mayTake: make(chan struct{}), recent: map[string]time.Time{}, greeted: map[string]time.Time{},
 		commands: commands(), actions: actions(), forms: forms(), shortcuts: shortcuts(), unsent: formStore{open: map[string]*openForm{}}, homes: homes, links: links,
 		deliver: deliver.New(deliver.Config{
-			Requests: cfg.Requests, Reports: cfg.Reports, Admins: slack.cfg.Admins, Engine: cfg.Engine, Store: cfg.Store,
+			Requests: cfg.Requests, Reports: cfg.Reports, Admins: slack.cfg.Admins, Command: cfg.Command, Engine: cfg.Engine, Store: cfg.Store,
 			Slack: slack.client, People: slack.people, Results: cfg.Results, RemindAfter: cfg.RemindAfter,
 			Window: cfg.Window, Estimator: cfg.Estimator, Shut: cfg.Shut,
 			Trouble: cfg.Trouble, Intervals: cfg.Deliver, Log: cfg.Log,

@@ -56,23 +56,24 @@ func isCSV(f slackapi.File) bool {
 }
 
 // fillTimes puts the times of a message into the draft as the moments that they mean for somebody in
-// that zone, so that "tomorrow" stays the day that its author had in mind. What is no time is left as
-// it is written, and the error says why.
+// that zone, so that "tomorrow" stays the day that its author had in mind, also where something else is
+// wrong. What is no time is left as it is written, and the error says why.
 func fillTimes(d *view.Draft, note command.Note, zone *time.Location) error {
 	d.At, d.Until, d.For = strings.TrimSpace(note.Times.At), strings.TrimSpace(note.Times.Until), strings.TrimSpace(note.Times.For)
+	const form = "2006-01-02 15:04"
+	at, until := note.Moments(time.Now(), zone)
+	if !at.IsZero() {
+		d.At = at.Format(form)
+	}
+	if !until.IsZero() {
+		d.Until = until.Format(form)
+	}
 	when, err := note.When(time.Now(), zone)
 	switch {
 	case err != nil:
 		return err
 	case when.Ends() && !d.Ends():
 		return &workflow.WhenError{Problem: fmt.Sprintf("%s cannot be taken back, so it takes neither until nor for", d.Action)}
-	}
-	const form = "2006-01-02 15:04"
-	if !when.At.IsZero() {
-		d.At = when.At.In(zone).Format(form)
-	}
-	if !when.Until.IsZero() {
-		d.Until = when.Until.In(zone).Format(form)
 	}
 	return nil
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // queue does jobs with a few workers. Jobs of one key are done one after the other in the order
-// they came; others side by side. One person has at most half of the workers: however much they ask
-// for, others do not wait for all of it. Putting never waits: a full queue says no.
+// they came; others side by side. One person has at most half of the workers, and people take turns:
+// however much somebody asks for, others do not wait for all of it. Putting never waits: a full queue
+// says no.
 type queue struct {
 	cap  int
 	most int // jobs of one person at the same time
@@ -18,6 +19,8 @@ type queue struct {
 	keys    map[string][]job // what waits behind the job of that key that is being done
 	ready   []job
 	doing   map[string]int // jobs being done, by person
+	turn    int            // counts the jobs that were begun
+	served  map[string]int // the turn of each person's latest; nobody's is not in it
 	more    chan struct{}  // one pulse for a worker that sleeps
 }
 
@@ -30,7 +33,7 @@ type job struct {
 // newQueue makes a queue for that many jobs, which are done by so many workers.
 func newQueue(capacity, workers int) *queue {
 	return &queue{
-		cap: capacity, most: max(workers/2, 1), keys: map[string][]job{}, doing: map[string]int{}, more: make(chan struct{}, 1),
+		cap: capacity, most: max(workers/2, 1), keys: map[string][]job{}, doing: map[string]int{}, served: map[string]int{}, more: make(chan struct{}, 1),
 	}
 }
 
@@ -100,10 +103,10 @@ func (q *queue) next(ctx context.Context, stop <-chan struct{}) (job, bool) {
 			return job{}, false
 		}
 		q.mu.Lock()
-		if i := slices.IndexFunc(q.ready, q.mayStart); i >= 0 {
+		if i := q.first(); i >= 0 {
 			job := q.ready[i]
 			q.ready = slices.Delete(q.ready, i, i+1)
-			q.doing[job.person]++
+			q.begin(job.person)
 			if len(q.ready) > 0 {
 				q.wake()
 			}
@@ -128,6 +131,26 @@ func (q *queue) next(ctx context.Context, stop <-chan struct{}) (job, bool) {
 	}
 }
 
+// first returns the place of the job that begins next: of those whose person has a worker to spare, the
+// one whose person was served longest ago. It is -1 where there is none.
+func (q *queue) first() int {
+	best := -1
+	for i, j := range q.ready {
+		if q.mayStart(j) && (best < 0 || q.served[j.person] < q.served[q.ready[best].person]) {
+			best = i
+		}
+	}
+	return best
+}
+
+// begin notes that a job of the person is being done.
+func (q *queue) begin(person string) {
+	q.doing[person]++
+	if q.turn++; person != "" {
+		q.served[person] = q.turn
+	}
+}
+
 // mayStart reports whether the job's person has a worker to spare.
 func (q *queue) mayStart(j job) bool { return j.person == "" || q.doing[j.person] < q.most }
 
@@ -135,7 +158,9 @@ func (q *queue) mayStart(j job) bool { return j.person == "" || q.doing[j.person
 func (q *queue) done(j job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting--
+	if q.waiting--; q.waiting == 0 {
+		clear(q.served)
+	}
 	if q.doing[j.person]--; q.doing[j.person] == 0 {
 		delete(q.doing, j.person)
 	}

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -89,5 +90,34 @@ func TestQueueIsSharedByPeople(t *testing.T) {
 	q.work(t.Context(), stop, 4)
 	if most > 2 || all != 20 {
 		t.Errorf("%d jobs of one person at once, %d in all; want at most 2, and 20", most, all)
+	}
+}
+
+// Whoever asks for one thing waits for no more than one of each of the others, however much they ask for.
+func TestQueueTakesTurns(t *testing.T) {
+	for name, workers := range map[string]int{"one worker": 1, "four": 4} {
+		t.Run(name, func(t *testing.T) {
+			q := newQueue(1000, workers)
+			var mu sync.Mutex
+			var began []string
+			put := func(person string, n int) {
+				for range n {
+					q.put("", person, func(context.Context) {
+						mu.Lock()
+						defer mu.Unlock()
+						began = append(began, person)
+					})
+				}
+			}
+			put("U0FLOOD", 100)
+			put("U0NOISE", 100)
+			put("U0CAROL", 1)
+			stop := make(chan struct{})
+			close(stop) // ends when all is done
+			q.work(t.Context(), stop, workers)
+			if at := slices.Index(began, "U0CAROL"); len(began) != 201 || at < 0 || at > 2*workers {
+				t.Errorf("%d jobs, Carol's at place %d", len(began), at)
+			}
+		})
 	}
 }

@@ -321,12 +321,14 @@ func (b *Bot) chosen(ctx context.Context, p press, by sender) {
 	}
 }
 
-// asker gives who posted a file, with the words they sent with it. They count as a requester, also
-// when another person chose the action.
+// asker gives who posted a file, with the words they sent with it: they may say from when until when,
+// so that nothing is asked for without them. Who posted it counts as a requester, also when another
+// person chose the action.
 func (b *Bot) asker(ctx context.Context, c view.Choice, to slackapi.Recipient) (workflow.Person, string, error) {
 	text, err := b.api.Text(ctx, to.Channel, c.TS)
 	if err != nil {
-		b.log.Warn().Err(err).Msg("read the message that brought a file") // only its reason is lost
+		b.log.Warn().Err(err).Msg("read the message that brought a file")
+		return workflow.Person{}, "", view.ErrMessageUnread
 	}
 	author, err := b.people.Author(ctx, c.Author)
 	return author, text, err

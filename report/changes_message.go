@@ -41,38 +41,47 @@ func changesHeadline(now, _ Figures) []Headline {
 func outside(f Figures) int { return f[FigureChanges] - f[FigureByBatch] }
 
 // changesMessage tells of the changes and of who made them as it is known now; what was told as nobody's
-// then and is known since is said, and is no alarm any more.
+// then and is known since is said, and is no alarm any more. Beside an error stands the alarm alone, by
+// what was counted then.
 func changesMessage(ctx context.Context, from Sources, d Definition, r Result) (Message, error) {
+	figures, m, err := toldChanges(ctx, from, d, r)
+	if err != nil {
+		figures, m = r.Figures, Message{}
+	}
+	if n := figures[FigureUnexplained]; d.AlarmOver != nil && n > *d.AlarmOver {
+		m.Alarm = alarmWords(n, *d.AlarmOver)
+	}
+	return m, err
+}
+
+func toldChanges(ctx context.Context, from Sources, d Definition, r Result) (Figures, Message, error) {
 	c, _, err := from.Logbook.Told(ctx, r.Report, r.Snapshot)
 	if err != nil {
-		return Message{}, err
+		return nil, Message{}, err
 	}
 	explained, err := from.Logbook.Explained(ctx, r.Report, r.Snapshot)
 	if err != nil {
-		return Message{}, err
+		return nil, Message{}, err
 	}
 	corrected, err := from.Logbook.Corrected(ctx, r.Report, r.Snapshot)
 	if err != nil {
-		return Message{}, err
+		return nil, Message{}, err
 	}
-	m, figures := Message{}, Figures{}
+	figures, m := Figures{}, Message{}
 	if c.Since == 0 {
 		m.Look = "This is the first night, so there is nothing to compare it with."
 	} else {
 		nights, err := nightsBetween(ctx, from, c.Since, c.Snapshot)
 		if err != nil {
-			return Message{}, err
+			return nil, Message{}, err
 		}
 		nights.zone = d.Location
 		if figures, m, err = difference(ctx, from, nights); err != nil {
-			return Message{}, err
+			return nil, Message{}, err
 		}
 	}
-	if n := figures[FigureUnexplained]; d.AlarmOver != nil && n > *d.AlarmOver {
-		m.Alarm = alarmWords(n, *d.AlarmOver)
-	}
 	m.Notes = slices.Concat(m.Notes, explainedWords(corrected, d.Location), explainedWords(explained, d.Location), c.Notes)
-	return m, nil
+	return figures, m, nil
 }
 
 // alarmWords says how many changes that nobody explains are too many.

@@ -24,6 +24,8 @@ func phrases() []phrase {
 		in      = []string{"add", "put", "join", "give", "grant", "assign", "move", "include", "make", "get", "set", "invite", "append", "insert"}
 		out     = []string{"remove", "take", "drop", "delete", "kick", "pull", "get", "unassign", "revoke", "leave", "exclude", "throw"}
 		change  = []string{"change", "update", "rename", "set", "correct", "fix", "edit", "replace", "switch", "modify"}
+		off     = []string{"out", "off"}
+		into    = []string{"to", "into"}
 		group   = []string{"group", "groups"}
 		site    = []string{"site", "sites"}
 		token   = []string{"token", "tokens", "key", "keys"}
@@ -37,6 +39,8 @@ func phrases() []phrase {
 	return []phrase{
 		{command: "site columns reset", has: [][]string{columns}},
 		{command: "revoke-tokens", verbs: slices.Concat(out, []string{"invalidate", "wipe", "clear", "kill", "purge"}), has: [][]string{token}},
+		{command: "site group remove", verbs: in, has: [][]string{off, group, site}, not: into},
+		{command: "group remove", verbs: in, has: [][]string{off, group}, not: into},
 		{command: "site group add", verbs: in, has: [][]string{group, site}, not: []string{"from"}},
 		{command: "site group remove", verbs: out, has: [][]string{group, site}},
 		{command: "group add", verbs: in, has: [][]string{group}, not: []string{"from"}},
@@ -69,7 +73,27 @@ const maxSentence = 60
 // phrased returns the command that a sentence is about, "" where that is not clear.
 func phrased(words []commandWord) string {
 	const beginning = 3 // "can you please" aside, a verb stands among these
-	var said []string
+	said := saidIn(words)
+	if len(said) < 2 || slices.ContainsFunc(said, namesBatch) {
+		return ""
+	}
+	for _, p := range phrases() {
+		fits := p.verbs == nil || oneOf(said[:min(len(said), beginning)], p.verbs)
+		for _, list := range p.has {
+			fits = fits && oneOf(said, list)
+		}
+		if p.command == "offboard" && beginsWithAnother(said) { // that somebody left is why, not what is asked for
+			continue
+		}
+		if fits && !oneOf(said, p.not) && slices.ContainsFunc(Commands(), func(c Help) bool { return c.Name == p.command }) {
+			return p.command
+		}
+	}
+	return pairOf(said)
+}
+
+// saidIn are the words of a sentence that mean something, up to its reason.
+func saidIn(words []commandWord) (said []string) {
 	for _, w := range words[:min(len(words), maxSentence)] {
 		word := strings.ToLower(strings.Trim(plainText(w.raw), ",.!?:;()\"'"))
 		if len(said) == 0 && (slices.Contains(politeness(), word) || strings.HasPrefix(word, "/") || mention.MatchString(word)) {
@@ -80,22 +104,29 @@ func phrased(words []commandWord) string {
 		}
 		said = append(said, word)
 	}
-	if len(said) < 2 || slices.ContainsFunc(said, namesBatch) {
-		return ""
-	}
-	oneOf := func(among, of []string) bool {
-		return slices.ContainsFunc(among, func(word string) bool { return slices.Contains(of, word) })
-	}
-	for _, p := range phrases() {
-		fits := p.verbs == nil || oneOf(said[:min(len(said), beginning)], p.verbs)
-		for _, list := range p.has {
-			fits = fits && oneOf(said, list)
+	return said
+}
+
+// oneOf reports whether a word is among others.
+func oneOf(among, of []string) bool {
+	return slices.ContainsFunc(among, func(word string) bool { return slices.Contains(of, word) })
+}
+
+// beginsWithAnother reports whether a sentence begins with a command for accounts, or with clear other
+// words for one, that is not the one for leavers.
+func beginsWithAnother(said []string) bool {
+	for n := range min(3, len(said)) {
+		words := strings.Join(said[:n+1], " ")
+		if name := commandAction(words); name != workflow.Offboard && action.Built(name) {
+			return true
 		}
-		if fits && !oneOf(said, p.not) && slices.ContainsFunc(Commands(), func(c Help) bool { return c.Name == p.command }) {
-			return p.command
+		for word := range workflow.ClearSynonyms { // none is of the one for leavers
+			if word == workflow.FoldName(words) {
+				return true
+			}
 		}
 	}
-	return pairOf(said)
+	return false
 }
 
 // arrows are what people put between what is and what is wanted.
@@ -150,8 +181,8 @@ func meantByNote(text string) string {
 }
 
 // saysAnother reports whether a message that begins with the word of an action says that of another
-// one: "remove these from group finance" takes nobody out of the directory. What stands behind the
-// first mark is the reason.
+// one: "remove these from group finance" takes nobody out of the directory, and "deactivate these
+// tokens" blocks nobody's login. What stands behind the first mark is the reason.
 func saysAnother(verb workflow.ActionName, text string) bool {
 	if verb == "" {
 		return false
@@ -164,6 +195,24 @@ func saysAnother(verb workflow.ActionName, text string) bool {
 	for _, p := range phrases() {
 		if slices.Contains(p.verbs, first) && phrased(words) == p.command {
 			return commandAction(p.command) != verb
+		}
+	}
+	return aboutOther(verb, saidIn(words))
+}
+
+// aboutOther reports whether what is said names things other than accounts that its action is not about.
+func aboutOther(verb workflow.ActionName, said []string) bool {
+	if it, built := action.For(verb); built && slices.Contains(it.Needs(), workflow.ColumnGroup) {
+		return false // its words are the name of the group
+	}
+	if mark := slices.Index(said, "-"); mark >= 0 {
+		said = said[:mark]
+	}
+	for thing, words := range map[string][]string{
+		"token": {"token", "tokens", "key", "keys"}, "group": {"group", "groups"}, "site": {"site", "sites"}, "name": {"name", "names"},
+	} {
+		if oneOf(said, words) && !strings.Contains(string(verb), thing) {
+			return true
 		}
 	}
 	return false

@@ -201,6 +201,9 @@ func (p *commandParser) times() error {
 		for i++; i < len(tail) && !isTime(tail[i]); i++ {
 			value = append(value, plainText(tail[i].raw))
 		}
+		if word == wordFor && len(value) > 0 && workflow.AddressProblem(value[0]) == "" { // "restore access for a@x"
+			return p.refuse("%s stands behind for, where only a time may", workflow.QuoteCell(value[0]))
+		}
 		p.out.Times.put(word, strings.Join(value, " "))
 	}
 	if err := p.out.Times.form(); err != nil {

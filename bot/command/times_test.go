@@ -46,6 +46,8 @@ func TestTimesOfCommands(t *testing.T) {
 		"revoke-tokens a@x.example until monday 18:00":    "revoke-tokens cannot be taken back",
 		"deactivate a@x.example at 18:00 b@x.example":     "is no time",
 		"deactivate a@x.example for 99999999999999999999": "is no time",
+		"restore access for a@x.example":                  "\"a@x.example\" stands behind for, where only a time may",
+		"suspend access for <mailto:a@x.example> for 3d":  "stands behind for, where only a time may",
 	} {
 		_, err := command.Parse(text)
 		usage, is := errors.AsType[*command.UsageError](err)

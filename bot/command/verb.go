@@ -64,15 +64,28 @@ func ParseNote(text string) Note {
 // When are the moments that the message's times mean for somebody in that zone. "18:00" is the next one
 // after the message, also where it is read hours later; what is past by then is refused.
 func (n Note) When(now time.Time, zone *time.Location) (workflow.When, error) {
-	said := n.Said
-	if said.IsZero() || said.After(now) {
-		said = now
-	}
-	when, err := n.Times.When(said, zone)
+	when, err := n.Times.When(n.said(now), zone)
 	if err != nil || when.IsZero() {
 		return when, err
 	}
 	return when, when.Check(now)
+}
+
+// Moments are what can be read of the message's times, in that zone, whatever else is wrong with them;
+// a zero time is none.
+func (n Note) Moments(now time.Time, zone *time.Location) (at, until time.Time) {
+	said := n.said(now).In(zone)
+	at, _ = parseMoment(n.Times.At, said)
+	until, _ = parseMoment(n.Times.Until, said)
+	return at, until
+}
+
+// said is when the message was written, now where that is not known.
+func (n Note) said(now time.Time) time.Time {
+	if n.Said.IsZero() || n.Said.After(now) {
+		return now
+	}
+	return n.Said
 }
 
 // compareWord has a file compared.

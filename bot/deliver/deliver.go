@@ -73,6 +73,7 @@ type Config struct {
 	Requests string   // id of the channel where cards stand
 	Reports  string   // id of the channel for reports
 	Admins   []string // ids of people (U…) and user groups (S…)
+	Command  string   // the slash command
 
 	Engine  Engine
 	Store   Store

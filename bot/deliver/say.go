@@ -82,7 +82,7 @@ func (d *Deliverer) sayWords(ctx context.Context, l *snapshot, card place, w *ba
 
 // thread is what the messages about a batch are drawn from.
 func (d *Deliverer) thread(ctx context.Context, l *snapshot) (t view.Thread, err error) {
-	t = view.Thread{Batch: l.Batch, Summary: l.Summary, Admins: d.cfg.Admins}
+	t = view.Thread{Batch: l.Batch, Summary: l.Summary, Admins: d.cfg.Admins, Command: d.cfg.Command}
 	if l.Batch.Digest != "" {
 		t.Gist, err = d.gist(ctx, l.Batch)
 	}

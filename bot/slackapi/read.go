@@ -111,7 +111,10 @@ func (c *Client) History(ctx context.Context, channel, oldest, cursor string) (p
 	return answer.Messages, answer.Next.Cursor, err
 }
 
-// Text reads the text of one message, wherever in a thread it stands.
+// errNoMessage says that a message whose text was asked for is gone.
+var errNoMessage = errors.New("the message is gone")
+
+// Text reads the text of one message, wherever in a thread it stands. One that is gone has none.
 func (c *Client) Text(ctx context.Context, channel, ts string) (string, error) {
 	answer, err := c.read(ctx, "conversations.replies", url.Values{
 		"channel": {channel}, "ts": {ts}, "oldest": {ts}, "latest": {ts}, "inclusive": {"true"}, "limit": {"1"},
@@ -120,11 +123,11 @@ func (c *Client) Text(ctx context.Context, channel, ts string) (string, error) {
 		return "", err
 	}
 	for _, m := range answer.Messages {
-		if m.TS == ts {
+		if m.TS == ts && m.Subtype != tombstoned {
 			return m.Text, nil
 		}
 	}
-	return "", nil
+	return "", errNoMessage
 }
 
 // ErrTooManyPlaces says that not all direct messages were listed.

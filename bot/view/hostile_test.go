@@ -60,7 +60,7 @@ func TestHostileTextOnACard(t *testing.T) {
 		ran.Batch.Ending = &workflow.Ending{By: bob, How: workflow.Cancelled, Reason: evil, At: at(3)}
 		failure := workflow.Group{State: workflow.ChangeFailed, Code: workflow.ReasonCode(evil), Count: 1}
 		ran.Summary.Groups = append(ran.Summary.Groups, failure)
-		ended := Thread{Batch: ran.Batch, Summary: ran.Summary}
+		ended := Thread{Batch: ran.Batch, Summary: ran.Summary, Command: "/countersign"}
 		retried := report.Run{State: report.RunWaiting, Attempts: 1, NextTry: at(3), Reason: evil}
 		answer := Found(evil, []workflow.Found{{Account: workflow.Account{ID: evil, Name: evil, Email: evil, Managed: true}}})
 		moved, reading := sealedBatch(), sealedBatch()

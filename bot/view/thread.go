@@ -23,6 +23,7 @@ type Thread struct {
 	Admins    []string   // ids of people and groups that may approve
 	Holders   []int64    // open batches that hold rows of this one
 	Relations []Relation // batches that were made of this one
+	Command   string     // the slash command
 }
 
 // others returns the admins but for requester and author.
@@ -197,10 +198,10 @@ func (t Thread) Empty() slackapi.Message {
 // its reason.
 func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
 	if why := GivenUp(t.Batch); why != "" {
-		return t.message("not-asked", "Nothing in "+t.name()+" can run: "+quoted(strings.TrimSuffix(why, "."), reasonText)+".")
+		return t.message("not-asked", "Nothing in "+t.name()+" can run: "+quoted(strings.TrimSuffix(why, "."), reasonText)+". "+t.leads())
 	}
 	rows = rows[:min(len(rows), FailedRows)]
-	lines := []string{"Nothing in " + t.name() + " can run, so nobody is asked to approve it."}
+	lines := []string{"Nothing in " + t.name() + " can run, so nobody is asked to approve it. " + t.leads()}
 	for i := range rows {
 		c := &rows[i]
 		why := strings.TrimSuffix(cmp.Or(c.Reason.Words(), stateWord(c.State)), ".")
@@ -218,6 +219,11 @@ func (t Thread) NotAsked(rows []workflow.Change) slackapi.Message {
 		lines = append(lines, s)
 	}
 	return t.message("not-asked", strings.Join(lines, "\n"))
+}
+
+// leads says what shows a batch that has no card.
+func (t Thread) leads() string {
+	return fmt.Sprintf("`%s batch %d` shows it.", t.Command, t.Batch.Number)
 }
 
 // GivenUp returns why countersign itself ended a batch before it had a plan, "" for any other.

@@ -24,7 +24,7 @@ func threadOf(state workflow.State, change func(*Thread)) Thread {
 		{State: workflow.ChangeBad, Code: workflow.ReasonUnreadable, Count: 2},
 		{State: workflow.ChangeBlocked, Code: workflow.ReasonTaken, Count: 5},
 	}
-	t := Thread{Batch: c.Batch, Summary: c.Summary, Admins: c.Admins}
+	t := Thread{Batch: c.Batch, Summary: c.Summary, Admins: c.Admins, Command: "/countersign"}
 	if change != nil {
 		change(&t)
 	}

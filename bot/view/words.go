@@ -80,6 +80,7 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		{report.ErrNoSnapshot, "That night is no longer kept."},
 		{report.ErrNoNight, "No night is recorded yet, so I am reading the directory first. Send the list again in 10 minutes."},
 		{ErrDraftOld, "This draft is over a day old. Send the list again with the word `compare`."},
+		{ErrMessageUnread, "I cannot read the message of the file. Choose again, or send the file again."},
 		{ErrNothingToDraft, "No request can be drafted: every account is protected, an admin's, or could not be checked."},
 		{ErrNoReports, "No reports are set up (settings, reports)."},
 		{workflow.ErrNotSent, "Atlassian cannot be reached. Nothing was changed. Try again in a minute."},
@@ -350,6 +351,9 @@ var ErrDraftOld = errors.New("the draft is over a day old")
 
 // ErrNoReports says that there are no reports to ask for.
 var ErrNoReports = errors.New("no reports are set up")
+
+// ErrMessageUnread says that the message that brought a file cannot be read, or is gone.
+var ErrMessageUnread = errors.New("the message of the file cannot be read")
 
 // ErrNothingToDraft says that a report has no account of which a request could be drafted.
 var ErrNothingToDraft = errors.New("no account of which a request could be made")
