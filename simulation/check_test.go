@@ -136,7 +136,7 @@ func (s *scenario) attribute() map[[2]int64][]organisation.Effect {
 			wrong = "nobody was seen to ask for it"
 		case of.to != "" && strings.EqualFold(e.From, e.To) && !s.shared(*of):
 			wrong = "it was so already"
-		case e.Kind == "email" && of.from != "" && !strings.EqualFold(e.From, of.from) && !s.strayed(e.AccountID, e.At):
+		case e.Kind == "email" && of.from != "" && !strings.EqualFold(e.From, of.from) && !of.stays() && !s.strayed(e.AccountID, e.At):
 			wrong = "the plan expects " + of.from
 		}
 		if wrong != "" {
@@ -150,6 +150,9 @@ func (s *scenario) attribute() map[[2]int64][]organisation.Effect {
 	}
 	return out
 }
+
+// stays reports whether a call was approved to keep an address that a return took away before it: then it finds another one.
+func (c *simCall) stays() bool { return c.kind == "email" && strings.EqualFold(c.from, c.to) }
 
 // sameKind reports whether a call had the effect; of calls that the simulator does not know it takes any that it knows as
 // little.

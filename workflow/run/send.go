@@ -84,6 +84,21 @@ func (r *runner) sendMany(ctx, work context.Context, tasks []*task) []outcome {
 	return outcomes
 }
 
+// waitForOthers has the step come again later where another batch is acting on what it changes; nil where
+// none is.
+func (r *runner) waitForOthers(ctx context.Context, step workflow.Step) outcome {
+	if r.cfg.Acting == nil {
+		return nil
+	}
+	switch acting, err := r.cfg.Acting(ctx, step); {
+	case err != nil:
+		return broken{err}
+	case acting:
+		return reread{wait: readBack[0]}
+	}
+	return nil
+}
+
 // readTogether reads what the next steps of several changes are about. Where that fails each is read by itself.
 func (r *runner) readTogether(ctx context.Context, tasks []*task) {
 	var facts []workflow.Fact
@@ -207,15 +222,14 @@ func (r *runner) prepare(ctx, work context.Context, t *task) (*prepared, outcome
 	} else if row != 0 {
 		return nil, r.end(work, t, workflow.ChangeSkipped, workflow.NewReason(workflow.ReasonPredecessor, rowWord(row)), nil)
 	}
-	if r.cfg.Acting != nil {
-		if acting, err := r.cfg.Acting(ctx, step); err != nil {
-			return nil, broken{err}
-		} else if acting {
-			return nil, reread{wait: readBack[0]}
-		}
+	if o := r.waitForOthers(ctx, step); o != nil {
+		return nil, o
 	}
 	p := &prepared{task: t, change: c, action: act, step: step}
 	now, o := r.readAfresh(ctx, p)
+	if o == nil {
+		o = r.waitForOthers(ctx, step) // one may have begun since, and what was read holds no more
+	}
 	if o != nil {
 		return nil, o
 	}
