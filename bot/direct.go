@@ -114,10 +114,5 @@ func (b *Bot) returnFor(ctx context.Context, batch *workflow.Batch, act workflow
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range following {
-		if f.Link == workflow.LinkReturn {
-			return f, nil
-		}
-	}
-	return nil, workflow.ErrNoReturn
+	return workflow.ReturnAmong(following)
 }

@@ -510,3 +510,13 @@ func (b *Batch) Reading() bool { return b.State == Planning && b.Source.Move != 
 func (b *Batch) Retrying() bool {
 	return b.Retry != nil && !b.Retry.Checked && b.State == Running && !b.Cancelling()
 }
+
+// ReturnAmong returns the return among the batches that were made of one; ErrNoReturn where there is none.
+func ReturnAmong(following []*Batch) (*Batch, error) {
+	for _, f := range following {
+		if f.Link == LinkReturn {
+			return f, nil
+		}
+	}
+	return nil, ErrNoReturn
+}

@@ -132,10 +132,5 @@ func (e *Engine) returnOf(ctx context.Context, number int64, actor workflow.Acto
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range following {
-		if f.Link == workflow.LinkReturn {
-			return f, nil
-		}
-	}
-	return nil, workflow.ErrNoReturn
+	return workflow.ReturnAmong(following)
 }
