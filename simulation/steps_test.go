@@ -67,13 +67,21 @@ func newDesk(t *testing.T, account organisation.Account) (*desk, *organisation.O
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(client.Close)
+	return deskAt(t, atlassian.NewDirectory(client)), org
+}
+
+// deskAt is an engine with a database of its own and that directory.
+func deskAt(t *testing.T, directory engine.Directory) *desk {
+	t.Helper()
+	const id = "11111111-2222-3333-4444-555555555555"
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "countersign.db"), Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &desk{t: t, store: db}
 	d.engine, err = engine.New(engine.Config{
-		Store: db, Directory: atlassian.NewDirectory(client), People: pair{}, OrgID: id, Policy: policy.Policy{Approvals: 1},
+		Store: db, Directory: directory, People: pair{}, OrgID: id, Policy: policy.Policy{Approvals: 1},
 		ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour, Limits: workflow.ReadLimits{MaxRows: 10},
 		Run: run.Limits{Workers: 2}, Log: zerolog.Nop(),
 	})
@@ -88,12 +96,11 @@ func newDesk(t *testing.T, account organisation.Account) (*desk, *organisation.O
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		client.Close()
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return d, org
+	return d
 }
 
 // reach lets time pass until the batch is in the state.

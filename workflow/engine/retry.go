@@ -86,7 +86,8 @@ type retryPlan struct {
 }
 
 // lookAgain checks the rows of a batch that a retry is about, without those that a linked batch has
-// taken over already. Each is about the account that was approved, whatever address that has now.
+// taken over already. Each is about the account that was approved, whatever address that has now; one
+// about nobody yet is about the address.
 func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workflow.Row) (*retryPlan, error) {
 	failed := map[int]workflow.Change{}
 	for after := 0; ; {
@@ -115,6 +116,9 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 	for i := range rows {
 		rows[i].Values = slices.Clone(rows[i].Values)
 		c := failed[rows[i].Line]
+		if act, built := action.For(c.Action); built && act.Subject.Absent { // the address is all there is
+			continue
+		}
 		rows[i].Set(workflow.ColumnAccountID, c.AccountID)
 		if asks := slices.ContainsFunc(c.Steps, func(s workflow.Step) bool { return s.Expect.Get(workflow.FieldEmail) != "" }); !asks {
 			rows[i].Values.Set(workflow.ColumnEmail, "") // another row of the batch may have changed it
