@@ -328,7 +328,7 @@ func (e *Engine) guarded(
 // of today. Resume and Retry depend on it.
 func (e *Engine) goOn(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error {
 	stopped := b.State == workflow.Paused && b.Stop.ByBot() // what has ended since waits for nobody else
-	if b.Link == workflow.LinkReturn { // approved with what it takes back, whatever became of people since
+	if b.Link == workflow.LinkReturn {                      // approved with what it takes back, whatever became of people since
 		known, err := e.identified(ctx, b, actor)
 		if err == nil && stopped {
 			err = workflow.May(workflow.ActResume, b, known)

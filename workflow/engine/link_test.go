@@ -2,8 +2,8 @@ package engine_test
 
 import (
 	"errors"
-	"slices"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
