@@ -18,7 +18,7 @@ func (m message) command(words said) bool {
 	if !is || !usage.Unknown {
 		return m.Text != ""
 	}
-	return usage.Nearest != "" && strings.ContainsAny(m.Text, "@0123456789")
+	return (usage.Nearest != "" || usage.Say != "") && strings.ContainsAny(m.Text, "@0123456789")
 }
 
 // receiveWords takes what somebody writes to the bot directly: the words of a command, or a greeting.
@@ -65,8 +65,7 @@ func (b *Bot) offerForm(ctx context.Context, words string, by sender, usage *com
 // formOffered opens the form that was offered, filled in with the words that there were.
 func (b *Bot) formOffered(ctx context.Context, p press, by sender) {
 	draft := view.Draft{}
-	_, err := command.Parse(p.Value)
-	if usage, is := errors.AsType[*command.UsageError](err); is && usage.Missing != nil {
+	if usage, is := errors.AsType[*command.UsageError](read(p.Value).err); is && usage.Missing != nil {
 		draft = draftOf(usage.Missing)
 	}
 	b.openForm(ctx, p.trigger(), by, draft)

@@ -43,11 +43,11 @@ func (w *trials) of(operation string) *watched {
 	return w.limits[operation]
 }
 
-// carry makes a call in the gate's turn, and reports whether it got through.
-func (w *trials) carry(ctx context.Context, g *pace.Gate, call pace.Call) bool {
+// carry makes a call in the gate's turn.
+func (w *trials) carry(ctx context.Context, g *pace.Gate, call pace.Call) {
 	t, err := g.Wait(ctx, call)
 	if err != nil {
-		return false
+		return
 	}
 	w.mu.Lock()
 	l, left := w.of(call.Operation), time.Now()
@@ -81,7 +81,6 @@ func (w *trials) carry(ctx context.Context, g *pace.Gate, call pace.Call) bool {
 	}
 	w.mu.Unlock()
 	g.Done(t, pace.Answer{Status: status, Limits: &told})
-	return !refused
 }
 
 // Whoever wants to call, at whichever endpoints, and whatever is told: when nothing is left, one call

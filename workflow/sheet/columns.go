@@ -84,7 +84,13 @@ type sheetColumns struct {
 // together of them: one, or the first and the last name. They are the new name where the row's
 // action takes one and no column new_name gives it; alone they mean no action, as most lists have
 // them.
-var nameColumns = [][]string{{"name"}, {"full_name"}, {"first_name", "last_name"}}
+var nameColumns = [][]string{{string(workflow.ColumnNewName)}, {"name"}, {"full_name"}, {"first_name", "last_name"}}
+
+// namesPerson reports whether a column is one of a person's name.
+func namesPerson(name string) bool {
+	folded := workflow.FoldName(name)
+	return slices.ContainsFunc(nameColumns, func(parts []string) bool { return slices.Contains(parts, folded) })
+}
 
 // nameOf returns the new name that a record gives by columns of a person's name, "" where it gives
 // none, and notes that they are used.
@@ -164,7 +170,7 @@ func (c *sheetColumns) unknown() []workflow.UnknownColumn {
 	}
 	var out []workflow.UnknownColumn
 	for i, name := range c.names {
-		if c.meaning[i] != "" || name == "" || len(out) == maxUnknown {
+		if c.meaning[i] != "" || name == "" || namesPerson(name) || len(out) == maxUnknown {
 			continue
 		}
 		unknown := workflow.UnknownColumn{Name: name}

@@ -48,6 +48,14 @@ func ReadCSV(data []byte, verb workflow.ActionName, orgID string, limits workflo
 func ReadCSVWith(
 	data []byte, verb workflow.ActionName, given workflow.RowValues, orgID string, limits workflow.ReadLimits,
 ) (*workflow.Sheet, error) {
+	return readSheet(data, newSheetColumns, verb, given, orgID, limits)
+}
+
+// readSheet is ReadCSVWith for columns that mean what somebody says of the header.
+func readSheet(
+	data []byte, mean func(header []string) *sheetColumns, verb workflow.ActionName, given workflow.RowValues, orgID string,
+	limits workflow.ReadLimits,
+) (*workflow.Sheet, error) {
 	if limits.MaxBytes > 0 && len(data) > limits.MaxBytes {
 		return nil, &FileError{
 			Problem: fmt.Sprintf("the file has %s bytes, more than the %s that are taken", workflow.Number(len(data)), workflow.Number(limits.MaxBytes)),
@@ -62,7 +70,7 @@ func ReadCSVWith(
 	if err != nil {
 		return nil, err
 	}
-	columns := newSheetColumns(header)
+	columns := mean(header)
 	scan.expect(columns)
 
 	r := newRowReader(columns, scan.comma, verb, orgID, given)
