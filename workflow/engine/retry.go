@@ -114,11 +114,11 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 		return !ok || slices.Contains(taken, r.Line)
 	})
 	for i := range rows {
-		rows[i].Values = slices.Clone(rows[i].Values)
 		c := failed[rows[i].Line]
-		if act, built := action.For(c.Action); built && act.Subject.Absent { // the address is all there is
-			continue
+		if c.AccountID == "" {
+			continue // the address is all that it has
 		}
+		rows[i].Values = slices.Clone(rows[i].Values)
 		rows[i].Set(workflow.ColumnAccountID, c.AccountID)
 		if asks := slices.ContainsFunc(c.Steps, func(s workflow.Step) bool { return s.Expect.Get(workflow.FieldEmail) != "" }); !asks {
 			rows[i].Values.Set(workflow.ColumnEmail, "") // another row of the batch may have changed it
