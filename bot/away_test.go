@@ -6,7 +6,7 @@ import (
 )
 
 // What somebody asked for directly while the bot was away is asked for when it is back, once. Every other
-// command is answered with that it was not done: whoever wrote it may want something else by now.
+// command is answered with that it was not done: whoever wrote it may want something else today.
 func TestWordsWhileAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(8))

@@ -27,7 +27,7 @@ type given struct {
 }
 
 // when are the moments that the command's times mean for somebody. What was written while the bot was away
-// counts from then, and what is past by now is refused.
+// counts from then, and what is past when it comes is refused.
 func (c given) when(actor workflow.Actor) (workflow.When, error) {
 	now := time.Now()
 	said := now

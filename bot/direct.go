@@ -41,8 +41,8 @@ func (b *Bot) receiveWords(m message, words said) {
 }
 
 // wordsMissed takes what somebody wrote to the bot directly and nobody dealt with. A request is one as when
-// it was written: it needs approval all the same. Whoever wrote another command may want something else by
-// now, and is told that it was not done.
+// it was written: it needs approval all the same. Whoever wrote another command may want something
+// else today, and is told that it was not done.
 func (b *Bot) wordsMissed(ctx context.Context, m message) error {
 	words, key := read(m.Text), m.key()
 	if !m.command(words) {

@@ -40,6 +40,14 @@ type Posted struct {
 	} `json:"metadata"`
 }
 
+// Key returns the key under which we posted the message, and the revision that it shows; "" and 0
+// where it has none.
+func (p *Posted) Key() (key string, revision int64) {
+	key, _ = p.Metadata.Payload["key"].(string)
+	number, _ := p.Metadata.Payload["revision"].(float64) // of JSON
+	return key, int64(number)
+}
+
 // paged is what these methods answer.
 type paged struct {
 	OK       bool     `json:"ok"`
