@@ -55,7 +55,7 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 		return found, err
 	}
 	first := s.ours(ctx, self.Person, requests, func(m slackapi.Posted) (enough bool, err error) {
-		key, _ := m.Metadata.Payload["key"].(string)
+		key, revision := m.Key()
 		number, ok := deliver.CardNumber(key)
 		if !ok || number > found.Last+restoredMost {
 			return false, nil
@@ -64,8 +64,14 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 			found.Number = max(found.Number, number)
 			return true, nil
 		}
-		if _, err := past.Batch(ctx, number); errors.Is(err, workflow.ErrNoBatch) { // it was skipped
+		b, err := past.Batch(ctx, number)
+		switch {
+		case errors.Is(err, workflow.ErrNoBatch): // it was skipped
 			return true, nil
+		case err != nil:
+			return true, err
+		case revision > b.Revision:
+			found.Newer = append(found.Newer, number)
 		}
 		p, _, err := past.Post(ctx, key)
 		if err == nil && p.Sending.IsZero() && p.TS < m.TS { // it does not know of the card, or of a later one
@@ -203,6 +209,9 @@ func (b *Bot) restored(ctx context.Context) error {
 }
 
 func (b *Bot) sayRestored(ctx context.Context, found view.Restored) error {
+	for _, number := range found.Newer {
+		b.deliver.Redraw(number)
+	}
 	said, err := RestoredBefore(ctx, b.cfg.Store)
 	if err != nil {
 		return err

@@ -48,18 +48,7 @@ func TestDatabaseWentBack(t *testing.T) {
 	})
 	h.end()
 
-	raw, err := os.ReadFile(kept)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(h.cfg.Store.Path + name); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(h.cfg.Store.Path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.putBack(kept)
 	if code, out, _ := h.command("doctor"); code != 1 || !strings.Contains(out, "wrong store.path: the database went back in time") ||
 		!strings.Contains(out, "Slack shows batch #3, and the database knows batches up to #1") {
 		t.Errorf("doctor on the restored database: %d\n%s", code, out)
@@ -88,6 +77,52 @@ func TestDatabaseWentBack(t *testing.T) {
 	}
 	if _, out, _ := h.command("doctor"); !strings.Contains(out, "warn  store.path: the database went back in time, as the channel was told") {
 		t.Errorf("doctor afterwards:\n%s", out)
+	}
+}
+
+// The database is put back to a copy in which a batch waits that has run since: its card shows what the database knows,
+// with the buttons for it, and what was done then is told as done.
+func TestCardsOfADatabaseThatWentBack(t *testing.T) {
+	t.Parallel()
+	h := newEnv(t)
+	h.begin()
+	h.send(sandbox.Hana, "reason: one", "one.csv", moves(h.movable(2)))
+	h.until("the card waits", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] != "" })
+	kept := filepath.Join(t.TempDir(), "copy.db")
+	if code, out, errw := h.command("backup", kept); code != 0 {
+		t.Fatalf("backup: %d %s%s", code, out, errw)
+	}
+	h.click(sandbox.Alice, "Approve")
+	h.file("batch-1-results.csv")
+	h.until("the card shows the end", func() bool { m, ok := h.card(1); return ok && buttons(m)["Undo"] != "" })
+	h.end()
+	h.putBack(kept)
+
+	h.begin()
+	h.until("the card waits again", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] != "" })
+	h.until("it is said", func() bool { return len(h.wentBack()) == 1 })
+	if said := h.wentBack()[0].Text; !strings.Contains(said, "It does not know what became of #1 since.") {
+		t.Errorf("it says %q", said)
+	}
+	h.click(sandbox.Alice, "Approve")
+	h.until("it has ended", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] == "" && buttons(m)["Pause"] == "" })
+	h.end()
+}
+
+// putBack has the database be the copy.
+func (h *env) putBack(kept string) {
+	h.t.Helper()
+	raw, err := os.ReadFile(kept)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, name := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(h.cfg.Store.Path + name); err != nil && !os.IsNotExist(err) {
+			h.t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(h.cfg.Store.Path, raw, 0o600); err != nil {
+		h.t.Fatal(err)
 	}
 }
 

@@ -34,7 +34,8 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 		case at && other.found.shut() && other.found.used < fewCalls:
 			g.kin[g.key(b, other)]++
 		case first && !other.found.shut() && !other.probing:
-			other.probing, other.probedAt, other.asked = true, now, b
+			other.asked = b
+			other.probe(now)
 		}
 	}
 }

@@ -130,7 +130,9 @@ func (d *Deliverer) showCard(ctx context.Context, l *snapshot, w *batchView) err
 		}
 		at.editTurn = true
 	}
-	p, err := d.put(ctx, at, c.Draw(), c.Mark(), t)
+	m := c.Draw()
+	m.Revision = l.Batch.Revision
+	p, err := d.put(ctx, at, m, c.Mark(), t)
 	if p.TS != "" {
 		d.cardStands(l.Batch.Number, w, p)
 	}

@@ -17,6 +17,17 @@ func (m Message) options() []slack.MsgOption {
 type Message struct {
 	Text   string
 	Blocks []slack.Block
+
+	Revision int64 // of what it shows, kept beside the key; 0 where nobody asks
+}
+
+// metadata is what goes along with a message of that key; see Posted.
+func (m Message) metadata(key string) slack.MsgOption {
+	payload := map[string]any{"key": key}
+	if m.Revision != 0 {
+		payload["revision"] = m.Revision
+	}
+	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: payload})
 }
 
 // Fallback is the text as Slack takes it.

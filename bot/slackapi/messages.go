@@ -31,9 +31,7 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 		opts = append(opts, slack.MsgOptionTS(thread))
 	}
 	if key != "" {
-		opts = append(opts, slack.MsgOptionMetadata(slack.SlackMetadata{
-			EventType: postEvent, EventPayload: map[string]any{"key": key},
-		}))
+		opts = append(opts, m.metadata(key))
 	}
 	var channel string
 	var posted slack.Message
@@ -45,7 +43,7 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 			}
 		}
 		again = true
-		with := append(Message{m.Text, blocks}.options(), opts...)
+		with := append(Message{Text: m.Text, Blocks: blocks}.options(), opts...)
 		return c.call(ctx, "chat.postMessage", func(ctx context.Context) error {
 			channel, ts, posted, err = c.slack.PostMessageWithResponseContext(ctx, to, with...)
 			return err
@@ -62,7 +60,7 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 // Update edits a message of ours in place; whoever calls it has had their turn (updates). key as in
 // post: an edit without metadata would take it away.
 func (c *Client) Update(ctx context.Context, channel, ts, key string, m Message) error {
-	meta := slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: map[string]any{"key": key}})
+	meta := m.metadata(key)
 	again := false
 	return c.inTiers(ctx, OnMessage, m.renewed(time.Now()).Blocks, func(blocks []slack.Block) error {
 		if again {
@@ -71,7 +69,7 @@ func (c *Client) Update(ctx context.Context, channel, ts, key string, m Message)
 			}
 		}
 		again = true
-		opts := append(Message{m.Text, blocks}.options(), meta)
+		opts := append(Message{Text: m.Text, Blocks: blocks}.options(), meta)
 		return c.call(ctx, "chat.update", func(ctx context.Context) error {
 			_, _, _, err := c.slack.UpdateMessageContext(ctx, channel, ts, opts...)
 			return err
@@ -149,7 +147,7 @@ func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 		defer cancel()
 	}
 	if to.Response != "" {
-		drawn := Message{m.Text, c.Drawn(ctx, OnMessage, m.Blocks)} // what is wrong with blocks is not answered there
+		drawn := Message{Text: m.Text, Blocks: c.Drawn(ctx, OnMessage, m.Blocks)} // what is wrong with blocks is not answered there
 		err := c.call(ctx, responseMethod, func(ctx context.Context) error { return c.respond(ctx, to.Response, drawn) })
 		if err == nil {
 			return true
@@ -158,7 +156,7 @@ func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 	}
 	if to.Channel != "" && !to.direct() {
 		err := c.inTiers(ctx, OnMessage, m.Blocks, func(blocks []slack.Block) error {
-			opts := Message{m.Text, blocks}.options()
+			opts := Message{Text: m.Text, Blocks: blocks}.options()
 			if to.Thread != "" {
 				opts = append(opts, slack.MsgOptionTS(to.Thread))
 			}
