@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,7 +58,10 @@ func newEverywhere(t *testing.T) *everywhere {
 	_, err = w.org.AddGroup(organisation.Group{ID: groups, Name: w.around.Group})
 	must(err)
 	for i, a := range []organisation.Account{
-		{Status: "active"}, {Status: "inactive"}, {Membership: "suspended"}, {DeleteOn: time.Now().Add(10 * 24 * time.Hour)},
+		{Status: "active"},
+		{Status: "inactive"},
+		{Membership: "suspended"},
+		{DeleteOn: time.Now().Add(10 * 24 * time.Hour)},
 		{Status: "active", Groups: []string{groups}, Tokens: []organisation.Token{{ID: "token-1"}, {ID: "token-2"}}},
 	} {
 		a.ID, a.Name = fmt.Sprintf("712020:000%d", i+1), fmt.Sprintf("Person %d", i+1)
@@ -105,10 +109,13 @@ func newEverywhere(t *testing.T) *everywhere {
 }
 
 // fail makes requests go wrong before they have an effect, wherever they go.
-func (w *everywhere) fail(before func(*http.Request) *organisation.Fault) {
-	w.org.SetFaults(organisation.Faults{Before: before})
-	w.site.SetFaults(network.Faults{Before: before})
-	w.scim.SetFaults(network.Faults{Before: before})
+func (w *everywhere) fail(before func(*http.Request) *organisation.Fault) { w.failBoth(before, nil) }
+
+// failBoth makes them go wrong behind their effect, too.
+func (w *everywhere) failBoth(before, after func(*http.Request) *organisation.Fault) {
+	w.org.SetFaults(organisation.Faults{Before: before, After: after})
+	w.site.SetFaults(network.Faults{Before: before, After: after})
+	w.scim.SetFaults(network.Faults{Before: before, After: after})
 }
 
 func (w *everywhere) effects() []string {
@@ -176,6 +183,53 @@ func readsOnly(r *http.Request) bool {
 	return r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/search") || strings.HasSuffix(r.URL.Path, "/workspaces")
 }
 
+// unread is the answer of a place that cannot be read for now.
+func unread(*http.Request) *organisation.Fault {
+	return &organisation.Fault{Status: http.StatusServiceUnavailable}
+}
+
+// lose loses the answer to the first call that changes something, before or behind its effect, and nothing can be read from
+// then on.
+func (w *everywhere) lose(behind bool) {
+	var lost atomic.Bool
+	first := func(r *http.Request) *organisation.Fault {
+		if readsOnly(r) || lost.Swap(true) {
+			return nil
+		}
+		drop := organisation.Drop()
+		return &drop
+	}
+	w.failBoth(func(r *http.Request) *organisation.Fault {
+		switch {
+		case lost.Load():
+			return unread(r)
+		case behind:
+			return nil
+		}
+		return first(r)
+	}, func(r *http.Request) *organisation.Fault {
+		if behind {
+			return first(r)
+		}
+		return nil
+	})
+}
+
+// byOthers has another desk bring about what the action's example asks for, of an account or of the last one.
+func (w *everywhere) byOthers(it *action.Action, account string) {
+	w.t.Helper()
+	a, known := w.org.Account(account)
+	if !known {
+		a = w.org.Accounts()[len(w.org.Accounts())-1]
+	}
+	other := deskAt(w.t, w.directory)
+	b := w.submitFor(other, it, a)
+	other.approve(b.Number)
+	if c := other.one(b.Number); c.State != workflow.ChangeDone {
+		w.t.Fatalf("by another desk the row is %s (%s)", c.State, c.Reason.Words())
+	}
+}
+
 // Whatever Retry finds of a row of any action that failed, the row comes to an end that is true, nothing is done twice, and
 // what could not be seen can be tried once more.
 func TestRetryOfEveryAction(t *testing.T) {
@@ -216,16 +270,7 @@ func TestRetryOfEveryAction(t *testing.T) {
 					var effects []string
 					switch found {
 					case "already so":
-						other := deskAt(t, w.directory)
-						a, _ := w.org.Account(before.AccountID)
-						if before.AccountID == "" {
-							a = w.org.Accounts()[len(w.org.Accounts())-1]
-						}
-						theirs := w.submitFor(other, it, a)
-						other.approve(theirs.Number)
-						if c := other.one(theirs.Number); c.State != workflow.ChangeDone {
-							t.Fatalf("by another desk the row is %s (%s)", c.State, c.Reason.Words())
-						}
+						w.byOthers(it, before.AccountID)
 						effects = w.effects()
 					case "not to be read":
 						w.fail(unread)
@@ -256,5 +301,170 @@ func TestRetryOfEveryAction(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// decide approves a batch and lets it begin.
+func (d *desk) decide(number int64) {
+	d.t.Helper()
+	b := d.reach(number, workflow.AwaitingApproval)
+	if _, err := d.engine.Decide(context.Background(), number, approves, workflow.Approve, b.Digest, ""); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// unknownCall is how an answer gets lost and what is found of the row when it is looked at again.
+type unknownCall struct {
+	arrived bool // the call had its effect
+	restart bool // looked at by a new start, else by Resume
+	found   string
+}
+
+// A call of any action of which nobody knows what became of it is found out about, by Resume as by a new start: it is made
+// once, and not once more.
+func TestUnknownCallOfEveryAction(t *testing.T) {
+	for _, it := range action.Catalogue() {
+		var most int
+		synctest.Test(t, func(t *testing.T) {
+			w := newEverywhere(t)
+			d := deskAt(t, w.directory)
+			d.approve(w.submit(d, it).Number)
+			most = len(w.effects())
+		})
+		for _, how := range []unknownCall{
+			{false, false, "as planned"},
+			{false, true, "as planned"},
+			{true, false, "as planned"},
+			{true, true, "as planned"},
+			{false, false, "already so"},
+			{false, true, "already so"},
+			{false, false, "not to be read"},
+			{true, true, "not to be read"},
+			{false, true, "gone"},
+			{true, false, "gone"},
+		} {
+			t.Run(fmt.Sprintf("%s, %+v", it.Name, how), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { newEverywhere(t).losesAnswer(it, how, most) })
+			})
+		}
+	}
+}
+
+// losesAnswer loses the answer to the first call of an action's example; most are the effects that it has.
+func (w *everywhere) losesAnswer(it *action.Action, how unknownCall, most int) {
+	t := w.t
+	d := deskAt(t, w.directory)
+	b := w.submit(d, it)
+	row := d.one(b.Number)
+	w.lose(how.arrived)
+	d.decide(b.Number)
+	if how.restart {
+		time.Sleep(20 * time.Second)
+		d.end()
+	} else {
+		d.reach(b.Number, workflow.Paused)
+	}
+	w.fail(nil)
+	made := len(w.effects())
+	if (made > 0) != how.arrived {
+		t.Fatalf("%d effects of the call that was lost", made)
+	}
+	again := func() {
+		t.Helper()
+		if how.restart {
+			d.end()
+			d.start()
+			return
+		}
+		if _, err := d.engine.Resume(t.Context(), b.Number, approves); err != nil {
+			t.Fatal(err)
+		}
+	}
+	switch how.found {
+	case "already so":
+		w.byOthers(it, row.AccountID)
+		made = len(w.effects())
+	case "not to be read":
+		w.fail(unread)
+		again()
+		d.reach(b.Number, workflow.Paused)
+		w.fail(nil)
+		how.restart = false
+	case "gone":
+		if row.AccountID == "" || row.Steps[0].Place == workflow.PlaceSite {
+			return // who is invited is nobody yet, and a site knows people for itself
+		}
+		w.org.Remove(row.AccountID)
+	}
+	again()
+	d.reach(b.Number, workflow.Done)
+	c, effects := d.one(b.Number), len(w.effects())
+	if how.found == "already so" && c.State == workflow.ChangeFailed && len(row.Steps) > 1 { // by the last step, behind the lost one
+		if _, err := d.engine.Retry(t.Context(), b.Number, asks); err != nil {
+			t.Fatal(err)
+		}
+		d.reach(b.Number, workflow.Done)
+		c, effects = d.one(b.Number), len(w.effects())
+	}
+	switch {
+	case how.found == "gone":
+		if c.State != workflow.ChangeFailed && it.Name != workflow.Remove || effects != made { // who is not there is removed
+			t.Errorf("the row of who is gone is %s (%s), with %d effects", c.State, c.Reason.Words(), effects)
+		}
+	case c.State != workflow.ChangeDone && c.State != workflow.ChangeUnchanged:
+		t.Errorf("the row is %s (%s)", c.State, c.Reason.Words())
+	case how.found == "already so" && effects != made:
+		t.Errorf("%d effects, and others had made all %d", effects, made)
+	case effects != most:
+		t.Errorf("%d effects, want %d: %v", effects, most, w.effects())
+	}
+}
+
+// What Check again finds is planned anew, and what ran is taken back by an undo, of every action that has one.
+func TestCheckAgainAndUndoOfEveryAction(t *testing.T) {
+	for _, it := range action.Catalogue() {
+		t.Run(string(it.Name), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newEverywhere(t)
+				sound := deskAt(t, w.directory)
+				ready := w.submit(sound, it)
+				a, _ := w.org.Account(sound.one(ready.Number).AccountID)
+				if a.ID == "" {
+					a = w.org.Accounts()[len(w.org.Accounts())-1]
+				}
+				d := deskAt(t, w.directory)
+				w.fail(unread)
+				first := w.submitFor(d, it, a)
+				if state := d.settled(first.Number); state != workflow.Empty {
+					t.Fatalf("not to be read, the batch is %s", state)
+				}
+				w.fail(nil)
+				b, err := d.engine.Recheck(t.Context(), first.Number, asks)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.approve(b.Number)
+				if c := d.one(b.Number); c.State != workflow.ChangeDone {
+					t.Fatalf("the row is %s (%s)", c.State, c.Reason.Words())
+				}
+				undo, err := d.engine.Undo(t.Context(), b.Number, asks)
+				if (err == nil) != it.CanUndo() {
+					t.Fatalf("undo: %v, and it can be undone: %v", err, it.CanUndo())
+				}
+				if err != nil {
+					return
+				}
+				d.approve(undo.Number)
+				changes, err := d.store.Changes(t.Context(), undo.Number, 0, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range changes {
+					if c.State != workflow.ChangeDone {
+						t.Errorf("row %d of the undo is %s (%s)", c.Row, c.State, c.Reason.Words())
+					}
+				}
+			})
+		})
 	}
 }
