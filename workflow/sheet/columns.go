@@ -59,13 +59,19 @@ func KnownColumns() []string {
 
 // columnNamed returns what a column of that name means, "" when it is not known.
 func columnNamed(name string) workflow.Column {
+	column, _ := columnShown(name)
+	return column
+}
+
+// columnShown is columnNamed with the name as people are shown it.
+func columnShown(name string) (column workflow.Column, shown string) {
 	folded := workflow.FoldName(name)
 	for _, a := range columnAliases {
 		if workflow.FoldName(a.shown) == folded {
-			return a.column
+			return a.column, a.shown
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func countKnown(header []string) int {

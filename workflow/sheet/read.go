@@ -153,7 +153,8 @@ func readHeader(text string) (*csvScanner, []string, error) {
 
 // controlInHeader refuses names that hold control letters: nobody sees them, and a column that is
 // not known by its name guards nothing. Line breaks and tabs are spaces. Letters that mean nothing
-// anywhere are refused where they alone keep a name from being known.
+// anywhere, and those of another script that are drawn like the right ones, are refused where they
+// alone keep a name from being known.
 func controlInHeader(header []string) error {
 	for i, name := range header {
 		refuse := func(what string, c rune) error {
@@ -177,6 +178,13 @@ func controlInHeader(header []string) error {
 		}
 		if meaningless != 0 && columnNamed(name) == "" && columnNamed(rest) != "" {
 			return refuse("character", meaningless)
+		}
+		plain, letter := workflow.DrawnLike(name)
+		if _, shown := columnShown(plain); letter != 0 && shown != "" && columnNamed(name) == "" {
+			return &FileError{
+				Problem: fmt.Sprintf("the name of column %d (%s) is drawn like %s and written with %U", i+1, workflow.QuoteCell(name), shown, letter),
+				Remedy:  "type it anew",
+			}
 		}
 	}
 	return nil
