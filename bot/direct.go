@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/countersign/countersign/bot/command"
@@ -37,6 +38,34 @@ func (b *Bot) receiveWords(m message, words said) {
 	if b.mayGreet(m.Person) && !b.lanes[greeting].put("", m.Person, greet) {
 		b.notGreeted(m.Person)
 	}
+}
+
+// wordsMissed takes what somebody wrote to the bot directly and nobody dealt with. A request is one as when
+// it was written: it needs approval all the same. Whoever wrote another command may want something
+// else today, and is told that it was not done.
+func (b *Bot) wordsMissed(ctx context.Context, m message) error {
+	words, key := read(m.Text), m.key()
+	if !m.command(words) {
+		return nil
+	}
+	seen, err := b.cfg.Store.WasSeen(ctx, key)
+	if err != nil {
+		return fmt.Errorf("look whether words came before: %w", err)
+	}
+	if seen || !b.first(key) { // dealt with, or being so
+		return nil
+	}
+	if c := words.command; words.err == nil && (c.Action != "" || c.Move != nil) {
+		b.given(m.words(), words)
+		return nil
+	}
+	to := m.words().by()
+	b.enlist(asking, "", "command", actTimeout, to, func(ctx context.Context) {
+		if b.api.Private(ctx, to, view.WasAway(command.Plain(m.Text), momentOf(m.TS))) {
+			b.dealtWith(ctx, key)
+		}
+	})
+	return nil
 }
 
 // greet answers words that are no command with what the bot can do.

@@ -21,14 +21,19 @@ const maxPageBytes = 32 << 20
 
 // Posted is a message as Slack's methods that read messages give it, as far as we look at it.
 type Posted struct {
-	Subtype  string `json:"subtype"`
-	Person   string `json:"user"`
-	BotID    string `json:"bot_id"`
-	Text     string `json:"text"`
-	TS       string `json:"ts"`
-	Thread   string `json:"thread_ts"`
-	Latest   string `json:"latest_reply"` // of a parent
-	Files    []File `json:"files"`
+	Subtype string `json:"subtype"`
+	Person  string `json:"user"`
+	BotID   string `json:"bot_id"`
+	Text    string `json:"text"`
+	TS      string `json:"ts"`
+	Thread  string `json:"thread_ts"`
+	Latest  string `json:"latest_reply"` // of a parent
+	Files   []File `json:"files"`
+
+	// App and Bot are those of a program that sent it in somebody's name; Slack's own clients send none.
+	App string          `json:"app_id"`
+	Bot json.RawMessage `json:"bot_profile"`
+
 	Metadata struct {
 		Type    string         `json:"event_type"`
 		Payload map[string]any `json:"event_payload"`
