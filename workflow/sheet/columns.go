@@ -41,11 +41,18 @@ var columnAliases = []struct {
 	{"user key", workflow.ColumnUserKey},
 }
 
-// KnownColumns lists the names of columns as people are shown them.
+// KnownColumns lists the names of columns as people are shown them, those of a person's name last.
 func KnownColumns() []string {
-	names := make([]string, len(columnAliases))
-	for i, a := range columnAliases {
-		names[i] = a.shown
+	var names []string
+	for _, a := range columnAliases {
+		names = append(names, a.shown)
+	}
+	for _, parts := range nameColumns {
+		for _, part := range parts {
+			if columnNamed(part) == "" {
+				names = append(names, strings.ReplaceAll(part, "_", " "))
+			}
+		}
 	}
 	return names
 }
@@ -170,9 +177,10 @@ const maxUnknown = 10
 // unknown returns the first columns that have a name and no meaning, each with the known name that
 // is nearest.
 func (c *sheetColumns) unknown() []workflow.UnknownColumn {
-	known := make([]string, len(columnAliases))
-	for i, a := range columnAliases {
-		known[i] = workflow.FoldName(a.shown)
+	shown := KnownColumns()
+	known := make([]string, len(shown))
+	for i, name := range shown {
+		known[i] = workflow.FoldName(name)
 	}
 	var out []workflow.UnknownColumn
 	for i, name := range c.names {
@@ -181,7 +189,7 @@ func (c *sheetColumns) unknown() []workflow.UnknownColumn {
 		}
 		unknown := workflow.UnknownColumn{Name: name}
 		if near := workflow.NearestWord(workflow.FoldName(name), known); near != "" {
-			unknown.Nearest = columnAliases[slices.Index(known, near)].shown
+			unknown.Nearest = shown[slices.Index(known, near)]
 		}
 		out = append(out, unknown)
 	}

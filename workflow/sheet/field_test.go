@@ -248,8 +248,8 @@ func TestReadCSVMarksAroundNames(t *testing.T) {
 // known.
 func TestReadCSVNamesWhatItDidNotUnderstand(t *testing.T) {
 	t.Parallel()
-	sheet := read(t, "old_email,new_emial,acount_id,Department,\nann@old.example,ann@new.example,1,Sales,\n", "")
-	want := []workflow.UnknownColumn{{Name: "new_emial", Nearest: "new_email"}, {Name: "acount_id", Nearest: "account_id"}, {Name: "Department"}}
+	sheet := read(t, "old_email,new_emial,acount_id,Department,Frist Name,\nann@old.example,ann@new.example,1,Sales,Ann,\n", "")
+	want := []workflow.UnknownColumn{{Name: "new_emial", Nearest: "new_email"}, {Name: "acount_id", Nearest: "account_id"}, {Name: "Department"}, {Name: "Frist Name", Nearest: "first name"}}
 	if !sheet.NeedsAction || !slices.Equal(sheet.Unknown, want) {
 		t.Errorf("got %t, %+v, want %+v", sheet.NeedsAction, sheet.Unknown, want)
 	}

@@ -235,6 +235,9 @@ func unknownHeader(first csvRecord, header []string) error {
 	case marksAroundNames(header):
 		e.Problem = fmt.Sprintf("there are marks around the names of the columns (%s)", workflow.QuoteCell(strings.Join(header, ", ")))
 		e.Remedy, e.Columns = `take them away around names and values, or use " as the quotation mark`, nil
+	case slices.ContainsFunc(header, namesPerson):
+		e.Problem += "; a person's name alone says of no account which it is"
+		e.Remedy = "add a column with the address or the account id; these are known"
 	case strings.Contains(joined, "@"):
 		e.Problem += "; it looks like a row"
 		e.Remedy = "put a line with the names of the columns above it; these are known"
