@@ -239,9 +239,6 @@ func TestRetryOfEveryAction(t *testing.T) {
 		}
 		return &organisation.Fault{Status: http.StatusBadRequest, Body: `{"key":"refused","message":"not today"}`}
 	}
-	unread := func(r *http.Request) *organisation.Fault {
-		return &organisation.Fault{Status: http.StatusServiceUnavailable}
-	}
 	for _, it := range action.Catalogue() {
 		for _, found := range []string{"as planned", "already so", "not to be read", "gone"} {
 			t.Run(fmt.Sprintf("%s, %s", it.Name, found), func(t *testing.T) {
