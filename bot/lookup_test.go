@@ -56,6 +56,7 @@ func TestHistory(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(3)
 	w := newWorld(t, a)
+	day := -1
 	night := func() {
 		t.Helper()
 		a.mu.Lock()
@@ -64,9 +65,10 @@ func TestHistory(t *testing.T) {
 			members = append(members, workflow.Member{Account: acc})
 		}
 		a.mu.Unlock()
-		if _, err := w.db.TakeSnapshot(t.Context(), "nightly", time.Now(), all(members)); err != nil {
+		if _, err := w.db.TakeSnapshot(t.Context(), "nightly", time.Now().AddDate(0, 0, day), all(members)); err != nil {
 			t.Fatal(err)
 		}
+		day++
 	}
 	night()
 	w.command("U0CAROL", requests, "rename p0@old.example ada@new.example")

@@ -112,8 +112,8 @@ type Past interface {
 	// TrailOf returns what is known of what was done to the account, by batches and by Atlassian's log,
 	// which may name one of its addresses alone.
 	TrailOf(ctx context.Context, account string, addresses []string) (workflow.Trail, error)
-	// NightsKept returns how many snapshots are kept, and when the oldest of them was taken; the
-	// zero time where there is none.
+	// NightsKept returns of how many days (UTC) snapshots are kept, and when the oldest of them was
+	// taken; the zero time where there is none. A night that several reports read counts once.
 	NightsKept(ctx context.Context) (n int, since time.Time, err error)
 }
 

@@ -137,10 +137,10 @@ func (db *DB) KnownOn(ctx context.Context, domain string) (ids []string, err err
 	return slices.Compact(ids), err
 }
 
-// NightsKept returns how many snapshots are kept, and when the oldest of them was taken.
+// NightsKept returns of how many days snapshots are kept, and when the oldest of them was taken.
 func (db *DB) NightsKept(ctx context.Context) (n int, since time.Time, err error) {
 	err = db.read(ctx, "count the nights", func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT count(*), min(taken_at) FROM snapshot WHERE population = ''").Scan(&n, moment{&since})
+		return tx.QueryRowContext(ctx, "SELECT count(DISTINCT substr(taken_at, 1, 10)), min(taken_at) FROM snapshot WHERE population = ''").Scan(&n, moment{&since})
 	})
 	return n, since, err
 }

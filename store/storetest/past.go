@@ -82,6 +82,13 @@ func testPast(t *testing.T, on suite) {
 	if err != nil || !cmp.Equal(want, got) {
 		t.Errorf("%v (-want +got)\n%s", err, cmp.Diff(want, got))
 	}
+	// A night that several reports read is one night.
+	for _, later := range []time.Duration{0, time.Minute, 30 * time.Minute} {
+		same := []workflow.Member{looks("ada@new.example", workflow.StatusInactive, false), Member(2)}
+		if _, err := db.TakeSnapshot(t.Context(), "changes", night(4).Add(later), Sequence(same, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if n, since, err := db.NightsKept(t.Context()); n != 5 || !since.Equal(night(0)) || err != nil {
 		t.Errorf("%d nights since %s, %v", n, since, err)
 	}
