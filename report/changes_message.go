@@ -47,6 +47,8 @@ func changesMessage(ctx context.Context, from Sources, d Definition, r Result) (
 	figures, m, err := toldChanges(ctx, from, d, r)
 	if err != nil {
 		figures, m = r.Figures, Message{}
+	} else {
+		m.Figures = figures
 	}
 	if n := figures[FigureUnexplained]; d.AlarmOver != nil && n > *d.AlarmOver {
 		m.Alarm = alarmWords(n, *d.AlarmOver)

@@ -67,6 +67,8 @@ type Message struct {
 	Notes []string
 	Chart *Chart
 	Table *Table
+	// Figures are those of the result as they are known now; nil where they stay as they were.
+	Figures Figures
 	// Draft is how many accounts a draft of a request would have; 0 where none is offered.
 	Draft int
 }

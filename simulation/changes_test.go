@@ -294,6 +294,9 @@ func TestChanges(t *testing.T) {
 			!slices.Equal(m.Notes, []string{"Now known: Person 13, address, night of Sun 2 Jan: person: Ada Lang."}) {
 			n.Errorf("the message of the second night again: %+v, %v", m, err)
 		}
+		if m.Figures[report.FigureUnexplained] != 0 || m.Figures[report.FigureByPerson] != second.Figures[report.FigureByPerson]+1 {
+			n.Errorf("it counts %v, told were %v", m.Figures, second.Figures)
+		}
 		diff, err := n.runner.Diff(n.Context(), changesReport, "2000-01-01", "2000-01-02")
 		if err != nil || !cmp.Equal(rows, n.cells(diff.File)) || diff.Headline[0].Number != 7 || diff.File.Name != "nightly-changes-diff-2000-01-01-2000-01-02.csv" {
 			n.Errorf("the two nights compared: %+v, %v", diff, err)

@@ -164,6 +164,9 @@ func WithFile(m slackapi.Message, name string, sent bool) slackapi.Message {
 }
 
 func reportMessage(r report.Result, shown report.Message, notes []string) slackapi.Message {
+	if shown.Figures != nil {
+		r.Figures = shown.Figures
+	}
 	m := slackapi.Message{Text: ReportResult(r), Blocks: []slack.Block{section("report", resultWords(r))}}
 	if look := lookBlock(r, shown); look != nil {
 		m.Blocks = append(m.Blocks, look)

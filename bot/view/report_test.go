@@ -1,10 +1,12 @@
 package view
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/report"
 )
 
@@ -59,4 +61,25 @@ func TestReportGolden(t *testing.T) {
 		}, Last: &failed},
 		{Name: "nightly-changes", Kind: "of later on"},
 	}))
+}
+
+// What is known now is counted by the headline, too: it never says otherwise than the rows below it.
+func TestReportShownCountsWhatIsKnownNow(t *testing.T) {
+	told := report.Figures{report.FigureChanges: 2, report.FigureChanged: 2, report.FigureByPerson: 1, report.FigureUnexplained: 1}
+	known := report.Figures{report.FigureChanges: 2, report.FigureChanged: 2, report.FigureByPerson: 2}
+	r := report.Result{Report: "nightly-changes", Kind: report.Changes, Date: "2026-11-24", Figures: told, Snapshot: 7}
+	for name, m := range map[string]slackapi.Message{
+		"shown again":      ReportShown(r, report.Message{Figures: known}),
+		"told only by now": ReportMessage(r, report.Message{Figures: known}, "x.csv"),
+	} {
+		blocks, err := json.Marshal(m.Blocks)
+		for _, said := range []string{m.Text, string(blocks)} {
+			if err != nil || !strings.Contains(said, "*2* by people") || strings.Contains(said, "not by countersign") {
+				t.Errorf("%s: %s, %v", name, said, err)
+			}
+		}
+	}
+	if m := ReportShown(r, report.Message{}); !strings.Contains(m.Text, "*1* not by countersign") {
+		t.Errorf("nothing else is known: %s", m.Text)
+	}
 }
