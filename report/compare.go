@@ -57,6 +57,7 @@ type Comparison struct {
 	NotInList      []Leaver  // active and not in the list, by address
 	NotInDirectory []workflow.Listed
 	OtherName      []Renamed
+	Nameless       bool     // the list calls nobody anything, so names were not compared
 	Incomplete     []string // domains of which too many are missing for the list to be whole
 }
 
@@ -161,6 +162,7 @@ func compare(list *sheet.List, members iter.Seq2[workflow.Member, error]) (*Comp
 		}
 	}
 	c := &Comparison{Header: list.Header, Listed: len(people), Bad: list.Bad}
+	c.Nameless = !slices.ContainsFunc(list.Rows, func(l workflow.Listed) bool { return l.Name != "" })
 	active, missing := map[string]int{}, map[string]int{}
 	for m, err := range members {
 		if err != nil {

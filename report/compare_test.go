@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,6 +91,7 @@ func TestCompareWithAListThatHasSomebodyTwice(t *testing.T) {
 		"under no name of theirs": {"Name,Email\nA. King,ada@a.example\nA. Queen,ada@a.example\nBob Ray,bob@a.example\n", 2, []int{3}, nil, 1},
 		"by id and by address":    {"User id,Email\nada,\n,ada@a.example\nbob,bob@a.example\n", 3, nil, nil, 0},
 		"a row that joins two":    {"User id,Email\nada,\nbob,bob@a.example\n,ada@a.example\nada,ada@a.example\n", 2, []int{4, 5}, nil, 0},
+		"nobody is named":         {"Email,Vorname Nachname\nada@a.example,Ada\nbob@a.example,Bob\n", 2, nil, nil, 0},
 		"not in the directory":    {"Email\nnew@a.example\nada@a.example\nbob@a.example\nnew@a.example\n", 3, []int{5}, []int{2}, 0},
 	} {
 		list, err := sheet.ReadList([]byte(test.file), "", workflow.ReadLimits{})
@@ -107,6 +109,9 @@ func TestCompareWithAListThatHasSomebodyTwice(t *testing.T) {
 		got := []any{c.Listed, c.Twice, missing, len(c.OtherName), len(c.NotInList)}
 		if diff := cmp.Diff([]any{test.listed, test.twice, test.missing, test.otherName, 0}, got); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+		if named := strings.Contains(test.file, "Name,"); c.Nameless == named {
+			t.Errorf("%s: names were compared: %t, want %t", name, !c.Nameless, named)
 		}
 	}
 }

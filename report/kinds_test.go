@@ -153,6 +153,9 @@ func TestKindsOverNights(t *testing.T) {
 		if shown.Chart != nil || !strings.Contains(shown.Look, "first night") {
 			b.Errorf("a summary of one night shows %+v", shown)
 		}
+		if t := shown.Table; len(t.Columns) != 2 || len(t.Rows[0]) != 2 {
+			b.Errorf("one night is set beside itself: %+v", t)
+		}
 		result, shown, file := b.made("users")
 		want = "account_id,name,email,account_type,active\nada,'=Ada,ada@a.example,atlassian,true\napp,App,,app,true\ncy,Cy,,atlassian,false\n"
 		if diff := cmp.Diff(want, file); diff != "" {
@@ -200,6 +203,9 @@ func TestKindsOverNights(t *testing.T) {
 		look := "1 account fewer is billed than on 10 Jan: about €14 a month, €14 less."
 		if shown.Look != look || !shown.Chart.Valid() || len(shown.Chart.Categories) != 2 {
 			b.Errorf("a summary of two nights shows %q and %+v", shown.Look, shown.Chart)
+		}
+		if t := shown.Table; len(t.Columns) != 4 || !slices.Equal(t.Rows[0], []string{"All accounts", "5", "4", "1"}) {
+			b.Errorf("two nights beside each other: %+v", t)
 		}
 		if _, shown, _ = b.made("nightly"); shown.Chart != nil {
 			b.Errorf("one night is drawn over time: %+v", shown.Chart)

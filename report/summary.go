@@ -251,15 +251,20 @@ func summaryChart(nights []night) *Chart {
 // sortsShown is how many domains, owners and products each a summary's table has.
 const sortsShown = 5
 
-// summaryTable sets the newest night beside the oldest.
+// summaryTable sets the newest night beside the oldest; the first night stands alone.
 func summaryTable(nights []night, prices Prices) *Table {
 	first, now := nights[0], nights[len(nights)-1]
 	t := &Table{Caption: "Accounts then and now", Columns: []Column{
-		{Name: "What"}, {Name: dayLabel(now.date), Number: true}, {Name: dayLabel(first.date), Number: true}, {Name: "Difference", Number: true},
+		{Name: "What"}, {Name: dayLabel(now.date), Number: true},
 	}}
+	if len(nights) == 1 {
+		t.Caption = "Accounts"
+	} else {
+		t.Columns = append(t.Columns, Column{Name: dayLabel(first.date), Number: true}, Column{Name: "Difference", Number: true})
+	}
 	add := func(words string, write func(int) string, name Figure) {
 		n, then := now.counts[name], first.counts[name]
-		t.Rows = append(t.Rows, []string{words, write(n), write(then), write(n - then)})
+		t.Rows = append(t.Rows, []string{words, write(n), write(then), write(n - then)}[:len(t.Columns)])
 	}
 	for _, each := range []struct {
 		words string

@@ -46,8 +46,12 @@ func Compared(number int, name string, c *report.Comparison, now time.Time) slac
 		said = append(said, fmt.Sprintf("• I could not check whether %s protected or an admin's, so a draft leaves %s out. Send the list again to retry.",
 			many(unknown, "of them is", "of them are"), plural(unknown, "it", "them")))
 	}
-	said = append(said, fmt.Sprintf("• *%s* in the list and not in the directory", workflow.Number(len(c.NotInDirectory))),
-		fmt.Sprintf("• *%s* with another name", workflow.Number(len(c.OtherName))))
+	said = append(said, fmt.Sprintf("• *%s* in the list and not in the directory", workflow.Number(len(c.NotInDirectory))))
+	if c.Nameless {
+		said = append(said, "• Names are not compared: the list has no column of them that I know, such as `name`")
+	} else {
+		said = append(said, fmt.Sprintf("• *%s* with another name", workflow.Number(len(c.OtherName))))
+	}
 	if c.Deactivated > 0 {
 		said = append(said, fmt.Sprintf("• *%s* in the list whose account is not active", workflow.Number(c.Deactivated)))
 	}

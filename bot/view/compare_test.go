@@ -1,7 +1,10 @@
 package view
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/slack-go/slack"
 
 	"github.com/countersign/countersign/report"
 	"github.com/countersign/countersign/workflow"
@@ -27,4 +30,10 @@ func TestComparedGolden(t *testing.T) {
 	golden(t, "compared", Compared(7, "hr.csv", c, at(1)))
 	c.First, c.Note = true, "Atlassian announces 43 accounts and lists 42, also when it is read again"
 	golden(t, "compared_first", Compared(7, "hr.csv", c, at(1)))
+
+	c.Nameless, c.OtherName = true, nil
+	said := Compared(7, "hr.csv", c, at(1)).Blocks[0].(*slack.SectionBlock).Text.Text
+	if !strings.Contains(said, "• Names are not compared: ") || strings.Contains(said, "another name") {
+		t.Errorf("of a list without names it says %s", said)
+	}
 }
