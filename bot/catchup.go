@@ -33,7 +33,7 @@ func (i *intake) catchUp(ctx context.Context) error {
 		since = from
 	}
 	if oldest := begin.Add(-lookBackMost); since.Before(oldest) {
-		i.bot.log.Warn().Time("since", since).Msg("not heard for over a day; files and words that were sent before have to be sent again")
+		i.bot.log.Warn().Time("since", since).Msg("not heard for over a day; send again what was posted before")
 		since = oldest
 	}
 	if err := errors.Join(i.searchAll(ctx, since), i.bot.deliver.FindDeletedCards(ctx)); err != nil {

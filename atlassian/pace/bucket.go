@@ -36,6 +36,7 @@ type bucket struct {
 	probedAt time.Time // since then
 	recent   meter
 	asked    *bucket // whose limit the call that leaves alone may show to be shared; nil: none
+	passed   *bucket // that was shut when that call got through; nil: none
 }
 
 func (g *Gate) newBucket() *bucket {
