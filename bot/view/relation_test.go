@@ -76,10 +76,16 @@ func TestLinkedWords(t *testing.T) {
 			done.Relations = c.links
 			m := done.Draw()
 			withinLimits(t, m)
-			all := done.status() + "\n" + relationLines(done.Batch, c.links)
+			all := done.status() + "\n" + relationLines(done.Batch, c.links, false)
 			for _, want := range c.says {
 				if !strings.Contains(all, want) {
 					t.Errorf("does not say %q:\n%s", want, all)
+				}
+			}
+			for _, l := range c.links {
+				lasting := relationLines(done.Batch, []Relation{l}, true)
+				if l.Batch.State.Open() && strings.Contains(lasting, plainState(l.Batch)) || !strings.Contains(lasting, l.linkedNumber()) {
+					t.Errorf("the thread goes on saying %q", lasting)
 				}
 			}
 			var got []string
