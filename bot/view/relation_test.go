@@ -126,6 +126,26 @@ func TestReminderWords(t *testing.T) {
 	}
 }
 
+// A return that began late says how late, by when what it takes back was to end.
+func TestLateReturnSaysHowLate(t *testing.T) {
+	t.Parallel()
+	for late, want := range map[time.Duration]string{
+		30 * time.Second: "", 95 * time.Second: "It began 1 minute late", 3 * time.Hour: "It began 3 hours late",
+	} {
+		c := sealedBatch()
+		approve(&c, workflow.Done)
+		first := &workflow.Batch{Number: 41}
+		first.Started, first.When = at(0), workflow.When{For: 20 * time.Minute}
+		c.Batch.Link, c.Batch.Started, c.From = workflow.LinkReturn, at(20).Add(late), &Relation{Number: 41, Batch: first}
+		if said := c.status(); strings.Contains(said, "It began") != (want != "") || !strings.Contains(said, want) {
+			t.Errorf("%s late: %s", late, said)
+		}
+		if c.Batch.Released = (&workflow.Release{At: at(5)}); strings.Contains(c.status(), "It began") {
+			t.Errorf("what was ended before its time is late: %s", c.status())
+		}
+	}
+}
+
 // Who let a batch run before its time decided: its card and its history say who, and when.
 func TestWhoStartedBeforeTheTimeIsSaid(t *testing.T) {
 	t.Parallel()

@@ -49,6 +49,23 @@ func timeLine(b *workflow.Batch) string {
 	return line + " (" + escape(b.When.Words()) + ")"
 }
 
+// lateFrom is from when on a return is late.
+const lateFrom = time.Minute
+
+// late says how long after its moment a return began; "" for one that was in time, and for what is no
+// return.
+func (c Card) late() string {
+	if c.Batch.Link != workflow.LinkReturn || c.Batch.Released != nil || c.Batch.Started.IsZero() || c.From == nil || c.From.Batch == nil {
+		return ""
+	}
+	due := c.From.Batch.When.End(c.From.Batch.Started)
+	late := c.Batch.Started.Sub(due)
+	if due.IsZero() || late < lateFrom {
+		return ""
+	}
+	return fmt.Sprintf("It began %s late, for it was due %s.", workflow.LastingWords(late.Truncate(time.Minute)), moment(due))
+}
+
 // returning says of a return, on the card of what it takes back, what becomes of it, and when.
 func returning(l Relation, end time.Time) string {
 	b := l.Batch
