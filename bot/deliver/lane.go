@@ -185,7 +185,7 @@ func (d *Deliverer) showLane(ctx context.Context, number int64, w *batchView, on
 		return nil, err
 	}
 	if look.Batch.Unseen() {
-		return look.Batch, nil
+		return look.Batch, d.sayKept(ctx, look.Batch, w)
 	}
 	switch on {
 	case onCard:

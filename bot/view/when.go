@@ -1,10 +1,12 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -47,6 +49,18 @@ func timeLine(b *workflow.Batch) string {
 		return line
 	}
 	return line + " (" + escape(b.When.Words()) + ")"
+}
+
+// TellsKept reports whether a return ended because others want to keep what it would have taken back.
+func TellsKept(b *workflow.Batch) bool {
+	return b.Link == workflow.LinkReturn && b.State == workflow.Cancelled && b.Started.IsZero() &&
+		b.Ending != nil && b.Ending.By.ID != "" && b.Ending.By.ID != b.Requester.ID
+}
+
+// Kept tells the requester so.
+func Kept(b *workflow.Batch) slackapi.Message {
+	by := quoted(cmp.Or(b.Ending.By.Name, b.Ending.By.ID), tableCell)
+	return Said(fmt.Sprintf("%s What #%d did stays: %s pressed *Keep*.", mention(b.Requester.ID), b.Follows, by))
 }
 
 // lateFrom is from when on a return is late.
