@@ -55,7 +55,7 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 		return found, err
 	}
 	first := s.ours(ctx, self.Person, requests, func(m slackapi.Posted) (enough bool, err error) {
-		key, _ := m.Metadata.Payload["key"].(string)
+		key := m.Key()
 		number, ok := deliver.CardNumber(key)
 		if !ok || number > found.Last+restoredMost {
 			return false, nil

@@ -30,10 +30,8 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
 	}
-	if key != "" {
-		opts = append(opts, slack.MsgOptionMetadata(slack.SlackMetadata{
-			EventType: postEvent, EventPayload: map[string]any{"key": key},
-		}))
+	if note := noteOf(key, thread); len(note) > 0 {
+		opts = append(opts, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: note}))
 	}
 	var channel string
 	var posted slack.Message
@@ -59,10 +57,23 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 	return ts, err
 }
 
+// noteOf is what goes along with a message as metadata: its key, and the thread that it belongs into,
+// which Slack itself forgets where it puts the message into the channel.
+func noteOf(key, thread string) map[string]any {
+	note := map[string]any{}
+	if key != "" {
+		note[noteKey] = key
+	}
+	if thread != "" {
+		note[noteThread] = thread
+	}
+	return note
+}
+
 // Update edits a message of ours in place; whoever calls it has had their turn (updates). key as in
 // post: an edit without metadata would take it away.
 func (c *Client) Update(ctx context.Context, channel, ts, key string, m Message) error {
-	meta := slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: map[string]any{"key": key}})
+	meta := slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: noteOf(key, "")})
 	again := false
 	return c.inTiers(ctx, OnMessage, m.renewed(time.Now()).Blocks, func(blocks []slack.Block) error {
 		if again {
@@ -99,7 +110,7 @@ func (c *Client) Find(ctx context.Context, channel, thread, key string, since ti
 			return "", false, err
 		}
 		for _, m := range page {
-			if m.Metadata.Type == postEvent && m.Metadata.Payload["key"] == key {
+			if m.note(noteKey) == key {
 				return m.TS, true, nil
 			}
 		}

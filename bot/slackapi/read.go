@@ -35,6 +35,24 @@ type Posted struct {
 	} `json:"metadata"`
 }
 
+// Key is the key that a message of ours was posted with, "" when it has none.
+func (m Posted) Key() string { return m.note(noteKey) }
+
+// note returns one of the values that went along with a message of ours.
+func (m Posted) note(name string) string {
+	if m.Metadata.Type != postEvent {
+		return ""
+	}
+	value, _ := m.Metadata.Payload[name].(string)
+	return value
+}
+
+// Stray reports whether a message of ours stands in a channel and belongs into a thread: its metadata
+// says so, and our files never stand anywhere else.
+func (m Posted) Stray() bool {
+	return m.Thread == "" && m.Subtype != tombstoned && (m.note(noteThread) != "" || len(m.Files) > 0)
+}
+
 // paged is what these methods answer.
 type paged struct {
 	OK       bool     `json:"ok"`
@@ -109,6 +127,23 @@ func (c *Client) History(ctx context.Context, channel, oldest, cursor string) (p
 		"limit": {strconv.Itoa(lookPageSize)}, "include_all_metadata": {"true"},
 	})
 	return answer.Messages, answer.Next.Cursor, err
+}
+
+// inChannel reads one message that stands in a channel itself; ok is false where none does.
+func (c *Client) inChannel(ctx context.Context, channel, ts string) (m Posted, ok bool, err error) {
+	answer, err := c.read(ctx, "conversations.history", url.Values{
+		"channel": {channel}, "oldest": {ts}, "latest": {ts}, "inclusive": {"true"}, "limit": {"1"},
+		"include_all_metadata": {"true"},
+	})
+	if err != nil {
+		return m, false, err
+	}
+	for _, m := range answer.Messages {
+		if m.TS == ts {
+			return m, true, nil
+		}
+	}
+	return m, false, nil
 }
 
 // errNoMessage says that a message whose text was asked for is gone.
