@@ -60,6 +60,11 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 		if !ok || number > found.Last+restoredMost {
 			return false, nil
 		}
+		if number > found.Last { // requests may have been taken while Slack was asked
+			if found.Last, err = past.LastNumber(ctx); err != nil {
+				return false, err
+			}
+		}
 		if number > found.Last {
 			found.Number = max(found.Number, number)
 			return true, nil
@@ -91,6 +96,27 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 	})
 	second = s.lastingOff("look through the reports channel", second)
 	return found, errors.Join(first, second)
+}
+
+// Cards are the batches whose cards stand in the requests channel as the database knows them, as far as messages are looked
+// through.
+func (s *Slack) Cards(ctx context.Context, past Past, requests string) (cards []int64, err error) {
+	self, err := s.client.Self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.ours(ctx, self.Person, requests, func(m slackapi.Posted) (enough bool, err error) {
+		number, ok := deliver.CardNumber(m.Key())
+		if !ok {
+			return false, nil
+		}
+		p, known, err := past.Post(ctx, m.Key())
+		if err == nil && known && p.TS == m.TS {
+			cards = append(cards, number)
+		}
+		return false, err
+	})
+	return cards, s.lastingOff("look for cards in the requests channel", err)
 }
 
 // lastingOff logs an error that no other try takes away: that Slack refuses to show a channel for good, which doctor
@@ -192,8 +218,8 @@ func (b *Bot) WentBack(ctx context.Context) (time.Time, error) {
 	return said.At, err
 }
 
-// restored does what is to be done when the database went back: it says so in the channel, once, and sees to it that no
-// number is given again.
+// restored does what is to be done when the database went back: it says so in the channel, once, has the cards drawn again
+// that it knows, and sees to it that no number is given again.
 func (b *Bot) restored(ctx context.Context) error {
 	found, err := b.cfg.Slack.Restored(ctx, b.cfg.Store, b.cfg.Requests, b.cfg.Reports)
 	if found.Nothing() {
@@ -215,6 +241,13 @@ func (b *Bot) sayRestored(ctx context.Context, found view.Restored) error {
 	}
 	if found.Same(said) {
 		return nil
+	}
+	cards, err := b.cfg.Slack.Cards(ctx, b.cfg.Store, b.cfg.Requests)
+	if err != nil {
+		return err
+	}
+	for _, number := range cards { // they may show what the database has forgotten
+		b.deliver.Redraw(number)
 	}
 	b.log.Error().Int64("batch", found.Last).Int64("batch_in_slack", found.Number).Int64("event", found.Events).
 		Int64("event_in_slack", found.Event).Msg("the database went back in time: Slack shows more than it knows")

@@ -5,9 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/sandbox"
 	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/store/sqlite"
 )
 
 // The database is put back to a copy from before two batches and a report: the bot notices at its start, says so once, gives
@@ -48,18 +52,7 @@ func TestDatabaseWentBack(t *testing.T) {
 	})
 	h.end()
 
-	raw, err := os.ReadFile(kept)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(h.cfg.Store.Path + name); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(h.cfg.Store.Path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.putBack(kept)
 	if code, out, _ := h.command("doctor"); code != 1 || !strings.Contains(out, "wrong store.path: the database went back in time") ||
 		!strings.Contains(out, "Slack shows batch #3, and the database knows batches up to #1") {
 		t.Errorf("doctor on the restored database: %d\n%s", code, out)
@@ -88,6 +81,69 @@ func TestDatabaseWentBack(t *testing.T) {
 	}
 	if _, out, _ := h.command("doctor"); !strings.Contains(out, "warn  store.path: the database went back in time, as the channel was told") {
 		t.Errorf("doctor afterwards:\n%s", out)
+	}
+}
+
+// putBack puts a copy of the database in its place.
+func (h *env) putBack(kept string) {
+	h.t.Helper()
+	raw, err := os.ReadFile(kept)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, name := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(h.cfg.Store.Path + name); err != nil && !os.IsNotExist(err) {
+			h.t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(h.cfg.Store.Path, raw, 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// A card shows what the database knows also after the database went back: the undo that it led to is forgotten, and can be
+// asked for again.
+func TestCardsAfterTheDatabaseWentBack(t *testing.T) {
+	t.Parallel()
+	h := newEnv(t)
+	h.begin()
+	h.send(sandbox.Hana, "reason: one", "one.csv", moves(h.movable(2)))
+	h.click(sandbox.Alice, "Approve")
+	h.file("batch-1-results.csv")
+	h.awaitButton("Undo")
+	h.allShown()
+	h.end()
+	kept := filepath.Join(t.TempDir(), "copy.db")
+	if code, out, errw := h.command("backup", kept); code != 0 {
+		t.Fatalf("backup: %d %s%s", code, out, errw)
+	}
+	h.begin()
+	h.click(sandbox.Alice, "Undo")
+	h.awaitButton("Undo: #2")
+	h.until("the card of batch 2", func() bool { _, ok := h.card(2); return ok })
+	h.end()
+	h.putBack(kept)
+	h.begin()
+	h.awaitButton("Undo")
+	h.end()
+}
+
+// allShown waits until the database says that Slack shows all that it knows.
+func (h *env) allShown() {
+	h.t.Helper()
+	db, err := sqlite.OpenReadOnly(h.t.Context(), sqlite.Config{Path: h.cfg.Store.Path, Log: zerolog.Nop()})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		behind, err := db.Revisions(h.t.Context())
+		if err == nil && len(behind) == 0 {
+			return
+		}
+		if time.Since(begin) > longestWait {
+			h.t.Fatalf("not all is shown: %v, %v", behind, err)
+		}
 	}
 }
 
