@@ -81,13 +81,14 @@ func (c *Client) standing(ctx context.Context, u DirectoryUser, roles bool) (wor
 	}
 	status := workflow.AccountStatus(u.AccountStatus)
 	if u.Status == StatusForDeletion {
-		status = workflow.StatusClosed
+		status = workflow.StatusDeleting
 	}
 	membership := u.MembershipStatus
 	if membership == MembershipNone {
 		membership = workflow.MemberNone
 	}
-	out := workflow.Of(workflow.FieldMembership, membership).With(workflow.FieldID, u.ID).With(workflow.FieldStatus, string(status))
+	out := workflow.Of(workflow.FieldMembership, membership).With(workflow.FieldID, u.ID).With(workflow.FieldStatus, string(status)).
+		With(workflow.FieldName, u.Name)
 	groups, err := c.groupIDs(ctx, allDirectories, u)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -93,12 +94,11 @@ var badLists = []string{
 // bodies is a network that answers 200 with the bodies in turn, and the last one for ever.
 type bodies struct {
 	all   []string
-	calls int
+	calls atomic.Int64
 }
 
 func (b *bodies) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := b.all[min(b.calls, len(b.all)-1)]
-	b.calls++
+	body := b.all[min(int(b.calls.Add(1)), len(b.all))-1]
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r,
 	}, nil
@@ -144,8 +144,8 @@ func TestListsNeedTheirFields(t *testing.T) {
 						if kind != atlassian.KindIncomplete && kind != atlassian.KindUnavailable {
 							t.Errorf("%s stays bad: %v", where, err)
 						}
-						if network.calls < 4 {
-							t.Errorf("%s stays bad: given up after %d calls", where, network.calls)
+						if network.calls.Load() < 4 {
+							t.Errorf("%s stays bad: given up after %d calls", where, network.calls.Load())
 						}
 						if name != "directories" && !errors.Is(err, workflow.ErrUnavailable) {
 							t.Errorf("%s stays bad: %v is not unavailable", where, err)
@@ -209,8 +209,8 @@ func TestAnswersNeedTheirFields(t *testing.T) {
 					}
 					network := &bodies{all: []string{each}}
 					err := test.read(t.Context(), clientOf(t, network))
-					if atlassian.KindOf(err) != atlassian.KindIncomplete || network.calls < 3 {
-						t.Errorf("it stays bad: %v after %d calls", err, network.calls)
+					if atlassian.KindOf(err) != atlassian.KindIncomplete || network.calls.Load() < 3 {
+						t.Errorf("it stays bad: %v after %d calls", err, network.calls.Load())
 					}
 				})
 			})

@@ -397,8 +397,8 @@ func TestAPrivilegeThatIsNotSaid(t *testing.T) {
 			if final && !strings.Contains(refused.Reason.Words(), "Atlassian admin") {
 				t.Errorf("%s: %s", body, refused.Reason.Words())
 			}
-			if network.calls < 3 {
-				t.Errorf("%s: given up after %d calls", body, network.calls)
+			if network.calls.Load() < 3 {
+				t.Errorf("%s: given up after %d calls", body, network.calls.Load())
 			}
 		})
 	}

@@ -21,8 +21,8 @@ const (
 	catchupThreads = 40               // whose latest replies are looked at
 )
 
-// catchUp looks through the requests channel, its threads and the direct messages for files that
-// were not dealt with, and takes them as if their events came now. Cards that were deleted meanwhile
+// catchUp looks through the requests channel, its threads and the direct messages for files, and the
+// latter for words, that were not dealt with, and takes them as if their events came now. Cards that were deleted meanwhile
 // are posted again, and what was posted below them in that moment is taken back.
 func (i *intake) catchUp(ctx context.Context) error {
 	begin := time.Now()
@@ -33,7 +33,7 @@ func (i *intake) catchUp(ctx context.Context) error {
 		since = from
 	}
 	if oldest := begin.Add(-lookBackMost); since.Before(oldest) {
-		i.bot.log.Warn().Time("since", since).Msg("not heard for over a day; files that were posted before have to be sent again")
+		i.bot.log.Warn().Time("since", since).Msg("not heard for over a day; send again what was posted before")
 		since = oldest
 	}
 	d := i.bot.deliver
@@ -110,8 +110,15 @@ func (i *intake) searchChannel(ctx context.Context, channel string, since time.T
 	}
 	slices.SortFunc(found, func(a, b slackapi.Posted) int { return strings.Compare(a.TS, b.TS) }) // in the order people sent them
 	for _, m := range found {
-		if len(m.Files) > 0 && !momentOf(m.TS).Before(since) {
-			i.bot.filesShared(ctx, message{Posted: m, Channel: channel}, under(m, channel))
+		m := message{Posted: m, Channel: channel}
+		switch {
+		case momentOf(m.TS).Before(since):
+		case len(m.Files) > 0:
+			i.bot.filesShared(ctx, m, under(m.Posted, channel))
+		case m.plain() && m.Person != i.bot.api.SelfID():
+			if err := i.bot.wordsMissed(ctx, m); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

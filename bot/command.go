@@ -22,7 +22,23 @@ type given struct {
 	channel string
 	trigger string // opens a form within about three seconds; "" where a message brought the words
 
-	delivery string // of that message; "" of a slash command
+	delivery string    // of that message; "" of a slash command
+	said     time.Time // when that was written; zero of a slash command
+}
+
+// when are the moments that the command's times mean for somebody. What was written while the bot was away
+// counts from then, and what is past when it comes is refused.
+func (c given) when(actor workflow.Actor) (workflow.When, error) {
+	now := time.Now()
+	said := now
+	if !c.said.IsZero() && c.said.Before(now) {
+		said = c.said
+	}
+	when, err := c.Times.When(said, actor.Location())
+	if err == nil && !when.IsZero() {
+		err = when.Check(now)
+	}
+	return when, err
 }
 
 // by is who gave a command, and where they are answered.
@@ -34,16 +50,27 @@ func (s slash) by() slackapi.Recipient {
 func (b *Bot) given(s slash, words said) {
 	c, err := words.command, words.err
 	if missing, is := errors.AsType[*command.UsageError](err); is && missing.Missing != nil {
-		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) { b.formFor(ctx, s, missing) })
+		b.enlist(deciding, "", "command", actTimeout, s.by(), func(ctx context.Context) {
+			b.formFor(ctx, s, missing)
+			b.dealtWith(ctx, s.Delivery)
+		})
 		return
 	}
 	if err != nil {
 		b.enlist(asking, "", "command", actTimeout, s.by(), func(ctx context.Context) {
 			b.api.Private(ctx, s.by(), b.say(err, "read a command"))
+			b.dealtWith(ctx, s.Delivery)
 		})
 		return
 	}
-	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger, s.Delivery}, s.by())
+	put(b, "command", b.commands, c.Name, given{c, s.Text, s.Channel, s.Trigger, s.Delivery, s.Said}, s.by())
+}
+
+// dealtWith notes that the words of a message were answered, so that they are not found as missed.
+func (b *Bot) dealtWith(ctx context.Context, delivery string) {
+	if delivery != "" {
+		b.intake.endDelivery(context.WithoutCancel(ctx), delivery, ctx.Err() == nil)
+	}
 }
 
 // commands are the commands by name. Those on a batch are its buttons, and who gives one is read as
@@ -70,6 +97,14 @@ func commands() map[string]entry[given] {
 	all["help"] = entry[given]{do: func(b *Bot, ctx context.Context, _ given, by sender) { // for everybody
 		b.api.Private(ctx, by.Recipient, b.help())
 	}}
+	for name, e := range all {
+		do := e.do
+		e.do = func(b *Bot, ctx context.Context, c given, by sender) {
+			do(b, ctx, c, by)
+			b.dealtWith(ctx, c.delivery)
+		}
+		all[name] = e
+	}
 	return all
 }
 
@@ -142,7 +177,7 @@ func (b *Bot) batch(ctx context.Context, c given, _ workflow.Actor) (slackapi.Me
 // ask makes a batch of a command. The answer is given when the card stands that it names.
 func (b *Bot) ask(ctx context.Context, c given, by sender) {
 	answered(func(b *Bot, ctx context.Context, c given, actor workflow.Actor) (slackapi.Message, error) {
-		when, err := c.Times.When(time.Now(), actor.Location())
+		when, err := c.when(actor)
 		if err != nil {
 			return slackapi.Message{}, err
 		}

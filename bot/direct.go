@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/countersign/countersign/bot/command"
@@ -18,7 +19,7 @@ func (m message) command(words said) bool {
 	if !is || !usage.Unknown {
 		return m.Text != ""
 	}
-	return usage.Nearest != "" && strings.ContainsAny(m.Text, "@0123456789")
+	return (usage.Nearest != "" || usage.Say != "") && strings.ContainsAny(m.Text, "@0123456789")
 }
 
 // receiveWords takes what somebody writes to the bot directly: the words of a command, or a greeting.
@@ -37,6 +38,34 @@ func (b *Bot) receiveWords(m message, words said) {
 	if b.mayGreet(m.Person) && !b.lanes[greeting].put("", m.Person, greet) {
 		b.notGreeted(m.Person)
 	}
+}
+
+// wordsMissed takes what somebody wrote to the bot directly and nobody dealt with. A request is one as when
+// it was written: it needs approval all the same. Whoever wrote another command may want something
+// else today, and is told that it was not done.
+func (b *Bot) wordsMissed(ctx context.Context, m message) error {
+	words, key := read(m.Text), m.key()
+	if !m.command(words) {
+		return nil
+	}
+	seen, err := b.cfg.Store.WasSeen(ctx, key)
+	if err != nil {
+		return fmt.Errorf("look whether words came before: %w", err)
+	}
+	if seen || !b.first(key) { // dealt with, or being so
+		return nil
+	}
+	if c := words.command; words.err == nil && (c.Action != "" || c.Move != nil) {
+		b.given(m.words(), words)
+		return nil
+	}
+	to := m.words().by()
+	b.enlist(asking, "", "command", actTimeout, to, func(ctx context.Context) {
+		if b.api.Private(ctx, to, view.WasAway(command.Plain(m.Text), momentOf(m.TS))) {
+			b.dealtWith(ctx, key)
+		}
+	})
+	return nil
 }
 
 // greet answers words that are no command with what the bot can do.
@@ -65,8 +94,7 @@ func (b *Bot) offerForm(ctx context.Context, words string, by sender, usage *com
 // formOffered opens the form that was offered, filled in with the words that there were.
 func (b *Bot) formOffered(ctx context.Context, p press, by sender) {
 	draft := view.Draft{}
-	_, err := command.Parse(p.Value)
-	if usage, is := errors.AsType[*command.UsageError](err); is && usage.Missing != nil {
+	if usage, is := errors.AsType[*command.UsageError](read(p.Value).err); is && usage.Missing != nil {
 		draft = draftOf(usage.Missing)
 	}
 	b.openForm(ctx, p.trigger(), by, draft)

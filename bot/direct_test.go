@@ -43,6 +43,8 @@ func TestADirectMessageTakesTheWordsOfACommand(t *testing.T) {
 	w.answeredDirectly("U0CAROL", "#1 · Rename")
 	w.writes("U0CAROL", "renme p1@old.example p1@new.example")
 	w.answeredDirectly("U0CAROL", "Did you mean `/countersign rename")
+	w.writes("U0CAROL", "move p1@old.example out of group sales to group finance")
+	w.answeredDirectly("U0CAROL", "are two requests. Write `/countersign group remove &lt;group&gt; &lt;user&gt;`, then")
 	w.writes("U0DAVE", "rename p1@old.example p1@new.example")
 	w.answeredDirectly("U0DAVE", "You cannot ask for changes.")
 

@@ -98,7 +98,7 @@ func draftOf(c *command.Command) view.Draft {
 	}
 	maps.Insert(d.Values, c.Given.All())
 	if m := c.Move; m != nil {
-		d.Action, d.Move = view.MoveAction, view.DraftMove{Old: m.Old, New: m.New, Group: m.Group, Names: m.Names}
+		d.Action, d.Move = view.MoveAction, view.DraftMove{Old: m.Old, New: m.New, Group: m.Group, Names: m.Names, Except: c.Except}
 	}
 	return d
 }

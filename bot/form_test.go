@@ -83,7 +83,7 @@ func TestForm(t *testing.T) {
 	checked := w.modalSays("U0CAROL", "cannot run")
 	for _, want := range []string{
 		"Deactivate 2 accounts", "*2* ready · *1* cannot run", "2 people can no longer log in", "3. nobody@old.example",
-		"Needs 1 approval", "Nobody sees this yet", "Message to 2 people: “Thank you for all”",
+		"Needs 1 approval", "Nobody sees this yet", "Message to all 2: “Thank you for all”",
 	} {
 		if !strings.Contains(viewText(checked), want) {
 			t.Errorf("the check does not say %q:\n%s", want, viewText(checked))

@@ -45,6 +45,8 @@ func (s submission) lacking() map[string]string {
 	switch {
 	case d.Action == view.MoveAction && (d.Move.Old == "" || d.Move.New == ""):
 		say(view.NoDomains, view.FieldOld)
+	case d.Action == view.MoveAction && d.Move.Except && d.File == nil:
+		say(view.NeedsExcept, view.FieldFile)
 	case d.Action != view.MoveAction && d.File != nil && d.Lines != "": // the lines would be lost without a word
 		say(view.TwoLists, view.FieldLines)
 	case d.Action == view.MoveAction || d.File != nil || d.Listed > 0: // these bring what is needed, or their rows say what is missing

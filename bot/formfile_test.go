@@ -156,7 +156,7 @@ func TestFormRemovesAFileOfItsField(t *testing.T) {
 	})
 	w.submit("U0CAROL", w.slack.Views("U0CAROL")[0], map[string]string{view.FieldLines: "p1@old.example"})
 	checked := w.modalSays("U0CAROL", "*1* ready")
-	if !strings.Contains(viewText(checked), "Deactivate 1 account") {
+	if !strings.Contains(viewText(checked), "Deactivate Person 1") {
 		t.Errorf("the check shows\n%s", viewText(checked))
 	}
 }

@@ -27,7 +27,7 @@ func TestFormEndsWhereItShowsAnEnd(t *testing.T) {
 		})
 		w.submit("U0CAROL", w.slack.Views("U0CAROL")[0], nil)
 		checked := w.modalSays("U0CAROL", "Fix rows")
-		if strings.Contains(viewText(checked), "For 8h") != ends {
+		if strings.Contains(viewText(checked), "ends 8h after its start") != ends {
 			t.Errorf("%s may end: %v; the check shows\n%s", action, ends, viewText(checked))
 		}
 		w.press("U0CAROL", checked, view.ActionFix, "")
@@ -52,7 +52,7 @@ func TestFormKeepsTheTimeThatWasChecked(t *testing.T) {
 			})
 			return w.modalSays("U0CAROL", "*1* ready")
 		}
-		today := time.Now().In(zone).Add(time.Minute).Format("At Mon 2006-01-02 15:04")
+		today := time.Now().In(zone).Add(time.Minute).Format("at Mon 2006-01-02 15:04")
 		checked := check()
 		if !strings.Contains(viewText(checked), today) {
 			t.Errorf("the check does not say %q:\n%s", today, viewText(checked))
@@ -61,7 +61,7 @@ func TestFormKeepsTheTimeThatWasChecked(t *testing.T) {
 		w.submit("U0CAROL", checked, nil)
 		form := w.modalSays("U0CAROL", "is past")
 		w.submit("U0CAROL", form, nil)
-		tomorrow := time.Now().In(zone).Add(24*time.Hour - time.Minute).Format("At Mon 2006-01-02 15:04")
+		tomorrow := time.Now().In(zone).Add(24*time.Hour - time.Minute).Format("at Mon 2006-01-02 15:04")
 		w.submit("U0CAROL", w.modalSays("U0CAROL", tomorrow), nil)
 		w.cardSays(1, "Needs 1 approval")
 	})

@@ -159,6 +159,9 @@ type said struct {
 
 func read(words string) said {
 	c, err := command.Parse(words)
+	if err == nil && c.Except { // the file that it speaks of is what is missing
+		err = &command.UsageError{Problem: view.ExceptLacksFile, Usage: command.UsageFor(c.Name), Say: view.ExceptByFile, Missing: &c}
+	}
 	return said{c, err}
 }
 

@@ -64,6 +64,8 @@ type world struct {
 	wrap      func(bot.Engine) bot.Engine // around the engine, for the next bot; may be nil
 	refused   string                      // what Slack is told to refuse, which is then no fault of ours; codes with spaces between them
 	admins    []string                    // U0ALICE and U0BOB when nil
+	approvals int                         // that each batch needs; 1 when 0
+	also      []workspace.Person          // besides those of every world, in the requests channel
 	emergency string                      // the group whose batches need one approval; none when ""
 	quick     bool
 	remind    time.Duration
@@ -120,6 +122,10 @@ func startWorld(t *testing.T, w *world) *world {
 		name := strings.ToLower(strings.TrimPrefix(id, "U0"))
 		w.slack.AddPerson(workspace.Person{ID: id, Name: name, RealName: name, Email: name + "@example.com"})
 	}
+	for _, p := range w.also {
+		w.slack.AddPerson(p)
+		people = append(people, p.ID)
+	}
 	w.slack.AddGroup(workspace.Group{ID: "S0HELPDESK", Handle: "helpdesk", Name: "Helpdesk", Users: []string{"U0CAROL"}})
 	w.slack.AddChannel(workspace.Channel{ID: requests, Name: "requests", Private: true, BotMember: true, Members: people})
 	w.slack.AddChannel(workspace.Channel{ID: "C0OTHER", Name: "other", BotMember: true, Members: people})
@@ -128,7 +134,7 @@ func startWorld(t *testing.T, w *world) *world {
 		t.Fatal(err)
 	}
 	w.engine, err = engine.New(engine.Config{
-		Store: w.db, Directory: w.accounts, Lookups: w.accounts, Past: w.db, OrgID: "org", Policy: policy.Policy{Approvals: 1, Emergency: w.emergency, Accounts: w.own}, People: whoIsWho{w},
+		Store: w.db, Directory: w.accounts, Lookups: w.accounts, Past: w.db, OrgID: "org", Policy: policy.Policy{Approvals: max(w.approvals, 1), Emergency: w.emergency, Accounts: w.own}, People: whoIsWho{w},
 		ExpiresAfter: cmp.Or(w.expires, 24*time.Hour), StartWithin: 12 * time.Hour,
 		Limits: workflow.ReadLimits{MaxBytes: 10 << 20, MaxRows: 5000},
 		Run:    run.Limits{Workers: 4, Canary: 1, StopAfterFailures: 5, StopAtPercent: 50, Window: w.window}, Log: zerolog.Nop(),

@@ -163,7 +163,7 @@ func TestTheCardIsTheAnswer(t *testing.T) {
 		w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
 		w.cardSays(1, "Needs 1 approval")
 		w.command("U0CAROL", requests, "deactivate p1@old.example for 3d")
-		w.cardSays(2, "*Time:* ends 3d after its start (for 3d from its start)")
+		w.cardSays(2, "*Time:* ends 3d after its start")
 		time.Sleep(10 * time.Second) // fake time
 		for _, m := range w.slack.Messages(requests, "U0CAROL") {
 			if m.Ephemeral {

@@ -16,10 +16,7 @@ import (
 // names.
 func (b *Bot) moveDomain(ctx context.Context, c given, by sender) {
 	answered(func(b *Bot, ctx context.Context, c given, actor workflow.Actor) (slackapi.Message, error) {
-		if c.Except {
-			return view.NeedsFile(b.cfg.Command), nil
-		}
-		when, err := c.Times.When(time.Now(), actor.Location())
+		when, err := c.when(actor)
 		if err != nil {
 			return slackapi.Message{}, err
 		}

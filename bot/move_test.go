@@ -132,7 +132,6 @@ func TestWholeDomainRefused(t *testing.T) {
 		"migrate-domain old.example unclaimed.example":                     "The domain unclaimed.example is not verified",
 		"migrate-domain old.example new.example only-group nobody":         "nobody",
 		"migrate-domain old.example new.example only-group twins":          "g-3, g-4",
-		"migrate-domain old.example new.example except":                    "`except` needs a file",
 		"migrate-domain old.example old.example":                           "The old and the new domain are the same",
 		"migrate-domain old.example new.example names last.first":          "Names is followed by first.last",
 		"migrate-domain old.example new.example only-group":                "Say which group",
@@ -147,6 +146,9 @@ func TestWholeDomainRefused(t *testing.T) {
 	w.modalSays("U0CAROL", "The domain unclaimed.example is not verified")
 	w.submit("U0CAROL", w.slack.Views("U0CAROL")[0], map[string]string{view.FieldNew: "new.example"})
 	w.modalSays("U0CAROL", "Rename 3 accounts")
+	if err := w.slack.CloseView(t.Context(), "U0CAROL", w.slack.Views("U0CAROL")[0].ID); err != nil {
+		t.Fatal(err)
+	}
 	m := w.say(requests, "migrate-domain old.example new.example except", workspace.Upload{
 		Name: "stay.csv", Content: []byte("email\np1@old.example\nno address\n"),
 	})
@@ -158,4 +160,29 @@ func TestWholeDomainRefused(t *testing.T) {
 	}
 	w.command("U0CAROL", requests, "migrate-domain empty.example new.example")
 	w.told("U0CAROL", requests, "Nothing in #1 can run: no managed account has an address on empty.example.")
+}
+
+// Where the file of except is missing the form opens for it, filled in. Without it nobody is asked to
+// approve the whole domain.
+func TestExceptOpensTheForm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	const words = `migrate-domain old.example new.example only-group "few people" except reason: merger`
+	w.writes("U0CAROL", "migrate-domain old.example new.example except")
+	w.answeredDirectly("U0CAROL", "Except needs a file. Post a CSV of the accounts to leave out")
+	w.command("U0CAROL", requests, words)
+	form := w.viewWith("U0CAROL", "few people")
+	for _, want := range []string{"old.example", "new.example", "merger", "Except the accounts of a CSV"} {
+		if !strings.Contains(string(form.Blocks), want) {
+			t.Errorf("the form lacks %q:\n%s", want, form.Blocks)
+		}
+	}
+	err := w.slack.SubmitView(t.Context(), "U0CAROL", form.ID, nil)
+	if err == nil || !strings.Contains(err.Error(), view.NeedsExcept) {
+		t.Errorf("a form without the file: %v", err)
+	}
+	file := w.slack.AddFile("U0CAROL", workspace.Upload{Name: "stay.csv", Content: []byte("email\np1@old.example\n")})
+	w.submit("U0CAROL", form, map[string]string{view.FieldFile: file, view.FieldOnly: ""})
+	w.submit("U0CAROL", w.modalSays("U0CAROL", "Rename 2 accounts"), nil)
+	w.cardSays(1, "without the 1 account of the file")
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/slack-go/slack/socketmode"
@@ -29,8 +30,9 @@ type slash struct {
 	Response string `json:"response_url"`
 
 	// Of words in a direct message; "" else.
-	Thread   string `json:"-"` // that they stand in
-	Delivery string `json:"-"` // the message's key
+	Thread   string    `json:"-"` // that they stand in
+	Delivery string    `json:"-"` // the message's key
+	Said     time.Time `json:"-"` // when they were written
 }
 
 // press is a click on a button, or a choice in a menu (block_actions).
@@ -121,10 +123,6 @@ type message struct {
 	slackapi.Posted
 	Channel     string `json:"channel"`
 	ChannelType string `json:"channel_type"`
-
-	// App and Bot are those of a program that sent it in somebody's name; Slack's own clients send none.
-	App string          `json:"app_id"`
-	Bot json.RawMessage `json:"bot_profile"`
 }
 
 // deletion is a message that somebody deleted.
@@ -313,12 +311,15 @@ func (m message) plain() bool {
 	return m.Subtype == "" && len(m.Files) == 0 && !byProgram && m.Person != "" && m.direct()
 }
 
-// key is under which it is remembered that the message was dealt with.
-func (m message) key() string { return "event/" + cmp.Or(m.Event, m.Channel+"/"+m.TS) }
+// key is under which it is remembered that the message was dealt with: the same for its event and where it
+// is read.
+func (m message) key() string { return "message/" + m.Channel + "/" + m.TS }
 
 // words are those of a message as if a slash command had brought them.
 func (m message) words() slash {
-	return slash{Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread, Delivery: m.key()}
+	return slash{
+		Text: m.Text, Person: m.Person, Channel: m.Channel, Thread: m.Thread, Delivery: m.key(), Said: momentOf(m.TS),
+	}
 }
 
 // reason returns what was written into the form for a rejection, "" when nothing of it can be seen.

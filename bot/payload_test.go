@@ -113,3 +113,19 @@ func TestReasonThatCannotBeSeen(t *testing.T) {
 		}
 	}
 }
+
+// What a program writes in somebody's name is no words of theirs, also where it is read later.
+func TestWordsOfAProgramThatAreRead(t *testing.T) {
+	t.Parallel()
+	for more, plain := range map[string]bool{
+		"": true, `"bot_profile":null,`: true, `"app_id":"A1",`: false, `"bot_id":"B1",`: false, `"bot_profile":{"id":"B1"},`: false, `"subtype":"me_message",`: false,
+	} {
+		var m slackapi.Posted
+		if err := json.Unmarshal([]byte(`{"type":"message","user":"U1","ts":"1.000001",`+more+`"text":"rename a@x.example b@x.example"}`), &m); err != nil {
+			t.Fatal(err)
+		}
+		if got := (message{Posted: m, Channel: "D1"}).plain(); got != plain {
+			t.Errorf("%s: plain %v, want %v", more, got, plain)
+		}
+	}
+}

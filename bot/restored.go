@@ -55,7 +55,7 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 		return found, err
 	}
 	first := s.ours(ctx, self.Person, requests, func(m slackapi.Posted) (enough bool, err error) {
-		key := m.Key()
+		key, revision := m.Key()
 		number, ok := deliver.CardNumber(key)
 		if !ok || number > found.Last+restoredMost {
 			return false, nil
@@ -69,8 +69,14 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 			found.Number = max(found.Number, number)
 			return true, nil
 		}
-		if _, err := past.Batch(ctx, number); errors.Is(err, workflow.ErrNoBatch) { // it was skipped
+		b, err := past.Batch(ctx, number)
+		switch {
+		case errors.Is(err, workflow.ErrNoBatch): // it was skipped
 			return true, nil
+		case err != nil:
+			return true, err
+		case revision > b.Revision:
+			found.Newer = append(found.Newer, number)
 		}
 		p, _, err := past.Post(ctx, key)
 		if err == nil && p.Sending.IsZero() && p.TS < m.TS { // it does not know of the card, or of a later one
@@ -96,27 +102,6 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 	})
 	second = s.lastingOff("look through the reports channel", second)
 	return found, errors.Join(first, second)
-}
-
-// Cards are the batches whose cards stand in the requests channel as the database knows them, as far as messages are looked
-// through.
-func (s *Slack) Cards(ctx context.Context, past Past, requests string) (cards []int64, err error) {
-	self, err := s.client.Self(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = s.ours(ctx, self.Person, requests, func(m slackapi.Posted) (enough bool, err error) {
-		number, ok := deliver.CardNumber(m.Key())
-		if !ok {
-			return false, nil
-		}
-		p, known, err := past.Post(ctx, m.Key())
-		if err == nil && known && p.TS == m.TS {
-			cards = append(cards, number)
-		}
-		return false, err
-	})
-	return cards, s.lastingOff("look for cards in the requests channel", err)
 }
 
 // lastingOff logs an error that no other try takes away: that Slack refuses to show a channel for good, which doctor
@@ -218,8 +203,8 @@ func (b *Bot) WentBack(ctx context.Context) (time.Time, error) {
 	return said.At, err
 }
 
-// restored does what is to be done when the database went back: it says so in the channel, once, has the cards drawn again
-// that it knows, and sees to it that no number is given again.
+// restored does what is to be done when the database went back: it says so in the channel, once, and sees to it that no
+// number is given again.
 func (b *Bot) restored(ctx context.Context) error {
 	found, err := b.cfg.Slack.Restored(ctx, b.cfg.Store, b.cfg.Requests, b.cfg.Reports)
 	if found.Nothing() {
@@ -229,6 +214,9 @@ func (b *Bot) restored(ctx context.Context) error {
 }
 
 func (b *Bot) sayRestored(ctx context.Context, found view.Restored) error {
+	for _, number := range found.Newer {
+		b.deliver.Redraw(number)
+	}
 	said, err := RestoredBefore(ctx, b.cfg.Store)
 	if err != nil {
 		return err
@@ -241,13 +229,6 @@ func (b *Bot) sayRestored(ctx context.Context, found view.Restored) error {
 	}
 	if found.Same(said) {
 		return nil
-	}
-	cards, err := b.cfg.Slack.Cards(ctx, b.cfg.Store, b.cfg.Requests)
-	if err != nil {
-		return err
-	}
-	for _, number := range cards { // they may show what the database has forgotten
-		b.deliver.Redraw(number)
 	}
 	b.log.Error().Int64("batch", found.Last).Int64("batch_in_slack", found.Number).Int64("event", found.Events).
 		Int64("event_in_slack", found.Event).Msg("the database went back in time: Slack shows more than it knows")

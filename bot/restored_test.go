@@ -21,6 +21,7 @@ import (
 type past struct {
 	last    int64
 	skipped map[int64]bool
+	knows   int64 // the revision of every batch
 	posts   map[string]workflow.Post
 	hashes  []string // of the events, from 1
 	said    []byte
@@ -42,7 +43,7 @@ func (p past) Batch(_ context.Context, number int64) (*workflow.Batch, error) {
 	if number > p.last || p.skipped[number] {
 		return nil, workflow.ErrNoBatch
 	}
-	return &workflow.Batch{Number: number}, nil
+	return &workflow.Batch{Number: number, Revision: p.knows}, nil
 }
 
 func (p past) Recall(context.Context, string) ([]byte, error) { return p.said, nil }
@@ -73,7 +74,9 @@ func TestRestored(t *testing.T) {
 	const reports = "C0OTHER"
 	post := func(channel, key, text string) string {
 		t.Helper()
-		ts, err := client.Post(t.Context(), channel, "", key, view.Said(text), slackapi.RankSaid)
+		m := view.Said(text)
+		m.Revision = 3
+		ts, err := client.Post(t.Context(), channel, "", key, m, slackapi.RankSaid)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,20 +110,22 @@ func TestRestored(t *testing.T) {
 	post(reports, "report/1", "the first night\nLog head: event 1, `"+head+"…`")
 	post(reports, "report/2", "the second night\nLog head: event 2, `"+head+"…`")
 	known := []string{hash(head), hash(head)}
+	posted := card(ts, time.Time{})
 	for name, test := range map[string]struct {
 		past past
 		want view.Restored
 	}{
-		"all is known":             {past{last: 7, posts: card(ts, time.Time{}), hashes: known}, view.Restored{}},
-		"more is known":            {past{last: 9, posts: card(ts, time.Time{}), hashes: append(known, hash("cd"))}, view.Restored{}},
+		"all is known":             {past{last: 7, knows: 3, posts: posted, hashes: known}, view.Restored{}},
+		"more is known":            {past{last: 9, knows: 4, posts: posted, hashes: append(known, hash("cd"))}, view.Restored{}},
+		"the card shows more":      {past{last: 7, knows: 2, posts: posted, hashes: known}, view.Restored{Newer: []int64{7}}},
 		"the number is above ours": {past{last: 6, hashes: known}, view.Restored{Number: 7}},
 		"an empty database":        {past{}, view.Restored{Number: 7, Event: 2}},
-		"a card is forgotten":      {past{last: 7, hashes: known}, view.Restored{Forgotten: 7}},
-		"an older card is known":   {past{last: 7, posts: card("1.000000", time.Time{}), hashes: known}, view.Restored{Forgotten: 7}},
-		"the card is being sent":   {past{last: 7, posts: card("", time.Now()), hashes: known}, view.Restored{}},
+		"a card is forgotten":      {past{last: 7, knows: 3, hashes: known}, view.Restored{Forgotten: 7}},
+		"an older card is known":   {past{last: 7, knows: 3, posts: card("1.000000", time.Time{}), hashes: known}, view.Restored{Forgotten: 7}},
+		"the card is being sent":   {past{last: 7, knows: 3, posts: card("", time.Now()), hashes: known}, view.Restored{}},
 		"the number was skipped":   {past{last: 7, skipped: map[int64]bool{7: true}, hashes: known}, view.Restored{}},
-		"the log is shorter":       {past{last: 7, posts: card(ts, time.Time{}), hashes: known[:1]}, view.Restored{Event: 2, Events: 1}},
-		"the log is another":       {past{last: 7, posts: card(ts, time.Time{}), hashes: other}, view.Restored{Event: 2, Events: 2}},
+		"the log is shorter":       {past{last: 7, knows: 3, posts: posted, hashes: known[:1]}, view.Restored{Event: 2, Events: 1}},
+		"the log is another":       {past{last: 7, knows: 3, posts: posted, hashes: other}, view.Restored{Event: 2, Events: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, look(test.past)); diff != "" {
@@ -141,9 +146,12 @@ func TestRestored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, found := range map[bool]view.Restored{true: {Number: 7}, false: {Number: 8}} {
-		if found.Same(said) != want {
-			t.Errorf("%+v was said before: %t", found, !want)
+	for _, test := range []struct {
+		found view.Restored
+		same  bool
+	}{{view.Restored{Number: 7}, true}, {view.Restored{Number: 8}, false}, {view.Restored{Newer: []int64{5}}, false}} {
+		if test.found.Same(said) != test.same {
+			t.Errorf("%+v was said before: %t", test.found, !test.same)
 		}
 	}
 }

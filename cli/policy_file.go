@@ -84,7 +84,7 @@ func (p *program) testPolicy(ctx context.Context, cfg *settings.Config, file, te
 	for raw := range strings.Lines(text) {
 		number++
 		raw, _, _ = strings.Cut(raw, "#")
-		if strings.TrimSpace(raw) == "" {
+		if raw = workflow.TrimCell(raw); raw == "" { // editors put a mark of the encoding before the first line
 			continue
 		}
 		all++
@@ -98,7 +98,7 @@ func (p *program) testPolicy(ctx context.Context, cfg *settings.Config, file, te
 		}
 		if problem != "" {
 			wrong++
-			if _, err := fmt.Fprintf(p.out, "%s:%d: %s: %s\n", file, number, oneLine(strings.TrimSpace(raw)), oneLine(problem)); err != nil {
+			if _, err := fmt.Fprintf(p.out, "%s:%d: %s: %s\n", file, number, oneLine(raw), oneLine(problem)); err != nil {
 				return err
 			}
 		}

@@ -93,7 +93,11 @@ func cronProblem(line string) string {
 		return "the words are @hourly, @daily, @weekly, @monthly and @yearly"
 	}
 	if len(fields) != len(cronFields) {
-		return fmt.Sprintf("it has %d fields and not %d", len(fields), len(cronFields))
+		word := "fields"
+		if len(fields) == 1 {
+			word = "field"
+		}
+		return fmt.Sprintf("it has %d %s and not %d", len(fields), word, len(cronFields))
 	}
 	for i, f := range cronFields {
 		alone := slices.Repeat([]string{"*"}, len(cronFields))

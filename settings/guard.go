@@ -85,6 +85,12 @@ func groupProblem(name string) error {
 	if strings.Contains(name, "*") {
 		return refuse(`"`+shown+`" is a pattern, and groups are compared as a whole`, "name each group")
 	}
+	if around(name) {
+		return refuse(`"`+shown+`" stands in marks, and groups are compared as a whole`, "write the group's name without them")
+	}
+	if _, twice := cutGroup(name); twice {
+		return refuse(`"`+shown+`" says group: twice`, "write it as group:name")
+	}
 	if severalGroups.MatchString(name) {
 		return refuse(`"`+shown+`" names several groups, and an entry is one`, "write each as an entry of the list")
 	}
@@ -94,15 +100,24 @@ func groupProblem(name string) error {
 	return nil
 }
 
+// around reports whether marks stand around a name and nowhere in it: the quotes of another language than that of the
+// settings, or those of Slack.
+func around(name string) bool {
+	const marks = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
+	inner := strings.TrimLeft(name, marks)
+	cut := strings.TrimRight(inner, marks)
+	return inner != name && cut != inner && !strings.ContainsAny(cut, marks)
+}
+
 // severalGroups is what stands between groups that are written into one entry: the mark that separates them in a cell, or
-// the word before the next.
-var severalGroups = regexp.MustCompile(`(?i);|,\s*group\s*:`)
+// the word before the next; a comma at the end is one, too.
+var severalGroups = regexp.MustCompile(`(?i);|,\s*group\s*:|,$`)
 
 // isAccountID reports whether a value can be the id of an account. Each has a digit in it, which a name or a word has not;
-// what is written as an id of Slack, or with a word before it, is none.
+// what is written as an id of Slack, with a word before it, or with a part of it left out, is none.
 func isAccountID(text string) bool {
 	return workflow.AccountIDProblem(text) == "" && strings.ContainsAny(text, "0123456789") && !slackID.MatchString(text) &&
-		!labelled.MatchString(text)
+		!labelled.MatchString(text) && text == strings.Trim(text, ":|-") && !strings.Contains(text, "::")
 }
 
 // slackID is how Slack writes the ids of people, user groups, channels and workspaces.

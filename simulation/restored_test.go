@@ -5,13 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/sandbox"
 	"github.com/countersign/countersign/sandbox/workspace"
-	"github.com/countersign/countersign/store/sqlite"
 )
 
 // The database is put back to a copy from before two batches and a report: the bot notices at its start, says so once, gives
@@ -84,7 +80,36 @@ func TestDatabaseWentBack(t *testing.T) {
 	}
 }
 
-// putBack puts a copy of the database in its place.
+// The database is put back to a copy in which a batch waits that has run since: its card shows what the database knows,
+// with the buttons for it, and what was done then is told as done.
+func TestCardsOfADatabaseThatWentBack(t *testing.T) {
+	t.Parallel()
+	h := newEnv(t)
+	h.begin()
+	h.send(sandbox.Hana, "reason: one", "one.csv", moves(h.movable(2)))
+	h.until("the card waits", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] != "" })
+	kept := filepath.Join(t.TempDir(), "copy.db")
+	if code, out, errw := h.command("backup", kept); code != 0 {
+		t.Fatalf("backup: %d %s%s", code, out, errw)
+	}
+	h.click(sandbox.Alice, "Approve")
+	h.file("batch-1-results.csv")
+	h.until("the card shows the end", func() bool { m, ok := h.card(1); return ok && buttons(m)["Undo"] != "" })
+	h.end()
+	h.putBack(kept)
+
+	h.begin()
+	h.until("the card waits again", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] != "" })
+	h.until("it is said", func() bool { return len(h.wentBack()) == 1 })
+	if said := h.wentBack()[0].Text; !strings.Contains(said, "It does not know what became of #1 since.") {
+		t.Errorf("it says %q", said)
+	}
+	h.click(sandbox.Alice, "Approve")
+	h.until("it has ended", func() bool { m, ok := h.card(1); return ok && buttons(m)["Approve"] == "" && buttons(m)["Pause"] == "" })
+	h.end()
+}
+
+// putBack has the database be the copy.
 func (h *env) putBack(kept string) {
 	h.t.Helper()
 	raw, err := os.ReadFile(kept)
@@ -98,52 +123,6 @@ func (h *env) putBack(kept string) {
 	}
 	if err := os.WriteFile(h.cfg.Store.Path, raw, 0o600); err != nil {
 		h.t.Fatal(err)
-	}
-}
-
-// A card shows what the database knows also after the database went back: the undo that it led to is forgotten, and can be
-// asked for again.
-func TestCardsAfterTheDatabaseWentBack(t *testing.T) {
-	t.Parallel()
-	h := newEnv(t)
-	h.begin()
-	h.send(sandbox.Hana, "reason: one", "one.csv", moves(h.movable(2)))
-	h.click(sandbox.Alice, "Approve")
-	h.file("batch-1-results.csv")
-	h.awaitButton("Undo")
-	h.allShown()
-	h.end()
-	kept := filepath.Join(t.TempDir(), "copy.db")
-	if code, out, errw := h.command("backup", kept); code != 0 {
-		t.Fatalf("backup: %d %s%s", code, out, errw)
-	}
-	h.begin()
-	h.click(sandbox.Alice, "Undo")
-	h.awaitButton("Undo: #2")
-	h.until("the card of batch 2", func() bool { _, ok := h.card(2); return ok })
-	h.end()
-	h.putBack(kept)
-	h.begin()
-	h.awaitButton("Undo")
-	h.end()
-}
-
-// allShown waits until the database says that Slack shows all that it knows.
-func (h *env) allShown() {
-	h.t.Helper()
-	db, err := sqlite.OpenReadOnly(h.t.Context(), sqlite.Config{Path: h.cfg.Store.Path, Log: zerolog.Nop()})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		behind, err := db.Revisions(h.t.Context())
-		if err == nil && len(behind) == 0 {
-			return
-		}
-		if time.Since(begin) > longestWait {
-			h.t.Fatalf("not all is shown: %v, %v", behind, err)
-		}
 	}
 }
 

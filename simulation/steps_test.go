@@ -196,6 +196,42 @@ func TestRetryMakesTheOpenSteps(t *testing.T) {
 	}
 }
 
+// Who was to be invited has no account by which a retry could know them: the row is the same as long
+// as its address is.
+func TestRetryInvitesUnderTheApprovalThatThereIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, org := newDesk(t, organisation.Account{ID: "712020:1", Name: "One", Email: "one@example.com", Managed: true})
+		org.SetFaults(organisation.Faults{Before: func(r *http.Request) *organisation.Fault {
+			if strings.HasSuffix(r.URL.Path, "/invite") {
+				return &organisation.Fault{Status: http.StatusPaymentRequired, Body: `{"errors":[{"code":"ADMIN-UAM-402-1","status":"402"}]}`}
+			}
+			return nil
+		}})
+		asked, err := d.engine.Submit(t.Context(), asks, workflow.Request{
+			Requester: asks.Person, Source: workflow.Source{Kind: workflow.SourceCommand},
+			Sheet: workflow.Sheet{Rows: []workflow.Row{{Line: 1, Action: workflow.Invite, Values: workflow.Of(workflow.ColumnEmail, "new@example.com")}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := d.approve(asked.Number)
+		if c := d.one(b.Number); c.State != workflow.ChangeFailed {
+			t.Fatalf("the row is %s (%s)", c.State, c.Reason.Words())
+		}
+		org.SetFaults(organisation.Faults{})
+		if _, err := d.engine.Retry(t.Context(), b.Number, asks); err != nil {
+			t.Fatal(err)
+		}
+		d.reach(b.Number, workflow.Done)
+		if c := d.one(b.Number); c.State != workflow.ChangeDone {
+			t.Errorf("after the retry the row is %s (%s)", c.State, c.Reason.Words())
+		}
+		if following, _ := d.store.Following(t.Context(), b.Number); len(following) > 0 {
+			t.Errorf("%d batches are asked for anew", len(following))
+		}
+	})
+}
+
 // A row that was made in part can be undone, as far as it was made.
 func TestUndoOfWhatWasMadeInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

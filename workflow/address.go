@@ -346,11 +346,21 @@ func ordinary(s string) string {
 // made of letters, digits, hyphens and dots, and there are some with underscores.
 func domainProblem(domain string) string {
 	for _, c := range domain {
-		if c < utf8.RuneSelf && c != '.' && c != '-' && letterIs[byte(c)]&inAccountID == 0 || strings.ContainsRune("|:", c) || quoting(c) {
+		if !inDomain(c) || strings.ContainsRune("|:", c) || quoting(c) {
 			return fmt.Sprintf("holds %q in the domain", c)
 		}
 	}
 	return ""
+}
+
+// inDomain reports whether a letter may stand in a domain: what it is looked up as (DomainKey), which may be
+// several letters, is made of those that do.
+func inDomain(c rune) bool {
+	if c < utf8.RuneSelf {
+		return c == '.' || c == '-' || letterIs[byte(c)]&inAccountID != 0
+	}
+	key := DomainKey("a" + string(c) + "a")
+	return !strings.Contains(key, "..") && !strings.ContainsFunc(key, func(k rune) bool { return k >= utf8.RuneSelf || !inDomain(k) })
 }
 
 // quoteAtEdge finds a letter at the start or the end of an address that marks text and is not part

@@ -86,7 +86,7 @@ type Product struct {
 // Deletion is what is known of the deletion of an account that is being deleted.
 type Deletion struct {
 	Before AccountStatus // what the account was before; "" where nobody knows
-	Since  time.Time     // when a batch of ours began it; zero where none did
+	Since  time.Time     // when it began; zero where neither a batch of ours nor Atlassian's log tells
 }
 
 // SeenStatus is a status that an account had in the nights from First to Last.

@@ -45,7 +45,7 @@ func (h Humans) marks(p Person) []string {
 	if account == "" {
 		return out
 	}
-	out = append(out, "account:"+account)
+	out = append(out, "account:"+AddressKey(account)) // in whatever case the settings write it
 	if address := h.addresses[account]; address != "" {
 		out = append(out, AddressKey(address))
 	}

@@ -47,6 +47,24 @@ func skeleton(name string) string {
 	return pairs.Replace(out.String())
 }
 
+// DrawnLike returns a name with ASCII's letters in the place of those of other scripts that are drawn like
+// them, and the first of these; 0 where there is none.
+func DrawnLike(name string) (plain string, letter rune) {
+	var out strings.Builder
+	for _, r := range name {
+		like, known := alike[foldLetter(r)]
+		if !known {
+			out.WriteRune(r)
+			continue
+		}
+		if letter == 0 {
+			letter = r
+		}
+		out.WriteString(like)
+	}
+	return out.String(), letter
+}
+
 // looks holds new addresses against the verified domains of the organisation. What a domain looks
 // like is computed once, however many rows and however many verified domains there are.
 type looks struct {

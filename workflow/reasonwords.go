@@ -40,11 +40,13 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		words:  []string{"{words}"},
 	},
 	ReasonNoAccount: {
-		facts:  []string{"what", "holder"}, // what was looked for; the account that has the new address, or ""
+		// what was looked for; the account that has the new address, or ""; where any account would do: "this organisation", or ""
+		facts:  []string{"what", "holder", "where"},
 		cause:  "no such account",
 		causes: "no such accounts",
 		words: []string{
 			"no managed account {what}; account {holder?} has the new address already, so it may already be done",
+			"no account {what} in {where?}; check the spelling",
 			"no managed account {what}; check the spelling, or whether the account belongs to this organisation",
 		},
 	},

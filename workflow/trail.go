@@ -90,6 +90,20 @@ func (t Trail) WhoDid(d Differing) (By, time.Time) {
 	return By{}, time.Time{}
 }
 
+// DeletionBegan returns when the latest deletion began that the log tells of, the zero time where it was
+// cancelled, or none is told of.
+func (t Trail) DeletionBegan() (at time.Time) {
+	for _, e := range t.Events {
+		if !slices.Contains(e.Fits, FieldGone) || !slices.Contains(e.Fits, FieldStatus) { // of no deletion
+			continue
+		}
+		if at = e.At; e.Toward == TowardMore {
+			at = time.Time{}
+		}
+	}
+	return at
+}
+
 // By returns who the event names.
 func (t Trail) By(e Logged) By { return e.Actor.by(t.Own) }
 

@@ -27,11 +27,16 @@ type bucket struct {
 	epoch int       // times that we were throttled; 429s of calls that left together count once
 	row   int       // 429s since a call got through, those together counted once
 
-	// After a 429, and at the start, one call leaves alone; the others follow when it got through.
-	probing  bool
-	probedAt time.Time // when it left
+	// After a 429, at the start, and when nothing may be left, one call leads; the others follow when it
+	// got through.
+	leads int       // calls in flight that do
+	ledAt time.Time // when the latest of them left
+
+	probing  bool      // one leads whatever is told
+	probedAt time.Time // since then
 	recent   meter
 	asked    *bucket // whose limit the call that leaves alone may show to be shared; nil: none
+	passed   *bucket // that was shut when that call got through; nil: none
 }
 
 func (g *Gate) newBucket() *bucket {
@@ -54,15 +59,10 @@ func (b *bucket) open(now time.Time) (bool, time.Time) {
 		return false, b.shut
 	}
 	if b.found.shut() {
-		b.probing = true
+		b.probe(now)
 	}
-	if !b.probing {
-		return true, time.Time{}
-	}
-	if b.inFlight > 0 {
-		if waited := int(now.Sub(b.probedAt) / probeTimeout); b.inFlight > waited {
-			return false, b.probedAt.Add(time.Duration(b.inFlight) * probeTimeout)
-		}
+	if b.probing && b.led(now) {
+		return false, b.ledAt.Add(probeTimeout)
 	}
 	if b.found.shut() {
 		if at := b.found.trial(); now.Before(at) {
@@ -72,16 +72,27 @@ func (b *bucket) open(now time.Time) (bool, time.Time) {
 	return true, time.Time{}
 }
 
-// leave records that a call leaves, and reports whether our own pace delayed it.
-func (b *bucket) leave(now time.Time, number int64, waited bool) (paced bool) {
+// probe lets one call lead, whatever is told.
+func (b *bucket) probe(now time.Time) {
+	if !b.probing {
+		b.probing, b.probedAt = true, now
+	}
+}
+
+// led reports whether a call leads of which it is too early to say that nothing is heard.
+func (b *bucket) led(now time.Time) bool { return b.leads > 0 && now.Before(b.ledAt.Add(probeTimeout)) }
+
+// leave records that a call leaves, and reports whether it leads, and whether our own pace delayed it.
+func (b *bucket) leave(now time.Time, waited bool) (leads, paced bool) {
+	if leads = b.tries() && !b.led(now); leads {
+		b.leads++
+		b.ledAt = now
+	}
 	if b.inFlight == 0 && !waited && now.Sub(b.quiet) > pause {
 		b.found.begin(now)
 	}
-	if b.probing && b.inFlight == 0 {
-		b.probedAt = now
-	}
-	b.limit.leave(now, number, b.inFlight)
-	return b.found.pacer.leave(now)
+	b.limit.note(now)
+	return leads, b.found.pacer.leave(now)
 }
 
 // succeeded records a call that was not throttled, and reports whether it reopened the bucket at a
@@ -120,7 +131,7 @@ func (b *bucket) throttle(now time.Time, t Ticket, l Limits) (fresh, first bool)
 	}
 	b.epoch++
 	b.row++
-	b.probing = true
+	b.probe(now)
 	b.found.refused(now, t.left, b.row == 1, b.found.pacer.effectiveRate(b.recent.rate(now)))
 	if l.RetryAfter > 0 {
 		until := now.Add(l.RetryAfter)
@@ -137,7 +148,7 @@ func (b *bucket) shutUntil(until time.Time) {
 
 // tries reports whether the next call may be refused.
 func (b *bucket) tries() bool {
-	return b.found.shut() || b.limit.known() && !b.limit.windows.since.IsZero()
+	return b.probing || b.found.shut() || b.limit.known() && b.limit.since()
 }
 
 // steady returns how many calls a second get through where they do so evenly; 0 where they do not, or

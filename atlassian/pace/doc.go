@@ -60,15 +60,17 @@
 //
 // A 429 shuts its bucket: until Retry-After, else until the next window may have opened, else for a
 // quarter of a second and then for ever longer parts of the time that it was shut, up to 5 minutes.
-// 429s of calls that left together count once. Then one call tries alone, rather a read than a
-// write, and the others follow when it got through, or one by one every 2 seconds if it is not heard
-// of. Buckets that are shut hold up no other bucket, and calls that wait take no worker.
+// 429s of calls that left together count once. Then one call leads, rather a read than a write, and
+// the others follow when it got through, or one by one every 2 seconds if it is not heard of. So it is
+// at the start, and when answers told that nothing is left. Buckets that are shut hold up no other
+// bucket, and calls that wait take no worker.
 //
 // # Which operations share a limit
 //
 // Atlassian does not publish it. Where headers tell, all operations start in one bucket, which is
 // safe; one whose remaining count cannot come from its bucket's gets a bucket of its own, and buckets
-// whose counts prove to be the same are joined. Where nothing is told, each operation is by itself,
+// whose counts prove to be the same are joined. While an operation may have a count of its own, only
+// that count shows that a window has opened, or that the limit has none. Where nothing is told, each operation is by itself,
 // as the documents count for each endpoint; those that are refused together are joined, at once if
 // both had used up much and stay shut for seconds.
 //

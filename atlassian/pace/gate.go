@@ -55,7 +55,10 @@ type operation struct {
 	inFlight int
 	writes   bool
 	fastest  float64 // call, in seconds
-	last     reading // of its latest answer that had headers
+	made     int64   // calls that ever left
+	last     told    // by its latest answer that had headers
+	highest  told    // by its latest answer that told no less than those before
+	shares   bool    // what it is told falls by more than its own calls
 }
 
 // waiter is a call that waits at the gate.
@@ -79,9 +82,12 @@ type Ticket struct {
 	epoch     int        // of the bucket when the call left
 	paced     bool       // our own pace delayed the call
 	full      bool       // as many calls were in flight as may be
+	leads     bool       // it tries whether anything is left
 	counted   int        // calls that its limit had counted since the anchor
 	own       reading    // its operation's last one when the call left
 	seen      []snapshot // of all buckets when the call left
+	ended     int64      // calls that had ended when it left
+	ownEnded  int64      // those of its operation
 }
 
 // New returns a gate that knows nothing yet. It starts nothing. Its error is a Rate that cannot be.
@@ -145,7 +151,6 @@ func (g *Gate) cancelWait(operation string, w *waiter) {
 	select {
 	case <-w.leave:
 		g.returned(w.ticket)
-		w.ticket.operation.bucket.limit.lost(w.ticket.number)
 		w.ticket.operation.bucket.limit.forget(w.ticket.left)
 	default:
 		op := g.operation(operation)
@@ -165,7 +170,6 @@ func (g *Gate) Cancel(t Ticket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.returned(t)
-	t.operation.bucket.limit.lost(t.number)
 	t.operation.bucket.limit.forget(t.left)
 	g.dispatch(time.Now())
 }
@@ -175,6 +179,9 @@ func (g *Gate) returned(t Ticket) {
 	t.operation.bucket.quiet = time.Now()
 	t.operation.inFlight--
 	t.operation.bucket.inFlight--
+	if t.leads {
+		t.bucket.leads--
+	}
 }
 
 func (g *Gate) operation(name string) *operation {
@@ -226,7 +233,6 @@ func (g *Gate) overdue(now time.Time) (of *operation, call *waiter, at time.Time
 			due = later(due, w.windows.opens.to)
 		}
 		if !now.Before(due) {
-			b.limit.lead = 0
 			return op, op.queue[0], time.Time{}
 		}
 		at = sooner(at, due)
@@ -307,7 +313,11 @@ func (g *Gate) mayLeave(op *operation, w *waiter, now time.Time) (ok bool, at ti
 			}
 			until = sooner(until, end)
 		}
-		if ok, at := b.limit.admits(now, b.inFlight, need); !ok {
+		led := b.led(now)
+		if led {
+			until = sooner(until, b.ledAt.Add(probeTimeout))
+		}
+		if ok, at := b.limit.admits(now, b.inFlight, need, led); !ok {
 			return false, sooner(at, until)
 		}
 	}
@@ -369,12 +379,15 @@ func (g *Gate) release(op *operation, w *waiter, now time.Time) {
 	b.limit.spend(w.party)
 	g.waiting--
 	g.departed++
+	counted := b.limit.anchor.counted
+	leads, paced := b.leave(now, w.arrived.Before(now))
 	w.ticket = Ticket{
 		operation: op, bucket: b, number: g.departed, left: now, account: w.account, epoch: b.epoch,
-		paced: b.leave(now, g.departed, w.arrived.Before(now)), counted: b.limit.anchor.counted, own: op.last, seen: g.snapshots(),
-		full: g.inFlight+1 >= g.crew.most(),
+		leads: leads, paced: paced, full: g.inFlight+1 >= g.crew.most(), counted: counted, own: op.last.reading, seen: g.snapshots(),
+		ended: g.departed - 1 - int64(g.inFlight), ownEnded: op.made - int64(op.inFlight),
 	}
 	g.inFlight++
+	op.made++
 	op.inFlight++
 	b.inFlight++
 	g.reservations.leave(now, w)

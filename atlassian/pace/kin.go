@@ -18,12 +18,17 @@ const (
 // ask lets the other buckets of which nothing is told show whether they share the limit of one that
 // was refused. The documents count limits for each endpoint (organizations API, "Rate limiting"), so
 // each such operation begins with a bucket of its own. When one is refused, the next call of each
-// other one leaves alone: if it is refused, too, they may share a limit; if it gets through while
-// the first one is still shut, they may not.
+// other one leaves alone: if it is refused, too, they may share a limit; if it gets through and the
+// first one is refused once more, they may not.
 func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 	for _, other := range g.buckets {
 		if other == b || !other.headerless && other.limit.known() {
 			continue
+		}
+		if key := g.key(b, other); other.passed == b {
+			if other.passed = nil; !first { // else what they share may have opened
+				g.kin[key] = max(leastKin, g.kin[key]-1)
+			}
 		}
 		near := func(a, b time.Time) bool { return a.Sub(b).Abs() <= 3*fromFloat(g.meanLatency)/2 }
 		at := first && near(b.found.refusedAt, other.found.windows.last) ||
@@ -34,7 +39,8 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 		case at && other.found.shut() && other.found.used < fewCalls:
 			g.kin[g.key(b, other)]++
 		case first && !other.found.shut() && !other.probing:
-			other.probing, other.probedAt, other.asked = true, now, b
+			other.asked = b
+			other.probe(now)
 		}
 	}
 }
@@ -61,7 +67,7 @@ func (g *Gate) answer(b *bucket, t Ticket, refused bool) {
 	case soon && refused:
 		g.kin[key]++
 	case soon && first.found.shut():
-		g.kin[key] = max(leastKin, g.kin[key]-1)
+		b.passed = first
 	}
 }
 

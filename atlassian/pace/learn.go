@@ -68,7 +68,7 @@ func (g *Gate) learn(now time.Time, t Ticket, end Answer) {
 	switch b := op.bucket; {
 	case b.headerless:
 		g.move(op, g.newBucket())
-	case counted && b.contradicts(t, is):
+	case counted && b.contradicts(t, is) || g.apart(op, is):
 		b.limit.apart() // what spoke against windows were two counts in one
 		g.move(op, g.newBucket())
 	case counted:
@@ -82,9 +82,12 @@ func (g *Gate) learn(now time.Time, t Ticket, end Answer) {
 	b.limit.update(now, t, l, g.clock, !throttled(end.Status), b.inFlight, g.departed)
 	if counted {
 		b.limit.record(op, l.Remaining)
+		b.limit.mixed = b.limit.mixed || b.limit.heard.by != nil && b.limit.heard.by != op
+		b.limit.heard = told{is, op, t.ended}
 		if !is.stamp.Before(op.last.stamp) {
-			op.last = is
+			op.last = told{is, op, t.ownEnded}
 		}
+		op.tell(t, is)
 	}
 	if fresh || !b.limit.stamp.Equal(before) || b.limit.left(now, b.inFlight) == 0 {
 		g.saver.changed()
@@ -119,7 +122,7 @@ func (b *bucket) contradicts(t Ticket, is reading) bool {
 		return false
 	case is.limit != was.limit && is.limit != w.budget:
 		return t.own.limit != was.limit // else the limit was changed
-	case is.stamp.After(was.stamp) && (w.lead == t.number ||
+	case is.stamp.After(was.stamp) && (w.led(t) ||
 		!t.left.Before(w.windows.opens.from) && w.windows.opens.from.After(w.toldAt)):
 		return false // the next window may have opened
 	}
@@ -132,6 +135,22 @@ func (b *bucket) contradicts(t Ticket, is reading) bool {
 		return rise >= max(2, (was.limit-was.remaining)/2) && (!t.own.stamp.Equal(is.stamp) || is.remaining < t.own.remaining)
 	}
 	return w.kind == windowed && is.stamp.Before(was.stamp) && was.stamp.Sub(is.stamp) > clockStep
+}
+
+// apart reports whether the operation has a count of its own: what its bucket was told last fell by more
+// than the calls that were made since, and what the operation was told itself did not.
+func (g *Gate) apart(op *operation, is reading) bool {
+	was := op.bucket.limit.heard
+	return was.by != nil && was.by != op && was.by.bucket == op.bucket && was.limit == is.limit && op.last.limit == is.limit &&
+		int64(was.remaining-is.remaining) > g.departed-was.ended && int64(op.last.remaining-is.remaining) <= op.made-op.last.ended
+}
+
+// tell takes in what the operation was told: a count that falls by more than its calls is not its own.
+func (op *operation) tell(t Ticket, is reading) {
+	if is.limit != op.highest.limit || is.remaining >= op.highest.remaining {
+		op.highest = told{is, op, t.ownEnded}
+	}
+	op.shares = op.shares || int64(op.highest.remaining-is.remaining) > op.made-op.highest.ended
 }
 
 // compare looks for another bucket whose count is that of the ticket's bucket, and joins the two.

@@ -41,6 +41,13 @@ type reading struct {
 	stamp            time.Time // the reset as written, which identifies the window
 }
 
+// told is what an answer told.
+type told struct {
+	reading
+	by    *operation
+	ended int64 // calls that had ended when the call left that was told it
+}
+
 // complete reports whether the headers tell limit, remaining and reset.
 func (l Limits) complete() bool { return l.Limit >= 0 && l.Remaining >= 0 && !l.stamp.IsZero() }
 
@@ -58,9 +65,7 @@ type limit struct {
 	toldAt time.Time // when that call left
 	from   int64     // readings of calls with a lower number belong to an earlier window
 
-	assumed bool  // the next window should have opened, and no answer of it has come
-	lead    int64 // the call that tries it; 0: none
-	led     int   // what was left when it left
+	assumed bool // the next window should have opened, and no answer of it has come
 
 	// What is told falls by one with each call as long as no window opens. credit is by how much it
 	// fell less since the anchor.
@@ -70,6 +75,8 @@ type limit struct {
 		counted int   // those answered
 		left    time.Time
 	}
+	heard    told          // by the latest answer
+	mixed    bool          // several operations were told
 	signs    int           // answers that spoke against windows
 	farthest time.Duration // that a reset was told to be away
 
@@ -137,7 +144,7 @@ func (w *limit) end(now time.Time, inFlight int) time.Time {
 }
 
 // advance takes the window for a new one when it must have opened: all calls are available again,
-// but for those in flight. One call then leads.
+// but for those in flight.
 func (w *limit) advance(now time.Time) {
 	if !w.known() || w.kind != windowed || w.assumed {
 		return
@@ -145,7 +152,7 @@ func (w *limit) advance(now time.Time) {
 	if to := w.windows.opens.to; !to.IsZero() && !now.Before(to) {
 		w.windows.idle = w.windows.since.IsZero()
 		w.windows.exhaust(to, w.toldAt)
-		w.assumed, w.lead, w.remain = true, 0, w.budget
+		w.assumed, w.remain = true, w.budget
 	}
 }
 
@@ -161,10 +168,12 @@ func (w *limit) room(now time.Time, inFlight int) float64 {
 	return room
 }
 
-// admits reports whether need calls are left, and if not, when to ask again. lead reports that the
-// call is to leave alone, to see whether there is anything.
-func (w *limit) admits(now time.Time, inFlight, need int) (ok bool, at time.Time) {
-	w.advance(now)
+// admits reports whether need calls are left, or one may try whether they are, and if not, when to ask
+// again. led is that one tries already.
+func (w *limit) admits(now time.Time, inFlight, need int, led bool) (ok bool, at time.Time) {
+	if w.advance(now); w.assumed {
+		return !led, time.Time{}
+	}
 	if w.kind == refilling || w.known() && w.size() <= reservationTime {
 		need = 1 // what belongs to the call finds room soon after
 	}
@@ -173,17 +182,15 @@ func (w *limit) admits(now time.Time, inFlight, need int) (ok bool, at time.Time
 	if w.kind != windowed {
 		kept = 0
 	}
-	if room >= kept && !w.assumed {
-		if at := w.windows.trial(); w.kind != windowed && !w.windows.since.IsZero() && now.Before(at) {
-			return false, at // it was refused a moment ago
+	if room >= kept {
+		if w.kind == windowed || !w.since() {
+			return true, time.Time{}
 		}
-		return true, time.Time{}
+		at := w.windows.trial() // it was refused a moment ago
+		return !led && !now.Before(at), laterThan(now, at)
 	}
-	if w.lead != 0 { // one tries already
+	if led {
 		return false, time.Time{}
-	}
-	if w.assumed {
-		return true, time.Time{}
 	}
 	if room >= 0 { // the share of others shrinks towards the end of the window
 		return w.asks(now, laterThan(now, w.windows.opens.to.Add(-fromFloat(room/w.othersShare(now)))))
@@ -263,24 +270,6 @@ func laterThan(now, at time.Time) time.Time {
 	return at
 }
 
-// leave notes that a call leaves, and whether it leads.
-func (w *limit) leave(now time.Time, number int64, inFlight int) {
-	w.note(now)
-	if !w.known() || w.lead != 0 {
-		return
-	}
-	if w.assumed || w.kind == windowed && w.since() || w.room(now, inFlight) < 1 {
-		w.lead, w.led = number, w.remain
-	}
-}
-
-// lost notes that a call did not come back.
-func (w *limit) lost(number int64) {
-	if w.lead == number {
-		w.lead = 0
-	}
-}
-
 // left returns how many calls can still leave in this window.
 func (w *limit) left(now time.Time, inFlight int) int {
 	room := w.room(now, inFlight)
@@ -293,10 +282,6 @@ func (w *limit) left(now time.Time, inFlight int) int {
 // update applies a reading. counted is false for a 429; inFlight is the number of calls in flight
 // without this one; departed is the number of the last call that left.
 func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool, inFlight int, departed int64) {
-	lead := w.lead == t.number && w.lead != 0
-	if lead {
-		w.lead = 0
-	}
 	if t.number < w.from {
 		return // the window, or the limit, is a past one
 	}
@@ -326,12 +311,13 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 	case w.kind != windowed:
 		w.follow(t, l, now.Sub(t.left))
 		w.tell(t, l, now.Sub(t.left))
-	case lead && w.goesOn(l):
-		w.windows.since = time.Time{}
-		w.within(now, t, l, inFlight, departed)
-	case lead || w.assumed && l.Remaining > 0 && t.left.After(w.windows.opens.from):
+	case (w.led(t) || w.assumed && l.Remaining > 0 && t.left.After(w.windows.opens.from)) && !w.goesOn(t, l):
 		w.opened(now, t, l, departed)
+	case w.assumed: // it tells of the window before
 	default:
+		if w.led(t) && w.remain > w.unanswered {
+			w.windows.since = time.Time{}
+		}
 		w.within(now, t, l, inFlight, departed)
 	}
 	w.hint(t, l, c)
@@ -340,9 +326,23 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 	}
 }
 
-// goesOn reports whether the reading of the call that leads goes on with the count of the present window.
-func (w *limit) goesOn(l Limits) bool {
-	return w.kind == windowed && !w.assumed && l.Remaining < w.led && l.stamp.Sub(w.stamp) <= l.unit/2
+// led reports whether the call tried if anything is left.
+func (w *limit) led(t Ticket) bool { return t.leads && w.since() && !t.left.Before(w.windows.since) }
+
+// goesOn reports whether the reading does not show that the next window has opened: it tells of the same
+// one, and its operation's own count has not risen. If it must have opened, that counts only where the
+// operation may have another count than those for which nothing was left.
+func (w *limit) goesOn(t Ticket, l Limits) bool {
+	if w.assumed && (t.operation.shares || !w.mixed) {
+		return false
+	}
+	return l.stamp.Sub(w.stamp) <= l.unit/2 && !w.rose(t, l)
+}
+
+// rose reports whether the reading cannot be of the window of which its operation was told before. What
+// another operation was told proves nothing: it may have another count.
+func (w *limit) rose(t Ticket, l Limits) bool {
+	return w.stamp.Sub(t.own.stamp) <= l.unit/2 && l.Remaining >= t.own.remaining
 }
 
 // begin begins to count from the reading.
@@ -428,26 +428,26 @@ func (w *limit) within(now time.Time, t Ticket, l Limits, inFlight int, departed
 		credit = l.Remaining + 1 + t.counted - w.anchor.remain
 		w.anchor.counted++
 	}
-	unit := l.unit
-	moved := l.stamp.Sub(w.stamp)
-	switch {
-	case credit > 0 && !t.left.Before(w.windows.opens.from) && w.budget > 1 && (l.Remaining+1 >= w.budget*4/5 ||
-		moved > unit/2 && w.signs == 0 && l.Remaining+1+inFlight >= w.budget*4/5):
+	moved, own := l.stamp.Sub(w.stamp), w.stamp.Sub(t.own.stamp) <= l.unit/2
+	rose := credit > 0 && w.rose(t, l)
+	switch full := w.budget * 4 / 5; {
+	case credit > 0 && !t.left.Before(w.windows.opens.from) && w.budget > 1 && (rose && l.Remaining+1 >= full ||
+		moved > l.unit/2 && w.signs == 0 && l.Remaining+1+inFlight >= full):
 		w.windows.exhaust(t.left, w.toldAt)
 		w.opened(now, t, l, departed)
 		return
-	case credit > 0 && l.Remaining+1 >= w.budget*4/5 && t.left.Sub(w.windows.opened.to) > w.size()/4:
+	case rose && l.Remaining+1 >= full && t.left.Sub(w.windows.opened.to) > w.size()/4:
 		// It opened long before it was expected: what was known of the length is wrong.
 		w.windows.length, w.windows.about = 0, [2]time.Duration{}
 		w.windows.opens = span{from: w.toldAt}
 		w.windows.idle = true
 		w.opened(now, t, l, departed)
 		return
-	case credit > 0:
+	case rose || credit > 0 && t.operation.shares:
 		w.signs++
 		w.take(t, l)
 		w.fix(t, departed)
-	case moved > unit && credit <= 0 && t.number > w.number:
+	case moved > l.unit && credit <= 0 && own && l.stamp.After(t.own.stamp) && t.number > w.number:
 		w.signs++
 	}
 	if w.signs >= enoughSigns {

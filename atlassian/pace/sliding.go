@@ -89,7 +89,7 @@ func (w *limit) note(left time.Time) {
 
 // move takes the limit for one that slides or refills.
 func (w *limit) move(now time.Time, t Ticket, l Limits) {
-	w.kind, w.assumed, w.lead, w.windows.since = sliding, false, 0, time.Time{}
+	w.kind, w.assumed, w.windows.since = sliding, false, time.Time{}
 	w.least, w.most, w.rate = 0, 0, 0
 	if l.dated && l.unit <= time.Second {
 		w.most = w.farthest + l.unit
@@ -126,7 +126,7 @@ func (w *limit) follow(t Ticket, l Limits, took time.Duration) {
 	case apart >= -together(took):
 		w.remain = min(w.remain, l.Remaining)
 	}
-	if l.Remaining > 0 {
+	if l.Remaining > 0 && t.left.After(w.windows.last) {
 		w.windows.since = time.Time{}
 	}
 }

@@ -162,12 +162,18 @@ func Parse(text string) (Command, error) {
 	help, rest, ok := findCommand(words)
 	if !ok {
 		unknown := unknownCommand(words)
+		if say := twofold(words); say != "" {
+			unknown.Usage, unknown.Nearest, unknown.Say = helpCommand, "", say
+		}
 		unknown.Unknown = true
 		return Command{}, unknown
 	}
 	p := commandParser{help: help, text: plain, sent: text, origin: origin, words: rest}
 	command, err := p.parse()
 	if usage, is := errors.AsType[*UsageError](err); is && usage.Missing == nil && help.Supported {
+		if usage.Say = twofold(words); usage.Say != "" {
+			return Command{}, usage
+		}
 		if nearest := meantInstead(help.Name, words); nearest != "" {
 			usage.Usage, usage.Nearest = nearest, nearest
 		}

@@ -33,7 +33,7 @@ func phrases() []phrase {
 		address = []string{"address", "email", "mail", "e-mail", "addresses", "emails", "login"}
 		access  = []string{"access", "licence", "license", "seat", "licences", "licenses", "seats"}
 		deleted = []string{"deletion", "deleted", "deleting"}
-		gone    = []string{"left", "leaves", "leaving", "leaver", "leavers", "quit", "quits", "resigned", "fired", "departed", "offboarding"}
+		gone    = append(leavers(), "offboarding")
 		whole   = []string{"all", "everyone", "everybody", "domain", "domains", "whole"}
 	)
 	return []phrase{
@@ -59,6 +59,11 @@ func phrases() []phrase {
 		{command: "offboard", has: [][]string{gone}},
 		{command: "history", has: [][]string{{"happened", "history"}}},
 	}
+}
+
+// leavers are the words that say of somebody that they are no longer there.
+func leavers() []string {
+	return []string{"left", "leaves", "leaving", "leaver", "leavers", "quit", "quits", "resigned", "fired", "departed"}
 }
 
 // namesBatch reports whether a word is the number of a batch, or the word for one.

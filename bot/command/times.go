@@ -181,16 +181,17 @@ func parseSpan(text string) (time.Duration, bool) {
 }
 
 // times takes the times off the end of a command's words: what stands behind the first at, until or
-// for that is not the first word.
+// for. The first word is none where a group or a site may stand, which may be called so.
 func (p *commandParser) times() error {
 	isTime := func(w commandWord) bool { return !w.quoted && slices.Contains(timeWords(), strings.ToLower(w.raw)) }
 	first := slices.IndexFunc(p.words, isTime)
-	if first == 0 && len(p.words) > 1 {
-		if next := slices.IndexFunc(p.words[1:], isTime); next >= 0 {
-			first = next + 1
+	if it, built := action.For(p.out.Action); first == 0 && built && len(it.Arguments(action.Before)) > 0 {
+		first = slices.IndexFunc(p.words[1:], isTime) + 1
+		if first == 0 {
+			first = -1
 		}
 	}
-	if first <= 0 {
+	if first < 0 {
 		return nil
 	}
 	tail := p.words[first:]

@@ -57,6 +57,40 @@ func TestTimesOfCommands(t *testing.T) {
 	}
 }
 
+// Who names a time and nobody whom it is for lacks a word alone: the form has the time.
+func TestTimesOfNobody(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]command.Times{
+		"deactivate at 18:00":                            {At: "18:00"},
+		"suspend until monday 18:00 reason: leave":       {Until: "monday 18:00"},
+		"set-name at 18:00 for 8h":                       {At: "18:00", For: "8h"},
+		"rename for 8h":                                  {For: "8h"},
+		"invite at tomorrow 9:00 -- hello":               {At: "tomorrow 9:00"},
+		"migrate-domain at 18:00":                        {At: "18:00"},
+		"group add staff at 18:00":                       {At: "18:00"},
+		"site group add main jira-users until mon 18:00": {Until: "mon 18:00"},
+	} {
+		_, err := command.Parse(text)
+		usage, is := errors.AsType[*command.UsageError](err)
+		if !is || usage.Missing == nil || usage.Missing.Times != want {
+			t.Errorf("%s: %v, want a word missing and the times %+v", text, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"deactivate at noon":        "is no time",
+		"deactivate at":             "no time stands behind at",
+		"remove for 8h":             "remove cannot be taken back",
+		"restore for a@x.example":   "where only a time may",
+		"group add at a@x.example":  "",
+		"group remove for until 3d": "is no time",
+	} {
+		_, err := command.Parse(text)
+		if usage, _ := errors.AsType[*command.UsageError](err); (err == nil) != (want == "") || err != nil && (usage.Missing != nil || !strings.Contains(usage.Problem, want)) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // What clocks show is meant in the zone of who writes, also where clocks are put on or back.
 func TestMoments(t *testing.T) {
 	t.Parallel()

@@ -134,6 +134,9 @@ func plainText(text string) string {
 	return workflow.TrimCell(out.String())
 }
 
+// Plain is a text from Slack as its author typed it.
+func Plain(text string) string { return plainText(text) }
+
 // linkText is what a link shows; whatever else stands in < > is given back as it is.
 func linkText(link string) string {
 	target, label, labelled := strings.Cut(link[1:len(link)-1], "|")

@@ -133,13 +133,36 @@ func (d *Deliverer) mayApprove(ctx context.Context, b *workflow.Batch) (may []wo
 		}
 		found, _ = d.people.Approvers()
 	}
-	decided := b.Approvers()
-	for _, p := range d.cfg.Engine.CanApprove(b, found.Able...) {
-		if !slices.ContainsFunc(decided, func(by workflow.Person) bool { return by.ID == p.ID }) {
+	return d.mayStill(b, found.Able...)
+}
+
+// mayStill are those of the people whose approval could come next: each human once, and none that has
+// approved, under whichever account.
+func (d *Deliverer) mayStill(b *workflow.Batch, people ...workflow.Actor) (may []workflow.Person) {
+	var decided []workflow.Actor
+	for _, p := range b.Approvers() {
+		decided = append(decided, workflow.Actor{Person: p, Admin: true})
+	}
+	for _, p := range d.cfg.Engine.CanApprove(b, append(decided, people...)...) {
+		if !slices.ContainsFunc(decided, func(by workflow.Actor) bool { return by.ID == p.ID }) {
 			may = append(may, p)
 		}
 	}
 	return may
+}
+
+// admins are the settings' admins as far as they are not known to be refused an approval of the batch
+// because of who they are: a card names nobody as who may approve that has, or has asked, under another
+// account.
+func (d *Deliverer) admins(b *workflow.Batch) []string {
+	found, _ := d.people.Approvers()
+	if found == nil || b.State != workflow.AwaitingApproval {
+		return d.cfg.Admins
+	}
+	return slices.DeleteFunc(slices.Clone(d.cfg.Admins), func(id string) bool {
+		at := slices.IndexFunc(found.Able, func(able workflow.Actor) bool { return able.ID == id })
+		return at >= 0 && len(d.mayStill(b, found.Able[at])) == 0
+	})
 }
 
 // namedAdmins are the admins of the settings who have not asked for the batch, by their ids alone.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/countersign/countersign/bot/slackapi"
@@ -82,7 +81,13 @@ func (d *Deliverer) sayWords(ctx context.Context, l *snapshot, card place, w *ba
 
 // thread is what the messages about a batch are drawn from.
 func (d *Deliverer) thread(ctx context.Context, l *snapshot) (t view.Thread, err error) {
-	t = view.Thread{Batch: l.Batch, Summary: l.Summary, Admins: d.cfg.Admins, Command: d.cfg.Command}
+	b := l.Batch
+	if found, _ := d.people.Approvers(); found == nil && b.State == workflow.AwaitingApproval {
+		if err := d.people.FindApprovers(ctx, false); err != nil {
+			d.log.Warn().Int64("batch", b.Number).Err(err).Msg("find out who could approve") // then all are named
+		}
+	}
+	t = view.Thread{Batch: b, Summary: l.Summary, Admins: d.admins(b), Command: d.cfg.Command}
 	if l.Batch.Digest != "" {
 		t.Gist, err = d.gist(ctx, l.Batch)
 	}
@@ -147,10 +152,6 @@ func (d *Deliverer) callNext(ctx context.Context, t view.Thread, s *speaker) err
 	for _, may := range d.mayApprove(ctx, b) {
 		ids = append(ids, may.ID)
 	}
-	approved := b.Approvers()
-	ids = slices.DeleteFunc(ids, func(id string) bool {
-		return slices.ContainsFunc(approved, func(by workflow.Person) bool { return by.ID == id })
-	})
 	s.say(ctx, name, true, func() slackapi.Message { return t.Next(ids) })
 	return nil
 }

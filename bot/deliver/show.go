@@ -130,7 +130,9 @@ func (d *Deliverer) showCard(ctx context.Context, l *snapshot, w *batchView) err
 		}
 		at.editTurn = true
 	}
-	p, err := d.put(ctx, at, c.Draw(), c.Mark(), t)
+	m := c.Draw()
+	m.Revision = l.Batch.Revision
+	p, err := d.put(ctx, at, m, c.Mark(), t)
 	if p.TS != "" {
 		d.cardStands(l.Batch.Number, w, p)
 	}
@@ -146,7 +148,7 @@ func (d *Deliverer) showCard(ctx context.Context, l *snapshot, w *batchView) err
 // card returns the card of a batch, and where it belongs.
 func (d *Deliverer) card(ctx context.Context, l *snapshot, w *batchView) (view.Card, place, error) {
 	b := l.Batch
-	c := view.Card{Batch: b, Summary: l.Summary, Admins: d.cfg.Admins, Waits: d.closed(b)}
+	c := view.Card{Batch: b, Summary: l.Summary, Admins: d.admins(b), Waits: d.closed(b)}
 	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true, rank: slackapi.RankCard}
 	at.repost = func() error { return d.forget(ctx, b.Number, w) }
 	if b.State.Open() {

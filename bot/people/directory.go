@@ -336,13 +336,16 @@ func (p *Directory) Approvers() (found *Approvers, current bool) {
 	return p.approvers, p.approvers != nil && time.Since(p.approvers.at) < approversFor
 }
 
-// FindApprovers looks at the admins, all of them if that is asked; else as far as it takes to know
-// that whoever asks enough others can approve. An error means that Slack cannot be asked.
+// FindApprovers looks at the admins, all of them if that is asked; else at those whom the settings name,
+// as cards do, and at members of groups as far as it takes to know that whoever asks enough others can
+// approve. An error means that Slack cannot be asked.
 func (p *Directory) FindApprovers(ctx context.Context, all bool) error {
 	found := &Approvers{All: true, at: time.Now()}
 	enough := p.most + 2 // requester, author, and as many others as can be asked for
 	seen, humans := map[string]bool{}, map[string]bool{}
-	for _, entry := range p.admins {
+	named := slices.DeleteFunc(slices.Clone(p.admins), workflow.IsUserGroup)
+	groups := slices.DeleteFunc(slices.Clone(p.admins), func(id string) bool { return !workflow.IsUserGroup(id) })
+	for _, entry := range slices.Concat(named, groups) {
 		ids := []string{entry}
 		if workflow.IsUserGroup(entry) {
 			var err error
@@ -360,7 +363,7 @@ func (p *Directory) FindApprovers(ctx context.Context, all bool) error {
 				continue
 			}
 			seen[id] = true
-			if found.All = all || len(humans) < enough; !found.All {
+			if found.All = all || len(humans) < enough || entry == id; !found.All {
 				break
 			}
 			actor, err := p.approver(ctx, id)

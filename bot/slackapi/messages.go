@@ -30,8 +30,8 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
 	}
-	if note := noteOf(key, thread); len(note) > 0 {
-		opts = append(opts, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: note}))
+	if key != "" || thread != "" {
+		opts = append(opts, m.metadata(key, thread))
 	}
 	var channel string
 	var posted slack.Message
@@ -43,7 +43,7 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 			}
 		}
 		again = true
-		with := append(Message{m.Text, blocks}.options(), opts...)
+		with := append(Message{Text: m.Text, Blocks: blocks}.options(), opts...)
 		return c.call(ctx, "chat.postMessage", func(ctx context.Context) error {
 			channel, ts, posted, err = c.slack.PostMessageWithResponseContext(ctx, to, with...)
 			return err
@@ -57,23 +57,10 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 	return ts, err
 }
 
-// noteOf is what goes along with a message as metadata: its key, and the thread that it belongs into,
-// which Slack itself forgets where it puts the message into the channel.
-func noteOf(key, thread string) map[string]any {
-	note := map[string]any{}
-	if key != "" {
-		note[noteKey] = key
-	}
-	if thread != "" {
-		note[noteThread] = thread
-	}
-	return note
-}
-
 // Update edits a message of ours in place; whoever calls it has had their turn (updates). key as in
 // post: an edit without metadata would take it away.
 func (c *Client) Update(ctx context.Context, channel, ts, key string, m Message) error {
-	meta := slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: noteOf(key, "")})
+	meta := m.metadata(key, "")
 	again := false
 	return c.inTiers(ctx, OnMessage, m.renewed(time.Now()).Blocks, func(blocks []slack.Block) error {
 		if again {
@@ -82,7 +69,7 @@ func (c *Client) Update(ctx context.Context, channel, ts, key string, m Message)
 			}
 		}
 		again = true
-		opts := append(Message{m.Text, blocks}.options(), meta)
+		opts := append(Message{Text: m.Text, Blocks: blocks}.options(), meta)
 		return c.call(ctx, "chat.update", func(ctx context.Context) error {
 			_, _, _, err := c.slack.UpdateMessageContext(ctx, channel, ts, opts...)
 			return err
@@ -110,7 +97,7 @@ func (c *Client) Find(ctx context.Context, channel, thread, key string, since ti
 			return "", false, err
 		}
 		for _, m := range page {
-			if m.note(noteKey) == key {
+			if m.Metadata.Type == postEvent && m.Metadata.Payload[noteKey] == key {
 				return m.TS, true, nil
 			}
 		}
@@ -160,7 +147,7 @@ func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 		defer cancel()
 	}
 	if to.Response != "" {
-		drawn := Message{m.Text, c.Drawn(ctx, OnMessage, m.Blocks)} // what is wrong with blocks is not answered there
+		drawn := Message{Text: m.Text, Blocks: c.Drawn(ctx, OnMessage, m.Blocks)} // what is wrong with blocks is not answered there
 		err := c.call(ctx, responseMethod, func(ctx context.Context) error { return c.respond(ctx, to.Response, drawn) })
 		if err == nil {
 			return true
@@ -169,7 +156,7 @@ func (c *Client) Private(ctx context.Context, to Recipient, m Message) bool {
 	}
 	if to.Channel != "" && !to.direct() {
 		err := c.inTiers(ctx, OnMessage, m.Blocks, func(blocks []slack.Block) error {
-			opts := Message{m.Text, blocks}.options()
+			opts := Message{Text: m.Text, Blocks: blocks}.options()
 			if to.Thread != "" {
 				opts = append(opts, slack.MsgOptionTS(to.Thread))
 			}

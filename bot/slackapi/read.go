@@ -21,36 +21,38 @@ const maxPageBytes = 32 << 20
 
 // Posted is a message as Slack's methods that read messages give it, as far as we look at it.
 type Posted struct {
-	Subtype  string `json:"subtype"`
-	Person   string `json:"user"`
-	BotID    string `json:"bot_id"`
-	Text     string `json:"text"`
-	TS       string `json:"ts"`
-	Thread   string `json:"thread_ts"`
-	Latest   string `json:"latest_reply"` // of a parent
-	Files    []File `json:"files"`
+	Subtype string `json:"subtype"`
+	Person  string `json:"user"`
+	BotID   string `json:"bot_id"`
+	Text    string `json:"text"`
+	TS      string `json:"ts"`
+	Thread  string `json:"thread_ts"`
+	Latest  string `json:"latest_reply"` // of a parent
+	Files   []File `json:"files"`
+
+	// App and Bot are those of a program that sent it in somebody's name; Slack's own clients send none.
+	App string          `json:"app_id"`
+	Bot json.RawMessage `json:"bot_profile"`
+
 	Metadata struct {
 		Type    string         `json:"event_type"`
 		Payload map[string]any `json:"event_payload"`
 	} `json:"metadata"`
 }
 
-// Key is the key that a message of ours was posted with, "" when it has none.
-func (m Posted) Key() string { return m.note(noteKey) }
-
-// note returns one of the values that went along with a message of ours.
-func (m Posted) note(name string) string {
-	if m.Metadata.Type != postEvent {
-		return ""
-	}
-	value, _ := m.Metadata.Payload[name].(string)
-	return value
+// Key returns the key under which we posted the message, and the revision that it shows; "" and 0
+// where it has none.
+func (p *Posted) Key() (key string, revision int64) {
+	key, _ = p.Metadata.Payload[noteKey].(string)
+	number, _ := p.Metadata.Payload[noteRevision].(float64) // of JSON
+	return key, int64(number)
 }
 
 // Stray reports whether a message of ours stands in a channel and belongs into a thread: its metadata
 // says so, and our files never stand anywhere else.
-func (m Posted) Stray() bool {
-	return m.Thread == "" && m.Subtype != tombstoned && (m.note(noteThread) != "" || len(m.Files) > 0)
+func (p *Posted) Stray() bool {
+	thread, _ := p.Metadata.Payload[noteThread].(string)
+	return p.Thread == "" && p.Subtype != tombstoned && (thread != "" || len(p.Files) > 0)
 }
 
 // paged is what these methods answer.

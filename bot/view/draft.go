@@ -70,6 +70,8 @@ type DraftMove struct {
 	New   string `json:"new,omitempty"`
 	Group string `json:"group,omitempty"`
 	Names bool   `json:"names,omitempty"`
+	// Except says that it was asked for with accounts left out: there has to be the file that names them.
+	Except bool `json:"except,omitempty"`
 }
 
 // Carried is what goes with a form (private_metadata).

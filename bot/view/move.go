@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/workflow"
 )
 
-// NeedsFile answers the command to move a domain with accounts left out, and without the file that
-// names them.
-func NeedsFile(command string) slackapi.Message {
-	return Said("`except` needs a file. Post a CSV of the accounts to leave out, with the message `migrate-domain … except` (without `" +
-		escape(command) + "`).")
-}
+// What is said of the command to move a domain with accounts left out, and without the file that names
+// them. {command} stands for the slash command.
+const (
+	ExceptLacksFile = "except needs a file"
+	ExceptByFile    = "Post a CSV of the accounts to leave out, with the message `migrate-domain … except` (without `{command}`), or upload it in the form."
+	NeedsExcept     = "Upload the CSV of the accounts to leave out. To leave out nobody, ask without except."
+)
 
 // moveWords say what a request for a whole domain asks for.
 func moveWords(m *workflow.DomainMove) string {

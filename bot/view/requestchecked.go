@@ -72,10 +72,29 @@ type Checked struct {
 // previewRows are how many rows of each kind the modal names.
 const previewRows = 5
 
+// card is the card that the request would have, as far as the check knows it: what is approved is said
+// here as it is there.
+func (c Checked) card() Card {
+	gist, rows := &Gist{}, 0
+	for i := range c.Preview.Changes {
+		gist.Add(&c.Preview.Changes[i])
+		rows++
+	}
+	card := Card{Summary: c.Preview.Summary, Gist: gist, Batch: &workflow.Batch{
+		State: workflow.AwaitingApproval, BatchRequest: workflow.BatchRequest{Rows: rows, When: c.When},
+	}}
+	for i := range c.Preview.Changes {
+		if ch := &c.Preview.Changes[i]; len(card.First) < TableRows && slices.Contains(PlannedStates(), ch.State) {
+			card.First = append(card.First, *ch)
+		}
+	}
+	return card
+}
+
 // Draw makes the modal.
 func (c Checked) Draw() slack.ModalViewRequest {
 	s := c.Preview.Summary
-	card := Card{Batch: &workflow.Batch{State: workflow.AwaitingApproval}, Summary: s}
+	card := c.card()
 	var counts []string
 	ready := s.State(workflow.ChangeReady)
 	for _, each := range []struct {
@@ -90,16 +109,13 @@ func (c Checked) Draw() slack.ModalViewRequest {
 			counts = append(counts, "*"+number(n)+"* "+each.words)
 		}
 	}
-	blocks := []slack.Block{header("title", c.title()), section("counts", strings.Join(counts, " · "))}
+	blocks := []slack.Block{header("title", c.title(card)), section("counts", strings.Join(counts, " · "))}
 	if c.Preview.Demand.Emergency && ready > 0 {
 		blocks = append(blocks, section("emergency", ":rotating_light: *This will be an emergency*: "+
 			"1 approval by another person is enough. Every admin is told at once."))
 	}
-	if effects := card.effects(); effects != "" {
-		blocks = append(blocks, section("effects", ":warning: "+effects))
-	}
-	if gets := c.gets(ready); gets != "" {
-		blocks = append(blocks, section("gets", gets))
+	if costs := card.costs(); costs != "" {
+		blocks = append(blocks, paragraphs("costs", costs)...)
 	}
 	if lines := c.rows(workflow.ChangeReady); len(lines) > 0 {
 		blocks = append(blocks, section("ready", strings.Join(lines, "\n")))
@@ -109,6 +125,9 @@ func (c Checked) Draw() slack.ModalViewRequest {
 	}
 	if all := causes(s, workflow.ChangeBlocked, workflow.ChangeBad); s.State(workflow.ChangeBlocked, workflow.ChangeBad) > previewRows {
 		blocks = append(blocks, section("causes", "• "+strings.Join(all, "\n• ")))
+	}
+	if card.cutsPlan() {
+		blocks = append(blocks, note("cut", "Texts that end with “…” are cut here. The plan file on the card has them whole."))
 	}
 	for i, words := range c.Notes {
 		blocks = append(blocks, note(fmt.Sprintf("note-%d", i), words))
@@ -128,30 +147,15 @@ func (c Checked) Draw() slack.ModalViewRequest {
 	return modal
 }
 
-// title says what would happen to how many.
-func (c Checked) title() string {
-	actions := c.Preview.Summary.Actions()
-	var words []string
-	for _, name := range slices.Concat(workflow.ActionNames(), []workflow.ActionName{""}) {
-		if n := actions[name]; n > 0 {
-			words = append(words, actionLabel(name)+" "+many(n, "account", "accounts"))
-		}
+// title says what would happen to whom, as the card's does.
+func (c Checked) title(card Card) string {
+	switch {
+	case len(c.Preview.Summary.Actions()) > 0:
+		return Does(card.Batch, card.Summary, card.only(), card.Gist)
+	case c.Preview.Summary.State(workflow.ChangeBlocked, workflow.ChangeBad) > 0:
+		return "No row can run"
 	}
-	return cmp.Or(strings.Join(words, ", "), "No row can run")
-}
-
-// gets says what people get with it, and when: the same for all rows, as the form has one field for
-// it.
-func (c Checked) gets(ready int) string {
-	var out []string
-	message := c.Draft.Values[workflow.ColumnMessage]
-	if slices.Contains(FormColumns(c.Draft.Action), workflow.ColumnMessage) && message != "" && ready > 0 {
-		out = append(out, fmt.Sprintf(":envelope: Message to %s: “%s”", many(ready, "person", "people"), quoted(message, reasonText)))
-	}
-	if !c.When.IsZero() {
-		out = append(out, ":clock3: "+upperFirst(c.When.Words())+".")
-	}
-	return strings.Join(out, "\n")
+	return "Nothing to change"
 }
 
 // rows names the first rows in any of the states.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,23 +12,27 @@ import (
 // Restored is what Slack shows and the database does not know, because it was put back to an
 // earlier state.
 type Restored struct {
-	Number    int64 `json:"number,omitempty"`    // of the latest batch that has a card and is above Last; 0 for none
-	Last      int64 `json:"last,omitempty"`      // the last number that the database gave
-	Forgotten int64 `json:"forgotten,omitempty"` // a batch that it knows, with a card that it does not know; 0 for none
-	Event     int64 `json:"event,omitempty"`     // of the log, told by the last report, that it does not have; 0 for none
-	Events    int64 `json:"events,omitempty"`    // the last event that it has
+	Number    int64   `json:"number,omitempty"`    // of the latest batch that has a card and is above Last; 0 for none
+	Last      int64   `json:"last,omitempty"`      // the last number that the database gave
+	Forgotten int64   `json:"forgotten,omitempty"` // a batch that it knows, with a card that it does not know; 0 for none
+	Newer     []int64 `json:"newer,omitempty"`     // batches whose cards show a later state than it knows
+	Event     int64   `json:"event,omitempty"`     // of the log, told by the last report, that it does not have; 0 for none
+	Events    int64   `json:"events,omitempty"`    // the last event that it has
 
 	At time.Time `json:"at,omitzero"` // when it was said
 }
 
 // Nothing reports whether the database knows all that was looked at.
-func (r Restored) Nothing() bool { return r.Number == 0 && r.Forgotten == 0 && r.Event == 0 }
+func (r Restored) Nothing() bool {
+	return r.Number == 0 && r.Forgotten == 0 && len(r.Newer) == 0 && r.Event == 0
+}
 
 // Same reports whether said tells of the same, so that it need not be said again: numbers that were
 // skipped and events that were written since do not make it another.
 func (r Restored) Same(said Restored) bool {
 	forgotten := r.Forgotten == 0 || r.Forgotten == said.Forgotten
-	return !said.At.IsZero() && r.Number <= said.Number && r.Event <= said.Event && forgotten
+	newer := !slices.ContainsFunc(r.Newer, func(number int64) bool { return !slices.Contains(said.Newer, number) })
+	return !said.At.IsZero() && r.Number <= said.Number && r.Event <= said.Event && forgotten && newer
 }
 
 // Words returns what is known, in sentences without marks of any kind.
@@ -38,6 +43,13 @@ func (r Restored) Words() string {
 	}
 	if r.Forgotten > 0 {
 		out = append(out, fmt.Sprintf("It does not know the card of #%d.", r.Forgotten))
+	}
+	if len(r.Newer) > 0 {
+		names := make([]string, len(r.Newer))
+		for i, n := range r.Newer {
+			names[i] = fmt.Sprintf("#%d", n)
+		}
+		out = append(out, fmt.Sprintf("It does not know what became of %s since.", list(names)))
 	}
 	if r.Event > 0 {
 		out = append(out, fmt.Sprintf("The last report ended with event %d of the log, which is not in it; its last event is %d.",

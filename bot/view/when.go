@@ -42,7 +42,11 @@ func timeLine(b *workflow.Batch) string {
 	if len(out) == 0 {
 		return ""
 	}
-	return "*Time:* " + strings.Join(out, ", ") + " (" + escape(b.When.Words()) + ")"
+	line := "*Time:* " + strings.Join(out, ", ")
+	if b.When.At.IsZero() && b.When.Until.IsZero() { // there is no moment whose zone is to be said
+		return line
+	}
+	return line + " (" + escape(b.When.Words()) + ")"
 }
 
 // returning says of a return, on the card of what it takes back, what becomes of it, and when.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -231,6 +232,11 @@ func Usage(command, problem, usage, nearest string) slackapi.Message {
 		return Said(text + " Did you mean `" + escape(command+" "+nearest) + "`?")
 	}
 	return Said(text + " Usage: `" + escape(command+" "+usage) + "`.")
+}
+
+// WasAway answers words that were written to the bot while it was away, and that it does not do later.
+func WasAway(words string, at time.Time) slackapi.Message {
+	return Said("I was away when you wrote “" + quoted(words, lineText) + "” " + moment(at) + ", and it was not done. Write it again if you still want it.")
 }
 
 // FormOffered stands over the button that opens the form.

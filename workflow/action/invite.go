@@ -19,8 +19,8 @@ const OpInvite workflow.Operation = "invite"
 const MostInvited = 25
 
 // KindInvited is how the holder of the address Arg stands with the organisation: FieldMembership,
-// which is workflow.MemberNone for nobody; and of somebody FieldID, FieldStatus, and GroupField of
-// each group. KindInvitedRoles is the same with ProductField of each workspace on which they have a
+// which is workflow.MemberNone for nobody; and of somebody FieldID, FieldName, FieldStatus, which tells of
+// a deletion, and GroupField of each group. KindInvitedRoles is the same with ProductField of each workspace on which they have a
 // role. About no account.
 const (
 	KindInvited      workflow.FactKind = "invited"
@@ -144,6 +144,8 @@ func checkInvite(r *workflow.Row, f *Facts) Finding {
 		return holderUnknown()
 	case now.Get(workflow.FieldReason) == Unshown:
 		return Blocked(workflow.ReasonHolderHidden, address, id)
+	case status == workflow.StatusDeleting:
+		return Blocked(workflow.ReasonTakenDeleting, address, id, now.Get(workflow.FieldName))
 	case status == workflow.StatusClosed:
 		return Blocked(workflow.ReasonClosed, id)
 	case hasAll(now, s):

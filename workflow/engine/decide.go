@@ -327,9 +327,10 @@ func (e *Engine) guarded(
 // goOn returns an error if a batch that was approved may not go on, by the settings and the people
 // of today. Resume and Retry depend on it.
 func (e *Engine) goOn(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error {
-	if b.Link == workflow.LinkReturn { // approved with what it takes back, whatever became of people since
+	stopped := b.State == workflow.Paused && b.Stop.ByBot() // what has ended since waits for nobody else
+	if b.Link == workflow.LinkReturn {                      // approved with what it takes back, whatever became of people since
 		known, err := e.identified(ctx, b, actor)
-		if err == nil && b.Stop.ByBot() {
+		if err == nil && stopped {
 			err = workflow.May(workflow.ActResume, b, known)
 		}
 		return err
@@ -341,7 +342,7 @@ func (e *Engine) goOn(ctx context.Context, b *workflow.Batch, actor workflow.Act
 	if people.asked(actor.Person) && b.Waiting() && actor.ID != "" {
 		return workflow.ErrSameHuman
 	}
-	if b.Stop.ByBot() && people.asked(actor.Person) {
+	if stopped && people.asked(actor.Person) {
 		return workflow.ErrMayNotResume
 	}
 	asker, err := e.asker(ctx, b, workflow.Freshness{Since: actor.Received})

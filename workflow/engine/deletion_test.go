@@ -13,6 +13,19 @@ type remembered struct {
 	workflow.Store
 	change *workflow.Change
 	seen   []workflow.SeenStatus
+	logged []workflow.Logged
+}
+
+// past is what a store remembers of accounts.
+type past struct {
+	Past
+	remembered
+}
+
+func (p past) Sightings(context.Context, string) ([]workflow.Sighting, error) { return nil, nil }
+
+func (p past) TrailOf(context.Context, string, []string) (workflow.Trail, error) {
+	return workflow.Trail{Events: p.logged}, nil
 }
 
 func (r remembered) Deleted(context.Context, string) (*workflow.Change, error) { return r.change, nil }
@@ -32,6 +45,13 @@ func TestEarlierStatus(t *testing.T) {
 	seen := func(status workflow.AccountStatus, first time.Duration) []workflow.SeenStatus {
 		return []workflow.SeenStatus{{Status: status, First: ago(first), Last: ago(day / 2)}}
 	}
+	logged := func(toward workflow.Toward, since time.Duration) workflow.Logged {
+		fits := []workflow.Field{workflow.FieldStatus, workflow.FieldGone, workflow.FieldBillable, workflow.FieldProducts}
+		return workflow.Logged{At: ago(since), Fits: fits, Toward: toward}
+	}
+	less, more := workflow.TowardLess, workflow.TowardMore
+	both := append(seen("inactive", day), seen("active", 40*day)...)
+	deactivated := append(seen("inactive", 5*day), seen("active", 40*day)...)
 	for name, test := range map[string]struct {
 		store remembered
 		want  workflow.AccountStatus
@@ -45,8 +65,24 @@ func TestEarlierStatus(t *testing.T) {
 		"inactive since yesterday":         {remembered{seen: seen("inactive", day)}, "", false},
 		"shown as closed since last night": {remembered{seen: seen("closed", day)}, "", false},
 		"never seen":                       {remembered{}, "", false},
+
+		"logged, never seen":           {remembered{logged: []workflow.Logged{logged(less, day)}}, "", true},
+		"logged, active until then":    {remembered{seen: both, logged: []workflow.Logged{logged(less, 2*day)}}, "active", true},
+		"logged, inactive before":      {remembered{seen: deactivated, logged: []workflow.Logged{logged(less, 2*day)}}, "inactive", true},
+		"logged while a night is read": {remembered{seen: both, logged: []workflow.Logged{logged(less, day-time.Minute)}}, "active", true},
+		"logged and cancelled":         {remembered{seen: both, logged: []workflow.Logged{logged(less, 3*day), logged(more, 2*day)}}, "", false},
+		"logged for the second time": {
+			remembered{seen: both, logged: []workflow.Logged{logged(less, 30*day), logged(more, 20*day), logged(less, 2*day)}}, "active", true,
+		},
+		"logged, of an earlier time": {remembered{seen: both, logged: []workflow.Logged{logged(less, 20*day)}}, "", false},
+		"logged, another thing": {
+			remembered{seen: both, logged: []workflow.Logged{{At: ago(2 * day), Fits: []workflow.Field{workflow.FieldStatus}, Toward: less}}}, "", false,
+		},
+		"ours and logged": {
+			remembered{change: ours("inactive", 3*day), logged: []workflow.Logged{logged(less, 2*day)}}, "inactive", true,
+		},
 	} {
-		e := &Engine{store: test.store, cfg: Config{Nights: test.store}}
+		e := &Engine{store: test.store, cfg: Config{Nights: test.store, Past: past{remembered: test.store}}}
 		got, err := e.deletion(t.Context(), "a")
 		if err != nil || got.Before != test.want || got.Since.IsZero() == test.since {
 			t.Errorf("%s: %+v, %v; want %q", name, got, err, test.want)

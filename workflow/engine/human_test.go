@@ -35,6 +35,7 @@ func TestOneHumanUnderSeveralNames(t *testing.T) {
 		{name: "one address", email: "HANA@corp.example", want: workflow.ErrSameHuman},
 		{name: "one address in two spellings", email: "zoe\u0308@xn--bcher-kva.example", hana: "Zo\u00eb@bücher.example", want: workflow.ErrSameHuman},
 		{name: "one account", accounts: map[string]string{"U0HANA": "acc-x", "U0BOB": "acc-x"}, want: workflow.ErrSameHuman},
+		{name: "one account in two spellings", accounts: map[string]string{"U0HANA": "acc-x", "U0BOB": "ACC-X"}, want: workflow.ErrSameHuman},
 		{
 			name: "her account has his address", accounts: map[string]string{"U0HANA": "acc-x"}, email: "zoe\u0308@CORP.example",
 			want: workflow.ErrSameHuman,

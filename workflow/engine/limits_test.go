@@ -79,6 +79,33 @@ func TestStartWithinCountsFromTheWindow(t *testing.T) {
 	}
 }
 
+// A window of a minute a day is not open for 12 h within a year: what began in it goes on after a
+// restart.
+func TestRestartInANarrowWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows = 8
+		o, file := people(rows)
+		o.Latency = 5 * time.Second
+		minute := policy.Window{To: policy.Clock{Minute: 1}}
+		d := newDesk(t, o, func(c *engine.Config) { c.Run = run.Limits{Workers: 1, Window: minute} })
+		d.ask(file)
+		d.approve(d.batch(1))
+		time.Sleep(time.Hour)
+		if made := count(d.rows(1), "done"); made == 0 || made == rows {
+			t.Fatalf("%d rows are done in the first night", made)
+		}
+		d.restart()
+		synctest.Wait()
+		if got := d.batch(1); got.State != workflow.Running {
+			t.Errorf("after the restart the batch is %s (%+v)", got.State, got.Stop)
+		}
+		time.Sleep(3 * 24 * time.Hour)
+		if made := count(d.rows(d.reach(1, workflow.Done).Number), "done"); made != rows {
+			t.Errorf("%d rows are done", made)
+		}
+	})
+}
+
 // The limit is kept to the second, also when it is shorter than the time between two looks at all
 // batches.
 func TestFinishWithinSeconds(t *testing.T) {

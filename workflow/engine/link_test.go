@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -218,6 +219,28 @@ func TestRetryRespectsHolds(t *testing.T) {
 		want := []string{"2 done", "3 failed held", "4 done", "5 done", "6 done"}
 		if diff := cmp.Diff(want, d.rows(b.Number)); diff != "" || other.State != workflow.AwaitingApproval {
 			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
+// Who may not resume after a stop by the bot may retry once the batch has ended: that runs what failed,
+// and nothing of what was left.
+func TestRetryByTheRequesterOfWhatTheBotStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(5)
+		refusing(o, "acc-1", "p1@old.example")
+		d := newDesk(t, o, nil) // a failure among the first rows stops the run
+		b := d.ask(file)
+		d.approve(b)
+		b = d.reach(b.Number, workflow.Paused)
+		d.do(d.engine.Cancel, b.Number, hana)
+		b = d.reach(b.Number, workflow.Cancelled)
+		before := d.rows(b.Number)
+		refusing(o, "", "")
+		d.do(d.engine.Retry, b.Number, hana)
+		d.reach(b.Number, workflow.Done, workflow.Cancelled)
+		if got := d.rows(b.Number); got[0] != "2 done" || !slices.Equal(got[1:], before[1:]) {
+			t.Errorf("rows %v, before %v", got, before)
 		}
 	})
 }

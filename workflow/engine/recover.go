@@ -47,13 +47,13 @@ func (e *Engine) Recover(ctx context.Context) error {
 
 // mayStillStart reports whether a batch that last moved then may go on by itself. Before its first
 // call the time counts from when the window was first open; afterwards a closed window does not
-// count.
+// count, and one that is open for too little a year never adds up to the limit.
 func (e *Engine) mayStillStart(b *workflow.Batch, last time.Time) bool {
 	limit := e.cfg.Run.Window.Reach(last, e.cfg.StartWithin)
 	if b.Started.IsZero() {
 		limit = e.cfg.Run.Window.FirstOpen(last).Add(e.cfg.StartWithin)
 	}
-	return !time.Now().After(limit)
+	return limit.IsZero() || !time.Now().After(limit)
 }
 
 // noteRestart notes on a batch that it ran when the program stopped, and makes every change unknown

@@ -113,8 +113,11 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 		return !ok || slices.Contains(taken, r.Line)
 	})
 	for i := range rows {
-		rows[i].Values = slices.Clone(rows[i].Values)
 		c := failed[rows[i].Line]
+		if c.AccountID == "" {
+			continue // the address is all that it has
+		}
+		rows[i].Values = slices.Clone(rows[i].Values)
 		rows[i].Set(workflow.ColumnAccountID, c.AccountID)
 		if asks := slices.ContainsFunc(c.Steps, func(s workflow.Step) bool { return s.Expect.Get(workflow.FieldEmail) != "" }); !asks {
 			rows[i].Values.Set(workflow.ColumnEmail, "") // another row of the batch may have changed it

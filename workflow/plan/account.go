@@ -73,7 +73,7 @@ func (k *check) findAccounts(ctx context.Context) error {
 		case errors.Is(err, workflow.ErrNotFound) && known && d.suits(a): // only managed accounts can be read
 			k.resolveByID(d, a)
 		case errors.Is(err, workflow.ErrNotFound):
-			d.Block(workflow.ReasonNoAccount, d.Row.AccountID())
+			d.noAccount(d.Row.AccountID(), "")
 		default:
 			d.unreadable(err)
 		}
@@ -82,6 +82,16 @@ func (k *check) findAccounts(ctx context.Context) error {
 
 // suits reports whether the action may happen to the account as far as its claim goes.
 func (d *draft) suits(a workflow.Account) bool { return a.Managed || !d.action.Subject.Managed }
+
+// noAccount blocks a row of whose account nothing is known; holder is the account that has the new address.
+// Where any account of the organisation would do, a managed one is not asked for.
+func (d *draft) noAccount(what, holder string) {
+	facts := []string{what, holder}
+	if !d.action.Subject.Managed {
+		facts = append(facts, "this organisation")
+	}
+	d.Block(workflow.ReasonNoAccount, facts...)
+}
 
 // unreadable blocks a row about whose account a reading failed: with the reason of a refusal, which
 // lasts, or else as one that could not be checked for now.
@@ -271,11 +281,11 @@ func (k *check) resolveByAddress(d *draft) {
 	case len(holders) > 0:
 		d.Block(workflow.ReasonNotManaged, d.Row.Email())
 	default:
-		facts := []string{d.Row.Email()}
+		holder := ""
 		if t := d.target(); t != "" && len(k.known.Holders[workflow.AddressKey(t)]) == 1 {
-			facts = append(facts, k.known.Holders[workflow.AddressKey(t)][0].ID)
+			holder = k.known.Holders[workflow.AddressKey(t)][0].ID
 		}
-		d.Block(workflow.ReasonNoAccount, facts...)
+		d.noAccount(d.Row.Email(), holder)
 	}
 }
 

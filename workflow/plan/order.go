@@ -68,15 +68,14 @@ func keysOf(steps []workflow.Step) []string {
 // refuseDuplicates blocks rows that change the same thing, and rows that want one address; each
 // names the other line.
 func refuseDuplicates(drafts []*draft) {
-	byThing := map[string][]*draft{}
-	byTarget := map[string][]*draft{}
+	things, targets := newSharing(), newSharing()
 	for _, d := range drafts {
 		if d.action == nil || d.Change.State == workflow.ChangeBlocked || d.Change.State == workflow.ChangeBad {
 			continue
 		}
 		for _, key := range d.keys() {
 			if _, thing := workflow.KeyAccount(key); thing {
-				byThing[key] = append(byThing[key], d)
+				things.add(key, d)
 			}
 		}
 		if t := d.target(); t != "" {
@@ -84,25 +83,19 @@ func refuseDuplicates(drafts []*draft) {
 			if d.action.Takes(workflow.ColumnSite) { // the same address at two sites is two things
 				where += "\n" + action.SiteOf(d.Row)
 			}
-			byTarget[where] = append(byTarget[where], d)
+			targets.add(where, d)
 		}
 	}
-	for _, same := range byTarget {
+	for _, same := range targets.shared {
 		for i, d := range same {
-			if len(same) > 1 {
-				other := same[other(i)]
-				d.Block(workflow.ReasonSameTarget, d.target(), strconv.Itoa(other.Row.Line))
-			}
+			d.Block(workflow.ReasonSameTarget, d.target(), strconv.Itoa(same[other(i)].Row.Line))
 		}
 	}
 	// After the targets: that it is one account says more than that it is one address. In a fixed
 	// order, as a row may share several things with several others.
-	for _, key := range slices.Sorted(maps.Keys(byThing)) {
-		same := byThing[key]
+	for _, key := range slices.Sorted(maps.Keys(things.shared)) {
+		same := things.shared[key]
 		for i, d := range same {
-			if len(same) == 1 {
-				continue
-			}
 			o := same[other(i)]
 			if o.action.Name == d.action.Name {
 				d.Block(workflow.ReasonDuplicate, strconv.Itoa(o.Row.Line))
@@ -110,6 +103,29 @@ func refuseDuplicates(drafts []*draft) {
 				d.Block(workflow.ReasonConflict, string(d.action.Name), strconv.Itoa(o.Row.Line), string(o.action.Name))
 			}
 		}
+	}
+}
+
+// sharing finds the rows that have something in common. Most of a large file share nothing, so only
+// those that do are kept in lists.
+type sharing struct {
+	first  map[string]*draft
+	shared map[string][]*draft // of at least two
+}
+
+func newSharing() sharing {
+	return sharing{map[string]*draft{}, map[string][]*draft{}}
+}
+
+func (s sharing) add(key string, d *draft) {
+	first, known := s.first[key]
+	switch {
+	case !known:
+		s.first[key] = d
+	case s.shared[key] == nil:
+		s.shared[key] = []*draft{first, d}
+	default:
+		s.shared[key] = append(s.shared[key], d)
 	}
 }
 

@@ -353,3 +353,23 @@ func TestACheckEndsWithItsContext(t *testing.T) {
 	}
 	t.Error("200 moments do not reach the end of the check")
 }
+
+// Where any account of the organisation would do, a row that finds none does not ask for a managed one.
+func TestNoAccountOfTheKindThatIsNeeded(t *testing.T) {
+	t.Parallel()
+	named := workflow.Of(workflow.ColumnEmail, "nobody@old.example")
+	checked := checkRows(t, workflowtest.NewOrganisation(), plan.Checker{},
+		workflow.Row{Line: 2, Action: workflow.Deactivate, Values: named},
+		workflow.Row{Line: 3, Action: workflow.Suspend, Values: named},
+		workflow.Row{Line: 4, Action: workflow.GroupAdd, Values: workflow.Of(workflow.ColumnAccountID, "712020:9").With(workflow.ColumnGroup, "staff")},
+	)
+	for i, want := range []string{
+		"no managed account nobody@old.example; check the spelling, or whether the account belongs to this organisation",
+		"no account nobody@old.example in this organisation; check the spelling",
+		"no account 712020:9 in this organisation; check the spelling",
+	} {
+		if got := checked.Changes[i].Reason.Words(); got != want {
+			t.Errorf("line %d: %s, want %s", i+2, got, want)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 // people.accounts says so.
 type Owners struct {
 	byAddress map[string][]string // guardKey → people
-	byID      map[string][]string // account id → people
+	byID      map[string][]string // guardKey of account ids → people
 }
 
 // NewOwners makes the owners of some people; accounts are people.accounts. Of people without an
@@ -24,7 +24,7 @@ func NewOwners(people []workflow.Person, accounts map[string]string) Owners {
 	}
 	for _, p := range people {
 		add(o.byAddress, guardKey(p.Email), p.ID)
-		add(o.byID, accounts[p.ID], p.ID)
+		add(o.byID, guardKey(accounts[p.ID]), p.ID)
 	}
 	return o
 }
@@ -32,7 +32,7 @@ func NewOwners(people []workflow.Person, accounts map[string]string) Owners {
 // Of returns the people whose own account it is, or whose address it would be given: they may be
 // several, as an account of one can be given the address of another.
 func (o Owners) Of(id, address, target string) []string {
-	out := slices.Concat(o.byID[id], o.byAddress[guardKey(address)], o.byAddress[guardKey(target)])
+	out := slices.Concat(o.byID[guardKey(id)], o.byAddress[guardKey(address)], o.byAddress[guardKey(target)])
 	slices.Sort(out)
 	return slices.Compact(out)
 }

@@ -153,8 +153,8 @@ func (r *runner) finish(
 	return state, nil
 }
 
-// count counts how a change ended, and returns the stop that this comes to: none behind the last
-// change. It is called within transactions, which come one after the other whoever waits for them;
+// count counts how a change ended, and returns the stop that this comes to: none where no change is
+// left to be made. It is called within transactions, which come one after the other whoever waits for them;
 // one that fails ends the run, and the next run counts from the store.
 func (r *runner) count(t *task, c *workflow.Change, state workflow.ChangeState, reason workflow.Reason) workflow.Stop {
 	r.mu.Lock()
@@ -170,6 +170,10 @@ func (r *runner) count(t *task, c *workflow.Change, state workflow.ChangeState, 
 // countEnd is count, once; the caller holds mu.
 func (r *runner) countEnd(t *task, c *workflow.Change, state workflow.ChangeState, reason workflow.Reason) workflow.Stop {
 	r.left--
+	if t.made {
+		t.made = false
+		r.made--
+	}
 	switch {
 	case reason.Code == workflow.ReasonPutBack: // that follows from a failure which was counted
 	case t.counted:
@@ -178,7 +182,7 @@ func (r *runner) countEnd(t *task, c *workflow.Change, state workflow.ChangeStat
 		r.tally.count(state)
 	}
 	switch {
-	case r.left == 0:
+	case r.left == r.made:
 		return workflow.Stop{}
 	case reason.Code == workflow.ReasonStuck:
 		return workflow.Stop{Cause: workflow.StopStuck}
@@ -193,8 +197,15 @@ func (r *runner) countEnd(t *task, c *workflow.Change, state workflow.ChangeStat
 func (r *runner) countAccepted(ctx context.Context, t *task) error {
 	r.mu.Lock()
 	t.counted = true
+	if !t.made && len(t.ahead) == 0 {
+		t.made = true
+		r.made++
+	}
 	r.tally.count(workflow.ChangeDone)
-	stop := r.tally.stop(r.cfg.Limits, false)
+	var stop workflow.Stop
+	if r.left > r.made {
+		stop = r.tally.stop(r.cfg.Limits, false)
+	}
 	r.mu.Unlock()
 	if stop.Cause == "" {
 		return nil

@@ -132,6 +132,7 @@ type task struct {
 	absent  time.Time        // when an absence was read first that shows the effect; zero where the last reading showed none
 	read    workflow.Answers // together with others, for the next time that it is to be read
 	counted bool             // by the stop rules, as made
+	made    bool             // its last call was accepted
 	fields  []workflow.Field // that a search is to show
 	unseen  time.Duration    // how long after its call a search did not show it; 0 where none was asked
 	doubt   doubt            // about a refusal that may mean that all is as wanted already
@@ -196,6 +197,7 @@ type runner struct {
 	seen    int64 // the newest revision of the batch that was taken in
 	tally   tally
 	left    int                          // changes that have not ended
+	made    int                          // of these, those whose last call was accepted: nothing of them is left to be sent
 	ended   map[int]workflow.ChangeState // seq → how it ended
 	halted  bool
 	parked  []int // rows of bundles that have begun

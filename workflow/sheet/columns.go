@@ -41,24 +41,37 @@ var columnAliases = []struct {
 	{"user key", workflow.ColumnUserKey},
 }
 
-// KnownColumns lists the names of columns as people are shown them.
+// KnownColumns lists the names of columns as people are shown them, those of a person's name last.
 func KnownColumns() []string {
-	names := make([]string, len(columnAliases))
-	for i, a := range columnAliases {
-		names[i] = a.shown
+	var names []string
+	for _, a := range columnAliases {
+		names = append(names, a.shown)
+	}
+	for _, parts := range nameColumns {
+		for _, part := range parts {
+			if columnNamed(part) == "" {
+				names = append(names, strings.ReplaceAll(part, "_", " "))
+			}
+		}
 	}
 	return names
 }
 
 // columnNamed returns what a column of that name means, "" when it is not known.
 func columnNamed(name string) workflow.Column {
+	column, _ := columnShown(name)
+	return column
+}
+
+// columnShown is columnNamed with the name as people are shown it.
+func columnShown(name string) (column workflow.Column, shown string) {
 	folded := workflow.FoldName(name)
 	for _, a := range columnAliases {
 		if workflow.FoldName(a.shown) == folded {
-			return a.column
+			return a.column, a.shown
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func countKnown(header []string) int {
@@ -84,7 +97,13 @@ type sheetColumns struct {
 // together of them: one, or the first and the last name. They are the new name where the row's
 // action takes one and no column new_name gives it; alone they mean no action, as most lists have
 // them.
-var nameColumns = [][]string{{"name"}, {"full_name"}, {"first_name", "last_name"}}
+var nameColumns = [][]string{{string(workflow.ColumnNewName)}, {"name"}, {"full_name"}, {"first_name", "last_name"}}
+
+// namesPerson reports whether a column is one of a person's name.
+func namesPerson(name string) bool {
+	folded := workflow.FoldName(name)
+	return slices.ContainsFunc(nameColumns, func(parts []string) bool { return slices.Contains(parts, folded) })
+}
 
 // nameOf returns the new name that a record gives by columns of a person's name, "" where it gives
 // none, and notes that they are used.
@@ -158,18 +177,19 @@ const maxUnknown = 10
 // unknown returns the first columns that have a name and no meaning, each with the known name that
 // is nearest.
 func (c *sheetColumns) unknown() []workflow.UnknownColumn {
-	known := make([]string, len(columnAliases))
-	for i, a := range columnAliases {
-		known[i] = workflow.FoldName(a.shown)
+	shown := KnownColumns()
+	known := make([]string, len(shown))
+	for i, name := range shown {
+		known[i] = workflow.FoldName(name)
 	}
 	var out []workflow.UnknownColumn
 	for i, name := range c.names {
-		if c.meaning[i] != "" || name == "" || len(out) == maxUnknown {
+		if c.meaning[i] != "" || name == "" || namesPerson(name) || len(out) == maxUnknown {
 			continue
 		}
 		unknown := workflow.UnknownColumn{Name: name}
 		if near := workflow.NearestWord(workflow.FoldName(name), known); near != "" {
-			unknown.Nearest = columnAliases[slices.Index(known, near)].shown
+			unknown.Nearest = shown[slices.Index(known, near)]
 		}
 		out = append(out, unknown)
 	}

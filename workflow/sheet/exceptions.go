@@ -10,8 +10,7 @@ import (
 // and their errors are those of ReadCSV. A row that does not say whom it means is a *FileError: an
 // exception that is not understood would let somebody be changed who was to be spared.
 func ReadExceptions(data []byte, orgID string, limits workflow.ReadLimits) ([]workflow.Excepted, error) {
-	// The verb needs nothing but the account; what else the file may ask for is not looked at.
-	sheet, err := ReadCSV(data, workflow.Deactivate, orgID, limits)
+	sheet, err := readPeople(data, peopleColumns, orgID, limits)
 	if err != nil {
 		return nil, err
 	}

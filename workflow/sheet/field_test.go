@@ -91,6 +91,25 @@ func TestReadCSVLettersOfAHeader(t *testing.T) {
 	}
 }
 
+// A letter of another script that is drawn like the right one would cost the account column its name, and
+// nobody would see why. Where no name is known by it, it is a letter as any other.
+func TestReadCSVLettersDrawnAlike(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{
+		"\u0430ccount_id,old_email,new_email", "old_email,new_email,\u0410CCOUNT ID", "new_email,account_\u0456d", "new_email,\u03bfld_email",
+	} {
+		_, err := sheet.ReadCSV([]byte(header+"\n1,2,3\n"), "", ourOrg, workflow.ReadLimits{})
+		if refused, ok := errors.AsType[*sheet.FileError](err); !ok || !strings.Contains(refused.Problem, "and written with U+0") {
+			t.Errorf("%q: %v", header, err)
+		}
+	}
+	for _, header := range []string{"account_id,new_email,\u043e\u0442\u0434\u0435\u043b", "account_id,new_email,\u00e9mail"} {
+		if row := read(t, header+"\n1,ann@new.example,x\n", "").Rows[0]; row.Problem != "" || row.AccountID() != "1" {
+			t.Errorf("%q: %+v", header, row)
+		}
+	}
+}
+
 // New addresses are dot-atoms without marks of text at their edges, in files and in commands; what
 // accounts have may be less.
 func TestNewAddresses(t *testing.T) {
@@ -129,6 +148,10 @@ func TestNewAddresses(t *testing.T) {
 		"ada@-new.example":                     "a hyphen at the edge",
 		"ada@new-.example":                     "a hyphen at the edge",
 		"ada@new.example-":                     "a hyphen at the edge",
+		"ada@new.example\u2026":                "in the domain",
+		"ada@ne\u2025w.example":                "in the domain",
+		"ada@ne\u2100w.example":                "in the domain",
+		"ada@ne\u00a8w.example":                "in the domain",
 		"o'neil@new.example":                   "",
 		"_ada@new.example":                     "",
 		"ada.lang+tag@sub.new.example":         "",
@@ -225,8 +248,8 @@ func TestReadCSVMarksAroundNames(t *testing.T) {
 // known.
 func TestReadCSVNamesWhatItDidNotUnderstand(t *testing.T) {
 	t.Parallel()
-	sheet := read(t, "old_email,new_emial,acount_id,Department,\nann@old.example,ann@new.example,1,Sales,\n", "")
-	want := []workflow.UnknownColumn{{Name: "new_emial", Nearest: "new_email"}, {Name: "acount_id", Nearest: "account_id"}, {Name: "Department"}}
+	sheet := read(t, "old_email,new_emial,acount_id,Department,Frist Name,\nann@old.example,ann@new.example,1,Sales,Ann,\n", "")
+	want := []workflow.UnknownColumn{{Name: "new_emial", Nearest: "new_email"}, {Name: "acount_id", Nearest: "account_id"}, {Name: "Department"}, {Name: "Frist Name", Nearest: "first name"}}
 	if !sheet.NeedsAction || !slices.Equal(sheet.Unknown, want) {
 		t.Errorf("got %t, %+v, want %+v", sheet.NeedsAction, sheet.Unknown, want)
 	}

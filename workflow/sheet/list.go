@@ -14,25 +14,56 @@ type List struct {
 // ReadList reads a file that is a list of people and asks for nothing. Files and their errors are those
 // of ReadCSV.
 func ReadList(data []byte, orgID string, limits workflow.ReadLimits) (*List, error) {
-	// The verb needs nothing but the account; what else the file may ask for is not looked at.
-	sheet, err := ReadCSV(data, workflow.Deactivate, orgID, limits)
+	sheet, err := readPeople(data, listColumns, orgID, limits)
 	if err != nil {
 		return nil, err
 	}
 	columns := newSheetColumns(sheet.Header)
 	list := &List{Header: sheet.Header}
 	for _, row := range sheet.Rows {
-		email := row.Email()
-		if email == "" {
-			email = row.Values.Get(workflow.ColumnNewEmail)
-		}
-		if row.Problem != "" || row.AccountID() == "" && email == "" {
+		if row.Problem != "" {
 			list.Bad = append(list.Bad, row.Line)
 			continue
 		}
 		list.Rows = append(list.Rows, workflow.Listed{
-			Line: row.Line, AccountID: row.AccountID(), Email: email, Name: columns.nameOf(row.Cells), Cells: row.Cells,
+			Line: row.Line, AccountID: row.AccountID(), Email: row.Email(), Name: columns.nameOf(row.Cells), Cells: row.Cells,
 		})
 	}
 	return list, nil
+}
+
+// readPeople reads a file for the people that it names.
+func readPeople(
+	data []byte, mean func(header []string) *sheetColumns, orgID string, limits workflow.ReadLimits,
+) (*workflow.Sheet, error) {
+	return readSheet(data, mean, workflow.Deactivate, nil, orgID, limits) // which needs nothing but the account
+}
+
+// peopleColumns finds out which columns name an account. What else a file may ask for means nothing here: it would make
+// bad rows of people.
+func peopleColumns(header []string) *sheetColumns {
+	c := newSheetColumns(header)
+	for i, column := range c.meaning {
+		switch column {
+		case workflow.ColumnAccountID, workflow.ColumnEmail, workflow.ColumnOrgID:
+		default:
+			c.meaning[i] = ""
+		}
+	}
+	return c
+}
+
+// listColumns is peopleColumns for a list, which has no old and new addresses: one that it calls new is an address all
+// the same.
+func listColumns(header []string) *sheetColumns {
+	c := peopleColumns(header)
+	if c.has(workflow.ColumnEmail) {
+		return c
+	}
+	for i, name := range header {
+		if columnNamed(name) == workflow.ColumnNewEmail {
+			c.meaning[i] = workflow.ColumnEmail
+		}
+	}
+	return c
 }

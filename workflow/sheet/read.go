@@ -48,6 +48,14 @@ func ReadCSV(data []byte, verb workflow.ActionName, orgID string, limits workflo
 func ReadCSVWith(
 	data []byte, verb workflow.ActionName, given workflow.RowValues, orgID string, limits workflow.ReadLimits,
 ) (*workflow.Sheet, error) {
+	return readSheet(data, newSheetColumns, verb, given, orgID, limits)
+}
+
+// readSheet is ReadCSVWith for columns that mean what somebody says of the header.
+func readSheet(
+	data []byte, mean func(header []string) *sheetColumns, verb workflow.ActionName, given workflow.RowValues, orgID string,
+	limits workflow.ReadLimits,
+) (*workflow.Sheet, error) {
 	if limits.MaxBytes > 0 && len(data) > limits.MaxBytes {
 		return nil, &FileError{
 			Problem: fmt.Sprintf("the file has %s bytes, more than the %s that are taken", workflow.Number(len(data)), workflow.Number(limits.MaxBytes)),
@@ -62,7 +70,7 @@ func ReadCSVWith(
 	if err != nil {
 		return nil, err
 	}
-	columns := newSheetColumns(header)
+	columns := mean(header)
 	scan.expect(columns)
 
 	r := newRowReader(columns, scan.comma, verb, orgID, given)
@@ -145,7 +153,8 @@ func readHeader(text string) (*csvScanner, []string, error) {
 
 // controlInHeader refuses names that hold control letters: nobody sees them, and a column that is
 // not known by its name guards nothing. Line breaks and tabs are spaces. Letters that mean nothing
-// anywhere are refused where they alone keep a name from being known.
+// anywhere, and those of another script that are drawn like the right ones, are refused where they
+// alone keep a name from being known.
 func controlInHeader(header []string) error {
 	for i, name := range header {
 		refuse := func(what string, c rune) error {
@@ -169,6 +178,13 @@ func controlInHeader(header []string) error {
 		}
 		if meaningless != 0 && columnNamed(name) == "" && columnNamed(rest) != "" {
 			return refuse("character", meaningless)
+		}
+		plain, letter := workflow.DrawnLike(name)
+		if _, shown := columnShown(plain); letter != 0 && shown != "" && columnNamed(name) == "" {
+			return &FileError{
+				Problem: fmt.Sprintf("the name of column %d (%s) is drawn like %s and written with %U", i+1, workflow.QuoteCell(name), shown, letter),
+				Remedy:  "type it anew",
+			}
 		}
 	}
 	return nil
@@ -219,6 +235,9 @@ func unknownHeader(first csvRecord, header []string) error {
 	case marksAroundNames(header):
 		e.Problem = fmt.Sprintf("there are marks around the names of the columns (%s)", workflow.QuoteCell(strings.Join(header, ", ")))
 		e.Remedy, e.Columns = `take them away around names and values, or use " as the quotation mark`, nil
+	case slices.ContainsFunc(header, namesPerson):
+		e.Problem += "; a person's name alone says of no account which it is"
+		e.Remedy = "add a column with the address or the account id; these are known"
 	case strings.Contains(joined, "@"):
 		e.Problem += "; it looks like a row"
 		e.Remedy = "put a line with the names of the columns above it; these are known"

@@ -102,7 +102,14 @@ func TestDeletion(t *testing.T) {
 		if words := onto("person.e@example.com"); !strings.Contains(words, "being deleted, for up to 14 days") {
 			t.Error(words)
 		}
+		invited := func(address string) string { return e.check(inviteRow(address, "", "", "")).Changes[0].Reason.Words() }
+		if words := invited("Person.E@example.com"); !strings.Contains(words, "being deleted, for up to 14 days") {
+			t.Error(words)
+		}
 		e.allDone(e.run(e.check(accountRow(workflow.Delete, "712020:0003"))))
+		if words := invited("person.c@example.com"); !strings.Contains(words, "being deleted, until 2000-01-15 00:00 UTC") {
+			t.Error(words)
+		}
 		if words := onto("person.c@example.com"); !strings.Contains(words, "being deleted, until 2000-01-15 00:00 UTC") {
 			t.Error(words)
 		}
