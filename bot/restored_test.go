@@ -134,7 +134,7 @@ func TestRestored(t *testing.T) {
 		})
 	}
 	// Slack held the channel back for so long that requests were taken without, and their cards stand.
-	taken := growing{past{last: 7, posts: card(ts, time.Time{}), hashes: known}, new(int)}
+	taken := growing{past{last: 7, knows: 3, posts: posted, hashes: known}, new(int)}
 	if found, err := slack.Restored(t.Context(), taken, requests, reports); err != nil || !found.Nothing() {
 		t.Errorf("after a request that was taken meanwhile: %+v, %v", found, err)
 	}

@@ -121,8 +121,14 @@ func (w *world) deletesCardAt(is func(string, url.Values) bool, run bool, when, 
 			case "before":
 				w.tearDown()
 			}
-			if end == "late" {
+			switch end {
+			case "late":
 				time.Sleep(4 * time.Second) // whoever hangs up does not stop it
+			case "crash": // whatever comes of the call
+				f := w.slack.CurrentFaults()
+				f.RedeliveryDelays = []time.Duration{} // nobody hears of it any more
+				w.faults(f)
+				time.AfterFunc(10*time.Millisecond, func() { crash <- struct{}{} })
 			}
 			return nil
 		},
@@ -132,12 +138,6 @@ func (w *world) deletesCardAt(is func(string, url.Values) bool, run bool, when, 
 			}
 			if when == "after" {
 				w.tearDown()
-			}
-			if end == "crash" {
-				f := w.slack.CurrentFaults()
-				f.RedeliveryDelays = []time.Duration{} // nobody hears of it any more
-				w.faults(f)
-				crash <- struct{}{}
 			}
 			return end == "lost" || end == "crash"
 		},
