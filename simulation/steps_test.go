@@ -26,6 +26,9 @@ type desk struct {
 	t      *testing.T
 	engine *engine.Engine
 	store  *sqlite.DB
+
+	directory engine.Directory
+	end       func()
 }
 
 var (
@@ -67,40 +70,58 @@ func newDesk(t *testing.T, account organisation.Account) (*desk, *organisation.O
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(client.Close)
+	return deskAt(t, atlassian.NewDirectory(client)), org
+}
+
+// deskAt is an engine with a database of its own and that directory.
+func deskAt(t *testing.T, directory engine.Directory) *desk {
+	t.Helper()
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "countersign.db"), Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t: t, store: db}
-	d.engine, err = engine.New(engine.Config{
-		Store: db, Directory: atlassian.NewDirectory(client), People: pair{}, OrgID: id, Policy: policy.Policy{Approvals: 1},
-		ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour, Limits: workflow.ReadLimits{MaxRows: 10},
-		Run: run.Limits{Workers: 2}, Log: zerolog.Nop(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.engine.Run(ctx) }()
+	d := &desk{t: t, store: db, directory: directory}
+	d.start()
 	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		client.Close()
+		d.end()
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return d, org
+	return d
+}
+
+// start starts an engine on what the database holds; end ends it.
+func (d *desk) start() {
+	d.t.Helper()
+	var err error
+	d.engine, err = engine.New(engine.Config{
+		Store: d.store, Directory: d.directory, People: pair{}, OrgID: "11111111-2222-3333-4444-555555555555",
+		Policy: policy.Policy{Approvals: 1}, ExpiresAfter: 24 * time.Hour, StartWithin: 12 * time.Hour,
+		Limits: workflow.ReadLimits{MaxRows: 10}, Run: run.Limits{Workers: 2}, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	own := d.engine
+	go func() { ended <- own.Run(ctx) }()
+	d.end = func() {
+		stop()
+		if err := <-ended; err != nil {
+			d.t.Error(err)
+		}
+		d.end = func() {}
+	}
 }
 
 // reach lets time pass until the batch is in the state.
 func (d *desk) reach(number int64, state workflow.State) *workflow.Batch {
 	d.t.Helper()
 	var b *workflow.Batch
-	for range 3600 {
+	for wait := time.Second; wait < 10*time.Minute; wait += wait / 4 {
 		synctest.Wait()
 		var err error
 		if b, err = d.store.Batch(context.Background(), number); err != nil {
@@ -109,9 +130,9 @@ func (d *desk) reach(number int64, state workflow.State) *workflow.Batch {
 		if b.State == state {
 			return b
 		}
-		time.Sleep(time.Second) // of the bubble
+		time.Sleep(wait) // of the bubble
 	}
-	d.t.Fatalf("batch %d is %s, never %s", number, b.State, state)
+	d.t.Fatalf("batch %d is %s (%+v), never %s", number, b.State, b.Stop, state)
 	return nil
 }
 

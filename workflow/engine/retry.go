@@ -86,7 +86,8 @@ type retryPlan struct {
 }
 
 // lookAgain checks the rows of a batch that a retry is about, without those that a linked batch has
-// taken over already. Each is about the account that was approved, whatever address that has now.
+// taken over already. Each is about the account that was approved, whatever address that has now; one
+// about nobody yet is about the address.
 func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workflow.Row) (*retryPlan, error) {
 	failed := map[int]workflow.Change{}
 	for after := 0; ; {

@@ -342,3 +342,29 @@ func TestDoneBeforeTheRestore(t *testing.T) {
 		}
 	}
 }
+
+// A Resume gives a change that nobody could read all its time anew, also where a reading is under way at that moment: its
+// answer says nothing yet, and is no reason to pause once more.
+func TestAResumeDuringAReading(t *testing.T) {
+	for after := time.Duration(0); after < 70*time.Second; after += 4 * time.Second {
+		t.Run(after.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, _ := people(1)
+				d := newDesk(t, o, tolerant)
+				b := unknownCall(d)
+				o.Mu.Lock()
+				o.Latency = 5 * time.Second
+				o.Mu.Unlock()
+				time.Sleep(after)
+				asPlanned.make(o)
+				o.Mu.Lock()
+				o.Latency = 5 * time.Second
+				o.Mu.Unlock()
+				d.do(d.engine.Resume, b.Number, alice)
+				if b := d.reach(b.Number, workflow.Done, workflow.Paused); b.State != workflow.Done {
+					t.Errorf("it paused once more: %+v", b.Stop)
+				}
+			})
+		})
+	}
+}

@@ -14,7 +14,7 @@ import (
 func (r *runner) load(ctx context.Context, b *workflow.Batch) error {
 	r.ended, r.rowOf, r.dependents = map[int]workflow.ChangeState{}, map[int]int{}, map[int][]*task{}
 	r.endpoints = map[workflow.Endpoint]*endpoint{}
-	r.resumed = b.Resumed
+	r.resumed, r.begun = b.Resumed, time.Now()
 	r.saw(b)
 	var finished []workflow.Change
 	var open []*task

@@ -141,7 +141,7 @@ func (r *runner) again(ctx context.Context, t *task, wait time.Duration) error {
 	}
 	t.due = time.Now().Add(wait)
 	r.delayed = append(r.delayed, t)
-	if t.stage == stageSettle && time.Since(t.since) > unknownBudget {
+	if t.stage == stageSettle && r.unsettledFor(t) > unknownBudget {
 		return r.pause(ctx, workflow.Stop{Cause: workflow.StopUnknown, Rows: r.unknownRows()})
 	}
 	return nil

@@ -194,7 +194,8 @@ type runner struct {
 	lags    map[workflow.Field]*searchLag
 	resumed time.Time // when the batch was last resumed; anew: that is still to take effect
 	anew    bool
-	seen    int64 // the newest revision of the batch that was taken in
+	begun   time.Time // when that Resume, or the load, took effect: nothing that was waited for before counts
+	seen    int64     // the newest revision of the batch that was taken in
 	tally   tally
 	left    int                          // changes that have not ended
 	made    int                          // of these, those whose last call was accepted: nothing of them is left to be sent
@@ -270,7 +271,7 @@ func (r *runner) startAnew() {
 	r.mu.Lock()
 	anew := r.anew
 	if r.anew = false; anew {
-		r.tally = tally{}
+		r.tally, r.begun = tally{}, time.Now()
 	}
 	r.mu.Unlock()
 	if !anew {
@@ -279,9 +280,14 @@ func (r *runner) startAnew() {
 	for _, at := range r.endpoints {
 		*at = endpoint{Endpoint: at.Endpoint}
 	}
-	for _, t := range r.delayed {
-		t.since = time.Now()
-	}
+}
+
+// unsettledFor is how long it has been unknown what became of a change's call, or since somebody resumed
+// the batch: each Resume gives the time anew, also to a reading that is under way.
+func (r *runner) unsettledFor(t *task) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(notSooner(t.since, r.begun))
 }
 
 // halt takes in that the store let no call out.
@@ -377,10 +383,18 @@ func (r *runner) readBatch(ctx context.Context) error {
 	return nil
 }
 
-// pause stops the batch by the bot; a batch that was stopped by somebody else first stays as it is.
+// pause stops the batch by the bot; a batch that was stopped by somebody else first stays as it is, and
+// so does one that somebody resumed meanwhile, as what speaks against going on is of before. That it was
+// altered speaks against it for good.
 func (r *runner) pause(ctx context.Context, stop workflow.Stop) error {
+	r.mu.Lock()
+	resumed, anew := r.resumed, r.anew
+	r.mu.Unlock()
 	b, err := r.cfg.Store.Update(ctx, r.number, func(b *workflow.Batch) error {
 		if b.State != workflow.Running || b.Cancelling() {
+			return nil
+		}
+		if stop.Cause != workflow.StopAltered && (anew || b.Resumed.After(resumed)) {
 			return nil
 		}
 		return b.PauseByBot(stop)
