@@ -278,7 +278,7 @@ func Deeds(made []Made) []Deed {
 				began = m.Called
 			}
 			out = append(out, Deed{
-				Action: s.Action, Expect: s.Expect, Set: s.Set, Group: m.Group(), Began: began, Ended: ended,
+				Action: s.Action, Expect: s.Expect, Set: s.Set, Group: m.StepGroup(at), Began: began, Ended: ended,
 				Batch: m.Batch, By: m.Requester, Proved: proved,
 			})
 		}
