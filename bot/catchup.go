@@ -23,7 +23,7 @@ const (
 
 // catchUp looks through the requests channel, its threads and the direct messages for files, and the
 // latter for words, that were not dealt with, and takes them as if their events came now. Cards that were deleted meanwhile
-// are posted again.
+// are posted again, and what was posted below them in that moment is taken back.
 func (i *intake) catchUp(ctx context.Context) error {
 	begin := time.Now()
 	i.mu.Lock()
@@ -36,7 +36,8 @@ func (i *intake) catchUp(ctx context.Context) error {
 		i.bot.log.Warn().Time("since", since).Msg("not heard for over a day; send again what was posted before")
 		since = oldest
 	}
-	if err := errors.Join(i.searchAll(ctx, since), i.bot.deliver.FindDeletedCards(ctx)); err != nil {
+	d := i.bot.deliver
+	if err := errors.Join(i.searchAll(ctx, since), d.FindDeletedCards(ctx), d.FindStrays(ctx, begin.Add(-lookBackMost))); err != nil {
 		return err
 	}
 	i.mu.Lock()

@@ -278,7 +278,11 @@ func (d delivery) receive() {
 
 func (b *Bot) receiveMessage(m message, words said) {
 	switch {
-	case m.plain() && m.Person != b.api.SelfID():
+	case m.Person == b.api.SelfID():
+		if m.Thread == "" && !m.direct() {
+			b.deliver.MessagePosted(m.Channel, m.TS)
+		}
+	case m.plain():
 		b.receiveWords(m, words)
 	case len(m.Files) > 0:
 		to := slackapi.Recipient{Person: m.Person, Channel: m.Channel, Thread: cmp.Or(m.Thread, m.TS)}

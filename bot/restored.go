@@ -60,6 +60,11 @@ func (s *Slack) Restored(ctx context.Context, past Past, requests, reports strin
 		if !ok || number > found.Last+restoredMost {
 			return false, nil
 		}
+		if number > found.Last { // requests may have been taken while Slack was asked
+			if found.Last, err = past.LastNumber(ctx); err != nil {
+				return false, err
+			}
+		}
 		if number > found.Last {
 			found.Number = max(found.Number, number)
 			return true, nil

@@ -48,6 +48,19 @@ func (p past) Batch(_ context.Context, number int64) (*workflow.Batch, error) {
 
 func (p past) Recall(context.Context, string) ([]byte, error) { return p.said, nil }
 
+// growing is a past whose numbers go on to last while Slack is asked.
+type growing struct {
+	past
+	asked *int
+}
+
+func (g growing) LastNumber(ctx context.Context) (int64, error) {
+	if *g.asked++; *g.asked == 1 {
+		return 0, nil
+	}
+	return g.past.LastNumber(ctx)
+}
+
 // What Slack shows is held against what the database knows: only what we posted ourselves counts, and what is as it should
 // be is nothing.
 func TestRestored(t *testing.T) {
@@ -119,6 +132,11 @@ func TestRestored(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+	// Slack held the channel back for so long that requests were taken without, and their cards stand.
+	taken := growing{past{last: 7, knows: 3, posts: posted, hashes: known}, new(int)}
+	if found, err := slack.Restored(t.Context(), taken, requests, reports); err != nil || !found.Nothing() {
+		t.Errorf("after a request that was taken meanwhile: %+v, %v", found, err)
 	}
 	raw, err := json.Marshal(view.Restored{Number: 7, At: time.Now()})
 	if err != nil {

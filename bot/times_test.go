@@ -52,6 +52,18 @@ func TestForAWhile(t *testing.T) {
 	}
 }
 
+// Who asked for something for a while is told when others keep it for good.
+func TestKeptIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(3))
+	w.command("U0CAROL", requests, "deactivate p1@old.example for 3d reason: on leave")
+	w.click("U0ALICE", w.cardSays(1, "Needs 1 approval"), view.ActionApprove)
+	card := w.cardSays(1, "Then #2 takes it back: 1 change, by activate.")
+	w.click("U0BOB", card, string(workflow.ActKeep))
+	w.cardSays(1, "Kept for good by <@U0BOB>")
+	w.inThread(card.TS, "<@U0CAROL> What #1 did stays: ")
+}
+
 // What waits for its time says when it starts, and starts sooner when an admin says so.
 func TestLater(t *testing.T) {
 	t.Parallel()

@@ -233,6 +233,9 @@ func (w *everywhere) byOthers(it *action.Action, account string) {
 // Whatever Retry finds of a row of any action that failed, the row comes to an end that is true, nothing is done twice, and
 // what could not be seen can be tried once more.
 func TestRetryOfEveryAction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens a database for each case")
+	}
 	refuse := func(r *http.Request) *organisation.Fault {
 		if readsOnly(r) {
 			return nil
@@ -320,6 +323,9 @@ type unknownCall struct {
 // A call of any action of which nobody knows what became of it is found out about, by Resume as by a new start: it is made
 // once, and not once more.
 func TestUnknownCallOfEveryAction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens a database for each case")
+	}
 	for _, it := range action.Catalogue() {
 		var most int
 		synctest.Test(t, func(t *testing.T) {
@@ -419,6 +425,9 @@ func (w *everywhere) losesAnswer(it *action.Action, how unknownCall, most int) {
 
 // What Check again finds is planned anew, and what ran is taken back by an undo, of every action that has one.
 func TestCheckAgainAndUndoOfEveryAction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens a database for each case")
+	}
 	for _, it := range action.Catalogue() {
 		t.Run(string(it.Name), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package workflow
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -166,6 +167,32 @@ func (c *Change) Message() string { return c.Set.Get(FieldMessage) }
 // Group returns the group that the row names, as sent; "" where it names none.
 func (c *Change) Group() string { return c.Set.Get(FieldGroups) }
 
+// StepGroup returns how people read of the group that a step is about: its name, or its id where no name
+// is known; of a step about several all of them, "" of one about none.
+func (c *Change) StepGroup(at int) string {
+	names := strings.Split(c.Group(), ";")
+	own, nth, all := "", 0, 0
+	for i := range c.Steps {
+		var ids []string
+		for field := range c.Steps[i].Set.Keys() {
+			if kind, id, is := strings.Cut(string(field), ":"); is && kind == "group" {
+				ids = append(ids, id)
+			}
+		}
+		switch {
+		case len(ids) > 1 && i == at:
+			return cmp.Or(c.Group(), strings.Join(ids, ";"))
+		case len(ids) == 1 && i == at:
+			own, nth = ids[0], all
+		}
+		all += len(ids)
+	}
+	if own != "" && len(names) == all && names[nth] != "" {
+		return names[nth]
+	}
+	return own
+}
+
 // CountCalls counts the calls of the current step.
 func (c *Change) CountCalls(n int) {
 	at := c.Current()
@@ -193,7 +220,7 @@ func (c *Change) Sum() (ChangeState, Reason) {
 		o := c.Outcome(i)
 		counts[o.State]++
 		if o.State == ChangeFailed || o.State == ChangeSkipped || o.State == "" {
-			words = append(words, string(s.Action)+": "+o.Reason.Words())
+			words = append(words, strings.TrimSpace(string(s.Action)+" "+c.StepGroup(i))+": "+o.Reason.Words())
 		}
 	}
 	switch {

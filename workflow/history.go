@@ -152,7 +152,7 @@ func stepsOf(made []Made) []Happening {
 				}
 			}
 			if !told {
-				out = append(out, Happening{Kind: HappenedStep, At: done, To: m.Group(), Action: s.Action, Batch: m.Batch, By: m.Requester})
+				out = append(out, Happening{Kind: HappenedStep, At: done, To: m.StepGroup(at), Action: s.Action, Batch: m.Batch, By: m.Requester})
 			}
 		}
 	}

@@ -93,6 +93,16 @@ type Step struct {
 	Set    Values `json:"set,omitempty"`
 }
 
+// AboutGroup reports whether the step changes who is in a group.
+func (s Step) AboutGroup() bool {
+	for field := range s.Set.Keys() {
+		if strings.HasPrefix(string(field), string(GroupField(""))) {
+			return true
+		}
+	}
+	return false
+}
+
 // Endpoint returns the endpoint to which the step's call goes.
 func (s *Step) Endpoint() Endpoint {
 	return Endpoint{Place: s.Place, Directory: s.Directory, Site: s.Site}

@@ -94,7 +94,7 @@ func (t Trail) WhoDid(d Differing) (By, time.Time) {
 // cancelled, or none is told of.
 func (t Trail) DeletionBegan() (at time.Time) {
 	for _, e := range t.Events {
-		if !slices.Contains(e.Fits, FieldGone) || !slices.Contains(e.Fits, FieldStatus) { // of no deletion
+		if !e.deletes() {
 			continue
 		}
 		if at = e.At; e.Toward == TowardMore {
@@ -102,6 +102,22 @@ func (t Trail) DeletionBegan() (at time.Time) {
 		}
 	}
 	return at
+}
+
+// Deactivated reports whether the latest of what the log tells between two moments, but for deletions,
+// blocks the login.
+func (t Trail) Deactivated(after, before time.Time) (is bool) {
+	for _, e := range t.Events {
+		if e.At.After(after) && e.At.Before(before) && slices.Contains(e.Fits, FieldStatus) && !e.deletes() && e.Toward != "" {
+			is = e.Toward == TowardLess
+		}
+	}
+	return is
+}
+
+// deletes reports whether the event is of a deletion, or of the end of one.
+func (e Logged) deletes() bool {
+	return slices.Contains(e.Fits, FieldGone) && slices.Contains(e.Fits, FieldStatus)
 }
 
 // By returns who the event names.
@@ -262,7 +278,7 @@ func Deeds(made []Made) []Deed {
 				began = m.Called
 			}
 			out = append(out, Deed{
-				Action: s.Action, Expect: s.Expect, Set: s.Set, Group: m.Group(), Began: began, Ended: ended,
+				Action: s.Action, Expect: s.Expect, Set: s.Set, Group: m.StepGroup(at), Began: began, Ended: ended,
 				Batch: m.Batch, By: m.Requester, Proved: proved,
 			})
 		}

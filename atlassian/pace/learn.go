@@ -138,10 +138,11 @@ func (b *bucket) contradicts(t Ticket, is reading) bool {
 }
 
 // apart reports whether the operation has a count of its own: what its bucket was told last fell by more
-// than the calls that were made since, and what the operation was told itself did not.
+// than the calls that were made since, and what the operation was told itself did not. One that is known to
+// share a count has none: others who use the key may have made the difference.
 func (g *Gate) apart(op *operation, is reading) bool {
 	was := op.bucket.limit.heard
-	return was.by != nil && was.by != op && was.by.bucket == op.bucket && was.limit == is.limit && op.last.limit == is.limit &&
+	return !op.shares && was.by != nil && was.by != op && was.by.bucket == op.bucket && was.limit == is.limit && op.last.limit == is.limit &&
 		int64(was.remaining-is.remaining) > g.departed-was.ended && int64(op.last.remaining-is.remaining) <= op.made-op.last.ended
 }
 

@@ -186,8 +186,10 @@ func (w *limit) admits(now time.Time, inFlight, need int, led bool) (ok bool, at
 		if w.kind == windowed || !w.since() {
 			return true, time.Time{}
 		}
-		at := w.windows.trial() // it was refused a moment ago
-		return !led && !now.Before(at), laterThan(now, at)
+		if !led {
+			at := w.windows.trial() // it was refused a moment ago
+			return !now.Before(at), laterThan(now, at)
+		}
 	}
 	if led {
 		return false, time.Time{}

@@ -178,3 +178,30 @@ func bench(b *testing.B, one func(*testing.T) played, r regime) {
 	}
 	b.ReportMetric(0, "ns/op") // the machine's time says nothing
 }
+
+// Who else uses the key takes calls, too: an operation that is known to share a limit does not get one of its own because it
+// is told less, at the start of a window, than our calls explain.
+func TestOthersWithTheKeySplitNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := testGate(t, fast, 8)
+		other := pace.Call{Operation: "search users"}
+		end := time.Now().Add(time.Minute)
+		told := func(call pace.Call, remaining int) {
+			leave, _ := wait(t, g, call)
+			l := headers(100, remaining, end)
+			g.Done(leave, pace.Answer{Status: http.StatusOK, Limits: &l})
+		}
+		for left := 99; left > 3; left -= 2 {
+			told(aRead, left)
+			told(other, left-1)
+		}
+		time.Sleep(61 * time.Second)
+		end = end.Add(time.Minute)
+		told(aRead, 99)
+		told(other, 60) // others made 38
+		told(aRead, 0)  // and the rest
+		if _, waited := wait(t, g, other); waited < 50*time.Second {
+			t.Errorf("the other operation waited %v, and nothing was left for both", waited)
+		}
+	})
+}

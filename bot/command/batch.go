@@ -82,7 +82,7 @@ func (p *commandParser) addresses() error {
 	if len(p.words) == 0 {
 		return p.missing("say whom, by address")
 	}
-	for _, w := range p.words {
+	for _, w := range listed(p.words) {
 		address := plainAddress(w.raw)
 		if what := workflow.NewAddressProblem(address); what != "" {
 			return p.refuse("%s is not an address: it %s", workflow.QuoteCell(address), what)

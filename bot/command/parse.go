@@ -429,6 +429,29 @@ func (p *commandParser) report() error {
 	return nil
 }
 
+// listed takes words as people write a list: with commas or semicolons between them, and "and" or "&" before the last.
+// None of these can be part of an address or an account id.
+func listed(words []commandWord) []commandWord {
+	var out []commandWord
+	for i, w := range words {
+		between := 0 < i && i < len(words)-1
+		parts := strings.FieldsFunc(w.raw, func(c rune) bool { return c == ',' || c == ';' })
+		switch {
+		case w.quoted:
+			out = append(out, w)
+		case between && (len(parts) == 0 || slices.Contains([]string{"and", "&", "&amp"}, strings.ToLower(parts[0]))):
+		case len(parts) == 0:
+			out = append(out, w)
+		default:
+			for _, part := range parts {
+				w.raw = part
+				out = append(out, w)
+			}
+		}
+	}
+	return out
+}
+
 // users reads the words as accounts, one at least and at most so many; most 0 is any number.
 func (p *commandParser) users(most int) error {
 	if len(p.words) == 0 {
@@ -437,10 +460,14 @@ func (p *commandParser) users(most int) error {
 		}
 		return p.refuse("say which account, by address or account id")
 	}
-	if most > 0 && len(p.words) > most {
-		return p.refuse("%s is left over", workflow.QuoteCell(plainText(p.words[most].raw)))
+	words := p.words
+	if most > 0 && len(words) > most {
+		return p.refuse("%s is left over", workflow.QuoteCell(plainText(words[most].raw)))
 	}
-	for _, w := range p.words {
+	if most == 0 {
+		words = listed(words)
+	}
+	for _, w := range words {
 		id, address, problem := parseUser(w.raw)
 		if problem != "" {
 			return p.refuse("%s", problem)

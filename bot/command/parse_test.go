@@ -16,6 +16,35 @@ import (
 
 const accountID = "712020:5f0c1e0a-0001-4000-8000-000000000001"
 
+// Several accounts are named as people write lists. What is no list is refused as before.
+func TestUsersAsAList(t *testing.T) {
+	for text, want := range map[string]string{
+		"deactivate a@x.example and b@x.example":                                        "a@x.example b@x.example",
+		"deactivate a@x.example, b@x.example, and c@x.example -- Left":                  "a@x.example b@x.example c@x.example",
+		"deactivate a@x.example,b@x.example;c@x.example":                                "a@x.example b@x.example c@x.example",
+		"deactivate <mailto:a@x.example|a@x.example>, <mailto:b@x.example|b@x.example>": "a@x.example b@x.example",
+		"activate a@x.example &amp; b@x.example":                                        "a@x.example b@x.example",
+		"activate a@x.example , b@x.example":                                            "a@x.example b@x.example",
+		"group add finance a@x.example and b@x.example":                                 "a@x.example b@x.example",
+		"offboard a@x.example, " + accountID:                                            "a@x.example " + accountID,
+		"invite a@x.example, b@x.example and c@x.example to finance":                    "a@x.example b@x.example c@x.example",
+		"deactivate a@x.example and":                                                    "",
+		"deactivate and a@x.example":                                                    "",
+		`deactivate a@x.example "and" b@x.example`:                                      "",
+		`deactivate a@x.example then b@x.example`:                                       "",
+		"rename a@x.example b@x.example and c@x.example d@x.example":                    "",
+		"deactivate ,": "",
+	} {
+		got, err := command.Parse(text)
+		if users := strings.Join(got.Users, " "); users != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", text, users, err)
+		}
+		if err == nil && len(got.Rows) != len(got.Users) {
+			t.Errorf("%s: %d rows of %d users", text, len(got.Rows), len(got.Users))
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	byEmail := func(action workflow.ActionName, emails ...string) []workflow.Row {
 		var rows []workflow.Row

@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -61,26 +60,27 @@ func (d *Deliverer) cardDeleted(number int64, w *batchView, ts string) {
 	d.Redraw(number)
 }
 
-// withdraw takes away what was on its way below a card that is gone, and whose end is not known:
-// Slack puts it into the channel.
-func (d *Deliverer) withdraw(ctx context.Context, p workflow.Post, thread string) error {
-	if p.TS != "" || p.Sending.IsZero() {
-		return nil
+// cardGone looks whether the card of a batch stands that has ended and is to be let go, and has it
+// posted again where it does not: that it was deleted while the last words were on their way may be
+// heard too late.
+func (d *Deliverer) cardGone(ctx context.Context, number int64, w *batchView) (bool, error) {
+	d.mu.Lock()
+	card, channel := w.card, w.where
+	d.mu.Unlock()
+	if card == "" {
+		return false, nil
 	}
-	var err error
-	if p.File == "" {
-		err = d.withdrawMessage(ctx, p)
-	} else {
-		_, err = d.shared(ctx, place{key: p.Key, batch: p.Batch, channel: p.Channel, thread: thread}, p, shareTries)
-	}
+	stands, err := d.api.Stands(ctx, channel, card)
 	switch {
-	case errors.Is(err, slackapi.ErrThreadGone):
-		return nil
 	case slackapi.Refused(err):
-		d.log.Warn().Err(err).Str("post", p.Key).Msg("look for what was sent below a card that is gone")
-		return nil
+		d.log.Warn().Err(err).Int64("batch", number).Msg("look whether a card stands")
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look whether the card of batch %d stands: %w", number, err)
+	case !stands:
+		d.cardMissed(number, w, card)
 	}
-	return err
+	return !stands, nil
 }
 
 // FindDeletedCards posts the cards of open batches again that were deleted while nobody heard of it.
@@ -114,14 +114,6 @@ func (d *Deliverer) FindDeletedCards(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (d *Deliverer) withdrawMessage(ctx context.Context, p workflow.Post) error {
-	ts, found, err := d.api.Find(ctx, p.Channel, "", p.Key, p.Sending)
-	if err != nil || !found {
-		return err
-	}
-	return d.api.Delete(ctx, p.Channel, ts)
 }
 
 // deletedAgain is how long a card that is deleted again and again has to wait before it is posted

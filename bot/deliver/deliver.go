@@ -51,6 +51,7 @@ type Deliverer struct {
 
 	allApprovers atomic.Bool   // all admins are looked at: some of them had not been enough for a batch
 	stood        chan struct{} // a card stands
+	strays       chan struct{} // a message of ours stands in a channel
 	directly     sync.Mutex    // people are told directly one after the other
 
 	mu        sync.Mutex
@@ -59,6 +60,7 @@ type Deliverer struct {
 	counts    map[int64]counted     // of batches that run
 	unchanged map[int64]bool        // batches to be looked at although nothing of them has changed
 	deleted   map[string]time.Time  // messages of the requests channel, of the last minute
+	posted    []channelPost         // messages of ours that may belong into a thread
 	gists     map[string]*view.Gist // plans in short, by digest
 	tried     map[string]time.Time  // files that have not arrived, since when
 
@@ -146,7 +148,7 @@ func New(cfg Config) *Deliverer {
 	d := &Deliverer{
 		cfg: cfg, store: cfg.Store, api: cfg.Slack, people: cfg.People, log: cfg.Log, intervals: cfg.Intervals,
 		wake: make(chan struct{}, 1), results: make(chan struct{}, 1), outdated: make(chan struct{}, 1),
-		stood: make(chan struct{}, 1),
+		stood: make(chan struct{}, 1), strays: make(chan struct{}, 1),
 		views: map[int64]*batchView{}, urls: map[string]string{}, counts: map[int64]counted{}, unchanged: map[int64]bool{},
 		deleted: map[string]time.Time{}, tried: map[string]time.Time{}, gists: map[string]*view.Gist{},
 	}
@@ -162,6 +164,7 @@ func (d *Deliverer) Run(ctx context.Context) {
 		wg.Go(func() { d.reports(ctx) })
 	}
 	wg.Go(func() { d.approvers(ctx) })
+	wg.Go(func() { d.clearStrays(ctx) })
 	if d.cfg.RemindAfter > 0 {
 		wg.Go(func() { d.reminders(ctx) })
 	}
@@ -334,6 +337,9 @@ func (d *Deliverer) Rejoined() {
 func (d *Deliverer) laneShown(ctx context.Context, w *batchView, on int, b *workflow.Batch) error {
 	if b.State.Open() || !d.allShown(w, b.Revision) {
 		return nil
+	}
+	if gone, err := d.cardGone(ctx, b.Number, w); gone || err != nil {
+		return err
 	}
 	if err := d.markShown(ctx, b); err != nil {
 		return err

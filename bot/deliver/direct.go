@@ -26,19 +26,11 @@ func (d *Deliverer) forget(ctx context.Context, number int64, w *batchView) erro
 	if err != nil {
 		return fmt.Errorf("forget the thread of batch %d: %w", number, err)
 	}
-	card := ""
-	if i := slices.IndexFunc(posts, func(p workflow.Post) bool { return p.Key == cardKey(number) }); i >= 0 {
-		card = posts[i].TS
-	}
 	for _, p := range posts {
 		if p.Key == cardKey(number) || p.Key == takenKey(number) || strings.HasPrefix(p.Key, directPrefix(number)) {
 			continue
 		}
-		err := d.withdraw(ctx, p, card)
-		if err == nil {
-			err = d.store.DeletePost(ctx, p.Key)
-		}
-		if err != nil {
+		if err := d.store.DeletePost(ctx, p.Key); err != nil {
 			return fmt.Errorf("forget the thread of batch %d: %w", number, err)
 		}
 	}

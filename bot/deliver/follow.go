@@ -12,6 +12,11 @@ import (
 func (d *Deliverer) follow(ctx context.Context, b *workflow.Batch) (from *view.Relation, to []view.Relation, err error) {
 	if b.Follows != 0 {
 		from = &view.Relation{Number: b.Follows, Link: b.Link, URL: d.CardURL(ctx, b.Follows)}
+		if b.Link == workflow.LinkReturn { // when it was due depends on when that one began
+			if from.Batch, err = d.store.Batch(ctx, b.Follows); err != nil {
+				return nil, nil, fmt.Errorf("load what batch %d takes back: %w", b.Number, err)
+			}
+		}
 	}
 	following, err := d.store.Following(ctx, b.Number)
 	if err != nil {

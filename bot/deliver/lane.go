@@ -94,6 +94,12 @@ func (d *Deliverer) keepLane(ctx context.Context, number int64, w *batchView, on
 		b, err := d.showLane(ctx, number, w, on)
 		wait := d.intervals.Draw
 		later, counting := err.(*laterError) //nolint:errorlint // it alone: beside a real failure it does not count
+		if err == nil {
+			var rests bool
+			if rests, err = d.restLane(ctx, w, on, b); rests {
+				return
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 		case counting:
@@ -102,12 +108,6 @@ func (d *Deliverer) keepLane(ctx context.Context, number int64, w *batchView, on
 			wait = d.failed(number, t, err)
 		default:
 			t.failures = 0
-		}
-		if err == nil {
-			var rests bool
-			if rests, err = d.restLane(ctx, w, on, b); rests {
-				return
-			}
 		}
 		if b != nil && (counting || slackapi.ChannelClosed(err)) {
 			err = d.pauseLane(ctx, t, b, wait)
@@ -126,12 +126,17 @@ func (d *Deliverer) keepLane(ctx context.Context, number int64, w *batchView, on
 // failed counts a failure and says how long to wait after it.
 func (d *Deliverer) failed(number int64, t *lane, err error) time.Duration {
 	t.failures++
-	wait := min(d.intervals.Retry<<min(t.failures-1, 10), deliverRetries)
-	if slackapi.ChannelClosed(err) {
-		wait = closedRetry
-	}
+	wait := d.retryIn(t.failures, err)
 	d.log.Warn().Int64("batch", number).Err(err).Dur("again_in", wait).Msg("bring Slack up to date")
 	return wait
+}
+
+// retryIn is how long to wait after so many failures, of which err is the last.
+func (d *Deliverer) retryIn(failures int, err error) time.Duration {
+	if slackapi.ChannelClosed(err) {
+		return closedRetry
+	}
+	return min(d.intervals.Retry<<min(failures-1, 10), deliverRetries)
 }
 
 // startLook forgets what was put when that is doubtful.
@@ -166,7 +171,7 @@ func (d *Deliverer) restLane(ctx context.Context, w *batchView, on int, b *workf
 		t.rerun = false
 		return false, nil
 	}
-	t.busy = false
+	t.busy, t.failures = false, 0
 	return true, nil
 }
 
@@ -185,7 +190,7 @@ func (d *Deliverer) showLane(ctx context.Context, number int64, w *batchView, on
 		return nil, err
 	}
 	if look.Batch.Unseen() {
-		return look.Batch, nil
+		return look.Batch, d.sayKept(ctx, look.Batch, w)
 	}
 	switch on {
 	case onCard:

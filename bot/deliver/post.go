@@ -156,8 +156,6 @@ func (d *Deliverer) search(ctx context.Context, at place, p workflow.Post) (stri
 	}
 	ts, found, err := d.api.Find(ctx, p.Channel, at.thread, at.key, p.Sending)
 	switch code := slackapi.Code(err); {
-	case slackapi.ThreadGone(err) && at.thread != "":
-		return "", d.withdrawMessage(ctx, p)
 	case code == "missing_scope" || slackapi.ThreadGone(err):
 		d.log.Warn().Str("post", at.key).Err(err).Msg("look whether a message was sent")
 		return "", nil

@@ -36,6 +36,9 @@ const (
 	lookPageSize     = 100
 	placesPage       = 200
 	postEvent        = "countersign_post" // event_type of the metadata of our posts
+	noteKey          = "key"              // and what its payload holds
+	noteThread       = "thread"
+	noteRevision     = "revision"
 )
 
 // Config is what a Client needs. Token is required.

@@ -138,7 +138,7 @@ func (c *Client) FinishUpload(
 // SharedAs gives the ts of the message that shows the file in the channel, "" when it is not there
 // (yet). files.info names the message; where it names the channel alone, or nothing and look is set,
 // the messages of the thread are looked at, or the last ones of the channel. ErrThreadGone says that
-// it was shown outside the thread, whose parent is gone, and that its message was taken back.
+// the parent of the thread is gone; where the file was shown outside the thread, its message was taken back.
 func (c *Client) SharedAs(ctx context.Context, id, channel, thread string, look bool) (ts string, err error) {
 	f, err := c.fileInfo(ctx, id)
 	if err != nil {
@@ -173,7 +173,10 @@ func (c *Client) messageWith(ctx context.Context, id, channel, thread string) (t
 		} else {
 			page, cursor, err = c.Replies(ctx, channel, thread, "", cursor)
 		}
-		if err != nil {
+		switch {
+		case thread != "" && ThreadGone(err):
+			return "", errors.Join(ErrThreadGone, err)
+		case err != nil:
 			return "", err
 		}
 		for _, m := range page {

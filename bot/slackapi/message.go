@@ -21,11 +21,18 @@ type Message struct {
 	Revision int64 // of what it shows, kept beside the key; 0 where nobody asks
 }
 
-// metadata is what goes along with a message of that key; see Posted.
-func (m Message) metadata(key string) slack.MsgOption {
-	payload := map[string]any{"key": key}
+// metadata is what goes along with a message of that key; see Posted. thread is where it belongs, ""
+// for a message of its own: Slack itself forgets that where it puts one into the channel.
+func (m Message) metadata(key, thread string) slack.MsgOption {
+	payload := map[string]any{}
+	if key != "" {
+		payload[noteKey] = key
+	}
+	if thread != "" {
+		payload[noteThread] = thread
+	}
 	if m.Revision != 0 {
-		payload["revision"] = m.Revision
+		payload[noteRevision] = m.Revision
 	}
 	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: postEvent, EventPayload: payload})
 }

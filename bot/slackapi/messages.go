@@ -30,8 +30,8 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 	if thread != "" {
 		opts = append(opts, slack.MsgOptionTS(thread))
 	}
-	if key != "" {
-		opts = append(opts, m.metadata(key))
+	if key != "" || thread != "" {
+		opts = append(opts, m.metadata(key, thread))
 	}
 	var channel string
 	var posted slack.Message
@@ -60,7 +60,7 @@ func (c *Client) PostNow(ctx context.Context, to, thread, key string, m Message)
 // Update edits a message of ours in place; whoever calls it has had their turn (updates). key as in
 // post: an edit without metadata would take it away.
 func (c *Client) Update(ctx context.Context, channel, ts, key string, m Message) error {
-	meta := m.metadata(key)
+	meta := m.metadata(key, "")
 	again := false
 	return c.inTiers(ctx, OnMessage, m.renewed(time.Now()).Blocks, func(blocks []slack.Block) error {
 		if again {
@@ -97,7 +97,7 @@ func (c *Client) Find(ctx context.Context, channel, thread, key string, since ti
 			return "", false, err
 		}
 		for _, m := range page {
-			if m.Metadata.Type == postEvent && m.Metadata.Payload["key"] == key {
+			if m.Metadata.Type == postEvent && m.Metadata.Payload[noteKey] == key {
 				return m.TS, true, nil
 			}
 		}

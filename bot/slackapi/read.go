@@ -43,9 +43,16 @@ type Posted struct {
 // Key returns the key under which we posted the message, and the revision that it shows; "" and 0
 // where it has none.
 func (p *Posted) Key() (key string, revision int64) {
-	key, _ = p.Metadata.Payload["key"].(string)
-	number, _ := p.Metadata.Payload["revision"].(float64) // of JSON
+	key, _ = p.Metadata.Payload[noteKey].(string)
+	number, _ := p.Metadata.Payload[noteRevision].(float64) // of JSON
 	return key, int64(number)
+}
+
+// Stray reports whether a message of ours stands in a channel and belongs into a thread: its metadata
+// says so, and our files never stand anywhere else.
+func (p *Posted) Stray() bool {
+	thread, _ := p.Metadata.Payload[noteThread].(string)
+	return p.Thread == "" && p.Subtype != tombstoned && (thread != "" || len(p.Files) > 0)
 }
 
 // paged is what these methods answer.
@@ -122,6 +129,23 @@ func (c *Client) History(ctx context.Context, channel, oldest, cursor string) (p
 		"limit": {strconv.Itoa(lookPageSize)}, "include_all_metadata": {"true"},
 	})
 	return answer.Messages, answer.Next.Cursor, err
+}
+
+// inChannel reads one message that stands in a channel itself; ok is false where none does.
+func (c *Client) inChannel(ctx context.Context, channel, ts string) (m Posted, ok bool, err error) {
+	answer, err := c.read(ctx, "conversations.history", url.Values{
+		"channel": {channel}, "oldest": {ts}, "latest": {ts}, "inclusive": {"true"}, "limit": {"1"},
+		"include_all_metadata": {"true"},
+	})
+	if err != nil {
+		return m, false, err
+	}
+	for _, m := range answer.Messages {
+		if m.TS == ts {
+			return m, true, nil
+		}
+	}
+	return m, false, nil
 }
 
 // errNoMessage says that a message whose text was asked for is gone.

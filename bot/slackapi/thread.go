@@ -8,11 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ErrThreadGone means that the message is gone below which something was to stand. Slack posts it
-// into the channel without a word, and only its answer has no thread_ts (slack-go/slack#1571). It
-// has been taken back.
+// into the channel without a word, and only its answer has no thread_ts (slack-go/slack#1571). What
+// was seen there has been taken back; what comes later is told of (TakeBackStray).
 var ErrThreadGone = errors.New("the message is gone that the thread hangs on")
 
 // ThreadGone reports whether an error says that there is no such thread (any more).
@@ -42,6 +43,36 @@ func (c *Client) takeBackStray(ctx context.Context, channel, thread, ts string) 
 		return err
 	}
 	return ErrThreadGone
+}
+
+// TakeBackStray deletes a message of ours that stands in a channel if it belongs into a thread.
+func (c *Client) TakeBackStray(ctx context.Context, channel, ts string) (was bool, err error) {
+	m, stands, err := c.inChannel(ctx, channel, ts)
+	if err != nil || !stands || !m.Stray() {
+		return false, err
+	}
+	return true, c.Delete(ctx, channel, ts)
+}
+
+// Strays are the ts of our messages that stand in a channel since then and belong into a thread, as far
+// as messages are looked through.
+func (c *Client) Strays(ctx context.Context, channel string, since time.Time) (found []string, err error) {
+	cursor := ""
+	for range lookPages {
+		page, next, err := c.History(ctx, channel, fmt.Sprintf("%d.000000", since.Unix()), cursor)
+		if err != nil {
+			return found, err
+		}
+		for _, m := range page {
+			if m.Person == c.SelfID() && m.Stray() {
+				found = append(found, m.TS)
+			}
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return found, nil
 }
 
 // stands reports whether a thread has the message, or a parent below which it can be.

@@ -86,7 +86,7 @@ func (c Card) about(id func(part string) string) []slack.Block {
 		blocks = append(blocks, section(id("emergency"), ":rotating_light: *Emergency*: "+emergencyWords(c.Batch)))
 	}
 	blocks = append(blocks, section(id("who"), c.who()), section(id("status"), c.status()))
-	if linked := relationLines(c.Batch, c.Relations); linked != "" {
+	if linked := relationLines(c.Batch, c.Relations, false); linked != "" {
 		blocks = append(blocks, section(id("links"), linked))
 	}
 	if costs := c.costs(); costs != "" {

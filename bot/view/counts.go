@@ -91,14 +91,14 @@ func (c Card) failures() string {
 	if failed == 0 || len(c.Failed) == 0 || c.counting || c.Batch.State == workflow.Running {
 		return ""
 	}
-	out := []string{"*" + number(failed) + " failed*"}
+	var out []string // how many they are stands above
 	for i := range c.Failed[:min(len(c.Failed), FailedRows)] {
 		ch := &c.Failed[i]
 		who := cmp.Or(ch.Name, ch.OldEmail(), ch.NewEmail(), ch.AccountID)
 		out = append(out, fmt.Sprintf("• %s (line %d): %s. %s", quoted(who, tableCell), ch.Row,
 			quoted(ch.Reason.Cause(), causeText), pressed(sentence(quoted(ch.Reason.Code.Remedy(), causeText)))))
 	}
-	if more := failed - len(out) + 1; more > 0 {
+	if more := failed - len(out); more > 0 {
 		out = append(out, fmt.Sprintf("and %s more; press *Details*", number(more)))
 	}
 	return strings.Join(out, "\n")

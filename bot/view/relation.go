@@ -56,12 +56,16 @@ func (l Relation) madeFrom() string {
 }
 
 // madeAs returns in words what was made of a batch: "Undone by #43". end is when what it did is taken
-// back, the zero time where that is said elsewhere or not known.
-func (l Relation) madeAs(end time.Time) string {
+// back, the zero time where that is said elsewhere or not known. lasting leaves out what will soon be
+// another: how a batch stands that is not over.
+func (l Relation) madeAs(end time.Time, lasting bool) string {
 	if l.Link == workflow.LinkReturn {
 		return returning(l, end)
 	}
 	is := " (" + plainState(l.Batch) + ")."
+	if lasting && l.Batch.State.Open() {
+		is = "."
+	}
 	switch l.Link {
 	case workflow.LinkRetry:
 		return "Rows that changed since the approval are " + l.linkedNumber() + is
@@ -73,6 +77,8 @@ func (l Relation) madeAs(end time.Time) string {
 		switch {
 		case l.Batch.State == workflow.Done:
 			return "Undone by " + l.plainNumber() + " " + moment(l.Batch.Ended) + "."
+		case l.Batch.State.Open() && lasting:
+			return "Undo requested in " + l.plainNumber() + "."
 		case l.Batch.State.Open():
 			return "Undo requested in " + l.plainNumber() + ", " + plainState(l.Batch) + "."
 		}
@@ -91,15 +97,15 @@ func pastState(b *workflow.Batch) string {
 }
 
 // relationLines returns what was made of a batch, in words. Once it is over they say when it ends, as
-// nothing else does then.
-func relationLines(b *workflow.Batch, all []Relation) string {
+// nothing else does then. lasting is for what is said once and stays.
+func relationLines(b *workflow.Batch, all []Relation, lasting bool) string {
 	var end time.Time
 	if over(b.State) {
 		end = b.When.End(b.Started)
 	}
 	var out []string
 	for _, l := range all[max(len(all)-relationsShown, 0):] {
-		out = append(out, l.madeAs(end))
+		out = append(out, l.madeAs(end, lasting))
 	}
 	return strings.Join(out, "\n")
 }

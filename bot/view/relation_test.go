@@ -76,10 +76,16 @@ func TestLinkedWords(t *testing.T) {
 			done.Relations = c.links
 			m := done.Draw()
 			withinLimits(t, m)
-			all := done.status() + "\n" + relationLines(done.Batch, c.links)
+			all := done.status() + "\n" + relationLines(done.Batch, c.links, false)
 			for _, want := range c.says {
 				if !strings.Contains(all, want) {
 					t.Errorf("does not say %q:\n%s", want, all)
+				}
+			}
+			for _, l := range c.links {
+				lasting := relationLines(done.Batch, []Relation{l}, true)
+				if l.Batch.State.Open() && strings.Contains(lasting, plainState(l.Batch)) || !strings.Contains(lasting, l.linkedNumber()) {
+					t.Errorf("the thread goes on saying %q", lasting)
 				}
 			}
 			var got []string
@@ -116,6 +122,26 @@ func TestReminderWords(t *testing.T) {
 		want := fmt.Sprintf("#42 still waits for 1 approval%s It expires %s.", tt.want, moment(c.Batch.Expires))
 		if m.Text != want {
 			t.Errorf("%s: %s\nwant %s", name, m.Text, want)
+		}
+	}
+}
+
+// A return that began late says how late, by when what it takes back was to end.
+func TestLateReturnSaysHowLate(t *testing.T) {
+	t.Parallel()
+	for late, want := range map[time.Duration]string{
+		30 * time.Second: "", 95 * time.Second: "It began 1 minute late", 3 * time.Hour: "It began 3 hours late",
+	} {
+		c := sealedBatch()
+		approve(&c, workflow.Done)
+		first := &workflow.Batch{Number: 41}
+		first.Started, first.When = at(0), workflow.When{For: 20 * time.Minute}
+		c.Batch.Link, c.Batch.Started, c.From = workflow.LinkReturn, at(20).Add(late), &Relation{Number: 41, Batch: first}
+		if said := c.status(); strings.Contains(said, "It began") != (want != "") || !strings.Contains(said, want) {
+			t.Errorf("%s late: %s", late, said)
+		}
+		if c.Batch.Released = (&workflow.Release{At: at(5)}); strings.Contains(c.status(), "It began") {
+			t.Errorf("what was ended before its time is late: %s", c.status())
 		}
 	}
 }

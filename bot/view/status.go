@@ -39,6 +39,9 @@ func (c Card) status() string {
 	} else if r != nil {
 		out[0] += " Started before its time by " + mention(r.By.ID) + " " + moment(r.At) + "."
 	}
+	if words := c.late(); words != "" {
+		out[0] += " " + words
+	}
 	if _, cannot := workflow.Undoable(c.Summary, action.HasInverse); cannot > 0 && HasRun(b) {
 		out = append(out, many(cannot, "change", "changes")+" cannot be undone.")
 	}

@@ -322,7 +322,7 @@ func (t Thread) End() slackapi.Message {
 	if words := parkedWords(t.Batch); words != "" {
 		text += "\n:warning: " + words
 	}
-	if made := relationLines(t.Batch, t.Relations); made != "" {
+	if made := relationLines(t.Batch, t.Relations, true); made != "" {
 		text += "\n" + made
 	}
 	return t.message("end", text)

@@ -1,10 +1,12 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -47,6 +49,35 @@ func timeLine(b *workflow.Batch) string {
 		return line
 	}
 	return line + " (" + escape(b.When.Words()) + ")"
+}
+
+// TellsKept reports whether a return ended because others want to keep what it would have taken back.
+func TellsKept(b *workflow.Batch) bool {
+	return b.Link == workflow.LinkReturn && b.State == workflow.Cancelled && b.Started.IsZero() &&
+		b.Ending != nil && b.Ending.By.ID != "" && b.Ending.By.ID != b.Requester.ID
+}
+
+// Kept tells the requester so.
+func Kept(b *workflow.Batch) slackapi.Message {
+	by := quoted(cmp.Or(b.Ending.By.Name, b.Ending.By.ID), tableCell)
+	return Said(fmt.Sprintf("%s What #%d did stays: %s pressed *Keep*.", mention(b.Requester.ID), b.Follows, by))
+}
+
+// lateFrom is from when on a return is late.
+const lateFrom = time.Minute
+
+// late says how long after its moment a return began; "" for one that was in time, and for what is no
+// return.
+func (c Card) late() string {
+	if c.Batch.Link != workflow.LinkReturn || c.Batch.Released != nil || c.Batch.Started.IsZero() || c.From == nil || c.From.Batch == nil {
+		return ""
+	}
+	due := c.From.Batch.When.End(c.From.Batch.Started)
+	late := c.Batch.Started.Sub(due)
+	if due.IsZero() || late < lateFrom {
+		return ""
+	}
+	return fmt.Sprintf("It began %s late, for it was due %s.", workflow.LastingWords(late.Truncate(time.Minute)), moment(due))
 }
 
 // returning says of a return, on the card of what it takes back, what becomes of it, and when.

@@ -70,7 +70,7 @@ func TestApprovalRanOut(t *testing.T) {
 	}
 	rest := Relation{Number: 45, Link: workflow.LinkRest, Batch: &workflow.Batch{Number: 45, State: workflow.AwaitingApproval}}
 	end := threadOf(workflow.Done, func(t *Thread) { t.Relations = []Relation{rest} }).End()
-	if want := "The rest is #45 (waiting for approval)."; !strings.Contains(end.Text, want) {
+	if want := "The rest is #45."; !strings.Contains(end.Text, want) {
 		t.Errorf("the end does not say %q: %s", want, end.Text)
 	}
 }

@@ -2,6 +2,7 @@ package action
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -123,8 +124,8 @@ func ReturnOf(changes []workflow.Change) []workflow.Change {
 				r.Set = b.Step.Set
 			}
 		}
-		if group := c.Group(); group != "" {
-			r.Set = r.Set.With(workflow.FieldGroups, group)
+		if c.Group() != "" {
+			r.Set = r.Set.With(workflow.FieldGroups, returnedGroups(c, back))
 		}
 		if _, told := r.Expect.Lookup(workflow.FieldEmail); !told && c.OldEmail() != "" { // for people to know whom it is about
 			r.Expect = r.Expect.With(workflow.FieldEmail, c.OldEmail())
@@ -135,6 +136,18 @@ func ReturnOf(changes []workflow.Change) []workflow.Change {
 	}
 	compact(out, waits)
 	return out
+}
+
+// returnedGroups names the groups of a return, in the order of its steps.
+func returnedGroups(c *workflow.Change, back []Returned) string {
+	var names []string
+	for _, b := range back {
+		at := slices.IndexFunc(c.Steps, func(s workflow.Step) bool { return s.Seq == b.Of.Seq })
+		if name := c.StepGroup(at); name != "" {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ";")
 }
 
 // Asking are rows that ask for steps of a return, in their order: one for what can stand in one row.

@@ -49,6 +49,46 @@ func (n GroupNames) Touched(d *Draft) (names []string, unnamed bool) {
 	return slices.Compact(names), unnamed
 }
 
+// Words are the groups that a change is about as people read of them: by name where the row gives their ids,
+// as those that are made of another batch do, with the id behind it, as several may have one name; and those
+// of a row that gives none. "" is what the row gives.
+func (n GroupNames) Words(d *Draft) string {
+	var ids []string
+	for _, s := range d.Steps {
+		ids = append(ids, groupsOfStep(s)...)
+	}
+	given := splitCell(d.Row.Values.Get(workflow.ColumnGroup))
+	if len(ids) == 0 || len(given) > 0 && !slices.ContainsFunc(given, func(word string) bool { return n[word] != "" }) {
+		return ""
+	}
+	words := slices.Clone(given)
+	if len(given) == 0 {
+		words = slices.Clone(ids)
+	}
+	for i, id := range words {
+		name := n[id]
+		switch {
+		case name == "" || name == id || strings.Contains(name, ";"):
+		case len(given) > 0 || n.shared(ids, name):
+			words[i] = name + " (" + id + ")"
+		default:
+			words[i] = name
+		}
+	}
+	return strings.Join(words, ";")
+}
+
+// shared reports whether several of the groups have the name.
+func (n GroupNames) shared(ids []string, name string) bool {
+	all := 0
+	for _, id := range ids {
+		if workflow.GroupKey(n[id]) == workflow.GroupKey(name) {
+			all++
+		}
+	}
+	return all > 1
+}
+
 // groupsEnded are the names of the groups that end with a membership, or with an account, "" where one
 // has none. listed is false where nobody told which they are.
 func groupsEnded(s workflow.Step, f *Facts) (names []string, listed bool) {

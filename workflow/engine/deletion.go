@@ -9,7 +9,8 @@ import (
 )
 
 // deletion returns what is known of the deletion of an account that is being deleted: by the batch that
-// began it; else when Atlassian's log says that it began, and what the last night before that shows.
+// began it; else when Atlassian's log says that it began, and what the last night before that shows, but
+// for a deactivation between the two that the log tells of.
 // Without such a word of the log the nights alone show an account in deletion as a deactivated one: it
 // was active if it was in the last night, and deactivated already if it has been for longer than a
 // deletion takes. Else nobody knows which of the two the nights have seen.
@@ -23,7 +24,7 @@ func (e *Engine) deletion(ctx context.Context, account string) (workflow.Deletio
 		before := workflow.AccountStatus(ours.Steps[0].Expect.Get(workflow.FieldStatus))
 		return workflow.Deletion{Before: before, Since: ours.Called}, nil
 	}
-	since, err := e.deletionLogged(ctx, account)
+	trail, since, err := e.deletionLogged(ctx, account)
 	if err != nil || e.cfg.Nights == nil {
 		return workflow.Deletion{Since: since}, err
 	}
@@ -36,6 +37,9 @@ func (e *Engine) deletion(ctx context.Context, account string) (workflow.Deletio
 		switch {
 		case s.Status == workflow.StatusActive && (i == 0 || !since.IsZero() && s.First.Before(since)):
 			out.Before = workflow.StatusActive
+			if trail.Deactivated(s.Last, since) {
+				out.Before = workflow.StatusInactive
+			}
 		case s.Status == workflow.StatusInactive && !since.IsZero() && s.First.Add(late).Before(since),
 			s.Status == workflow.StatusInactive && i == 0 && time.Since(s.First) > workflow.Grace+late:
 			out.Before = workflow.StatusInactive
@@ -48,21 +52,21 @@ func (e *Engine) deletion(ctx context.Context, account string) (workflow.Deletio
 }
 
 // deletionLogged is when Atlassian's log says that the deletion of an account began which is not over,
-// the zero time where it does not.
-func (e *Engine) deletionLogged(ctx context.Context, account string) (time.Time, error) {
+// the zero time where it does not, and what else is known to have been done to the account.
+func (e *Engine) deletionLogged(ctx context.Context, account string) (trail workflow.Trail, since time.Time, err error) {
 	if e.cfg.Past == nil {
-		return time.Time{}, nil
+		return trail, since, nil
 	}
 	nights, err := e.cfg.Past.Sightings(ctx, account)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("find the addresses of an account: %w", err)
+		return trail, since, fmt.Errorf("find the addresses of an account: %w", err)
 	}
-	trail, err := e.cfg.Past.TrailOf(ctx, account, addressesOf(nights, nil))
+	trail, err = e.cfg.Past.TrailOf(ctx, account, addressesOf(nights, nil))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read what Atlassian's log tells of an account: %w", err)
+		return trail, since, fmt.Errorf("read what Atlassian's log tells of an account: %w", err)
 	}
 	if at := trail.DeletionBegan(); time.Since(at) < workflow.Grace {
-		return at, nil
+		since = at
 	}
-	return time.Time{}, nil
+	return trail, since, nil
 }

@@ -50,6 +50,15 @@ func TestEarlierStatus(t *testing.T) {
 		return workflow.Logged{At: ago(since), Fits: fits, Toward: toward}
 	}
 	less, more := workflow.TowardLess, workflow.TowardMore
+	turned := func(toward workflow.Toward, since time.Duration) workflow.Logged {
+		fits := []workflow.Field{workflow.FieldStatus, workflow.FieldBillable, workflow.FieldProducts}
+		return workflow.Logged{At: ago(since), Fits: fits, Toward: toward}
+	}
+	nights := []workflow.SeenStatus{
+		{Status: workflow.StatusInactive, First: ago(2 * day), Last: ago(day / 2)},
+		{Status: workflow.StatusActive, First: ago(40 * day), Last: ago(3 * day)},
+	}
+	between, later := 5*day/2, 9*day/4
 	both := append(seen("inactive", day), seen("active", 40*day)...)
 	deactivated := append(seen("inactive", 5*day), seen("active", 40*day)...)
 	for name, test := range map[string]struct {
@@ -77,6 +86,24 @@ func TestEarlierStatus(t *testing.T) {
 		"logged, of an earlier time": {remembered{seen: both, logged: []workflow.Logged{logged(less, 20*day)}}, "", false},
 		"logged, another thing": {
 			remembered{seen: both, logged: []workflow.Logged{{At: ago(2 * day), Fits: []workflow.Field{workflow.FieldStatus}, Toward: less}}}, "", false,
+		},
+		"logged, active in the night, deactivated the day that it began": {
+			remembered{seen: nights, logged: []workflow.Logged{turned(less, between), logged(less, later)}}, "inactive", true,
+		},
+		"logged while a night is read, deactivated before": {
+			remembered{seen: nights, logged: []workflow.Logged{turned(less, between), logged(less, 2*day-time.Minute)}}, "inactive", true,
+		},
+		"logged, active in the last night, deactivated since": {
+			remembered{seen: nights[1:], logged: []workflow.Logged{turned(less, between), logged(less, later)}}, "inactive", true,
+		},
+		"logged, deactivated and activated that day": {
+			remembered{seen: nights, logged: []workflow.Logged{turned(less, between), turned(more, between-time.Hour), logged(less, later)}}, "active", true,
+		},
+		"logged, deactivated before the night that shows it active": {
+			remembered{seen: nights, logged: []workflow.Logged{turned(less, 4*day), logged(less, later)}}, "active", true,
+		},
+		"logged, deactivated while it was being deleted": {
+			remembered{seen: nights, logged: []workflow.Logged{logged(less, later), turned(less, day)}}, "active", true,
 		},
 		"ours and logged": {
 			remembered{change: ours("inactive", 3*day), logged: []workflow.Logged{logged(less, 2*day)}}, "inactive", true,

@@ -272,6 +272,7 @@ func (k *check) plan() *Plan {
 	k.relate()
 	k.number()
 	p := &Plan{Changes: k.changes, Traits: k.traits(), yields: map[int]bool{}}
+	var groups action.GroupNames
 	for _, d := range k.drafts {
 		if !d.Live() {
 			continue
@@ -281,6 +282,14 @@ func (k *check) plan() *Plan {
 		}
 		if d.keepsOut && !slices.Contains(d.Change.Effects, workflow.EffectLockedOut) {
 			d.Change.Effects = append(d.Change.Effects, workflow.EffectLockedOut)
+		}
+		if slices.ContainsFunc(d.Steps, workflow.Step.AboutGroup) {
+			if groups == nil {
+				groups = action.GroupNamesIn(k.known.Answers)
+			}
+			if words := groups.Words(&d.Draft); words != "" {
+				d.Change.Set = d.Change.Set.With(workflow.FieldGroups, words)
+			}
 		}
 		if d.yields {
 			p.yields[d.Row.Line] = true

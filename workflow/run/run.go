@@ -198,7 +198,7 @@ type runner struct {
 	seen    int64     // the newest revision of the batch that was taken in
 	tally   tally
 	left    int                          // changes that have not ended
-	made    int                          // of these, those whose last call was accepted: nothing of them is left to be sent
+	made    int                          // of these, those whose last call was accepted: as far as is known nothing of them is left to be sent
 	ended   map[int]workflow.ChangeState // seq → how it ended
 	halted  bool
 	parked  []int // rows of bundles that have begun

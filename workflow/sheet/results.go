@@ -76,7 +76,7 @@ func stepWords(c workflow.Change) string {
 	words := make([]string, len(c.Steps))
 	for i, s := range c.Steps {
 		o := c.Outcome(i)
-		words[i] = strings.TrimSpace(string(s.Action)+" "+groupOf(s)) + ": " + string(cmp.Or(o.State, c.State))
+		words[i] = strings.TrimSpace(string(s.Action)+" "+c.StepGroup(i)) + ": " + string(cmp.Or(o.State, c.State))
 		if why := o.Reason.Words(); why != "" {
 			words[i] += " (" + why + ")"
 		}

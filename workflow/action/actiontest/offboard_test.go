@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/action"
+	"github.com/countersign/countersign/workflow/sheet"
 )
 
 // leaver is an account with two tokens, in the group jira-users and in one more.
@@ -71,7 +72,7 @@ func TestOffboardStepByStep(t *testing.T) {
 					workflow.Deactivate: "/lifecycle/disable", workflow.RevokeTokens: "/api-tokens/", workflow.GroupRemove: "/memberships/",
 				}[c.Steps[i].Action] == failing
 				state := c.Outcome(i).State
-				if refused != (state == workflow.ChangeFailed) || refused != strings.Contains(c.Reason.Words(), string(c.Steps[i].Action)+": ") {
+				if refused != (state == workflow.ChangeFailed) || refused != strings.Contains(c.Reason.Words(), strings.TrimSpace(string(c.Steps[i].Action)+" "+c.StepGroup(i))+": ") {
 					t.Errorf("with %s refused %s is %s; the row says %q", failing, c.Steps[i].Action, state, c.Reason.Words())
 				}
 			}
@@ -164,4 +165,39 @@ func TestOffboardWhatStays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// People read of groups by name, also where a row gives none or its id: the plan of an offboarding, what became
+// of each of its steps, and the row that puts somebody back, with the id behind the name there.
+func TestGroupsAreReadByName(t *testing.T) {
+	const finance = "22222222-0000-4000-8000-000000000002"
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		e.inMore(organisation.Group{ID: finance, Name: "finance"})
+		planned := e.check(accountRow(workflow.Offboard, leaver))
+		if got, want := planned.Changes[0].Group(), "jira-users;finance"; got != want {
+			t.Errorf("the plan names %q, want %q", got, want)
+		}
+		c := e.run(planned)[0]
+		var named []string
+		for i := range c.Steps {
+			named = append(named, c.StepGroup(i))
+		}
+		if want := []string{"", "", "jira-users", "finance"}; !slices.Equal(named, want) {
+			t.Errorf("its steps are about %q, want %q", named, want)
+		}
+		if steps := sheet.ResultRow(c)[len(sheet.ResultsHeader())-1]; !strings.Contains(steps, "group-remove finance: done") {
+			t.Errorf("the results say %q", steps)
+		}
+		e.run(e.check(accountRow(workflow.Activate, leaver)))
+		back := e.check(groupRow(workflow.GroupAdd, leaver, finance))
+		if got, want := back.Changes[0].Group(), "finance ("+finance+")"; got != want || len(back.Steps()) != 1 {
+			t.Errorf("the row that puts it back names %q, want %q, with %d steps", got, want, len(back.Steps()))
+		}
+		e.allDone(e.run(back))
+		both := e.check(groupRow(workflow.GroupRemove, leaver, "FINANCE")).Changes[0]
+		if both.Group() != "FINANCE" || both.StepGroup(0) != "FINANCE" {
+			t.Errorf("a row that names the group has %q", both.Group())
+		}
+	})
 }
