@@ -69,8 +69,8 @@ func TestReportShownCountsWhatIsKnownNow(t *testing.T) {
 	known := report.Figures{report.FigureChanges: 2, report.FigureChanged: 2, report.FigureByPerson: 2}
 	r := report.Result{Report: "nightly-changes", Kind: report.Changes, Date: "2026-11-24", Figures: told, Snapshot: 7}
 	for name, m := range map[string]slackapi.Message{
-		"shown again":      ReportShown(r, report.Message{Figures: known}),
-		"told only by now": ReportMessage(r, report.Message{Figures: known}, "x.csv"),
+		"shown again": ReportShown(r, report.Message{Figures: known}),
+		"told late":   ReportMessage(r, report.Message{Figures: known}, "x.csv"),
 	} {
 		blocks, err := json.Marshal(m.Blocks)
 		for _, said := range []string{m.Text, string(blocks)} {
