@@ -210,5 +210,5 @@ func (c *clock) settled() bool {
 
 // restart begins with a slow start again.
 func (p *pacer) restart() {
-	p.off, p.slowStart, p.passed, p.rate = false, true, 0, min(p.max, p.start)
+	p.off, p.slowStart, p.passed, p.rate, p.next = false, true, 0, min(p.max, p.start), time.Time{}
 }
