@@ -114,12 +114,12 @@ func (l *links) look(ctx context.Context) time.Duration {
 	gone := map[*linked]bool{}
 	for _, a := range waiting {
 		age := time.Since(a.since)
+		answered := a.asks && l.bot.deliver.Answered(ctx, a.number)
+		stands := !answered && l.bot.deliver.CardStands(ctx, a.number) // once: it may come to stand at any moment
 		switch {
-		case a.asks && l.bot.deliver.Answered(ctx, a.number):
+		case answered, stands && a.quiet && a.words != "":
 			gone[a] = true
-		case a.quiet && a.words != "" && l.bot.deliver.CardStands(ctx, a.number):
-			gone[a] = true
-		case l.bot.deliver.CardStands(ctx, a.number):
+		case stands:
 			if gone[a] = l.send(*a, true); !gone[a] {
 				next = min(next, linkWait)
 			}
