@@ -12,11 +12,11 @@ import (
 	"github.com/countersign/countersign/workflow/action"
 )
 
-// groupID is what a group's id looks like; anything else is a name. What is no id could make the
-// whole search fail.
+// groupID is what a group's id looks like; anything else is taken for a name first. What is no id could
+// make the whole search fail.
 var groupID = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 
-// IsGroupID reports whether a value is taken for the id of a group; anything else is a name.
+// IsGroupID reports whether a value is taken for the id of a group; anything else is a name first.
 func IsGroupID(s string) bool { return groupID.MatchString(s) }
 
 // readGroups answers which groups are meant by names or ids: all names and all ids together, and
@@ -55,10 +55,10 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 	}
 	seen := map[string]bool{}
 	nameless := map[string]bool{} // ids of groups that a search by name shows without one
-	for _, find := range finds {
+	take := func(find FindGroups) error {
 		for g, err := range c.SearchGroups(ctx, find) {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if g.Name == "" && len(find.Names) > 0 {
 				nameless[g.ID] = true
@@ -71,11 +71,30 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 			seen[g.ID] = true
 			values, err := c.groupValues(ctx, g)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			for _, fact := range meant {
 				answers[fact] = append(answers[fact], values)
 			}
+		}
+		return nil
+	}
+	for _, find := range finds {
+		if err := take(find); err != nil {
+			return nil, err
+		}
+	}
+	// Ids are UUIDs in all examples, and no document promises it: what is the name of no group may be one.
+	ids = nil
+	for _, fact := range facts {
+		if id := strings.TrimPrefix(fact.Arg, groupARI); len(answers[fact]) == 0 && !groupID.MatchString(id) && !strings.ContainsAny(id, " \t") {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	for chunk := range slices.Chunk(slices.Compact(ids), MaxGroupIDs) {
+		if err := take(FindGroups{IDs: chunk}); err != nil && !noID(err) {
+			return nil, err
 		}
 	}
 	maps.DeleteFunc(nameless, func(id string, _ bool) bool { return seen[id] })
@@ -99,6 +118,11 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 		}
 	}
 	return answers, nil
+}
+
+// noID reports whether a search was refused as what it asks for can be no id.
+func noID(err error) bool {
+	return slices.Contains([]Kind{KindInvalid, KindRefused, KindNotFound}, KindOf(err))
 }
 
 // namelessGroup returns the group that is found by a name and shown without one, the zero Group where there

@@ -210,26 +210,31 @@ func readSiteGroups(ctx context.Context, _ *Directory, s *Site, facts []workflow
 }
 
 // readSiteGroupNamed answers which groups of a site are meant by names or ids. Whether names are
-// compared in any case is not documented: they are asked for as written and in lower case.
+// compared in any case is not documented: they are asked for as written and in lower case. Nor is what
+// an id looks like: what is the name of no group may be one.
 func readSiteGroupNamed(ctx context.Context, _ *Directory, s *Site, facts []workflow.Fact) (workflow.Answers, error) {
 	answers := workflow.Answers{}
 	for chunk := range slices.Chunk(facts, MaxLegacy) {
-		var names, ids []string
+		var names []string
 		for _, fact := range chunk {
 			answers[fact] = nil
-			if groupID.MatchString(fact.Arg) {
-				ids = append(ids, fact.Arg)
-			}
 			names = append(names, fact.Arg, strings.ToLower(fact.Arg))
 		}
 		slices.Sort(names)
-		var groups []SiteGroup
-		for _, ask := range [][2][]string{{slices.Compact(names), nil}, {nil, ids}} {
-			if len(ask[0])+len(ask[1]) == 0 {
-				continue
+		groups, err := s.Groups(ctx, slices.Compact(names), nil)
+		if err != nil {
+			return nil, err
+		}
+		var ids []string
+		for _, fact := range chunk {
+			named := func(g SiteGroup) bool { return workflow.GroupKey(g.Name) == workflow.GroupKey(fact.Arg) }
+			if groupID.MatchString(fact.Arg) || !slices.ContainsFunc(groups, named) {
+				ids = append(ids, fact.Arg)
 			}
-			found, err := s.Groups(ctx, ask[0], ask[1])
-			if err != nil {
+		}
+		if len(ids) > 0 {
+			found, err := s.Groups(ctx, nil, ids)
+			if err != nil && !noID(err) {
 				return nil, err
 			}
 			groups = append(groups, found...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/sandbox/organisation"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 )
 
 const (
@@ -273,6 +274,26 @@ func TestGroupAddCost(t *testing.T) {
 		}
 		if n := float64(total(all)-total(planned)) / many; n > 3 {
 			t.Errorf("%.2f calls a row after", n)
+		}
+	})
+}
+
+// A group is put back, and meant by its id, whatever that looks like.
+func TestGroupsWithOtherIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		if _, err := e.org.AddGroup(organisation.Group{ID: "group-9", Name: "guests"}); err != nil {
+			t.Fatal(err)
+		}
+		changes := e.run(e.check(rowOf(workflow.GroupAdd, "group", "group-9")))
+		e.allDone(changes)
+		back := e.check(action.Inverse(&changes[0])...)
+		if back.Ready() != 1 {
+			t.Fatalf("the way back is %s: %s", back.Changes[0].State, back.Changes[0].Reason.Words())
+		}
+		e.allDone(e.run(back))
+		if c := e.check(rowOf(workflow.GroupAdd, "group", "group-8")).Changes[0]; c.Reason.Code != workflow.ReasonNoGroup {
+			t.Errorf("a group that is not there: %s", c.Reason.Words())
 		}
 	})
 }

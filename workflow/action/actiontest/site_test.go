@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/sandbox/site"
 	"github.com/countersign/countersign/sandbox/wire"
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 )
 
 func siteRow(action workflow.ActionName, values ...string) workflow.Row {
@@ -29,6 +30,7 @@ func TestSiteRows(t *testing.T) {
 		if err := e.org.Put(organisation.Account{ID: "712020:0050", Name: "Elsewhere", Email: "elsewhere@example.com", Managed: true}); err != nil {
 			t.Fatal(err)
 		}
+		e.site.AddGroup(site.Group{ID: "g-9", Name: "site-guests"}) // what an id looks like is not documented
 		const add, create = workflow.SiteGroupAdd, workflow.SiteCreate
 		for name, test := range map[string]struct {
 			row   workflow.Row
@@ -38,6 +40,7 @@ func TestSiteRows(t *testing.T) {
 		}{
 			"by id":          {siteRow(add, "account_id", outsiderID, "group", "site-people"), workflow.ChangeReady, "", outsiderID},
 			"by address":     {siteRow(add, "email", "Person.A@example.com", "group", siteGroup), workflow.ChangeReady, "", outsiderID},
+			"by another id":  {siteRow(add, "account_id", outsiderID, "group", "g-9"), workflow.ChangeReady, "", outsiderID},
 			"by username":    {siteRow(add, "username", "legacy1", "group", "SITE-people"), workflow.ChangeReady, "", outsiderID},
 			"by key":         {siteRow(add, "user_key", "JIRAUSER10001", "group", "site-people"), workflow.ChangeReady, "", outsiderID},
 			"nobody's name":  {siteRow(add, "username", "nobody", "group", "site-people"), workflow.ChangeBlocked, workflow.ReasonNoLegacy, ""},
@@ -226,4 +229,29 @@ func TestFindAtSite(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A group of a site is put back whatever its id looks like.
+func TestUndoAtASiteWithOtherIDs(t *testing.T) {
+	for _, name := range []workflow.ActionName{workflow.SiteGroupAdd, workflow.SiteGroupRemove} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newEnv(t)
+			e.site.AddGroup(site.Group{ID: "4711", Name: "site-guests"})
+			u, _ := e.site.User(memberID)
+			who := outsiderID
+			if name == workflow.SiteGroupRemove {
+				who, u.Groups = memberID, append(u.Groups, "4711")
+			}
+			if err := e.site.AddUser(u); err != nil {
+				t.Fatal(err)
+			}
+			changes := e.run(e.check(siteRow(name, "account_id", who, "group", "site-guests")))
+			e.allDone(changes)
+			back := e.check(action.Inverse(&changes[0])...)
+			if back.Ready() != 1 {
+				t.Fatalf("the way back of %s is %s: %s", name, back.Changes[0].State, back.Changes[0].Reason.Words())
+			}
+			e.allDone(e.run(back))
+		})
+	}
 }
