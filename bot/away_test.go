@@ -10,9 +10,14 @@ import (
 func TestWordsWhileAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newAccounts(8))
+	w.drain = 5 * time.Second // an answer that is cut after Slack took it comes again
 	w.onceOnly()
 	w.writes("U0CAROL", "batches") // before
 	w.answeredDirectly("U0CAROL", "batch")
+	w.until("it is noted since when messages are ours", func() bool {
+		noted, err := w.db.Recall(t.Context(), "slack/heard")
+		return err == nil && noted != nil
+	})
 	if err := w.stopBot(); err != nil {
 		t.Fatal(err)
 	}

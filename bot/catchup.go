@@ -19,6 +19,7 @@ const (
 	lookBackMore   = 10 * time.Minute // than what is noted: clocks differ, and what was on its way
 	catchupPages   = 10               // of a channel: a thousand messages
 	catchupThreads = 40               // whose latest replies are looked at
+	comesItself    = 3 * time.Second  // so young words are left to their event, which may be on its way
 )
 
 // catchUp looks through the requests channel, its threads and the direct messages for files, and the
@@ -116,6 +117,10 @@ func (i *intake) searchChannel(ctx context.Context, channel string, since time.T
 		case len(m.Files) > 0:
 			i.bot.filesShared(ctx, m, under(m.Posted, channel))
 		case m.plain() && m.Person != i.bot.api.SelfID():
+			if time.Since(momentOf(m.TS)) < comesItself {
+				i.lookSoon()
+				continue
+			}
 			if err := i.bot.wordsMissed(ctx, m); err != nil {
 				return err
 			}

@@ -62,7 +62,7 @@ func (b *Bot) wordsMissed(ctx context.Context, m message) error {
 	to := m.words().by()
 	b.enlist(asking, "", "command", actTimeout, to, func(ctx context.Context) {
 		if b.api.Private(ctx, to, view.WasAway(command.Plain(m.Text), momentOf(m.TS))) {
-			b.dealtWith(ctx, key)
+			b.intake.endDelivery(context.WithoutCancel(ctx), key, true) // said is said, also where the bot ends meanwhile
 		}
 	})
 	return nil
@@ -74,7 +74,7 @@ func (b *Bot) greet(ctx context.Context, key, ts string, to slackapi.Recipient) 
 		return
 	}
 	b.reply(ctx, to, b.help())
-	b.intake.endDelivery(ctx, key, true)
+	b.intake.endDelivery(context.WithoutCancel(ctx), key, true)
 }
 
 // offerForm answers a command that lacks a word, where no form can be opened, as a message brought them: a

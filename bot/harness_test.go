@@ -82,6 +82,7 @@ type world struct {
 	organisation atomic.Pointer[string] // its name; nil before it is known
 
 	stopBot func() error
+	drain   time.Duration // what is being done may take so long to end when the bot stops; 0 is a moment
 }
 
 // logged keeps the log, to be shown when the test fails and searched for secrets.
@@ -271,7 +272,7 @@ func (w *world) startBot(over bot.Store) {
 		return ""
 	}
 	if w.quick {
-		cfg.Drain, cfg.Settle, cfg.HomeEvery = 100*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond
+		cfg.Drain, cfg.Settle, cfg.HomeEvery = cmp.Or(w.drain, 100*time.Millisecond), 200*time.Millisecond, 20*time.Millisecond
 		cfg.Deliver = deliver.Intervals{
 			Draw: 20 * time.Millisecond, Progress: 20 * time.Millisecond, Counts: 20 * time.Millisecond,
 			Retry: 50 * time.Millisecond, Share: 20 * time.Millisecond, Hold: time.Second,

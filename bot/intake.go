@@ -52,6 +52,7 @@ type intake struct {
 	open       map[string]*arrival
 	heard      heard
 	catchupDue bool // what was missed has not been found yet
+	soon       bool // something was too young to be told from what comes itself
 }
 
 // arrival is something that came. It is busy while it is dealt with; else that did not succeed, and
@@ -155,8 +156,26 @@ func (i *intake) run(ctx context.Context) {
 			i.bot.log.Warn().Err(err).Dur("again_in", wait).Msg("look for files that were missed")
 			again.Reset(wait)
 			wait = min(2*wait, longestLook)
+		} else if i.tooSoon() {
+			again.Reset(comesItself)
 		}
 	}
+}
+
+// lookSoon has what is looked through now looked through once more a moment later.
+func (i *intake) lookSoon() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.soon = true
+}
+
+// tooSoon reports whether lookSoon was called since.
+func (i *intake) tooSoon() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	soon := i.soon
+	i.soon = false
+	return soon
 }
 
 // recallHeard loads how far Slack was heard before; the first bot of all begins now. An error is
