@@ -112,13 +112,16 @@ func (o *Organisation) SetDeny(f func(id string) error) {
 
 // wait is one call's way there and back.
 func (o *Organisation) wait(ctx context.Context) error {
-	if o.Latency == 0 {
+	o.Mu.Lock()
+	latency := o.Latency
+	o.Mu.Unlock()
+	if latency == 0 {
 		return ctx.Err()
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(o.Latency):
+	case <-time.After(latency):
 		return nil
 	}
 }
