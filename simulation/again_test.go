@@ -256,17 +256,6 @@ func TestRetryOfEveryAction(t *testing.T) {
 						t.Fatalf("refused, the row is %s (%s), with effects %v", before.State, before.Reason.Words(), w.effects())
 					}
 					w.fail(nil)
-					retry := func() workflow.Change {
-						t.Helper()
-						if _, err := d.engine.Retry(t.Context(), b.Number, asks); err != nil {
-							t.Fatal(err)
-						}
-						d.reach(b.Number, workflow.Done)
-						if following, _ := d.store.Following(t.Context(), b.Number); len(following) > 0 {
-							t.Errorf("%d batches are asked for anew", len(following))
-						}
-						return d.one(b.Number)
-					}
 					var effects []string
 					switch found {
 					case "already so":
@@ -274,7 +263,7 @@ func TestRetryOfEveryAction(t *testing.T) {
 						effects = w.effects()
 					case "not to be read":
 						w.fail(unread)
-						c := retry()
+						c := d.retried(b.Number)
 						if c.State != workflow.ChangeFailed || c.Reason.Code != workflow.ReasonNotLookedAt || len(w.effects()) > 0 {
 							t.Errorf("not to be read, the row is %s (%s)", c.State, c.Reason.Words())
 						}
@@ -285,7 +274,7 @@ func TestRetryOfEveryAction(t *testing.T) {
 						}
 						w.org.Remove(before.AccountID)
 					}
-					c := retry()
+					c := d.retried(b.Number)
 					switch {
 					case found == "gone":
 						if c.State != workflow.ChangeFailed || c.Reason.Code == workflow.ReasonNotLookedAt || len(w.effects()) > 0 {
@@ -403,11 +392,7 @@ func (w *everywhere) losesAnswer(it *action.Action, how unknownCall, most int) {
 	d.reach(b.Number, workflow.Done)
 	c, effects := d.one(b.Number), len(w.effects())
 	if how.found == "already so" && c.State == workflow.ChangeFailed && len(row.Steps) > 1 { // by the last step, behind the lost one
-		if _, err := d.engine.Retry(t.Context(), b.Number, asks); err != nil {
-			t.Fatal(err)
-		}
-		d.reach(b.Number, workflow.Done)
-		c, effects = d.one(b.Number), len(w.effects())
+		c, effects = d.retried(b.Number), len(w.effects())
 	}
 	switch {
 	case how.found == "gone":

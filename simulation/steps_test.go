@@ -167,6 +167,20 @@ func (d *desk) one(number int64) workflow.Change {
 	return changes[0]
 }
 
+// retried presses Retry failed on a batch of one row, which is to run under the approval that there is, and returns the row
+// as it is then.
+func (d *desk) retried(number int64) workflow.Change {
+	d.t.Helper()
+	if _, err := d.engine.Retry(context.Background(), number, asks); err != nil {
+		d.t.Fatal(err)
+	}
+	d.reach(number, workflow.Done)
+	if following, _ := d.store.Following(context.Background(), number); len(following) > 0 {
+		d.t.Errorf("%d batches are asked for anew", len(following))
+	}
+	return d.one(number)
+}
+
 // A retry makes the open steps of a row alone, under the approval that it has, also where the row as
 // a whole asks for nothing any more: a deletion that was cancelled is no reason to leave out the
 // deactivation that was to follow.
@@ -195,15 +209,8 @@ func TestRetryMakesTheOpenSteps(t *testing.T) {
 					t.Fatalf("the row is %s (%s)", c.State, c.Reason.Words())
 				}
 				org.SetFaults(organisation.Faults{})
-				if _, err := d.engine.Retry(t.Context(), b.Number, asks); err != nil {
-					t.Fatal(err)
-				}
-				d.reach(b.Number, workflow.Done)
-				if c := d.one(b.Number); c.State != workflow.ChangeDone {
+				if c := d.retried(b.Number); c.State != workflow.ChangeDone {
 					t.Errorf("after the retry the row is %s (%s)", c.State, c.Reason.Words())
-				}
-				if following, _ := d.store.Following(t.Context(), b.Number); len(following) > 0 {
-					t.Errorf("%d batches are asked for anew", len(following))
 				}
 				var kinds []string
 				for _, e := range org.Effects() {
@@ -240,15 +247,8 @@ func TestRetryInvitesUnderTheApprovalThatThereIs(t *testing.T) {
 			t.Fatalf("the row is %s (%s)", c.State, c.Reason.Words())
 		}
 		org.SetFaults(organisation.Faults{})
-		if _, err := d.engine.Retry(t.Context(), b.Number, asks); err != nil {
-			t.Fatal(err)
-		}
-		d.reach(b.Number, workflow.Done)
-		if c := d.one(b.Number); c.State != workflow.ChangeDone {
+		if c := d.retried(b.Number); c.State != workflow.ChangeDone {
 			t.Errorf("after the retry the row is %s (%s)", c.State, c.Reason.Words())
-		}
-		if following, _ := d.store.Following(t.Context(), b.Number); len(following) > 0 {
-			t.Errorf("%d batches are asked for anew", len(following))
 		}
 	})
 }
