@@ -40,7 +40,9 @@ func TestCrew(t *testing.T) {
 		},
 		{
 			name: "uneven", best: 300 * time.Millisecond / workers, within: 1.4,
-			took: func(_ time.Duration, _ int, random *rand.Rand) time.Duration { return uneven(300 * time.Millisecond)(random) },
+			took: func(_ time.Duration, _ int, random *rand.Rand) time.Duration {
+				return uneven(300 * time.Millisecond)(random)
+			},
 		},
 		{
 			name: "a few quick answers", best: 400 * time.Millisecond / workers, within: 1.6,
