@@ -308,7 +308,9 @@ func TestTheClockIsPutBack(t *testing.T) {
 // to say of that reading they all say. One that somebody asks for reads it anew.
 func TestReportsOfOneMomentShareANight(t *testing.T) {
 	for _, kinds := range [][]report.KindName{
-		{report.ManagedAccounts, report.Changes}, {report.Changes, report.ManagedAccounts}, {report.Inactive, report.ManagedAccounts, report.Summary},
+		{report.ManagedAccounts, report.Changes},
+		{report.Changes, report.ManagedAccounts},
+		{report.Inactive, report.ManagedAccounts, report.Summary},
 		{report.ManagedAccounts, report.ManagedAccounts},
 	} {
 		t.Run(fmt.Sprint(kinds), func(t *testing.T) {
