@@ -6,8 +6,8 @@
 // Every call goes through a Gate: Wait returns a Ticket when the call may leave; Done gives the
 // ticket back with the status and the headers of the answer; Cancel gives it back if the call
 // certainly did not leave. How many calls in flight at once are of use is learned (crew): more while
-// answers come as fast as ever, fewer when they slow down or fail, and never more than
-// Config.Workers.
+// answers come as fast as ever, fewer when they fail, or when a trial shows that fewer are answered
+// sooner, and never more than Config.Workers.
 //
 // # What a limit is
 //
