@@ -1,6 +1,8 @@
 package sheet
 
 import (
+	"cmp"
+
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -8,7 +10,8 @@ import (
 type List struct {
 	Header []string // as sent
 	Rows   []workflow.Listed
-	Bad    []int // the lines of the rows that cannot be read or name nobody
+	Bad    []int  // the lines of the rows that cannot be read or name nobody
+	BadWhy string // what is wrong with the first of them, as a clause
 }
 
 // ReadList reads a file that is a list of people and asks for nothing. Files and their errors are those
@@ -22,7 +25,7 @@ func ReadList(data []byte, orgID string, limits workflow.ReadLimits) (*List, err
 	list := &List{Header: sheet.Header}
 	for _, row := range sheet.Rows {
 		if row.Problem != "" {
-			list.Bad = append(list.Bad, row.Line)
+			list.Bad, list.BadWhy = append(list.Bad, row.Line), cmp.Or(list.BadWhy, row.Problem)
 			continue
 		}
 		list.Rows = append(list.Rows, workflow.Listed{

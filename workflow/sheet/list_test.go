@@ -76,3 +76,13 @@ func TestNamesAreUnderstood(t *testing.T) {
 		t.Errorf("not understood: %+v, want %+v", got.Unknown, want)
 	}
 }
+
+// A list says what is wrong with the first line that cannot be read.
+func TestListSaysWhyLinesAreBad(t *testing.T) {
+	t.Parallel()
+	list, err := sheet.ReadList([]byte("name,email,mail\nAda,ada@x.example,a@y.example\nBob,bob@x.example,\n,,\nx\n"), ourOrg, workflow.ReadLimits{})
+	const why = `columns "email" and "mail" both give the email and differ; keep one of the two`
+	if err != nil || !slices.Equal(list.Bad, []int{2, 5}) || list.BadWhy != why || len(list.Rows) != 1 {
+		t.Errorf("%v, %+v", err, list)
+	}
+}
