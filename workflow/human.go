@@ -90,13 +90,22 @@ func (h Humans) Identify(b *Batch, actor Actor) Actor {
 	return actor
 }
 
-// CanApprove returns who of the people could approve a batch whatever it is about, besides who asked for
-// it: each human once. It is what a click is decided by.
-func (h Humans) CanApprove(b *Batch, people ...Actor) []Person {
+// MayApprove returns why somebody may not approve a batch, nil when they may. own are the people whose
+// own account a batch of one is about.
+func (h Humans) MayApprove(b *Batch, own []string, actor Actor) error {
+	if err := May(ActApprove, b, h.Identify(b, actor)); err != nil {
+		return err
+	}
+	return Require(!slices.Contains(own, actor.ID), ErrOwnAccount)
+}
+
+// CanApprove returns who of the people could approve a batch, by MayApprove: each human once, and as
+// if nobody had approved yet. It is what a click is decided by.
+func (h Humans) CanApprove(b *Batch, own []string, people ...Actor) []Person {
 	waiting := &Batch{State: AwaitingApproval, BatchRequest: BatchRequest{Requester: b.Requester, Author: b.Author}}
 	var able []Person
 	for _, p := range people {
-		if May(ActApprove, waiting, h.Identify(waiting, p)) != nil {
+		if h.MayApprove(waiting, own, p) != nil {
 			continue
 		}
 		able = append(able, p.Person)

@@ -84,6 +84,7 @@ func (d *Deliverer) postReport(ctx context.Context, r report.Result) error {
 	if r.Failed || r.Snapshot == 0 {
 		return nil
 	}
+	message := at
 	at.channel, at.thread = p.Channel, p.TS
 	if err = d.postChart(ctx, at, r, shown); err == nil {
 		at.key = r.FileKey()
@@ -92,12 +93,33 @@ func (d *Deliverer) postReport(ctx context.Context, r report.Result) error {
 			return f.Name, slackapi.Content{Size: f.Size, Write: f.Write}, err
 		})
 	}
+	if err == nil {
+		d.withoutFile(ctx, message, at.key, func() slackapi.Message {
+			return view.Alarmed(view.ReportMessage(r, shown(), ""), shown(), d.cfg.Admins)
+		})
+	}
 	if errors.Is(err, slackapi.ErrThreadGone) { // somebody deleted the message; it is posted again with the next try
 		for _, key := range []string{r.MessageKey(), r.ChartKey(), r.FileKey()} {
 			err = errors.Join(err, d.store.DeletePost(ctx, key))
 		}
 	}
 	return err
+}
+
+// withoutFile takes back that a file is in the thread, where Slack does not take it.
+func (d *Deliverer) withoutFile(ctx context.Context, at place, file string, draw func() slackapi.Message) {
+	state, err := d.fileState(ctx, file)
+	if err == nil && state.Refused == "" {
+		return
+	}
+	if err == nil {
+		at.edit = true
+		m := draw()
+		_, err = d.put(ctx, at, m, m.Text, newLane())
+	}
+	if err != nil {
+		d.log.Warn().Str("post", at.key).Err(err).Msg("take back that a file is there")
+	}
 }
 
 // postChart puts the chart of a result into its thread, where it has one.

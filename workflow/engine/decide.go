@@ -146,21 +146,6 @@ func (e *Engine) mayDecideNow(b *workflow.Batch, actor workflow.Actor, verdict w
 	return nil
 }
 
-// Approvable returns an error if the person may not approve a batch because of what it is about:
-// their own account, or what the settings protect now. It is for telling people apart and decides
-// nothing: Decide looks again.
-func (e *Engine) Approvable(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error {
-	asker, err := e.asker(ctx, b, workflow.Freshness{Age: askAge})
-	if err != nil {
-		return err
-	}
-	_, owned, err := e.guardPlan(ctx, b, asker, []workflow.Person{actor.Person})
-	if err == nil && owned[actor.ID] != nil {
-		err = workflow.ErrOwnAccount
-	}
-	return err
-}
-
 // standing is who asked for a batch and who approved it, as Slack shows them now.
 type standing struct {
 	humans    workflow.Humans
