@@ -251,7 +251,7 @@ func (e *Engine) weigh(ctx context.Context, b *workflow.Batch, actor workflow.Ac
 	if err == nil && len(asker.Unread) > 0 && demand.Approvals > b.Approvals {
 		// What nobody can read now does not raise for good what the batch needs; the click can be
 		// made again.
-		return nil, workflow.ErrGroupUnreadable
+		return nil, &workflow.UnreadGroupsError{Groups: asker.Unread, Emergency: e.cfg.Policy.EmergencyGroup()}
 	}
 	return &weighed{approvers: idsOf(b.Approvers()), dropped: people.lost, demand: demand, accounts: accounts}, err
 }
@@ -366,7 +366,12 @@ func (e *Engine) demand(ctx context.Context, b *workflow.Batch, asker workflow.A
 			return workflow.Demand{}, fmt.Errorf("count recent changes: %w", err)
 		}
 	}
-	return workflow.UntoldApart(e.cfg.Policy.Demand(b.Traits, asker, recent), askers...), nil
+	demand := e.cfg.Policy.Demand(b.Traits, asker, recent)
+	if asker.Unclear && demand.Approvals > 1 {
+		demand.Why = append(demand.Why, "Slack does not show the emergency group "+e.cfg.Policy.EmergencyGroup()+
+			", so nothing is an emergency now")
+	}
+	return workflow.UntoldApart(demand, askers...), nil
 }
 
 // asker finds out what the rules ask about who asked for the batch. What is known of user groups is
@@ -377,7 +382,9 @@ func (e *Engine) asker(ctx context.Context, b *workflow.Batch, fresh workflow.Fr
 	a, err := workflow.ReadAsker(ctx, e.cfg.People, e.cfg.Policy, b.Requester.ID, b.Author.ID, fresh)
 	own := b.Follows == 0 || b.Link == workflow.LinkRest
 	stated := b.OwnReason && strings.TrimSpace(b.Reason) != ""
-	a.Emergency = a.Emergency && b.When.IsZero() && (b.Emergency || b.State == workflow.Planning) && own && stated
+	may := b.When.IsZero() && (b.Emergency || b.State == workflow.Planning) && own && stated
+	group := e.cfg.Policy.EmergencyGroup()
+	a.Emergency, a.Unclear = a.Emergency && may, may && group != "" && slices.Contains(a.Unread, group)
 	return a, err
 }
 
