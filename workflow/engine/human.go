@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,13 +32,11 @@ func (e *Engine) humans(ctx context.Context, b *workflow.Batch, people ...workfl
 	if len(ask) > 0 {
 		bounded, cancel := context.WithTimeout(ctx, lookUpTime)
 		defer cancel()
-		found, err := e.cfg.Directory.For(b.Number).ByID(bounded, ask)
+		found, err := workflow.OwnAddresses(bounded, e.cfg.Directory.For(b.Number), ask)
 		if err != nil {
 			return workflow.Humans{}, fmt.Errorf("%w: look up the accounts of people.accounts: %w", workflow.ErrOthersUnknown, err)
 		}
-		for id, a := range found {
-			addresses[id] = a.Email
-		}
+		maps.Copy(addresses, found)
 	}
 	return workflow.NewHumans(e.cfg.Policy.AccountOf, addresses), nil
 }
