@@ -374,21 +374,3 @@ func TestComparisonIsFinishedAfterAStop(t *testing.T) {
 		t.Errorf("under the list are %q, want %q", all, want)
 	}
 }
-
-// Where Slack takes no files the message of a report does not say that its file is there.
-func TestReportWithoutItsFile(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, newAccounts(3))
-	w.reportsIn()
-	w.faults(workspace.Faults{BeforeCall: workspace.RefuseUploads()})
-	w.command("U0ALICE", requests, "report run nightly")
-	w.until("the message speaks of no file", func() bool {
-		messages := w.slack.Messages("C0REPORTS", "U0ALICE")
-		if len(messages) != 1 || strings.Contains(text(messages[0]), "is in the thread") {
-			return false
-		}
-		return slices.ContainsFunc(w.slack.Thread("C0REPORTS", messages[0].TS, "U0ALICE"), func(m workspace.Message) bool {
-			return strings.Contains(m.Text, "cannot be put here")
-		})
-	})
-}
