@@ -237,9 +237,11 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 	home.Admin, home.Night, home.Before = actor.Admin, data.night, data.before
 	var mine []*workflow.Batch
 	for _, batch := range data.waiting {
-		if is, err := b.waitsFor(ctx, batch, actor); err != nil {
+		is, err := b.waitsFor(ctx, batch, actor)
+		if err != nil {
 			return home, err
-		} else if is {
+		}
+		if is {
 			mine = append(mine, batch)
 		}
 	}
@@ -285,7 +287,7 @@ func (h *homes) goes(ctx context.Context, running []view.Summarised) {
 // waitsFor reports whether a batch waits for the person's approval, by what a click is decided by: no
 // human approves their own, under whichever account, nor twice.
 func (b *Bot) waitsFor(ctx context.Context, batch *workflow.Batch, actor workflow.Actor) (bool, error) {
-	if workflow.May(workflow.ActApprove, batch, actor) != nil {
+	if may := workflow.May(workflow.ActApprove, batch, actor) == nil; !may {
 		return false, nil
 	}
 	var people []workflow.Actor
