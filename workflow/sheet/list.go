@@ -57,16 +57,19 @@ func peopleColumns(header []string) *sheetColumns {
 }
 
 // listColumns is peopleColumns for a list, which has no old and new addresses: one that it calls new is an address all
-// the same.
+// the same, of a row that gives no other.
 func listColumns(header []string) *sheetColumns {
 	c := peopleColumns(header)
-	if c.has(workflow.ColumnEmail) {
-		return c
+	for i, column := range newSheetColumns(header).meaning {
+		if column == workflow.ColumnNewEmail {
+			c.spare = append(c.spare, i)
+		}
 	}
-	for i, name := range header {
-		if columnNamed(name) == workflow.ColumnNewEmail {
+	if !c.has(workflow.ColumnEmail) {
+		for _, i := range c.spare {
 			c.meaning[i] = workflow.ColumnEmail
 		}
+		c.spare = nil
 	}
 	return c
 }

@@ -48,6 +48,9 @@ func TestReadList(t *testing.T) {
 		"new_email\nada@x.example\n":                                {Email: "ada@x.example"},
 		"User id;New Address\n712020:1;ada@x.example\n":             {Email: "ada@x.example", AccountID: "712020:1"},
 		"old_email,email\nada@x.example,ada@y.example\n":            {Email: "ada@x.example"},
+		"email,new_email\n,ada@y.example\n":                         {Email: "ada@y.example"},
+		"old_email,email\n,ada@y.example\n":                         {Email: "ada@y.example"},
+		"email,mail,new e-mail\n ,,ada@y.example\n":                 {Email: "ada@y.example"},
 		"email,new_email,name\nada@x.example,ada@y.example,Ada L\n": {Email: "ada@x.example", Name: "Ada L"},
 	} {
 		list, err := sheet.ReadList([]byte(file), ourOrg, workflow.ReadLimits{})
