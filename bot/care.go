@@ -89,18 +89,15 @@ func (h *homes) watchChannels(ctx context.Context) {
 // lookAtChannels returns what doctor would say of our channels, a clause each. An error means that Slack
 // could not be asked.
 func (b *Bot) lookAtChannels(ctx context.Context) ([]string, error) {
+	channels, err := b.channels(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []string
-	for i, id := range []string{b.cfg.Requests, b.cfg.Reports} {
-		setting := "channels.requests"
-		if i > 0 {
-			setting = "channels.reports"
-			if id == b.cfg.Requests {
-				break
-			}
-		}
-		info, err := b.api.Channel(ctx, id)
+	for _, c := range channels {
+		info, err := b.api.Channel(ctx, c.id)
 		if slackapi.Refused(err) {
-			out = append(out, fmt.Sprintf("Slack does not show me the channel of %s (%s): check its id, and invite me there", setting, slackapi.Code(err)))
+			out = append(out, fmt.Sprintf("Slack does not show me the channel of %s (%s): check its id, and invite me there", c.setting, slackapi.Code(err)))
 			continue
 		}
 		if err != nil {
@@ -119,7 +116,7 @@ func (b *Bot) lookAtChannels(ctx context.Context) ([]string, error) {
 		if !info.Private {
 			out = append(out, name+" is public: everybody in the workspace can read who is renamed or deactivated")
 		}
-		guests, err := b.guestsIn(ctx, id)
+		guests, err := b.guestsIn(ctx, c.id)
 		if err != nil {
 			return nil, err
 		}
@@ -128,6 +125,30 @@ func (b *Bot) lookAtChannels(ctx context.Context) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// namedChannel is a channel by its setting.
+type namedChannel struct{ id, setting string }
+
+// channels are those that the settings name, each once.
+func (b *Bot) channels(ctx context.Context) ([]namedChannel, error) {
+	named := []namedChannel{{b.cfg.Requests, "channels.requests"}, {b.cfg.Reports, "channels.reports"}}
+	if b.cfg.Results != nil {
+		reports, err := b.cfg.Results.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range reports {
+			named = append(named, namedChannel{b.cfg.Results.Channel(r.Name), "the report " + r.Name})
+		}
+	}
+	var once []namedChannel
+	for _, c := range named {
+		if c.id != "" && !slices.ContainsFunc(once, func(o namedChannel) bool { return o.id == c.id }) {
+			once = append(once, c)
+		}
+	}
+	return once, nil
 }
 
 // guestsIn returns the names of the guests among the first people of a channel; nobody where Slack does

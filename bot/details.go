@@ -102,7 +102,7 @@ func (b *Bot) downloadPlan(ctx context.Context, p press, by sender) {
 			return "", err
 		}
 		name := view.PlanFile(batch.Number)
-		return view.SentDirectly(name, b.sendDirectly(ctx, by.Person, name, content)), nil
+		return view.SentDirectly(b.sendDirectly(ctx, by.Person, name, content)), nil
 	}()
 	if err != nil {
 		said = b.say(err, "send a plan").Text

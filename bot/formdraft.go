@@ -60,7 +60,7 @@ func (b *Bot) openDraft(ctx context.Context, at trigger, by sender, doing string
 
 // showDraft puts the form in the place of the modal that waited for the draft.
 func (b *Bot) showDraft(ctx context.Context, modal viewed, c view.Carried, made drafting, by sender) {
-	if len(made.rows) > 0 && made.file != "" && b.sendDirectly(ctx, by.Person, made.file, made.csv) {
+	if len(made.rows) > 0 && made.file != "" && b.sendDirectly(ctx, by.Person, made.file, made.csv).Err == nil {
 		made.draft.ListedFile = made.file
 	}
 	made.draft.Listed = len(made.rows)

@@ -265,7 +265,11 @@ func (d delivery) receive() {
 		b.homes.rolesChanged()
 		b.deliver.LookAgain() // a card may say that nobody can approve it
 	case joined:
-		if in.Person == b.api.SelfID() && in.Channel == b.cfg.Requests {
+		if in.Person != b.api.SelfID() {
+			return
+		}
+		b.deliver.ReportFinished() // a result may wait for the channel
+		if in.Channel == b.cfg.Requests {
 			b.deliver.Rejoined()
 			b.intake.requestCatchUp()
 		}

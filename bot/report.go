@@ -61,12 +61,7 @@ func (b *Bot) report(ctx context.Context, c given, actor workflow.Actor) (slacka
 		if err != nil {
 			return slackapi.Message{}, err
 		}
-		m := view.ReportShown(result, shown)
-		if file.Name == "" {
-			return m, nil
-		}
-		sent := b.sendDirectly(ctx, actor.ID, file.Name, slackapi.Content{Size: file.Size, Write: file.Write})
-		return view.WithFile(m, file.Name, sent), nil
+		return view.ReportShown(result, shown, b.sendReport(ctx, actor.ID, file)), nil
 	}
 }
 
@@ -83,15 +78,22 @@ func (b *Bot) reportDiff(ctx context.Context, c given, actor workflow.Actor) (sl
 	if err != nil {
 		return slackapi.Message{}, err
 	}
-	sent := b.sendDirectly(ctx, actor.ID, diff.File.Name, slackapi.Content{Size: diff.File.Size, Write: diff.File.Write})
-	return view.WithFile(view.ReportDiff(diff), diff.File.Name, sent), nil
+	return view.ReportDiff(diff, b.sendReport(ctx, actor.ID, diff.File)), nil
 }
 
-// sendDirectly puts a file into a person's direct messages with the bot, and reports whether it is there.
-func (b *Bot) sendDirectly(ctx context.Context, person, name string, content slackapi.Content) bool {
+// sendReport puts the file of a report into a person's direct messages; there may be none.
+func (b *Bot) sendReport(ctx context.Context, person string, file report.File) view.DirectFile {
+	if file.Name == "" {
+		return view.DirectFile{}
+	}
+	return b.sendDirectly(ctx, person, file.Name, slackapi.Content{Size: file.Size, Write: file.Write})
+}
+
+// sendDirectly puts a file into a person's direct messages with the bot, and says what became of it.
+func (b *Bot) sendDirectly(ctx context.Context, person, name string, content slackapi.Content) view.DirectFile {
 	err := b.deliver.SendFile(ctx, person, name, content)
 	if err != nil {
 		b.log.Warn().Err(err).Str("person", person).Str("file", name).Msg("send a file directly")
 	}
-	return err == nil
+	return view.DirectFile{Name: name, Err: err}
 }

@@ -66,6 +66,13 @@ func runDoctor(ctx context.Context, cfg *settings.Config, out io.Writer) error {
 		if cfg.Channels.Reports != cfg.Channels.Requests {
 			d.channel(ctx, "channels.reports", cfg.Channels.Reports)
 		}
+		seen := []string{cfg.Channels.Requests, cfg.Channels.Reports}
+		for _, r := range cfg.Reports {
+			if r.Channel != "" && !slices.Contains(seen, r.Channel) {
+				seen = append(seen, r.Channel)
+				d.channel(ctx, "reports, channel of "+r.Name, r.Channel)
+			}
+		}
 		d.report.section("People")
 		d.people(ctx)
 		d.report.section("Database")

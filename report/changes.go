@@ -298,12 +298,8 @@ func nightFor(ctx context.Context, from Sources, d Definition, at time.Time, las
 		if s.ID <= last || at.Sub(s.Read) > freshFor {
 			break
 		}
-		results, err := from.Results.Results(ctx, s.Report, "", 0)
-		if err != nil {
-			return Snapshot{}, err
-		}
-		if slices.ContainsFunc(results, func(r Result) bool { return r.Snapshot == s.ID && r.By == "" && !r.Failed }) {
-			return s, nil
+		if night, ok, err := scheduled(ctx, from, s); ok || err != nil {
+			return night, err
 		}
 	}
 	return takeAccounts(ctx, from, d, at)

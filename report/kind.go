@@ -41,6 +41,7 @@ type Sources struct {
 	Logbook Logbook
 	owners  *ownersRead
 	marks   *marksOfRun
+	due     time.Time // of the run, where a schedule made it; zero: somebody asked for it
 }
 
 // Figures are the numbers of a report by name. What is not among them is 0.

@@ -29,7 +29,7 @@ const (
 func managedAccounts() Kind {
 	return Kind{
 		Name:     ManagedAccounts,
-		Take:     takeAccounts,
+		Take:     takeManaged,
 		Headline: accountsHeadline,
 		Message: func(ctx context.Context, from Sources, _ Definition, r Result) (Message, error) {
 			chart, err := chartOverTime(ctx, from, r, "Billable accounts", FigureBillable)
@@ -43,6 +43,34 @@ func managedAccounts() Kind {
 			return WriteAccounts(w, products, from.Store.SnapshotMembers(ctx, r.Snapshot))
 		},
 	}
+}
+
+// takeManaged records the directory as it is now. Reports that are due at the same moment share one
+// night, whichever of them comes first.
+func takeManaged(ctx context.Context, from Sources, d Definition, at time.Time) (Snapshot, error) {
+	newest, err := from.Store.ListSnapshots(ctx, SnapshotQuery{Limit: 1})
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if !from.due.IsZero() && len(newest) > 0 && !newest[0].At.Before(from.due) && !newest[0].At.After(at) {
+		if night, ok, err := scheduled(ctx, from, newest[0]); ok || err != nil {
+			return night, err
+		}
+	}
+	return takeAccounts(ctx, from, d, at)
+}
+
+// scheduled reports whether a scheduled run stands on a night of its own report. The night returned has
+// what was to be said of its reading.
+func scheduled(ctx context.Context, from Sources, s Snapshot) (night Snapshot, is bool, err error) {
+	results, err := from.Results.Results(ctx, s.Report, "", 0)
+	for _, r := range results {
+		if r.Snapshot == s.ID && !r.Failed {
+			s.Note = strings.TrimSuffix(strings.TrimSuffix(r.Reason, begunAgain), "; ")
+			is = is || r.By == ""
+		}
+	}
+	return s, is, err
 }
 
 // takeAccounts records the directory as it is now. Who decides about each account is read along, once a
@@ -89,7 +117,8 @@ func recentAccounts(ctx context.Context, from Sources, d Definition, at time.Tim
 		return Snapshot{}, err
 	}
 	if len(found) > 0 && at.Sub(found[0].Read) <= recently {
-		return found[0], nil
+		night, _, err := scheduled(ctx, from, found[0])
+		return night, err
 	}
 	return takeAccounts(ctx, from, d, at)
 }

@@ -16,13 +16,13 @@ import (
 func TestReportsReadOneAfterTheOther(t *testing.T) {
 	reports := nightly(t, "0 2 * * *")
 	second := reports[0]
-	second.Name = "second"
+	second.Name, second.Schedule = "second", "1 2 * * *" // at the same moment they would share a night
 	inBubble(t, append(reports, second), func(b *bench) {
 		b.until("2026-11-22T12:00:00Z")
-		b.dir.set(func(d *directory) { d.takes = time.Minute })
+		b.dir.set(func(d *directory) { d.takes = 2 * time.Minute })
 		b.start()
 		b.until("2026-11-23T12:00:00Z")
-		b.wantReads("2026-11-23T01:00:00Z", "2026-11-23T01:01:00Z")
+		b.wantReads("2026-11-23T01:00:00Z", "2026-11-23T01:02:00Z")
 		b.dir.set(func(d *directory) {
 			if d.overlap {
 				b.Error("two reports read the directory at once")

@@ -91,6 +91,17 @@ type Result struct {
 	Log LogHead
 }
 
+// FileState is what the message of a result says of the file in its thread; it is kept as the version
+// of the message's post.
+type FileState int64
+
+// The states of a file.
+const (
+	FileThere    FileState = 1 + iota // it is there or about to be
+	FileWaits                         // Slack does not take it; it is sent when that does
+	FileStaysOut                      // Slack did not take it for too long
+)
+
 // LogHead is an event by its number and its hash, which covers all events before it.
 type LogHead struct {
 	Seq  int64 // 0 when it is not known
@@ -133,7 +144,8 @@ type Results interface {
 	// limit.
 	Results(ctx context.Context, report, date string, limit int) ([]Result, error)
 	// UnpostedResults lists those whose posts are missing or half sent, oldest first: the message
-	// (MessageKey) without a TS, or the file (FileKey) without a File where there is one to post.
+	// (MessageKey) without a TS or saying that the file waits (FileWaits), or the file (FileKey) without a
+	// File where there is one to post.
 	UnpostedResults(ctx context.Context) ([]Result, error)
 }
 

@@ -303,3 +303,46 @@ func TestTheClockIsPutBack(t *testing.T) {
 		})
 	}
 }
+
+// Reports that are due at the same moment read the directory once, whichever comes first; what there is
+// to say of that reading they all say. One that somebody asks for reads it anew.
+func TestReportsOfOneMomentShareANight(t *testing.T) {
+	for _, kinds := range [][]report.KindName{
+		{report.ManagedAccounts, report.Changes},
+		{report.Changes, report.ManagedAccounts},
+		{report.Inactive, report.ManagedAccounts, report.Summary},
+		{report.ManagedAccounts, report.ManagedAccounts},
+	} {
+		t.Run(fmt.Sprint(kinds), func(t *testing.T) {
+			var reports []report.Definition
+			for i, kind := range kinds {
+				reports = append(reports, report.Definition{Name: fmt.Sprint("report-", i), Kind: kind, Schedule: "0 2 * * *"})
+			}
+			inBubble(t, reports, func(b *bench) {
+				b.until("2026-11-20T12:00:00Z")
+				b.start()
+				b.dir.set(func(d *directory) { d.err = &workflow.TotalError{Announced: 4, Listed: 3} })
+				for night := range 3 {
+					b.until(fmt.Sprintf("2026-11-%dT12:00:00Z", 21+night))
+					for _, r := range reports {
+						results, err := b.db.Results(b.Context(), r.Name, "", 0)
+						if err != nil || len(results) != night+1 || !strings.Contains(results[0].Reason, "announces 4 accounts and lists 3") {
+							t.Fatalf("night %d, %s: %+v, %v", night, r.Name, results, err)
+						}
+					}
+				}
+				b.wantReads("2026-11-21T02:00:00Z", "2026-11-22T02:00:00Z", "2026-11-23T02:00:00Z")
+				for i, kind := range kinds {
+					if kind == report.ManagedAccounts {
+						if err := b.runner.RunNow(b.Context(), fmt.Sprint("report-", i), "U0ALICE"); err != nil {
+							t.Fatal(err)
+						}
+						b.until("2026-11-23T12:10:00Z")
+						break
+					}
+				}
+				b.wantReads("2026-11-21T02:00:00Z", "2026-11-22T02:00:00Z", "2026-11-23T02:00:00Z", "2026-11-23T12:00:00Z")
+			})
+		})
+	}
+}

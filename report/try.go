@@ -27,7 +27,11 @@ func (r *Runner) try(ctx context.Context, e *entry, kind Kind, run Run) error {
 		r.finished()
 		return nil
 	}
-	snapshot, failure := kind.Take(ctx, r.from, e.Definition, time.Now())
+	from := r.from
+	if run.By == "" {
+		from.due = run.Due
+	}
+	snapshot, failure := kind.Take(ctx, from, e.Definition, time.Now())
 	if failure != nil && ctx.Err() != nil {
 		return r.callOff(ctx, run)
 	}

@@ -440,9 +440,9 @@ func (s *Service) Close() error {
 const softMemory = 80 << 20
 
 // collectAt is by how many percent of what is in use memory may grow before it is collected. Most of the time there is next
-// to nothing to collect, so that half of Go's default costs no processor that can be measured, and a large batch peaks lower.
+// to nothing to collect, so that less than half of Go's default costs no processor that can be measured, and a large batch peaks lower.
 // GOGC in the environment comes first.
-const collectAt = 50
+const collectAt = 40
 
 // BoundMemory bounds the memory of the process, for a command that is nothing but a service.
 func BoundMemory() {

@@ -29,8 +29,9 @@ type bucket struct {
 
 	// After a 429, at the start, and when nothing may be left, one call leads; the others follow when it
 	// got through.
-	leads int       // calls in flight that do
-	ledAt time.Time // when the latest of them left
+	leads   int       // calls in flight that do
+	ledAt   time.Time // when the latest of them left
+	readLed bool      // the latest call that was answered was one that leads, a read, and got through
 
 	probing  bool      // one leads whatever is told
 	probedAt time.Time // since then
@@ -99,6 +100,7 @@ func (b *bucket) leave(now time.Time, waited bool) (leads, paced bool) {
 // new pace.
 func (b *bucket) succeeded(now time.Time, t Ticket) (reopened bool) {
 	b.recent.add(now, 1)
+	b.readLed = t.leads && !t.operation.writes
 	if t.bucket == b && t.epoch != b.epoch {
 		b.found.passed(t.left)
 		return false // the call left before the latest 429
@@ -120,6 +122,7 @@ func (b *bucket) succeeded(now time.Time, t Ticket) (reopened bool) {
 // throttle records a 429, and reports whether it is news, and the first in a row. One that the headers explain needs
 // nothing but the wait for their reset; any other shows a limit of which they do not tell.
 func (b *bucket) throttle(now time.Time, t Ticket, l Limits) (fresh, first bool) {
+	b.readLed = false
 	if l.RetryAfter > 0 {
 		b.shutUntil(now.Add(l.RetryAfter))
 	}

@@ -6,8 +6,8 @@
 // Every call goes through a Gate: Wait returns a Ticket when the call may leave; Done gives the
 // ticket back with the status and the headers of the answer; Cancel gives it back if the call
 // certainly did not leave. How many calls in flight at once are of use is learned (crew): more while
-// answers come as fast as ever, fewer when they slow down or fail, and never more than
-// Config.Workers.
+// answers come as fast as ever, fewer when they fail, or when a trial shows that fewer are answered
+// sooner, and never more than Config.Workers.
 //
 // # What a limit is
 //
@@ -37,10 +37,14 @@
 // length after the present one. A reset is heeded however far it is, up to a day. A reset without
 // seconds may have been rounded by up to a minute, and a clock without Date may be off by anything:
 // then single calls try when the window may have opened, a few of 1,000 calls at most. They try though
-// some is left that nobody may use, for others or because it is too little for a change.
+// some is left that nobody may use, for others or because it is too little for a change. Windows may be
+// far shorter than the unit of their resets, as limits of a second whose resets are written to the minute:
+// until a length is known the first trials come soon, and then what such resets say counts no more.
 //
 // A window was there when a call left that it answered, and no longer than anybody saw: how long it
-// took us to try again is not its length, and neither is a time in which nobody called.
+// took us to try again is not its length, and neither is a time in which nobody called. If trials before
+// the end of its span are always in vain, the windows follow our calls, as those of a limit of one call do
+// that slides or refills: then each opens one length after the latest call.
 //
 // # Limits that are found
 //
@@ -60,8 +64,8 @@
 //
 // A 429 shuts its bucket: until Retry-After, else until the next window may have opened, else for a
 // quarter of a second and then for ever longer parts of the time that it was shut, up to 5 minutes.
-// 429s of calls that left together count once. Then one call leads, rather a read than a write, and
-// the others follow when it got through, or one by one every 2 seconds if it is not heard of. So it is
+// 429s of calls that left together count once. Then one call leads, rather a read than a write (unless a
+// read did so just before: where each call leads, writes have their turn, too), and the others follow when it got through, or one by one every 2 seconds if it is not heard of. So it is
 // at the start, and when answers told that nothing is left. Buckets that are shut hold up no other
 // bucket, and calls that wait take no worker.
 //

@@ -263,9 +263,10 @@ func (g *Gate) pick(now time.Time) (next *operation, call *waiter, again time.Ti
 }
 
 // goes reports whether a call goes before another one. A call that may be refused is rather a read:
-// with a write all that led to it would have to be done again.
+// with a write all that led to it would have to be done again. But after a read that got through it is
+// the turn of whoever comes next, as each call at a limit of a single one tries.
 func (g *Gate) goes(a *waiter, of *operation, b *waiter, than *operation) bool {
-	if of.bucket == than.bucket && a.write != b.write && of.bucket.tries() {
+	if of.bucket == than.bucket && a.write != b.write && of.bucket.tries() && !of.bucket.readLed {
 		return b.write
 	}
 	return g.turns.before(a, b)

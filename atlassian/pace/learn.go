@@ -27,6 +27,9 @@ const enoughTurns = 6
 // told apart: smaller ones are given back too fast.
 const leastApart = 20
 
+// leastTold is the budget from which on what an operation is told can speak for a count of its own at all.
+const leastTold = 3
+
 // snapshots returns the latest readings of all buckets.
 func (g *Gate) snapshots() []snapshot {
 	seen := make([]snapshot, 0, len(g.buckets))
@@ -122,7 +125,7 @@ func (b *bucket) contradicts(t Ticket, is reading) bool {
 		return false
 	case is.limit != was.limit && is.limit != w.budget:
 		return t.own.limit != was.limit // else the limit was changed
-	case is.stamp.After(was.stamp) && (w.led(t) ||
+	case (is.stamp.After(was.stamp) || w.windows.coarse()) && (w.led(t) ||
 		!t.left.Before(w.windows.opens.from) && w.windows.opens.from.After(w.toldAt)):
 		return false // the next window may have opened
 	}
@@ -131,6 +134,7 @@ func (b *bucket) contradicts(t Ticket, is reading) bool {
 	switch {
 	case t.own.stamp.IsZero():
 		return rise >= max(2, (was.limit-was.remaining)/2) && is.remaining < was.limit
+	case w.kind != windowed && w.size() <= finelyTold: // as much may have been given back
 	case is.stamp.Equal(was.stamp) && was.limit >= leastApart:
 		return rise >= max(2, (was.limit-was.remaining)/2) && (!t.own.stamp.Equal(is.stamp) || is.remaining < t.own.remaining)
 	}

@@ -291,6 +291,7 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 		w.farthest = max(w.farthest, l.stampAt(t.left, c.ahead).Sub(t.left))
 		w.windows.most = w.farthest + 3*l.unit/4
 	}
+	w.windows.unit = l.unit
 	if counted {
 		w.windows.counted++
 		w.row = 0
@@ -320,6 +321,7 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 		if w.led(t) && w.remain > w.unanswered {
 			w.windows.since = time.Time{}
 		}
+		w.windows.idle = w.windows.idle || w.led(t) // it may be of the next window all the same
 		w.within(now, t, l, inFlight, departed)
 	}
 	w.hint(t, l, c)
@@ -337,6 +339,9 @@ func (w *limit) led(t Ticket) bool { return t.leads && w.since() && !t.left.Befo
 func (w *limit) goesOn(t Ticket, l Limits) bool {
 	if w.assumed && (t.operation.shares || !w.mixed) {
 		return false
+	}
+	if w.budget < leastTold && !t.own.stamp.IsZero() && l.Remaining >= t.own.remaining {
+		return false // counts so small tell nothing of each other
 	}
 	return l.stamp.Sub(w.stamp) <= l.unit/2 && !w.rose(t, l)
 }
@@ -384,6 +389,9 @@ func (w *limit) since() bool { return !w.windows.since.IsZero() }
 // opened takes in the first answer of a window.
 func (w *limit) opened(now time.Time, t Ticket, l Limits, departed int64) {
 	w.rotate(now)
+	if soon := t.left.Sub(w.windows.opened.to) <= finelyTold; soon && w.windows.coarse() && l.Remaining < w.budget/2 {
+		w.windows.idle = true // so little is no window's beginning
+	}
 	w.windows.open(t.left, max(0, l.stamp.Sub(w.stamp)))
 	w.begin(t, l, departed)
 	w.base, w.spent = l.Limit, 0

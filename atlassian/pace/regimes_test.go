@@ -44,6 +44,12 @@ var regimes = []regime{
 	{name: "headers/bucket 600 in 1 min, minutes", form: bucket, limit: 600, length: time.Minute, told: true, minutes: true, ratio: 1.05, refused: 3},
 	{name: "headers/bucket 500 in 1 h", form: bucket, limit: 500, length: time.Hour, told: true, ratio: 1.05, refused: 3},
 	{name: "headers/bucket 100 in 1 min, no date, ahead", form: bucket, limit: 100, length: time.Minute, told: true, noDate: true, ahead: 5 * time.Minute, ratio: 1.05, refused: 3},
+	{name: "headers/fixed 1 in 1 s", form: fixed, limit: 1, length: time.Second, told: true, ratio: 1.05, refused: 3},
+	{name: "headers/sliding 1 in 1 s", form: sliding, limit: 1, length: time.Second, told: true, ratio: 1.05, refused: 3},
+	{name: "headers/sliding 20 in 2 s", form: sliding, limit: 20, length: 2 * time.Second, told: true, ratio: 1.05, refused: 3},
+	{name: "headers/fixed 10 in 1 s, minutes", form: fixed, limit: 10, length: time.Second, told: true, minutes: true, ratio: 1.05, refused: 3},
+	{name: "headers/fixed 20 in 2 s, minutes", form: fixed, limit: 20, length: 2 * time.Second, told: true, minutes: true, ratio: 1.05, refused: 3},
+	{name: "headers/fixed 50 in 10 s, minutes", form: fixed, limit: 50, length: 10 * time.Second, told: true, minutes: true, ratio: 1.05, refused: 3},
 	{name: "headers/moves", form: fixed, limit: 300, length: time.Minute, told: true, moves: []move{{2*time.Minute + 20*time.Second, 0.5}, {7 * time.Minute, 2}}, ratio: 1.05, refused: 3},
 
 	{name: "retry-after/600 in 1 min", form: fixed, limit: 600, length: time.Minute, after: true, ratio: 1.1, refused: 20},

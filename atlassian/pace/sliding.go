@@ -103,6 +103,9 @@ func (w *limit) move(now time.Time, t Ticket, l Limits) {
 		}
 	}
 	w.windows.first = 100 * time.Millisecond
+	if w.most > 0 && w.most <= finelyTold { // minutes after windows that were none say nothing of it
+		w.windows.restart(t.left)
+	}
 	w.take(t, l)
 	w.follow(t, l, now.Sub(t.left))
 	w.tell(t, l, now.Sub(t.left))

@@ -19,10 +19,18 @@ type windows struct {
 	gap   time.Duration // between two trials where there is no span
 	first time.Duration // the first gap
 
+	unit  time.Duration // to which resets are written; 0: none are told
 	most  time.Duration // that the length can be, as resets were never told to be further away; 0: unknown
 	idle  bool          // the present window passed before it was used up, and perhaps others since
 	quick int           // trials still to be made soon after each other, as the window may not be used up
 	last  time.Time     // when the latest call that was refused left
+
+	// A limit that slides or refills and is of a call or two opens one length after the latest call, however
+	// often an earlier trial is made: then the windows follow the calls.
+	tried   bool          // in vain, in the present span
+	ends    int           // windows in a row that were open at the end of their span and not before
+	follows bool          // they do so
+	slack   time.Duration // that is added to their length then
 
 	counted, refused int // calls let through, and trials in vain
 	spare            int // trials in vain that are allowed for each 1,000 calls
@@ -37,6 +45,8 @@ const (
 	longestGap = 5 * time.Minute
 	// quickTrials is how many trials are made soon where a window should not be used up.
 	quickTrials = 3
+	// enoughEnds is how many windows in a row open at the end of their span for them to follow the calls.
+	enoughEnds = 3
 	// parts is into how many steps a span is cut for trials.
 	parts = 4
 )
@@ -61,6 +71,9 @@ func (w *windows) fine() time.Duration {
 	return max(50*time.Millisecond, length/fineness)
 }
 
+// coarse reports whether windows may be far shorter than the unit to which their resets are written.
+func (w *windows) coarse() bool { return w.unit > finelyTold && w.length < w.unit }
+
 // thrifty reports whether trials in vain have used up what is allowed.
 func (w *windows) thrifty() bool { return 1000*(w.refused-5) > w.spare*w.counted }
 
@@ -70,6 +83,9 @@ func (w *windows) trial() time.Time {
 		return w.last.Add(w.first << (quickTrials - w.quick))
 	}
 	from, to := w.opens.from, w.opens.to
+	if !to.IsZero() && w.follows {
+		return to
+	}
 	if to.IsZero() || !to.After(from) {
 		next := later(from, w.since).Add(w.gap)
 		if point, ok := w.usualPoint(from); ok && w.likely.IsZero() {
@@ -96,7 +112,10 @@ func (w *windows) trial() time.Time {
 	if width <= w.fine() || w.thrifty() {
 		return to
 	}
-	if w.step == 0 {
+	switch {
+	case w.length == 0 && w.coarse():
+		w.step = max(w.step, min(width/parts, max(w.first, 2*from.Sub(w.opened.to))))
+	case w.step == 0:
 		w.step = width / parts
 	}
 	if next := from.Add(w.step); to.Sub(next) > w.fine() {
@@ -123,13 +142,15 @@ func (w *windows) usualPoint(from time.Time) (time.Time, bool) {
 func (w *windows) refuse(left time.Time) {
 	w.refused++
 	w.quick, w.last = max(0, w.quick-1), left
+	w.tried = w.tried || !w.opens.to.IsZero()
 	late := !w.opens.to.IsZero() && !left.Before(w.opens.to)
 	switch {
 	case late: // it opens later than anything said
 		if left.Sub(w.opens.to) > w.length/20 {
 			w.about[0] = max(w.about[0], min(left.Sub(w.opened.to), w.length+w.length/10))
 		}
-		w.since, w.gap, w.opens.to = w.opens.to, max(w.first, w.length/200), time.Time{}
+		w.since, w.gap, w.opens.to = w.opens.to, min(w.first, max(50*time.Millisecond, w.length/20)), time.Time{}
+		w.slack = min(w.length/20, w.slack+max(10*time.Millisecond, w.length/400))
 	case w.opens.to.IsZero():
 		growth := time.Duration(3)
 		if w.thrifty() {
@@ -144,8 +165,8 @@ func (w *windows) refuse(left time.Time) {
 
 // hint notes that the next window opens in that span, as an answer says.
 func (w *windows) hint(from, to, likely time.Time) {
-	if to.Before(w.opens.from) {
-		return // it did not
+	if to.Before(w.opens.from) || w.length > 0 && to.Sub(from) > 2*w.length {
+		return // it did not, or that is too coarse for windows so short
 	}
 	if from.After(w.opens.from) {
 		w.opens.from = from
@@ -160,6 +181,14 @@ func (w *windows) hint(from, to, likely time.Time) {
 // It returns how long the one before it was, at least and at most; 0 when that is unknown.
 func (w *windows) open(left time.Time, told time.Duration) {
 	was := w.opened
+	switch early := !w.opens.to.IsZero() && left.Before(w.opens.to); {
+	case early:
+		w.ends, w.follows = 0, false
+	case w.tried:
+		w.ends++
+		w.follows = w.follows || w.ends >= enoughEnds
+	}
+	w.tried = false
 	w.opened = span{w.opens.from, left}
 	if w.opened.from.After(left) {
 		w.opened.from = left
@@ -171,7 +200,7 @@ func (w *windows) open(left time.Time, told time.Duration) {
 	case was.to.IsZero() || w.since.IsZero() || w.idle:
 	case !was.from.IsZero():
 		w.measure(w.opened.from.Sub(was.to), left.Sub(was.from), told)
-	case told > w.opened.from.Sub(was.to): // nobody saw the one before open
+	case told > w.opened.from.Sub(was.to) && !w.coarse(): // nobody saw the one before open
 		w.measure(w.opened.from.Sub(was.to), told, told)
 	default:
 		w.about[0] = w.opened.from.Sub(was.to)
@@ -193,6 +222,9 @@ func (w *windows) foretold(at time.Time) span {
 func (w *windows) predict() {
 	w.opens = span{from: w.opened.to.Add(w.about[0] * 9 / 10)}
 	switch {
+	case w.length > 0 && w.follows:
+		w.opened.from = w.opened.to
+		w.opens = span{w.opened.to.Add(w.length + w.slack), w.opened.to.Add(w.length + w.slack)}
 	case w.length > 0:
 		w.opens = span{w.opened.from.Add(w.length), w.opened.to.Add(w.length)}
 		if w.opened.from.IsZero() {

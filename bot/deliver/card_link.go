@@ -29,17 +29,24 @@ func (d *Deliverer) Answer(ctx context.Context, key, channel, thread string, m s
 // in its place.
 func (d *Deliverer) AnswerFile(ctx context.Context, key, channel, thread, name string, content slackapi.Content) error {
 	at := place{key: key, channel: channel, thread: thread, rank: slackapi.RankSaid}
-	return d.putContent(ctx, at, name, "", func(context.Context) (string, slackapi.Content, error) { return name, content, nil })
+	return d.putContent(ctx, at, name, "", given(name, content))
 }
 
-// SendFile puts a file into a person's direct messages with the bot, as often as it is asked for.
+// given is a content as it is.
+func given(name string, content slackapi.Content) contentOf {
+	return func(context.Context) (string, slackapi.Content, error) { return name, content, nil }
+}
+
+// SendFile puts a file into a person's direct messages with the bot, as often as it is asked for. Errors:
+// *slackapi.FileRefusedError.
 func (d *Deliverer) SendFile(ctx context.Context, person, name string, content slackapi.Content) error {
 	channel, err := d.api.Direct(ctx, person)
 	if err != nil {
 		return err
 	}
 	key := fmt.Sprintf("asked/%s/%d", person, time.Now().UnixNano())
-	err = d.AnswerFile(ctx, key, channel, "", name, content)
+	at := place{key: key, channel: channel, rank: slackapi.RankSaid}
+	_, err = d.sendContent(ctx, at, name, "", given(name, content))
 	return errors.Join(err, d.store.DeletePost(context.WithoutCancel(ctx), key)) // nobody asks for this one again
 }
 

@@ -171,8 +171,7 @@ func (d *Deliverer) search(ctx context.Context, at place, p workflow.Post) (stri
 	return ts, nil
 }
 
-// refusedFile are the answers by which a workspace's rules keep files out; then words stand in
-// their place.
+// refusedFile are the answers by which a workspace's rules keep files out.
 func refusedFile(err error) bool {
 	code := slackapi.Code(err)
 	return slices.Contains([]string{
@@ -181,34 +180,53 @@ func refusedFile(err error) bool {
 	}, code)
 }
 
-// putFile makes sure that the file is in the thread, once. Slack shares a file some time after the
-// upload, and sometimes never: the file's id is remembered before it is shared, and asked for
-// afterwards.
+// contentOf writes a file that is to be sent, and says under which name.
+type contentOf func(ctx context.Context) (name string, content slackapi.Content, err error)
+
+// inMemory is the content of a file that is written as a whole.
+func inMemory(name string, content func(context.Context) ([]byte, error)) contentOf {
+	return func(ctx context.Context) (string, slackapi.Content, error) {
+		bytes, err := content(ctx)
+		return name, slackapi.Bytes(bytes), err
+	}
+}
+
+// putFile makes sure that the file is in the thread, once; where Slack does not take it, words stand in
+// its place.
 func (d *Deliverer) putFile(
 	ctx context.Context, at place, name, comment string, content func(context.Context) ([]byte, error),
 ) error {
-	return d.putContent(ctx, at, name, comment, func(ctx context.Context) (string, slackapi.Content, error) {
-		bytes, err := content(ctx)
-		return name, slackapi.Bytes(bytes), err
-	})
+	return d.putContent(ctx, at, name, comment, inMemory(name, content))
 }
 
-// putContent is putFile for what is not in memory as a whole. The content says under which name it
-// is sent.
-func (d *Deliverer) putContent(
-	ctx context.Context, at place, name, comment string, content func(context.Context) (string, slackapi.Content, error),
-) error {
+// putContent is putFile for what is not in memory as a whole.
+func (d *Deliverer) putContent(ctx context.Context, at place, name, comment string, content contentOf) error {
 	p, known, err := d.store.Post(ctx, at.key)
 	if err != nil {
 		return fmt.Errorf("load post %s: %w", at.key, err)
 	}
-	if known && p.TS != "" {
-		return nil
-	}
-	if known && p.File == "" && !p.Sending.IsZero() { // words were being sent in its place
+	if known && p.TS == "" && p.File == "" && !p.Sending.IsZero() { // words were being sent in its place
 		if ts, err := d.search(ctx, at, p); err != nil || ts != "" {
 			return err
 		}
+	}
+	sent, err := d.sendContent(ctx, at, name, comment, content)
+	if refused, ok := errors.AsType[*slackapi.FileRefusedError](err); ok {
+		return d.insteadOfFile(ctx, at, sent, refused.Why)
+	}
+	return err
+}
+
+// sendContent makes sure that the file is in the thread, once. Slack shares a file some time after the
+// upload, and sometimes never: the file's id is remembered before it is shared, and asked for
+// afterwards. sent is the name under which it was sent. Errors: *slackapi.FileRefusedError.
+func (d *Deliverer) sendContent(ctx context.Context, at place, name, comment string, content contentOf) (sent string, err error) {
+	p, known, err := d.store.Post(ctx, at.key)
+	if err != nil {
+		return name, fmt.Errorf("load post %s: %w", at.key, err)
+	}
+	if known && p.TS != "" {
+		return name, nil
 	}
 	if known && p.File != "" {
 		tries := shareTries
@@ -216,25 +234,24 @@ func (d *Deliverer) putContent(
 			tries = 1 // an old upload is there or it is lost
 		}
 		if done, err := d.shared(ctx, at, p, tries); done || err != nil {
-			return err
+			return name, err
 		}
 	}
 	sent, bytes, err := content(ctx)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return name, fmt.Errorf("write %s: %w", name, err)
 	}
-	name = sent
 	for range uploadTries {
-		done, err := d.upload(ctx, at, name, comment, bytes)
+		done, err := d.upload(ctx, at, sent, comment, bytes)
 		if refusedFile(err) {
-			return d.insteadOfFile(ctx, at, name, slackapi.Code(err))
+			return sent, &slackapi.FileRefusedError{Why: slackapi.Code(err)}
 		}
 		if done || err != nil {
-			return err
+			return sent, err
 		}
 		d.log.Warn().Str("post", at.key).Msg("Slack took a file and did not share it; sending it again")
 	}
-	return d.insteadOfFile(ctx, at, name, "it takes the file and does not show it")
+	return sent, &slackapi.FileRefusedError{Why: "it takes the file and does not show it"}
 }
 
 func (d *Deliverer) upload(ctx context.Context, at place, name, comment string, content slackapi.Content) (done bool, err error) {

@@ -41,6 +41,11 @@ func (e *PermanentError) Error() string {
 	return fmt.Sprintf("connect to Slack: %s: %s", e.Code, do)
 }
 
+// FileRefusedError says that a workspace keeps a file out, which trying again at once does not change.
+type FileRefusedError struct{ Why string }
+
+func (e *FileRefusedError) Error() string { return "Slack does not take the file: " + e.Why }
+
 // RetryAfter returns how long Slack asks to wait, and whether it does: by its header, without one
 // by the status or the code alone. A header that no duration holds is taken for the longest one.
 func RetryAfter(err error) (time.Duration, bool) {

@@ -166,11 +166,14 @@ func (d Details) plan() string {
 }
 
 // SentDirectly tells somebody who asked for a file where it is, or that it could not be sent.
-func SentDirectly(file string, sent bool) string {
-	if sent {
-		return file + " is in your direct messages with me."
+func SentDirectly(file DirectFile) string {
+	switch {
+	case file.Err == nil:
+		return file.Name + " is in your direct messages with me."
+	case file.refused() != "":
+		return "I could not send " + file.Name + ": " + file.refused()
 	}
-	return "I could not send " + file + ". Press *Download plan* again."
+	return "I could not send " + file.Name + ". Press *Download plan* again."
 }
 
 // stateWord is the word for rows of a state.

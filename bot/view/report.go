@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -137,29 +138,63 @@ func resultWords(r report.Result) string {
 }
 
 // ReportMessage shows a result in its channel: the numbers, the one thing to look at, a chart and the
-// top rows. file is the name of its file, which comes into the thread; "" where there is none.
-func ReportMessage(r report.Result, shown report.Message, file string) slackapi.Message {
-	notes := reportNotes(shown)
-	if file != "" {
+// top rows. file is the name of its file, which belongs into the thread; "" where
+// there is none.
+func ReportMessage(r report.Result, shown report.Message, file string, is report.FileState) slackapi.Message {
+	notes := reportNotes(shown, is == report.FileThere)
+	switch {
+	case file == "":
+	case is == report.FileThere:
 		notes = append(notes, coded(file, tableCell)+" is in the thread.")
+	case is == report.FileWaits:
+		notes = append(notes, coded(file, tableCell)+" is not in the thread yet: Slack does not take it. I send it when Slack takes it again.")
+	default:
+		notes = append(notes, coded(file, tableCell)+" is not in the thread: Slack did not take it.")
 	}
 	return reportMessage(r, shown, notes)
 }
 
-// ReportShown is the message of a result for one person who asked for it, with its alarm, which calls
-// nobody.
-func ReportShown(r report.Result, shown report.Message) slackapi.Message {
-	return Alarmed(reportMessage(r, shown, reportNotes(shown)), shown, nil)
+// DirectFile is a file that was to be put into somebody's direct messages; without a name there was none.
+type DirectFile struct {
+	Name string
+	Err  error // why it is not there
 }
 
-// WithFile adds to a private answer what became of its file.
-func WithFile(m slackapi.Message, name string, sent bool) slackapi.Message {
-	words := coded(name, tableCell) + " is in your direct messages with me."
-	if !sent {
-		words = "I could not send you " + coded(name, tableCell) + ". Ask again in a minute."
+// refused says that Slack keeps a file out, as a sentence; "" where it does not.
+func (f DirectFile) refused() string {
+	refused, ok := errors.AsType[*slackapi.FileRefusedError](f.Err)
+	if !ok {
+		return ""
 	}
-	m.Text += "\n" + words
-	m.Blocks = append(slices.Clone(m.Blocks), note("file", words))
+	return "Slack does not take it (" + refused.Why + ")."
+}
+
+// words say where the file is.
+func (f DirectFile) words() string {
+	switch name := coded(f.Name, tableCell); {
+	case f.Err == nil:
+		return name + " is in your direct messages with me."
+	case f.refused() != "":
+		return "I could not send you " + name + ": " + f.refused()
+	default:
+		return "I could not send you " + name + ". Ask again in a minute."
+	}
+}
+
+// ReportShown is the message of a result for one person who asked for it, with its alarm, which calls
+// nobody.
+func ReportShown(r report.Result, shown report.Message, file DirectFile) slackapi.Message {
+	m := Alarmed(reportMessage(r, shown, reportNotes(shown, file.Name != "" && file.Err == nil)), shown, nil)
+	return withFile(m, file)
+}
+
+// withFile adds to a private answer what became of its file.
+func withFile(m slackapi.Message, file DirectFile) slackapi.Message {
+	if file.Name == "" {
+		return m
+	}
+	m.Text += "\n" + file.words()
+	m.Blocks = append(slices.Clone(m.Blocks), note("file", file.words()))
 	return m
 }
 
@@ -199,14 +234,18 @@ func lookBlock(r report.Result, shown report.Message) slack.Block {
 	return block
 }
 
-// reportNotes are the sentences of less weight.
-func reportNotes(shown report.Message) []string {
+// reportNotes are the sentences of less weight; file says that there is a file with all rows.
+func reportNotes(shown report.Message, file bool) []string {
 	var words []string
 	for _, n := range shown.Notes {
 		words = append(words, quoted(n, reasonText))
 	}
 	if t := shown.Table; t != nil && t.Of > len(t.Rows) {
-		words = append(words, fmt.Sprintf("%s of %s rows; all of them are in the file.", number(len(t.Rows)), number(t.Of)))
+		rows := fmt.Sprintf("%s of %s rows", number(len(t.Rows)), number(t.Of))
+		if file {
+			rows += "; all of them are in the file"
+		}
+		words = append(words, rows+".")
 	}
 	return words
 }
@@ -288,4 +327,17 @@ func counted(n, before int, one, more string) string {
 		text += " (−" + number(before-n) + ")"
 	}
 	return text
+}
+
+// ReportClosed tells an admin that a report cannot be posted, as its channel is closed to us.
+func ReportClosed(r report.Result, channel, code string) slackapi.Message {
+	do := "Let me post there"
+	switch code {
+	case "not_in_channel", "channel_not_found":
+		do = "Invite me there with `/invite`"
+	case "is_archived":
+		do = "Unarchive the channel"
+	}
+	return Said(fmt.Sprintf(":warning: I cannot post %s of %s in <#%s> (%s). %s, or name another channel in the settings; then it comes.",
+		coded(r.Report, tableCell), quoted(r.Date, tableCell), channel, code, do))
 }

@@ -27,7 +27,7 @@ func Alarmed(m slackapi.Message, shown report.Message, admins []string) slackapi
 }
 
 // ReportDiff shows what two nights show otherwise: the numbers, and the rows that are most worth a look.
-func ReportDiff(d report.Diff) slackapi.Message {
+func ReportDiff(d report.Diff, file DirectFile) slackapi.Message {
 	parts := make([]string, 0, len(d.Headline))
 	for _, h := range d.Headline {
 		parts = append(parts, counted(h.Number, h.Before, h.One, h.Many))
@@ -43,8 +43,12 @@ func ReportDiff(d report.Diff) slackapi.Message {
 				quoted(cmp.Or(row[2], "–"), tableCell), quoted(cmp.Or(row[3], "–"), tableCell), quoted(row[4], tableCell)))
 		}
 		if more := t.Of - len(t.Rows); more > 0 {
-			lines = append(lines, "and "+number(more)+" more in the file")
+			rest := "and " + number(more) + " more"
+			if file.Err == nil {
+				rest += " in the file"
+			}
+			lines = append(lines, rest)
 		}
 	}
-	return Said(strings.Join(lines, "\n"))
+	return withFile(Said(strings.Join(lines, "\n")), file)
 }

@@ -39,14 +39,14 @@ func TestReportGolden(t *testing.T) {
 			Columns: []report.Column{{Name: "Name"}, {Name: "Days", Number: true}}, Of: 14,
 			Rows: [][]string{{"*Ada* <@U0ALICE>", "697"}, {"", "91"}},
 		},
-	}, made.FileName))
-	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}, made.FileName), report.Message{
+	}, made.FileName, report.FileThere))
+	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}, made.FileName, report.FileThere), report.Message{
 		Alarm: "24 changes have no explanation. The limit is 20.",
 	}, []string{"U0ALICE", "S0ITADMINS"}))
-	golden(t, "report_shown", WithFile(ReportShown(made, report.Message{
+	golden(t, "report_shown", ReportShown(made, report.Message{
 		Alarm: "24 changes have no explanation. The limit is 20.", Look: "24 changes were not made by countersign.",
 		Table: &report.Table{Columns: []report.Column{{Name: "Person"}}, Of: 24, Rows: [][]string{{"Ada"}}},
-	}), "nightly-accounts-2026-11-24.zip", true))
+	}, DirectFile{Name: "nightly-accounts-2026-11-24.zip"}))
 	differs := made
 	differs.Reason = "Atlassian announces 4 accounts and lists 3, also when it is read again"
 	if said := ReportResult(differs); !strings.Contains(said, differs.Reason) {
@@ -69,8 +69,8 @@ func TestReportShownCountsWhatIsKnownNow(t *testing.T) {
 	known := report.Figures{report.FigureChanges: 2, report.FigureChanged: 2, report.FigureByPerson: 2}
 	r := report.Result{Report: "nightly-changes", Kind: report.Changes, Date: "2026-11-24", Figures: told, Snapshot: 7}
 	for name, m := range map[string]slackapi.Message{
-		"shown again": ReportShown(r, report.Message{Figures: known}),
-		"told late":   ReportMessage(r, report.Message{Figures: known}, "x.csv"),
+		"shown again": ReportShown(r, report.Message{Figures: known}, DirectFile{}),
+		"told late":   ReportMessage(r, report.Message{Figures: known}, "x.csv", report.FileThere),
 	} {
 		blocks, err := json.Marshal(m.Blocks)
 		for _, said := range []string{m.Text, string(blocks)} {
@@ -79,7 +79,7 @@ func TestReportShownCountsWhatIsKnownNow(t *testing.T) {
 			}
 		}
 	}
-	if m := ReportShown(r, report.Message{}); !strings.Contains(m.Text, "*1* not by countersign") {
+	if m := ReportShown(r, report.Message{}, DirectFile{}); !strings.Contains(m.Text, "*1* not by countersign") {
 		t.Errorf("nothing else is known: %s", m.Text)
 	}
 }

@@ -166,17 +166,18 @@ func (db *DB) Results(ctx context.Context, name, date string, limit int) ([]repo
 	return db.results(ctx, where, name, date, orAll(limit))
 }
 
-// UnpostedResults lists the ended runs whose posts are missing or half sent, oldest first. A result
-// without a snapshot has no file to post.
+// UnpostedResults lists the ended runs whose posts are missing or half sent, or whose message says that
+// the file waits, oldest first. A result without a snapshot has no file to post.
 func (db *DB) UnpostedResults(ctx context.Context) ([]report.Result, error) {
 	return db.results(ctx, `
 		AND (NOT EXISTS (
 				SELECT 1 FROM post p
-				WHERE p.key = 'report/' || r.report || '/' || r.id || '/message' AND p.ts <> '' AND p.sending IS NULL)
+				WHERE p.key = 'report/' || r.report || '/' || r.id || '/message' AND p.ts <> '' AND p.sending IS NULL
+					AND p.version <> ?)
 			OR r.snapshot IS NOT NULL AND NOT EXISTS (
 				SELECT 1 FROM post p
 				WHERE p.key = 'report/' || r.report || '/' || r.id || '/file' AND p.file <> '' AND p.sending IS NULL))
-		ORDER BY r.id`)
+		ORDER BY r.id`, report.FileWaits)
 }
 
 func (db *DB) results(ctx context.Context, where string, args ...any) (list []report.Result, err error) {

@@ -32,10 +32,6 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 			return err
 		}
 	}
-	rows, err := e.store.Rows(ctx, number)
-	if err != nil {
-		return fmt.Errorf("plan batch %d: %w", number, err)
-	}
 	checker, err := e.checker(ctx, b, func(ctx context.Context, checked int) error {
 		_, err := e.store.Update(ctx, number, func(b *workflow.Batch) error {
 			if b.State != workflow.Planning {
@@ -50,6 +46,10 @@ func (e *Engine) planBatch(ctx context.Context, number int64, _ <-chan struct{})
 		return fmt.Errorf("plan batch %d: %w", number, err)
 	}
 	for try := 1; ; try++ {
+		rows, err := e.store.Rows(ctx, number)
+		if err != nil {
+			return fmt.Errorf("plan batch %d: %w", number, err)
+		}
 		checked, err := checker.Check(ctx, rows)
 		if errors.Is(err, plan.ErrAbandoned) {
 			return nil

@@ -14,13 +14,13 @@ import (
 func (k *check) askFacts(ctx context.Context) error {
 	k.relate() // what waits for nobody or for somebody blocked need not be asked about
 	for {
-		shared, own := k.missingFacts()
+		shared, ask := k.missingFacts()
 		if len(shared) > 0 {
 			if err := k.askShared(ctx, shared); err != nil {
 				return err
 			}
-		} else if len(own) > 0 {
-			if err := k.askOwn(ctx, own); err != nil {
+		} else if len(ask) > 0 {
+			if err := k.askOwn(ctx, ask); err != nil {
 				return err
 			}
 		} else {
@@ -45,25 +45,27 @@ func (k *check) askFacts(ctx context.Context) error {
 	}
 }
 
-// missingFacts are the facts that live rows need and that nobody has asked for yet: those about no
-// account, and those about one, by the row that needs them.
-func (k *check) missingFacts() (shared []workflow.Fact, own map[*draft][]workflow.Fact) {
-	own = map[*draft][]workflow.Fact{}
+// missingFacts are the facts about no account that live rows need and that nobody has asked for yet, and
+// the rows that need one about an account.
+func (k *check) missingFacts() (shared []workflow.Fact, ask []*draft) {
 	seen := map[workflow.Fact]bool{}
 	for _, d := range k.live() {
+		own := false
 		for _, fact := range d.action.Reads(d.Row, &d.Facts) {
-			if seen[fact] || k.learned(fact) {
-				continue
-			}
-			seen[fact] = true
-			if fact.AccountID == "" {
+			switch {
+			case k.learned(fact):
+			case fact.AccountID != "":
+				own = true
+			case !seen[fact]:
+				seen[fact] = true
 				shared = append(shared, fact)
-			} else {
-				own[d] = append(own[d], fact)
 			}
 		}
+		if own {
+			ask = append(ask, d)
+		}
 	}
-	return shared, own
+	return shared, ask
 }
 
 // unreadOf is a fact that the row cannot do without and that could not be read, and why.
@@ -110,15 +112,9 @@ func (k *check) askShared(ctx context.Context, facts []workflow.Fact) error {
 // askOwn asks about accounts, each row for all that it needs of its own, one reading after the other: a
 // row that waited for the others between two readings would leave an endpoint idle while another one is
 // at its limit.
-func (k *check) askOwn(ctx context.Context, own map[*draft][]workflow.Fact) error {
-	var ask []*draft
-	for _, d := range k.live() {
-		if own[d] != nil {
-			ask = append(ask, d)
-		}
-	}
+func (k *check) askOwn(ctx context.Context, ask []*draft) error {
 	return k.each(ctx, allAsked, ask, func(ctx context.Context, d *draft) error {
-		for facts := k.claim(d, own[d]); len(facts) > 0; facts = k.following(d) {
+		for facts := k.claim(d); len(facts) > 0; facts = k.claim(d) {
 			answers, err := k.read(ctx, facts)
 			if err != nil {
 				return err
@@ -131,21 +127,20 @@ func (k *check) askOwn(ctx context.Context, own map[*draft][]workflow.Fact) erro
 	})
 }
 
-// claim are those of the facts that nobody has read yet or is reading: the row reads them now.
-func (k *check) claim(d *draft, facts []workflow.Fact) []workflow.Fact {
+// claim are the facts about its account that a row needs by what is known of it, and that it reads now: none
+// where that speaks against the row. What another row is reading is told by the next round.
+func (k *check) claim(d *draft) []workflow.Fact {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.take(d, facts)
-}
-
-// take does what claim does; the caller holds mu.
-func (k *check) take(d *draft, facts []workflow.Fact) []workflow.Fact {
+	if d.judge(); !d.Live() {
+		return nil
+	}
 	if k.reading == nil {
 		k.reading = map[workflow.Fact]*draft{}
 	}
 	var free []workflow.Fact
-	for _, fact := range facts {
-		if k.reading[fact] == nil && !k.learned(fact) {
+	for _, fact := range d.action.Reads(d.Row, &d.Facts) {
+		if fact.AccountID != "" && k.reading[fact] == nil && !k.learned(fact) {
 			k.reading[fact] = d
 			free = append(free, fact)
 		}
@@ -164,19 +159,6 @@ func (k *check) claimed(d *draft) []workflow.Fact {
 		}
 	}
 	return facts
-}
-
-// following are the facts about its account that a row needs by what has been read of it, and that it
-// reads now: none where that speaks against the row. What another row is reading is told by the next round.
-func (k *check) following(d *draft) []workflow.Fact {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if d.judge(); !d.Live() {
-		return nil
-	}
-	return k.take(d, slices.DeleteFunc(slices.Clone(d.action.Reads(d.Row, &d.Facts)), func(fact workflow.Fact) bool {
-		return fact.AccountID == ""
-	}))
 }
 
 // learned reports whether a fact was read, or could not be, or is read in bulk; the caller holds mu.

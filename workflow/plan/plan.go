@@ -211,7 +211,7 @@ func (k *check) draft(r *workflow.Row, c *workflow.Change) *draft {
 			With(workflow.FieldGroups, r.Values.Get(workflow.ColumnGroup)),
 		Asked: *r, State: workflow.ChangeReady,
 	}
-	d := &draft{Draft: action.Draft{Row: r, Change: c, Facts: action.Facts{Batch: k.Batch, Row: r.Line, Known: k.known}}}
+	d := &draft{Draft: action.Draft{Row: &c.Asked, Change: c, Facts: action.Facts{Batch: k.Batch, Row: r.Line, Known: k.known}}}
 	action, ok := action.For(r.Action)
 	if ok && action.Subject.Absent {
 		c.Expect, c.Set = nil, c.Set.With(workflow.FieldEmail, r.Address())
