@@ -22,16 +22,52 @@ func IsGroupID(s string) bool { return groupID.MatchString(s) }
 // readGroups answers which groups are meant by names or ids: all names and all ids together, and
 // once for each group what it gives access to.
 func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow.Answers, error) {
-	var finds []FindGroups
-	var names, ids []string
-	asked := map[string][]workflow.Fact{} // by key of the name, or id
-	for _, fact := range facts {
+	look := groupLook{
+		client: c, facts: facts, answers: workflow.Answers{}, asked: map[string][]workflow.Fact{},
+		seen: map[string]bool{}, nameless: map[string]bool{},
+	}
+	names, ids := look.prepare()
+	for chunk := range slices.Chunk(names, MaxGroupNames) {
+		if err := look.take(ctx, FindGroups{Names: chunk}); err != nil {
+			return nil, err
+		}
+	}
+	for chunk := range slices.Chunk(ids, MaxGroupIDs) {
+		if err := look.take(ctx, FindGroups{IDs: chunk}); err != nil {
+			return nil, err
+		}
+	}
+	for chunk := range slices.Chunk(look.unusualIDs(), MaxGroupIDs) {
+		if err := look.take(ctx, FindGroups{IDs: chunk}); err != nil && !noID(err) {
+			return nil, err
+		}
+	}
+	if err := look.findNameless(ctx); err != nil {
+		return nil, err
+	}
+	return look.answers, nil
+}
+
+// groupLook is one look for groups by their names and ids.
+type groupLook struct {
+	client   *Client
+	facts    []workflow.Fact
+	answers  workflow.Answers
+	asked    map[string][]workflow.Fact // by key of the name, or id
+	seen     map[string]bool            // ids of groups that are among the answers
+	nameless map[string]bool            // ids of groups that a search by name shows without one
+}
+
+// prepare returns what to search for, each once and in order.
+func (l *groupLook) prepare() (names, ids []string) {
+	for _, fact := range l.facts {
+		l.answers[fact] = nil
 		key := workflow.GroupKey(fact.Arg)
 		id := strings.ToLower(strings.TrimPrefix(fact.Arg, groupARI))
-		if asked[key] == nil && key != "" {
+		if l.asked[key] == nil && key != "" {
 			names = append(names, workflow.GroupSpellings(fact.Arg)...)
 		}
-		asked[key] = append(asked[key], fact)
+		l.asked[key] = append(l.asked[key], fact)
 		if !groupID.MatchString(id) {
 			continue
 		}
@@ -39,85 +75,76 @@ func readGroups(ctx context.Context, c *Client, facts []workflow.Fact) (workflow
 			ids = append(ids, id)
 		}
 		if id != key {
-			asked[id] = append(asked[id], fact)
+			l.asked[id] = append(l.asked[id], fact)
 		}
 	}
 	slices.Sort(names)
-	for chunk := range slices.Chunk(slices.Compact(names), MaxGroupNames) {
-		finds = append(finds, FindGroups{Names: chunk})
-	}
-	for chunk := range slices.Chunk(ids, MaxGroupIDs) {
-		finds = append(finds, FindGroups{IDs: chunk})
-	}
-	answers := workflow.Answers{}
-	for _, fact := range facts {
-		answers[fact] = nil
-	}
-	seen := map[string]bool{}
-	nameless := map[string]bool{} // ids of groups that a search by name shows without one
-	take := func(find FindGroups) error {
-		for g, err := range c.SearchGroups(ctx, find) {
-			if err != nil {
-				return err
-			}
-			if g.Name == "" && len(find.Names) > 0 {
-				nameless[g.ID] = true
-			}
-			// The search is exact by the documents; a fuzzy answer must not pass for the group.
-			meant := append(slices.Clone(asked[workflow.GroupKey(g.Name)]), asked[strings.ToLower(g.ID)]...)
-			if len(meant) == 0 || seen[g.ID] {
-				continue
-			}
-			seen[g.ID] = true
-			values, err := c.groupValues(ctx, g)
-			if err != nil {
-				return err
-			}
-			for _, fact := range meant {
-				answers[fact] = append(answers[fact], values)
-			}
+	return slices.Compact(names), ids
+}
+
+// take searches, and answers with what is found that was asked for.
+func (l *groupLook) take(ctx context.Context, find FindGroups) error {
+	for g, err := range l.client.SearchGroups(ctx, find) {
+		if err != nil {
+			return err
 		}
-		return nil
-	}
-	for _, find := range finds {
-		if err := take(find); err != nil {
-			return nil, err
+		if g.Name == "" && len(find.Names) > 0 {
+			l.nameless[g.ID] = true
+		}
+		// The search is exact by the documents; a fuzzy answer must not pass for the group.
+		meant := append(slices.Clone(l.asked[workflow.GroupKey(g.Name)]), l.asked[strings.ToLower(g.ID)]...)
+		if len(meant) == 0 || l.seen[g.ID] {
+			continue
+		}
+		l.seen[g.ID] = true
+		values, err := l.client.groupValues(ctx, g)
+		if err != nil {
+			return err
+		}
+		for _, fact := range meant {
+			l.answers[fact] = append(l.answers[fact], values)
 		}
 	}
-	// Ids are UUIDs in all examples, and no document promises it: what is the name of no group may be one.
-	ids = nil
-	for _, fact := range facts {
-		if id := strings.TrimPrefix(fact.Arg, groupARI); len(answers[fact]) == 0 && !groupID.MatchString(id) && !strings.ContainsAny(id, " \t") {
+	return nil
+}
+
+// unusualIDs are what is the name of no group that was found and may be an id: those are UUIDs in all examples,
+// and no document promises it.
+func (l *groupLook) unusualIDs() []string {
+	var ids []string
+	for _, fact := range l.facts {
+		if id := strings.TrimPrefix(fact.Arg, groupARI); len(l.answers[fact]) == 0 && !groupID.MatchString(id) && !strings.ContainsAny(id, " \t") {
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
-	for chunk := range slices.Chunk(slices.Compact(ids), MaxGroupIDs) {
-		if err := take(FindGroups{IDs: chunk}); err != nil && !noID(err) {
-			return nil, err
-		}
-	}
-	maps.DeleteFunc(nameless, func(id string, _ bool) bool { return seen[id] })
+	return slices.Compact(ids)
+}
+
+// findNameless finds out for which name a group was found that is shown without one.
+func (l *groupLook) findNameless(ctx context.Context) error {
+	maps.DeleteFunc(l.nameless, func(id string, _ bool) bool { return l.seen[id] })
 	// Those of whose names no group was found come first: of a name with one, it may be a second.
-	order := slices.Clone(facts)
-	slices.SortStableFunc(order, func(a, b workflow.Fact) int { return min(len(answers[a]), 1) - min(len(answers[b]), 1) })
+	order := slices.Clone(l.facts)
+	slices.SortStableFunc(order, func(a, b workflow.Fact) int { return min(len(l.answers[a]), 1) - min(len(l.answers[b]), 1) })
 	for _, fact := range order {
-		if len(nameless) == 0 {
+		if len(l.nameless) == 0 {
 			break
 		}
-		hidden, err := c.namelessGroup(ctx, fact.Arg)
+		hidden, err := l.client.namelessGroup(ctx, fact.Arg)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if nameless[hidden.ID] {
-			delete(nameless, hidden.ID)
-			hidden := action.Group{ID: hidden.ID, Name: fact.Arg, Directory: hidden.DirectoryID, Closed: workflow.GroupHidden}
-			for _, meant := range asked[workflow.GroupKey(fact.Arg)] {
-				answers[meant] = append(answers[meant], hidden.Values())
-			}
+		if !l.nameless[hidden.ID] {
+			continue
+		}
+		delete(l.nameless, hidden.ID)
+		group := action.Group{ID: hidden.ID, Name: fact.Arg, Directory: hidden.DirectoryID, Closed: workflow.GroupHidden}
+		for _, meant := range l.asked[workflow.GroupKey(fact.Arg)] {
+			l.answers[meant] = append(l.answers[meant], group.Values())
 		}
 	}
-	return answers, nil
+	return nil
 }
 
 // noID reports whether a search was refused as what it asks for can be no id.

@@ -129,8 +129,7 @@ type Answers interface {
 	FindGroups(ctx context.Context, text string) (groups []workflow.FoundGroup, more bool, err error)
 	History(ctx context.Context, user string) ([]workflow.AccountHistory, error)
 	Domains(ctx context.Context) ([]workflow.DomainClaim, error)
-	Approvable(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error
-	CanApprove(b *workflow.Batch, people ...workflow.Actor) []workflow.Person
+	CanApprove(ctx context.Context, b *workflow.Batch, people ...workflow.Actor) (able []workflow.Person, own []string, err error)
 	Waits(number int64) workflow.RunWait
 }
 

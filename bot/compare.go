@@ -73,5 +73,10 @@ func (b *Bot) compared(ctx context.Context, content []byte) (*report.Comparison,
 	if err != nil {
 		return nil, err
 	}
+	if len(list.Rows) == 0 {
+		return nil, &sheet.FileError{
+			Problem: fmt.Sprintf("no line of it can be read; line %d: %s", list.Bad[0], list.BadWhy), Remedy: "correct it, and send the file again",
+		}
+	}
 	return b.cfg.Results.Compare(ctx, list)
 }

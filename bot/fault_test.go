@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign/bot"
 	"github.com/countersign/countersign/bot/view"
 	"github.com/countersign/countersign/sandbox/workspace"
+	"github.com/countersign/countersign/store"
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -365,6 +366,45 @@ func TestFaultIsContained(t *testing.T) {
 	w.told("U0CAROL", requests, "verified")
 	if !strings.Contains(w.log.String(), "a fault of countersign") {
 		t.Error("the fault is not in the log")
+	}
+}
+
+// fullDisk is an engine whose database cannot be used.
+type fullDisk struct {
+	bot.Engine
+	fault store.Fault
+}
+
+func (f fullDisk) Decide(context.Context, int64, workflow.Actor, workflow.Verdict, string, string) (*workflow.Batch, error) {
+	return nil, fmt.Errorf("decide: %w", &store.Error{Op: "update a batch", Fault: f.fault, Code: "SQLite code 13", Err: errors.New("13")})
+}
+
+// A click that the database does not take says what is wrong with it and who does what, and how the log
+// is found.
+func TestAClickOnADatabaseThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for fault, want := range map[store.Fault]string{
+		store.FaultFull: "The database of countersign cannot be used: the disk is full. Nothing more was done. " +
+			"Its operator must free disk space where it runs; then try again. Reference for them: `",
+		store.FaultBusy: "cannot be used: another program holds the database. Nothing more was done. " +
+			"Its operator must close the program that has the database file open; then try again.",
+		store.FaultForbidden:  "Its operator must let it write the database file and its folder; then try again.",
+		store.FaultDamaged:    "cannot be used: the database is damaged. Nothing more was done. Its operator must stop it and restore a backup",
+		store.FaultConstraint: "Something went wrong; nothing more was done. Reference for your admin: `",
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, newAccounts(1))
+			w.command("U0CAROL", requests, "rename p0@old.example p0@new.example")
+			card := w.cardSays(1, "Needs 1 approval")
+			if err := w.stopBot(); err != nil {
+				t.Fatal(err)
+			}
+			w.wrap = func(e bot.Engine) bot.Engine { return fullDisk{e, fault} }
+			w.startBot(nil)
+			w.click("U0ALICE", card, view.ActionApprove)
+			w.told("U0ALICE", requests, want)
+		})
 	}
 }
 

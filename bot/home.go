@@ -235,8 +235,17 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 		return home, err
 	}
 	home.Admin, home.Night, home.Before = actor.Admin, data.night, data.before
-	mine := func(batch *workflow.Batch) bool { return b.waitsFor(batch, actor) }
-	if home.Waiting, err = data.lines(ctx, data.waiting, mine); err != nil {
+	var mine []*workflow.Batch
+	for _, batch := range data.waiting {
+		is, err := b.waitsFor(ctx, batch, actor)
+		if err != nil {
+			return home, err
+		}
+		if is {
+			mine = append(mine, batch)
+		}
+	}
+	if home.Waiting, err = data.lines(ctx, mine, func(*workflow.Batch) bool { return true }); err != nil {
 		return home, err
 	}
 	seen := func(batch *workflow.Batch) bool { return !batch.Unseen() }
@@ -277,9 +286,9 @@ func (h *homes) goes(ctx context.Context, running []view.Summarised) {
 
 // waitsFor reports whether a batch waits for the person's approval, by what a click is decided by: no
 // human approves their own, under whichever account, nor twice.
-func (b *Bot) waitsFor(batch *workflow.Batch, actor workflow.Actor) bool {
-	if workflow.May(workflow.ActApprove, batch, actor) != nil {
-		return false
+func (b *Bot) waitsFor(ctx context.Context, batch *workflow.Batch, actor workflow.Actor) (bool, error) {
+	if may := workflow.May(workflow.ActApprove, batch, actor) == nil; !may {
+		return false, nil
 	}
 	var people []workflow.Actor
 	for _, d := range batch.Decisions {
@@ -287,8 +296,8 @@ func (b *Bot) waitsFor(batch *workflow.Batch, actor workflow.Actor) bool {
 			people = append(people, workflow.Actor{Person: d.Person, Admin: true})
 		}
 	}
-	able := b.cfg.Engine.CanApprove(batch, append(people, actor)...)
-	return len(able) > 0 && able[len(able)-1].ID == actor.ID
+	able, _, err := b.cfg.Engine.CanApprove(ctx, batch, append(people, actor)...)
+	return len(able) > 0 && able[len(able)-1].ID == actor.ID, err
 }
 
 // homeData is what all tabs of one round are drawn from.

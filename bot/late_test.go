@@ -95,6 +95,7 @@ func TestFilesAreRefusedForGood(t *testing.T) {
 				}
 				w.click("U0ALICE", card, view.ActionApprove)
 				w.inThread(w.cardSays(1, "*Done*").TS, "batch-1-results.csv cannot be put here")
+				w.cardSays(1, "*Details* shows the results.")
 				time.Sleep(10 * time.Minute)
 				for _, file := range []string{"batch-1-plan.csv", "batch-1-results.csv"} {
 					if named := w.namedThoughMissing(card.TS, file); len(named) > 0 {

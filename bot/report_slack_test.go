@@ -340,6 +340,24 @@ func TestDraftOfAListOfAnother(t *testing.T) {
 	}
 }
 
+// A list of which no line can be read is answered with the reason, and is no comparison; where some can,
+// the reason of the first bad line is said.
+func TestCompareSaysWhyLinesAreBad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(2))
+	w.reportsIn()
+	const why = "columns \"email\" and \"mail\" both give the email and differ; keep one of the two"
+	bad := w.say(requests, "compare", workspace.Upload{Name: "hr.csv", Content: []byte("name,email,mail\nAda,p0@old.example,a@y.example\n")})
+	w.inThread(bad.TS, "This file cannot be used: no line of it can be read; line 2: "+why)
+	some := w.say(requests, "compare", workspace.Upload{
+		Name: "hr.csv", Content: []byte("name,email,mail\nAda,p0@old.example,a@y.example\nBob,p1@old.example,\n"),
+	})
+	told := w.inThread(some.TS, "Comparison 1: ")
+	if said := text(told); !strings.Contains(said, "1 line of the list cannot be read: 2. Line 2: "+why) {
+		t.Errorf("the comparison says %s", said)
+	}
+}
+
 // A bot that dies between the files of a comparison puts each of them there once.
 func TestComparisonIsFinishedAfterAStop(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"github.com/countersign/countersign/bot/command"
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/workflow"
 )
 
 // say gives the words for an error, and where there are none a reference that is in the log, too.
@@ -22,6 +23,11 @@ func (b *Bot) say(err error, doing string) slackapi.Message {
 	if !ok {
 		ref := b.reference()
 		b.log.Error().Str("reference", ref).Str("doing", doing).Err(err).Msg("no words for an error")
+		if trouble, is := errors.AsType[workflow.DatabaseError](err); is {
+			if what, remedy := trouble.Trouble(); what != "" {
+				return view.Said(view.DatabaseFault(what, remedy, ref))
+			}
+		}
 		return view.Said(view.Fault(ref))
 	}
 	b.log.Info().Str("doing", doing).Err(err).Msg("refused")

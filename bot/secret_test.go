@@ -143,6 +143,7 @@ func everyCall(ctx context.Context, a *slackapi.Client) map[string]func() error 
 		},
 		"users.info":            func() error { _, err := a.Person(ctx, "U0CAROL"); return err },
 		"usergroups.users.list": func() error { _, err := a.Group(ctx, "S0IT", func() {}); return err },
+		"usergroups.list":       func() error { _, err := a.Groups(ctx, func() {}); return err },
 		"conversations.info":    func() error { _, err := a.Shared(ctx, requests); return err },
 		"conversations.open":    func() error { _, err := a.Direct(ctx, "U0CAROL"); return err },
 		"conversations.replies": func() error { _, _, err := a.Replies(ctx, requests, "1.0", "", ""); return err },

@@ -99,14 +99,19 @@ func (d *doctor) accounts(ctx context.Context, client *atlassian.Client) {
 	if len(named) == 0 {
 		return
 	}
-	found, err := atlassian.NewDirectory(client).ByID(ctx, slices.Collect(maps.Values(named)))
+	var ids []string // Atlassian's have no capitals, whatever the settings write
+	for _, id := range named {
+		ids = append(ids, id, strings.ToLower(id))
+	}
+	found, err := atlassian.NewDirectory(client).ByID(ctx, ids)
 	if err != nil {
 		d.bad("people.accounts: cannot look up the accounts: %v", err)
 		return
 	}
 	there := 0
 	for _, person := range slices.Sorted(maps.Keys(named)) {
-		if _, ok := found[named[person]]; ok {
+		_, as := found[named[person]]
+		if _, ok := found[strings.ToLower(named[person])]; ok || as {
 			there++
 			continue
 		}

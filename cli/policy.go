@@ -239,6 +239,10 @@ func (e *explanation) rules(line func(string, ...any)) {
 		line("  rule %d (%s: %d): %s", i+1, r.When.Words(), r.Approvals, verdict)
 	}
 	for _, group := range e.asker.Unread {
+		if group == e.policy.Emergency {
+			line("  warning: Slack does not show the user group %s (emergency.group), so nothing is an emergency now", group)
+			continue
+		}
 		line("  warning: Slack does not show the user group %s; rules that name it count as applying", group)
 	}
 	if e.noDatabase {

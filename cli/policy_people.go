@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -26,10 +25,8 @@ func mayApprove(
 			why = "Slack cannot be asked about them now"
 		} else if err := workflow.May(workflow.ActApprove, asked, byID); errors.Is(err, workflow.ErrOwnBatch) {
 			why = notApprover(err) // whatever Slack says of them
-		} else if err := workflow.May(workflow.ActApprove, asked, humans.Identify(asked, standing)); err != nil {
+		} else if err := humans.MayApprove(asked, own, standing); err != nil {
 			why = notApprover(err)
-		} else if slices.Contains(own, admin.ID) {
-			why = "it is their own account"
 		}
 		if why == "" {
 			able = append(able, admin)
@@ -51,6 +48,7 @@ func notApprover(err error) string {
 		{workflow.ErrNotAdmin, "may do nothing in Slack (deactivated, a guest, or of another organisation)"},
 		{workflow.ErrHiddenAddress, "their address in Slack cannot be read"},
 		{workflow.ErrSameHuman, "is who asks, by address or account"},
+		{workflow.ErrOwnAccount, "it is their own account"},
 		{workflow.ErrAlready, "is somebody named above, by address or account"},
 	} {
 		if errors.Is(err, known.err) {

@@ -52,6 +52,7 @@ type Comparison struct {
 	Listed         int       // people in the list, each once
 	Twice          []int     // lines that name somebody whom an earlier one names
 	Bad            []int     // lines that cannot be read
+	BadWhy         string    // the first of them, as a clause
 	Active         int       // active accounts on the list's domains
 	Deactivated    int       // people in the list whose account is not active
 	NotInList      []Leaver  // active and not in the list, by address
@@ -161,7 +162,7 @@ func compare(list *sheet.List, members iter.Seq2[workflow.Member, error]) (*Comp
 			domains[workflow.Domain(l.Email)] = true
 		}
 	}
-	c := &Comparison{Header: list.Header, Listed: len(people), Bad: list.Bad}
+	c := &Comparison{Header: list.Header, Listed: len(people), Bad: list.Bad, BadWhy: list.BadWhy}
 	c.Nameless = !slices.ContainsFunc(list.Rows, func(l workflow.Listed) bool { return l.Name != "" })
 	active, missing := map[string]int{}, map[string]int{}
 	for m, err := range members {

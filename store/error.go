@@ -3,6 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/countersign/countersign/workflow"
 )
 
 // ErrNotOurs says that the file is no database, or another program's.
@@ -57,6 +60,18 @@ const (
 	FaultOther      Fault = ""
 )
 
+// remedies are what to do about faults that people can put right.
+var remedies = map[Fault]string{
+	FaultFull:      "free disk space where it runs",
+	FaultDisk:      "check the disk where it runs",
+	FaultBusy:      "close the program that has the database file open",
+	FaultForbidden: "let it write the database file and its folder",
+	FaultUnopened:  "check store.path and its folder",
+	FaultDamaged:   "stop it and restore a backup",
+}
+
+var _ workflow.DatabaseError = (*Error)(nil)
+
 // Error is what the database said to an operation.
 type Error struct {
 	Op    string // what was being done
@@ -79,4 +94,14 @@ func (e *Error) Words() string {
 	default:
 		return string(e.Fault)
 	}
+}
+
+// Trouble says what is wrong with the database and what to do about it; both are "" where only the log
+// tells.
+func (e *Error) Trouble() (what, remedy string) {
+	if remedy = remedies[e.Fault]; remedy == "" {
+		return "", ""
+	}
+	what, _, _ = strings.Cut(string(e.Fault), ";")
+	return what, remedy
 }

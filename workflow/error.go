@@ -204,3 +204,23 @@ type TotalError struct{ Listed, Announced int }
 func (e *TotalError) Error() string {
 	return fmt.Sprintf("the list announces %d entries and gave %d", e.Announced, e.Listed)
 }
+
+// DatabaseError is an error of the database that tells whoever looks after the program what to do.
+type DatabaseError interface {
+	error
+	// Trouble says in clauses what is wrong and what to do; both are "" where only the log tells.
+	Trouble() (what, remedy string)
+}
+
+// UnreadGroupsError names the user groups of the settings without which nobody can tell how many
+// approvals a plan needs. It is an ErrGroupUnreadable.
+type UnreadGroupsError struct {
+	Groups    []string
+	Emergency string // which of them is the emergency group, if any
+}
+
+func (e *UnreadGroupsError) Error() string {
+	return fmt.Sprintf("%s: %s", ErrGroupUnreadable, strings.Join(e.Groups, ", "))
+}
+
+func (e *UnreadGroupsError) Unwrap() error { return ErrGroupUnreadable }

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -90,13 +91,22 @@ func (h Humans) Identify(b *Batch, actor Actor) Actor {
 	return actor
 }
 
-// CanApprove returns who of the people could approve a batch whatever it is about, besides who asked for
-// it: each human once. It is what a click is decided by.
-func (h Humans) CanApprove(b *Batch, people ...Actor) []Person {
+// MayApprove returns why somebody may not approve a batch, nil when they may. own are the people whose
+// own account a batch of one is about.
+func (h Humans) MayApprove(b *Batch, own []string, actor Actor) error {
+	if err := May(ActApprove, b, h.Identify(b, actor)); err != nil {
+		return err
+	}
+	return Require(!slices.Contains(own, actor.ID), ErrOwnAccount)
+}
+
+// CanApprove returns who of the people could approve a batch, by MayApprove: each human once, and as
+// if nobody had approved yet. It is what a click is decided by.
+func (h Humans) CanApprove(b *Batch, own []string, people ...Actor) []Person {
 	waiting := &Batch{State: AwaitingApproval, BatchRequest: BatchRequest{Requester: b.Requester, Author: b.Author}}
 	var able []Person
 	for _, p := range people {
-		if May(ActApprove, waiting, h.Identify(waiting, p)) != nil {
+		if h.MayApprove(waiting, own, p) != nil {
 			continue
 		}
 		able = append(able, p.Person)
@@ -114,18 +124,33 @@ func LookUpHumans(ctx context.Context, reader Reader, policy Policy, people []Pe
 			ids = append(ids, id)
 		}
 	}
-	h := NewHumans(policy.AccountOf, map[string]string{})
+	addresses, err := OwnAddresses(ctx, reader, ids)
+	return NewHumans(policy.AccountOf, addresses), err
+}
+
+// OwnAddresses looks up the addresses of accounts by their ids as the settings write them: in whatever
+// capitals, while Atlassian's have none. It is "" for one that is not there, or shows none.
+func OwnAddresses(ctx context.Context, reader Reader, ids []string) (map[string]string, error) {
+	out := map[string]string{}
 	if len(ids) == 0 {
-		return h, nil
+		return out, nil
 	}
-	found, err := reader.ByID(ctx, ids)
+	var ask []string
+	for _, id := range ids {
+		for _, spelled := range []string{id, strings.ToLower(id)} {
+			if !slices.Contains(ask, spelled) {
+				ask = append(ask, spelled)
+			}
+		}
+	}
+	found, err := reader.ByID(ctx, ask)
 	if err != nil {
-		return h, err
+		return out, err
 	}
 	for _, id := range ids {
-		h.addresses[id] = found[id].Email
+		out[id] = cmp.Or(found[id].Email, found[strings.ToLower(id)].Email)
 	}
-	return h, nil
+	return out, nil
 }
 
 // People are requester, author and who decided, as they were when they did.

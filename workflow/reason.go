@@ -205,5 +205,5 @@ func Warnings() []ReasonCode {
 // Remedy returns what to do about a group of failures with this code, a sentence without a full
 // stop.
 func (c ReasonCode) Remedy() string {
-	return cmp.Or(reasons[c].remedy, "see the reason in the results file")
+	return cmp.Or(reasons[c].remedy, "press Details to see why")
 }

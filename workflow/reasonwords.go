@@ -18,7 +18,7 @@ type reasonEntry struct {
 	words []string
 	// say makes the words where a sentence with gaps does not; nil for most.
 	say func(Reason) string
-	// remedy is what to do about a group of failures, "" where the results file tells more.
+	// remedy is what to do about a group of failures, "" where each row tells more.
 	remedy string
 	// warns says that it is of a row that may run all the same; cause then says it of one row.
 	warns bool

@@ -61,6 +61,9 @@ type Asker struct {
 	Unread []string
 	// Emergency says that requester and author are in the emergency group.
 	Emergency bool
+	// Unclear says that they may be in it, and that the batch would be an emergency then: Slack does not
+	// show the group.
+	Unclear bool
 }
 
 // Demand is how many people must approve a plan, and why.

@@ -15,8 +15,10 @@ const (
 	slowPart, quickPart = 3.0, 2.0
 
 	slowWeight = 0.1    // of a call in the average
+	failedPart = 0.75   // of the crew stays when a call failed: a failure now and then is no sign of too many
 	usualDecay = 0.0002 // by how much of itself a call brings what is usual nearer to the fastest: it is tried again one day
 	unsureMost = 500    // calls between quickPart and slowPart before it is tried whether more are of use
+	leastMost  = 32     // calls of the smallest crew before it is taken for usual how long they take
 )
 
 // crew learns how many calls in flight at once are of use: more for each call that took no longer
@@ -45,6 +47,7 @@ type trial struct {
 	sum    float64 // of the present measurement
 	calls  int
 	need   int // calls of the measurement
+	failed int // calls of the trial that were not answered
 }
 
 func newCrew(bound int) crew {
@@ -60,8 +63,10 @@ func (c *crew) least() float64 { return float64(min(c.bound, crewLeast)) }
 // last one that left, and whether it was answered.
 func (c *crew) learn(op *operation, took time.Duration, full bool, number, departed int64, answered bool) {
 	if !answered {
-		c.trial = trial{}
-		c.shrink(0.5, number, departed)
+		if c.trial.failed++; c.trial.by == 0 || c.trial.failed*8 > c.trial.calls+8 { // a failure now and then spoils no trial
+			c.trial = trial{}
+			c.shrink(failedPart, number, departed)
+		}
 		return
 	}
 	seconds := took.Seconds()
@@ -92,6 +97,11 @@ func (c *crew) learn(op *operation, took time.Duration, full bool, number, depar
 		c.now = min(float64(c.bound), c.now+1)
 	case c.slow > math.Log(slowPart) && c.now > c.least():
 		c.begin(0.5, departed)
+	case number < c.after: // the crew has become smaller since it left
+	case c.now <= c.least():
+		if c.unsure++; c.unsure >= leastMost {
+			c.usual, c.slow, c.unsure = c.usual+c.slow, 0, 0
+		}
 	default:
 		if c.unsure++; c.unsure >= unsureMost && c.most() < c.bound {
 			c.begin(2, departed)

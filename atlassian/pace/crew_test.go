@@ -22,11 +22,15 @@ type farSide struct {
 	best   time.Duration
 	within float64
 	has    float64 // how many calls it may have on average, 0 for any
+	fails  float64 // this part of its answers is a 504
 }
 
 // TestCrew lets gates find out how many calls in flight are of use, with other sides that answer unevenly,
 // that are slow for a while, and that queue what is too much for them.
 func TestCrew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of calls take long under the race detector")
+	}
 	const workers, calls = 32, 6000
 	uneven := func(mean time.Duration) func(*rand.Rand) time.Duration {
 		return func(random *rand.Rand) time.Duration { // at least a fifth of the mean, and now and then many times of it
@@ -63,6 +67,12 @@ func TestCrew(t *testing.T) {
 			},
 		},
 		{
+			name: "uneven, and fails now and then", best: 300 * time.Millisecond / workers, within: 1.6, fails: 0.01,
+			took: func(_ time.Duration, _ int, random *rand.Rand) time.Duration {
+				return uneven(300 * time.Millisecond)(random)
+			},
+		},
+		{
 			name: "queues more than 8", best: 100 * time.Millisecond / 8, within: 1.4, has: 26,
 			took: func(_ time.Duration, has int, random *rand.Rand) time.Duration {
 				return time.Duration(float64(uneven(100*time.Millisecond)(random)) * max(1, float64(has)/8))
@@ -93,13 +103,16 @@ func TestCrew(t *testing.T) {
 						has++
 						most += has
 						seen++
-						took := side.took(time.Since(began), has, random)
+						took, status := side.took(time.Since(began), has, random), http.StatusOK
+						if random.Float64() < side.fails {
+							status = http.StatusGatewayTimeout
+						}
 						mu.Unlock()
 						time.Sleep(took)
 						mu.Lock()
 						has--
 						mu.Unlock()
-						g.Done(ticket, pace.Answer{Status: http.StatusOK, Limits: &pace.Limits{}})
+						g.Done(ticket, pace.Answer{Status: status, Limits: &pace.Limits{}})
 					})
 				}
 				ends.Wait()

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/countersign/countersign/workflow"
 	"github.com/countersign/countersign/workflow/action"
@@ -130,10 +129,8 @@ func parseVerb(text string) (verb workflow.ActionName, values workflow.RowValues
 	if saysAnother(verb, begins) { // nobody can know what is meant
 		verb, rest = "", text
 	}
-	if it, built := action.For(verb); built && slices.Contains(it.Needs(), workflow.ColumnGroup) {
-		var group string
-		group, rest = cutName(rest)
-		values = workflow.Of(workflow.ColumnGroup, group)
+	if it, built := action.For(verb); built {
+		values, rest = cutValues(it, rest)
 	}
 	switch {
 	case reason != "":
@@ -174,31 +171,6 @@ func skipCalls(text string) string {
 		}
 		text = text[len(call):]
 	}
-}
-
-// cutName takes a name off the start of what follows a verb: what stands in quotes, or all up to a
-// mark behind which a reason may stand; "" where that mark comes at once.
-func cutName(text string) (name, rest string) {
-	text = strings.TrimLeft(text, " \t\u00a0*_~`")
-	if text == "" {
-		return "", ""
-	}
-	if first, size := utf8.DecodeRuneInString(text); strings.ContainsRune(doubleQuotes, first) {
-		if end := strings.IndexAny(text[size:], doubleQuotes); end >= 0 {
-			_, closing := utf8.DecodeRuneInString(text[size+end:])
-			return workflow.TrimCell(text[size : size+end]), text[size+end+closing:]
-		}
-	}
-	for at, r := range text {
-		_, size := utf8.DecodeRuneInString(text[at:]) // a broken byte is shorter than the letter that stands for it
-		next, _ := utf8.DecodeRuneInString(text[at+size:])
-		edge := next == utf8.RuneError || unicode.IsSpace(next)
-		dash := strings.ContainsRune("-–—", r) && (at == 0 || text[at-1] == ' ')
-		if r == '\n' || r == '\r' || strings.ContainsRune(",;:", r) && edge || dash && edge {
-			return workflow.TrimCell(text[:at]), text[at:]
-		}
-	}
-	return workflow.TrimCell(text), ""
 }
 
 // politeness are the words before the verb that mean nothing to us.

@@ -103,8 +103,7 @@ type Config struct {
 
 // Engine is what is asked of the workflow (workflow.Engine).
 type Engine interface {
-	Approvable(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error
-	CanApprove(b *workflow.Batch, people ...workflow.Actor) []workflow.Person
+	CanApprove(ctx context.Context, b *workflow.Batch, people ...workflow.Actor) (able []workflow.Person, own []string, err error)
 	// Waits returns what the run of a batch waits for.
 	Waits(number int64) workflow.RunWait
 }

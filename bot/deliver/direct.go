@@ -133,36 +133,52 @@ func (d *Deliverer) mayApprove(ctx context.Context, b *workflow.Batch) (may []wo
 		}
 		found, _ = d.people.Approvers()
 	}
-	return d.mayStill(b, found.Able...)
-}
-
-// mayStill are those of the people whose approval could come next: each human once, and none that has
-// approved, under whichever account.
-func (d *Deliverer) mayStill(b *workflow.Batch, people ...workflow.Actor) (may []workflow.Person) {
-	var decided []workflow.Actor
-	for _, p := range b.Approvers() {
-		decided = append(decided, workflow.Actor{Person: p, Admin: true})
-	}
-	for _, p := range d.cfg.Engine.CanApprove(b, append(decided, people...)...) {
-		if !slices.ContainsFunc(decided, func(by workflow.Actor) bool { return by.ID == p.ID }) {
-			may = append(may, p)
-		}
+	may, err := d.mayStill(ctx, b, found.Able...)
+	if err != nil {
+		d.log.Warn().Int64("batch", b.Number).Err(err).Msg("find out who could approve")
+		return d.namedAdmins(b)
 	}
 	return may
 }
 
+// mayStill are those of the people whose approval could come next: each human once, and none that has
+// approved, under whichever account.
+func (d *Deliverer) mayStill(ctx context.Context, b *workflow.Batch, people ...workflow.Actor) (may []workflow.Person, err error) {
+	var decided []workflow.Actor
+	for _, p := range b.Approvers() {
+		decided = append(decided, workflow.Actor{Person: p, Admin: true})
+	}
+	able, _, err := d.cfg.Engine.CanApprove(ctx, b, append(decided, people...)...)
+	for _, p := range able {
+		if !slices.ContainsFunc(decided, func(by workflow.Actor) bool { return by.ID == p.ID }) {
+			may = append(may, p)
+		}
+	}
+	return may, err
+}
+
 // admins are the settings' admins as far as they are not known to be refused an approval of the batch
 // because of who they are: a card names nobody as who may approve that has, or has asked, under another
-// account.
-func (d *Deliverer) admins(b *workflow.Batch) []string {
+// account, or whose own account it is about.
+func (d *Deliverer) admins(ctx context.Context, b *workflow.Batch) (admins []string, err error) {
 	found, _ := d.people.Approvers()
 	if found == nil || b.State != workflow.AwaitingApproval {
-		return d.cfg.Admins
+		return d.cfg.Admins, nil
 	}
-	return slices.DeleteFunc(slices.Clone(d.cfg.Admins), func(id string) bool {
+	for _, id := range d.cfg.Admins {
 		at := slices.IndexFunc(found.Able, func(able workflow.Actor) bool { return able.ID == id })
-		return at >= 0 && len(d.mayStill(b, found.Able[at])) == 0
-	})
+		if at >= 0 {
+			may, err := d.mayStill(ctx, b, found.Able[at])
+			if err != nil {
+				return nil, err
+			}
+			if len(may) == 0 {
+				continue
+			}
+		}
+		admins = append(admins, id)
+	}
+	return admins, nil
 }
 
 // namedAdmins are the admins of the settings who have not asked for the batch, by their ids alone.

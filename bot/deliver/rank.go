@@ -1,6 +1,10 @@
 package deliver
 
 import (
+	"cmp"
+	"context"
+	"slices"
+
 	"github.com/countersign/countersign/bot/people"
 	"github.com/countersign/countersign/bot/slackapi"
 	"github.com/countersign/countersign/bot/view"
@@ -23,24 +27,31 @@ func rankOf(c view.Card, t *lane) slackapi.Rank {
 
 // unapproved returns why fewer people than are needed can approve the batch, "" when enough can or
 // it is not known; current is false when that has to be found out. Who can is told as at a click.
-func (d *Deliverer) unapproved(b *workflow.Batch) (why string, current bool) {
+func (d *Deliverer) unapproved(ctx context.Context, b *workflow.Batch) (why string, current bool, err error) {
 	found, current := d.people.Approvers()
 	if found == nil {
-		return "", false
+		return "", false, nil
 	}
-	able := len(d.cfg.Engine.CanApprove(b, found.Able...))
-	if able >= b.Approvals {
-		return "", current
+	able, own, err := d.cfg.Engine.CanApprove(ctx, b, found.Able...)
+	if err != nil || len(able) >= b.Approvals {
+		return "", current, err
 	}
 	if !found.All {
 		d.allApprovers.Store(true)
-		return "", false
+		return "", false, nil
 	}
 	var trouble []view.GroupTrouble
 	for _, t := range found.Trouble {
 		trouble = append(trouble, view.GroupTrouble{Group: t.Group, Code: t.Code})
 	}
-	return view.TooFewApprovers(able, b.Approvals, found.Others+len(found.Able) > able+d.askersAmong(b, found), trouble), current
+	others := found.Others+len(found.Able) > len(able)+d.askersAmong(b, found)
+	var owner []string
+	for _, a := range found.Able {
+		if slices.Contains(own, a.ID) && !b.Involves(a.Person) {
+			owner = append(owner, cmp.Or(a.Name, a.ID))
+		}
+	}
+	return view.TooFewApprovers(len(able), b.Approvals, others, owner, trouble), current, nil
 }
 
 // askersAmong counts those who asked for the batch.

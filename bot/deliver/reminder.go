@@ -92,13 +92,10 @@ func (d *Deliverer) approversOf(ctx context.Context, t view.Thread) []string {
 			continue
 		}
 		actor, err := d.people.Asking(ctx, id, "")
-		if err == nil {
-			err = workflow.May(workflow.ActApprove, t.Batch, actor)
+		if err != nil {
+			continue
 		}
-		if err == nil && t.Summary.State(workflow.ChangeReady) == 1 { // in larger ones nobody's own account can run
-			err = d.cfg.Engine.Approvable(ctx, t.Batch, actor)
-		}
-		if err == nil {
+		if may, err := d.mayStill(ctx, t.Batch, actor); err == nil && len(may) > 0 {
 			ids = append(ids, id)
 		}
 	}

@@ -87,7 +87,10 @@ func (d *Deliverer) thread(ctx context.Context, l *snapshot) (t view.Thread, err
 			d.log.Warn().Int64("batch", b.Number).Err(err).Msg("find out who could approve") // then all are named
 		}
 	}
-	t = view.Thread{Batch: b, Summary: l.Summary, Admins: d.admins(b), Command: d.cfg.Command}
+	t = view.Thread{Batch: b, Summary: l.Summary, Command: d.cfg.Command}
+	if t.Admins, err = d.admins(ctx, b); err != nil {
+		return t, err
+	}
 	if l.Batch.Digest != "" {
 		t.Gist, err = d.gist(ctx, l.Batch)
 	}

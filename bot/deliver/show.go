@@ -148,13 +148,16 @@ func (d *Deliverer) showCard(ctx context.Context, l *snapshot, w *batchView) err
 // card returns the card of a batch, and where it belongs.
 func (d *Deliverer) card(ctx context.Context, l *snapshot, w *batchView) (view.Card, place, error) {
 	b := l.Batch
-	c := view.Card{Batch: b, Summary: l.Summary, Admins: d.admins(b), Waits: d.closed(b)}
+	c := view.Card{Batch: b, Summary: l.Summary, Waits: d.closed(b)}
 	at := place{key: cardKey(b.Number), batch: b.Number, channel: d.cfg.Requests, edit: true, rank: slackapi.RankCard}
 	at.repost = func() error { return d.forget(ctx, b.Number, w) }
 	if b.State.Open() {
 		at.version = b.Revision
 	}
 	var err error
+	if c.Admins, err = d.admins(ctx, b); err != nil {
+		return c, at, err
+	}
 	if c.From, c.Relations, err = d.follow(ctx, b); err != nil {
 		return c, at, err
 	}
@@ -166,9 +169,17 @@ func (d *Deliverer) card(ctx context.Context, l *snapshot, w *batchView) (view.C
 			return c, at, err
 		}
 	}
+	if view.HasRun(b) {
+		if c.Results, err = d.fileState(ctx, below(b, at, resultsName(b), slackapi.RankSaid).key); err != nil {
+			return c, at, err
+		}
+	}
 	if b.State == workflow.AwaitingApproval {
 		var current bool
-		if c.Nobody, current = d.unapproved(b); !current {
+		if c.Nobody, current, err = d.unapproved(ctx, b); err != nil {
+			return c, at, err
+		}
+		if !current {
 			poke(d.outdated)
 		}
 	}
@@ -289,10 +300,13 @@ func (d *Deliverer) shareFiles(ctx context.Context, l *snapshot, card place) err
 			return together(append(failed, cmp.Or(err, error(&laterError{wait}))))
 		}
 	}
-	share(fmt.Sprintf("results/%d", run), view.HasRun(b), view.ResultsFile(b.Number, run), view.ResultsWords(b.Number, run),
+	share(resultsName(b), view.HasRun(b), view.ResultsFile(b.Number, run), view.ResultsWords(b.Number, run),
 		func(ctx context.Context) ([]byte, error) { return d.outcomes(ctx, b) })
 	return together(failed)
 }
+
+// resultsName names the file with what became of every row in a run.
+func resultsName(b *workflow.Batch) string { return fmt.Sprintf("results/%d", view.RunNumber(b)) }
 
 // The names of the files with every row, and with those that will not run.
 const (

@@ -33,6 +33,10 @@ type Slack interface {
 	Person(ctx context.Context, id string) (*slack.User, error)
 	// Group calls asking right before each request that it sends.
 	Group(ctx context.Context, id string, asking func()) ([]string, error)
+	// Groups reads the members of all groups in one call, of those that it shows; asking as of Group.
+	Groups(ctx context.Context, asking func()) (map[string][]string, error)
+	// GroupWaits is how long a call of Group, and one of Groups, would wait for Slack's rate.
+	GroupWaits() (one, all time.Duration)
 	Shared(ctx context.Context, channel string) (bool, error)
 }
 

@@ -25,6 +25,10 @@ type fakeDirectory struct {
 	noGrp  map[string]error
 	calls  atomic.Int64
 	reads  atomic.Int64 // of groups
+	lists  atomic.Int64 // of all groups
+	waits  time.Duration
+	hidden map[string]bool // groups that a list lacks
+	noList error
 }
 
 func (f *fakeDirectory) config() Config {
@@ -71,6 +75,20 @@ func (f *fakeDirectory) Group(_ context.Context, id string, asking func()) ([]st
 	}
 	return f.groups[id], nil
 }
+
+func (f *fakeDirectory) Groups(_ context.Context, asking func()) (map[string][]string, error) {
+	asking()
+	f.lists.Add(1)
+	out := map[string][]string{}
+	for id, members := range f.groups {
+		if !f.hidden[id] {
+			out[id] = members
+		}
+	}
+	return out, f.noList
+}
+
+func (f *fakeDirectory) GroupWaits() (one, all time.Duration) { return f.waits, 0 }
 
 func (f *fakeDirectory) Shared(_ context.Context, channel string) (bool, error) {
 	return f.ext[channel], nil

@@ -309,6 +309,28 @@ func (c *Client) Group(ctx context.Context, id string, asking func()) (members [
 	return members, err
 }
 
+// Groups gives the members of all user groups that are not disabled, by the ids of these
+// (usergroups.list). asking is called right before each request that is sent.
+func (c *Client) Groups(ctx context.Context, asking func()) (members map[string][]string, err error) {
+	err = c.lookUp(ctx, "usergroups.list", func(ctx context.Context) error {
+		asking()
+		groups, err := c.slack.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeUsers(true))
+		members = map[string][]string{}
+		for i := range groups {
+			if g := &groups[i]; g.Users != nil && g.DateDelete == 0 {
+				members[g.ID] = g.Users
+			}
+		}
+		return err
+	})
+	return members, err
+}
+
+// GroupWaits is how long a call of Group, and one of Groups, would wait now for its turn.
+func (c *Client) GroupWaits() (one, all time.Duration) {
+	return c.gate("usergroups.users.list").delay(), c.gate("usergroups.list").delay()
+}
+
 // Direct gives the channel of a person's direct messages with us (conversations.open); files need
 // its id.
 func (c *Client) Direct(ctx context.Context, person string) (channel string, err error) {

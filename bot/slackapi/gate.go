@@ -34,6 +34,7 @@ func allowances() map[string]allowance {
 		"files.completeUploadExternal": tier4,
 		"files.getUploadURLExternal":   tier4,
 		"files.info":                   tier4,
+		"usergroups.list":              tier2,
 		"usergroups.users.list":        tier2,
 		"users.conversations":          tier3,
 		"users.info":                   tier4,
@@ -98,6 +99,16 @@ func (g *gate) retryAfter() (wait time.Duration, narrow bool) {
 	defer g.mu.Unlock()
 	now := time.Now()
 	return g.retryAt.Sub(now), now.Before(g.narrow)
+}
+
+// delay is how long a call would wait now for its turn.
+func (g *gate) delay() time.Duration {
+	wait, _ := g.retryAfter()
+	limit := g.rate.Limit()
+	if missing := 1 - g.rate.Tokens(); limit != rate.Inf && missing > 0 {
+		wait = max(wait, time.Duration(missing/float64(limit)*float64(time.Second)))
+	}
+	return max(wait, 0)
 }
 
 // pass waits until a call may be made; leave is to be called after it. It gives up at once when

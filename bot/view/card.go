@@ -22,6 +22,7 @@ type Card struct {
 	Failed    []workflow.Change // the first that failed, at most FailedRows
 	Gist      *Gist             // of all rows; nil before there is a plan
 	Plan      File              // with every row
+	Results   File              // of the run that has ended
 	Admins    []string          // ids of people and groups that may approve
 	Nobody    string            // why nobody can approve it, "" when somebody can
 	Waits     string            // what a batch waits for that may run, "" when it waits for nothing

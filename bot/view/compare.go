@@ -59,7 +59,8 @@ func Compared(number int, name string, c *report.Comparison, now time.Time) slac
 		said = append(said, fmt.Sprintf("• %s somebody whom the list has already: %s", many(len(c.Twice), "line names", "lines name"), lines(c.Twice)))
 	}
 	if len(c.Bad) > 0 {
-		said = append(said, fmt.Sprintf("• %s of the list cannot be read: %s", many(len(c.Bad), "line", "lines"), lines(c.Bad)))
+		said = append(said, fmt.Sprintf("• %s of the list cannot be read: %s. Line %d: %s",
+			many(len(c.Bad), "line", "lines"), lines(c.Bad), c.Bad[0], quoted(c.BadWhy, reasonText)))
 	}
 	m := slackapi.Message{Text: text, Blocks: []slack.Block{section("compared", strings.Join(said, "\n"))}}
 	if len(c.Incomplete) > 0 {

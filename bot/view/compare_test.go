@@ -19,7 +19,7 @@ func TestComparedGolden(t *testing.T) {
 		}}
 	}
 	c := &report.Comparison{
-		At: at(0), Listed: 40, Active: 42, Twice: []int{7}, Bad: []int{9, 12}, Deactivated: 1,
+		At: at(0), Listed: 40, Active: 42, Twice: []int{7}, Bad: []int{9, 12}, BadWhy: "columns \"email\" and \"mail\" both give the email and differ; keep one of the two", Deactivated: 1,
 		NotInList: []report.Leaver{
 			leaver("ada", "", "2026-10-01", workflow.Product{Key: "jira-software", LastActive: "2026-11-20"}),
 			leaver("bob", workflow.MarkProtected, ""), leaver("cy", workflow.MarkUnknown, "2026-11-02"),

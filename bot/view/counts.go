@@ -82,7 +82,7 @@ func (c Card) warnings() []string {
 
 // pressed makes the name of a button in a remedy look like one.
 func pressed(remedy string) string {
-	return strings.ReplaceAll(remedy, "ress Retry failed", "ress *Retry failed*")
+	return strings.NewReplacer("ress Retry failed", "ress *Retry failed*", "ress Details", "ress *Details*").Replace(remedy)
 }
 
 // failures name the first rows that failed, each with its cause and what to do.

@@ -116,12 +116,15 @@ func RunWaits(w workflow.RunWait) string {
 }
 
 // TooFewApprovers says in a sentence why fewer people can approve than are needed: so many can, there
-// are others whom no click would admit, and these groups have nobody or cannot be read.
-func TooFewApprovers(able, need int, others bool, trouble []GroupTrouble) string {
+// are others whom no click would admit, it is these people's own account, and these groups have nobody or
+// cannot be read.
+func TooFewApprovers(able, need int, others bool, owners []string, trouble []GroupTrouble) string {
 	var why string
 	switch {
 	case able > 0:
 		why = fmt.Sprintf("Only %s can approve this, but it needs %s", many(able, "other admin", "other admins"), number(need))
+	case len(owners) > 0:
+		why = "Nobody can approve this: it changes the account of " + list(owners) + ", and no other admin may"
 	case len(trouble) == 0 && others:
 		why = "Nobody can approve this: the other admins may not; countersign doctor says why"
 	case len(trouble) == 0:

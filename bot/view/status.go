@@ -22,6 +22,13 @@ func (c Card) status() string {
 		return ended(b)
 	}
 	out := []string{ended(b)}
+	switch {
+	case b.State != workflow.Done:
+	case c.Results.Refused != "":
+		out[0] += " *Details* shows the results."
+	default:
+		out[0] += " Results are in the thread."
+	}
 	if counts := c.counts(); counts != "" && !b.Started.IsZero() {
 		out = append(out, counts)
 	}

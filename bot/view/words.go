@@ -55,6 +55,9 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 	if refusal, is := errors.AsType[*workflow.Refusal](err); is {
 		return sentence(quoted(refusal.Reason.Words(), reasonText)), true
 	}
+	if unread, is := errors.AsType[*workflow.UnreadGroupsError](err); is {
+		return unreadWords(unread), true
+	}
 	if when, is := errors.AsType[*workflow.WhenError](err); is {
 		return sentence(quoted(when.Problem, reasonText)) + " Nothing was taken. Send it again with another time.", true
 	}
@@ -130,6 +133,20 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// unreadWords name the user groups that Slack does not show, and the settings that name them.
+func unreadWords(e *workflow.UnreadGroupsError) string {
+	names := make([]string, len(e.Groups))
+	for i, id := range e.Groups {
+		names[i] = id + " (approval.rules)"
+		if id == e.Emergency {
+			names[i] = id + " (emergency.group)"
+		}
+	}
+	return "Slack does not show me the user " + plural(len(names), "group ", "groups ") + list(names) +
+		", so I cannot tell how many approvals this needs. Nothing was done. `countersign doctor` says what Slack says of " +
+		plural(len(names), "it", "them") + "."
 }
 
 // noRunWords names the report that is not there, and the last one that is.
@@ -259,6 +276,12 @@ func Instead(problem, say string) slackapi.Message {
 // Fault returns what a person is told of a fault that we have no words for.
 func Fault(ref string) string {
 	return "Something went wrong; nothing more was done. Reference for your admin: `" + ref + "`."
+}
+
+// DatabaseFault is Fault where it is known what is wrong with the database and what to do.
+func DatabaseFault(what, remedy, ref string) string {
+	return sentence("the database of countersign cannot be used: "+what) + " Nothing more was done. Its operator must " + remedy +
+		"; then try again. Reference for them: `" + ref + "`."
 }
 
 // stateWords tells somebody who was too late what had happened by then.

@@ -24,7 +24,7 @@ func ended(b *workflow.Batch) string {
 		}
 		return approvedWords(b)
 	case workflow.Done:
-		return "*Done* " + moment(b.Ended) + ". Results are in the thread."
+		return "*Done* " + moment(b.Ended) + "."
 	case workflow.Rejected:
 		if e := ending(b); e != nil {
 			return withReason(fmt.Sprintf("*Rejected* by %s %s", mention(e.By.ID), moment(e.At)), e.Reason)
@@ -106,7 +106,7 @@ func parkedWords(b *workflow.Batch) string {
 	if b.State.Open() {
 		return word
 	}
-	return word + " Set the right address in Atlassian; the results name it."
+	return word + " Set the right address in Atlassian; *Details* names it."
 }
 
 // ending returns who ended the batch early. A rejection is a decision, too, so that it is found

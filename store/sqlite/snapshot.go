@@ -212,13 +212,14 @@ type account struct {
 
 func accountOf(r record) (account, error) {
 	a := account{id: string(r.key), place: int(binary.LittleEndian.Uint32(r.body))}
-	rest, bill := r.body[4:], ""
+	rest, all, bill := r.body[4:], string(r.body[4:]), "" // the fields are parts of one text
 	for _, field := range []*string{&a.name, &a.email, &a.kind, &a.status, &bill, &a.products} {
 		n, head := binary.Uvarint(rest)
 		if head <= 0 || uint64(len(rest)-head) < n {
 			return a, errors.New("an account that was sorted beside the database is damaged")
 		}
-		*field, rest = string(rest[head:head+int(n)]), rest[head+int(n):]
+		at := len(all) - len(rest) + head
+		*field, rest = all[at:at+int(n)], rest[head+int(n):]
 	}
 	a.billable = bill == "1"
 	return a, nil

@@ -81,7 +81,8 @@ func (t *taking) storeAccounts(addresses *spool) (w work, stop func()) {
 		}
 		a, err := accountOf(r)
 		if err == nil && a.email != "" && t.population == report.ManagedPopulation {
-			err = addresses.add([]byte(workflow.AddressKey(a.email)+"\x00"+a.id), nil)
+			t.buffer = append(append(append(t.buffer[:0], workflow.AddressKey(a.email)...), 0), a.id...)
+			err = addresses.add(t.buffer, nil)
 		}
 		if err != nil {
 			return false, err

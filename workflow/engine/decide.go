@@ -146,21 +146,6 @@ func (e *Engine) mayDecideNow(b *workflow.Batch, actor workflow.Actor, verdict w
 	return nil
 }
 
-// Approvable returns an error if the person may not approve a batch because of what it is about:
-// their own account, or what the settings protect now. It is for telling people apart and decides
-// nothing: Decide looks again.
-func (e *Engine) Approvable(ctx context.Context, b *workflow.Batch, actor workflow.Actor) error {
-	asker, err := e.asker(ctx, b, workflow.Freshness{Age: askAge})
-	if err != nil {
-		return err
-	}
-	_, owned, err := e.guardPlan(ctx, b, asker, []workflow.Person{actor.Person})
-	if err == nil && owned[actor.ID] != nil {
-		err = workflow.ErrOwnAccount
-	}
-	return err
-}
-
 // standing is who asked for a batch and who approved it, as Slack shows them now.
 type standing struct {
 	humans    workflow.Humans
@@ -266,7 +251,7 @@ func (e *Engine) weigh(ctx context.Context, b *workflow.Batch, actor workflow.Ac
 	if err == nil && len(asker.Unread) > 0 && demand.Approvals > b.Approvals {
 		// What nobody can read now does not raise for good what the batch needs; the click can be
 		// made again.
-		return nil, workflow.ErrGroupUnreadable
+		return nil, &workflow.UnreadGroupsError{Groups: asker.Unread, Emergency: e.cfg.Policy.EmergencyGroup()}
 	}
 	return &weighed{approvers: idsOf(b.Approvers()), dropped: people.lost, demand: demand, accounts: accounts}, err
 }
@@ -381,7 +366,12 @@ func (e *Engine) demand(ctx context.Context, b *workflow.Batch, asker workflow.A
 			return workflow.Demand{}, fmt.Errorf("count recent changes: %w", err)
 		}
 	}
-	return workflow.UntoldApart(e.cfg.Policy.Demand(b.Traits, asker, recent), askers...), nil
+	demand := e.cfg.Policy.Demand(b.Traits, asker, recent)
+	if asker.Unclear && demand.Approvals > 1 {
+		demand.Why = append(demand.Why, "Slack does not show the emergency group "+e.cfg.Policy.EmergencyGroup()+
+			", so nothing is an emergency now")
+	}
+	return workflow.UntoldApart(demand, askers...), nil
 }
 
 // asker finds out what the rules ask about who asked for the batch. What is known of user groups is
@@ -392,7 +382,9 @@ func (e *Engine) asker(ctx context.Context, b *workflow.Batch, fresh workflow.Fr
 	a, err := workflow.ReadAsker(ctx, e.cfg.People, e.cfg.Policy, b.Requester.ID, b.Author.ID, fresh)
 	own := b.Follows == 0 || b.Link == workflow.LinkRest
 	stated := b.OwnReason && strings.TrimSpace(b.Reason) != ""
-	a.Emergency = a.Emergency && b.When.IsZero() && (b.Emergency || b.State == workflow.Planning) && own && stated
+	may := b.When.IsZero() && (b.Emergency || b.State == workflow.Planning) && own && stated
+	group := e.cfg.Policy.EmergencyGroup()
+	a.Emergency, a.Unclear = a.Emergency && may, may && group != "" && slices.Contains(a.Unread, group)
 	return a, err
 }
 

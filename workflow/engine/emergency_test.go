@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -152,6 +154,51 @@ func TestEmergency(t *testing.T) {
 		d.decide(again, alice, nil)
 		if got := d.reach(again.Number, workflow.Done); !got.Emergency {
 			t.Error("the batch does not say any more that it was an emergency")
+		}
+	})
+}
+
+// While Slack does not show the emergency group the card says that nothing is an emergency, and a click on
+// one that began as an emergency is told which group is missing.
+func TestTheEmergencyGroupCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, file := people(3)
+		d, s := office(t, o, func(c *engine.Config) { p := policyOf(c); p.Approvals, p.Emergency = 2, "S0ONCALL" })
+		submit := func(reason string) *workflow.Batch {
+			b, err := d.engine.Submit(t.Context(), bob, workflow.Request{
+				Requester: bob.Person, Reason: reason, OwnReason: reason != "", Source: workflow.Source{Kind: workflow.SourceFile, FileName: "x.csv"},
+				Original: []byte(file), Sheet: sheetOf(t, file),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d.reach(b.Number, workflow.AwaitingApproval)
+		}
+		s.set(func(s *staff) { s.groups = map[string][]string{} })
+		const why = "Slack does not show the emergency group S0ONCALL, so nothing is an emergency now"
+		b := submit("the old domain expires tonight")
+		if b.Emergency || b.Approvals != 2 || !slices.Contains(b.Why, why) {
+			t.Errorf("emergency %v, %d approvals, %q", b.Emergency, b.Approvals, b.Why)
+		}
+		if _, err := d.engine.Withdraw(t.Context(), b.Number, bob); err != nil {
+			t.Fatal(err)
+		}
+		if b = submit(""); slices.Contains(b.Why, why) {
+			t.Errorf("without a reason of its own nothing would be one: %q", b.Why)
+		}
+		if _, err := d.engine.Withdraw(t.Context(), b.Number, bob); err != nil {
+			t.Fatal(err)
+		}
+		s.set(func(s *staff) { s.groups["S0ONCALL"] = []string{"U0BOB"} })
+		if b = submit("the old domain expires tonight"); !b.Emergency {
+			t.Fatal("no emergency")
+		}
+		s.set(func(s *staff) { s.groups = map[string][]string{} })
+		_, err := d.engine.Decide(t.Context(), b.Number, alice, workflow.Approve, b.Digest, "")
+		unread, is := errors.AsType[*workflow.UnreadGroupsError](err)
+		if !is || !slices.Equal(unread.Groups, []string{"S0ONCALL"}) || unread.Emergency != "S0ONCALL" {
+			t.Errorf("the click: %v", err)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,13 +32,11 @@ func (e *Engine) humans(ctx context.Context, b *workflow.Batch, people ...workfl
 	if len(ask) > 0 {
 		bounded, cancel := context.WithTimeout(ctx, lookUpTime)
 		defer cancel()
-		found, err := e.cfg.Directory.For(b.Number).ByID(bounded, ask)
+		found, err := workflow.OwnAddresses(bounded, e.cfg.Directory.For(b.Number), ask)
 		if err != nil {
 			return workflow.Humans{}, fmt.Errorf("%w: look up the accounts of people.accounts: %w", workflow.ErrOthersUnknown, err)
 		}
-		for id, a := range found {
-			addresses[id] = a.Email
-		}
+		maps.Copy(addresses, found)
 	}
 	return workflow.NewHumans(e.cfg.Policy.AccountOf, addresses), nil
 }
@@ -51,10 +50,37 @@ func (e *Engine) identified(ctx context.Context, b *workflow.Batch, actor workfl
 	return h.Identify(b, actor), nil
 }
 
-// CanApprove returns who of the people could approve a batch whatever it is about, as Humans.CanApprove
-// does, by what its check found out. It reads nothing.
-func (e *Engine) CanApprove(b *workflow.Batch, people ...workflow.Actor) []workflow.Person {
-	return workflow.NewHumans(e.cfg.Policy.AccountOf, b.Traits.Accounts).CanApprove(b, people...)
+// CanApprove returns who of the people could approve a batch, as Humans.CanApprove does, by what its
+// check found out, and the ids of those whose own account a batch of one is about. It asks nobody outside.
+func (e *Engine) CanApprove(
+	ctx context.Context, b *workflow.Batch, people ...workflow.Actor,
+) (able []workflow.Person, own []string, err error) {
+	if own, err = e.ownersAlone(ctx, b, people); err != nil {
+		return nil, nil, err
+	}
+	return workflow.NewHumans(e.cfg.Policy.AccountOf, b.Traits.Accounts).CanApprove(b, own, people...), own, nil
+}
+
+// ownersAlone are those of the people whose own account a batch of one is about. In larger ones nobody's
+// own account can run.
+func (e *Engine) ownersAlone(ctx context.Context, b *workflow.Batch, people []workflow.Actor) ([]string, error) {
+	if b.Traits.Changes != 1 {
+		return nil, nil
+	}
+	rows, err := e.store.Changes(ctx, b.Number, 0, 1, workflow.ChangeReady)
+	if err != nil {
+		return nil, fmt.Errorf("look at the row of batch %d: %w", b.Number, err)
+	}
+	owners := make([]workflow.Person, len(people))
+	for i, p := range people {
+		owners[i] = p.Person
+	}
+	guard := e.cfg.Policy.Guard(workflow.Asker{}, owners)
+	var own []string
+	for _, c := range rows {
+		own = append(own, guard.Owners(c.AccountID, c.OldEmail(), c.NewEmail())...)
+	}
+	return own, nil
 }
 
 // lookUpAccounts finds the addresses of the accounts that the settings name for people: account →

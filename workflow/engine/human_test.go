@@ -40,6 +40,10 @@ func TestOneHumanUnderSeveralNames(t *testing.T) {
 			name: "her account has his address", accounts: map[string]string{"U0HANA": "acc-x"}, email: "zoe\u0308@CORP.example",
 			want: workflow.ErrSameHuman,
 		},
+		{
+			name: "her account in other capitals has his address", accounts: map[string]string{"U0HANA": "ACC-X"}, email: "zoë@corp.example",
+			want: workflow.ErrSameHuman,
+		},
 		{name: "his account has her address", accounts: map[string]string{"U0BOB": "acc-x"}, hana: "zoë@corp.example", want: workflow.ErrSameHuman},
 		{name: "two accounts", accounts: map[string]string{"U0HANA": "acc-x", "U0BOB": "acc-y"}, again: workflow.ErrAlready},
 		{name: "an account that is not there", accounts: map[string]string{"U0HANA": "acc-gone", "U0BOB": "acc-y"}, again: workflow.ErrAlready},

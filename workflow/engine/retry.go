@@ -86,9 +86,50 @@ type retryPlan struct {
 }
 
 // lookAgain checks the rows of a batch that a retry is about, without those that a linked batch has
-// taken over already. Each is about the account that was approved, whatever address that has now; one
-// about nobody yet is about the address.
+// taken over already.
 func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workflow.Row) (*retryPlan, error) {
+	failed, err := e.retryable(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	checker, err := e.checker(ctx, b, func(ctx context.Context, _ int) error {
+		if b, err := e.store.Batch(ctx, b.Number); err != nil || !b.Retrying() {
+			return cmp.Or(err, plan.ErrAbandoned)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := checker.Check(ctx, rowsOf(failed, rows))
+	if err != nil {
+		return nil, err
+	}
+	restored, err := e.wentBack(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	out := &retryPlan{ended: map[int]secondLook{}, open: map[int]bool{}}
+	overdue := e.overdue(b)
+	beyondPlan := map[int][]string{} // what rows are to change that no new plan tells
+	for i := range plan.Changes {
+		c := &plan.Changes[i]
+		before := failed[c.Row]
+		if beyond := out.place(&before, c, overdue, restored); len(beyond) > 0 {
+			beyondPlan[c.Row] = beyond
+		}
+	}
+	if err := e.leaveHeld(ctx, b, plan, beyondPlan, out); err != nil {
+		return nil, err
+	}
+	for row, look := range out.ended {
+		out.ended[row] = look.ofPart(failed[row])
+	}
+	return out, nil
+}
+
+// retryable are the changes of a batch that a retry is about, by row.
+func (e *Engine) retryable(ctx context.Context, b *workflow.Batch) (map[int]workflow.Change, error) {
 	failed := map[int]workflow.Change{}
 	for after := 0; ; {
 		changes, err := e.store.Changes(ctx, b.Number, after, pageOfRows, workflow.ChangeFailed, workflow.ChangeSkipped)
@@ -106,12 +147,18 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 		}
 	}
 	taken, err := e.takenOver(ctx, b)
-	if err != nil {
-		return nil, err
+	for _, row := range taken {
+		delete(failed, row)
 	}
+	return failed, err
+}
+
+// rowsOf are the rows of those changes, to be checked again. Each is about the account that was approved,
+// whatever address that has now; one about nobody yet is about the address.
+func rowsOf(failed map[int]workflow.Change, rows []workflow.Row) []workflow.Row {
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r workflow.Row) bool {
 		_, ok := failed[r.Line]
-		return !ok || slices.Contains(taken, r.Line)
+		return !ok
 	})
 	for i := range rows {
 		c := failed[rows[i].Line]
@@ -124,64 +171,45 @@ func (e *Engine) lookAgain(ctx context.Context, b *workflow.Batch, rows []workfl
 			rows[i].Values.Set(workflow.ColumnEmail, "") // another row of the batch may have changed it
 		}
 	}
-	checker, err := e.checker(ctx, b, func(ctx context.Context, _ int) error {
-		if b, err := e.store.Batch(ctx, b.Number); err != nil || !b.Retrying() {
-			return cmp.Or(err, plan.ErrAbandoned)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	plan, err := checker.Check(ctx, rows)
-	if err != nil {
-		return nil, err
-	}
+	return rows
+}
+
+// overdue reports whether the approval of a batch is too old for its rows to run again.
+func (e *Engine) overdue(b *workflow.Batch) bool {
 	now := time.Now()
 	since := b.Due()
 	if b.Link == workflow.LinkReturn {
 		since = b.Retry.Ended
 	}
-	overdue := now.After(e.cfg.Run.Window.FirstOpen(since).Add(e.cfg.StartWithin)) ||
+	return now.After(e.cfg.Run.Window.FirstOpen(since).Add(e.cfg.StartWithin)) ||
 		b.Approved.After(now.Add(clockSlack)) // by a clock that has been put back since: nobody knows when it was
-	restored, err := e.wentBack(ctx, b)
-	if err != nil {
-		return nil, err
+}
+
+// place says what becomes of a row: before is its change as it failed, c as it was planned again. beyond
+// is what the row is to change although no new plan tells of it.
+func (p *retryPlan) place(before, c *workflow.Change, overdue, restored bool) (beyond []string) {
+	open := openSteps(*before)
+	asked := action.AskedInPart(before) // the row says nothing of some of its steps
+	switch {
+	case c.State == workflow.ChangeUnchanged && asked && overdue:
+		p.other = append(p.other, c.Row)
+	case c.State == workflow.ChangeUnchanged && inPart(*before) && overdue:
+		p.ended[c.Row] = secondLook{before.State, before.Reason}
+	case c.State == workflow.ChangeUnchanged && (inPart(*before) || asked),
+		c.State == workflow.ChangeReady && asked && !overdue && len(c.Steps) <= len(open) && sameSteps(open[:len(c.Steps)], c.Steps):
+		// That the whole is as wanted says nothing of a step that was to follow; each is looked at by itself.
+		p.same, p.open[c.Row] = append(p.same, c.Row), true
+		return keysOf(open)
+	case c.State != workflow.ChangeReady:
+		p.ended[c.Row] = lookedAt(before, c, restored)
+	case !overdue && sameSteps(before.Steps, c.Steps):
+		p.same = append(p.same, c.Row)
+	case !overdue && sameSteps(open, unmade(before, c.Steps)):
+		p.same, p.open[c.Row] = append(p.same, c.Row), true
+	default:
+		p.other = append(p.other, c.Row)
 	}
-	out := &retryPlan{ended: map[int]secondLook{}, open: map[int]bool{}}
-	beyondPlan := map[int][]string{} // what rows are to change that no new plan tells
-	for i := range plan.Changes {
-		c := &plan.Changes[i]
-		before := failed[c.Row]
-		open := openSteps(before)
-		beyond := action.AskedInPart(&before) // its row says nothing of some of its steps
-		switch {
-		case c.State == workflow.ChangeUnchanged && beyond && overdue:
-			out.other = append(out.other, c.Row)
-		case c.State == workflow.ChangeUnchanged && inPart(before) && overdue:
-			out.ended[c.Row] = secondLook{before.State, before.Reason}
-		case c.State == workflow.ChangeUnchanged && (inPart(before) || beyond),
-			c.State == workflow.ChangeReady && beyond && !overdue && len(c.Steps) <= len(open) && sameSteps(open[:len(c.Steps)], c.Steps):
-			// That the whole is as wanted says nothing of a step that was to follow; each is looked at by itself.
-			out.same, out.open[c.Row] = append(out.same, c.Row), true
-			beyondPlan[c.Row] = keysOf(open)
-		case c.State != workflow.ChangeReady:
-			out.ended[c.Row] = lookedAt(&before, c, restored)
-		case !overdue && sameSteps(before.Steps, c.Steps):
-			out.same = append(out.same, c.Row)
-		case !overdue && sameSteps(open, unmade(&before, c.Steps)):
-			out.same, out.open[c.Row] = append(out.same, c.Row), true
-		default:
-			out.other = append(out.other, c.Row)
-		}
-	}
-	if err := e.leaveHeld(ctx, b, plan, beyondPlan, out); err != nil {
-		return nil, err
-	}
-	for row, look := range out.ended {
-		out.ended[row] = look.ofPart(failed[row])
-	}
-	return out, nil
+	return nil
 }
 
 // leaveHeld ends the rows, each alone, that another open batch holds up, and finds what the others

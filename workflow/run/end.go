@@ -65,6 +65,7 @@ func (r *runner) advance(ctx context.Context, t *task, to workflow.ChangeState, 
 	b, _, err := r.cfg.Store.UpdateChange(ctx, r.number, t.row, func(b *workflow.Batch, c *workflow.Change) error {
 		at := c.Current()
 		done := c.Steps[at]
+		t.countRefusal(c)
 		c.Conclude(at, to, reason)
 		for _, next := range t.ahead[:over] {
 			i := slices.IndexFunc(c.Steps, func(s workflow.Step) bool { return s.Seq == next.seq })
@@ -96,6 +97,15 @@ func (r *runner) advance(ctx context.Context, t *task, to workflow.ChangeState, 
 	return advanced{state: to, over: over}
 }
 
+// countRefusal counts the call whose refusal counts after all: it was taken back while it might have meant
+// that all was as wanted already.
+func (t *task) countRefusal(c *workflow.Change) {
+	if t.refusal {
+		c.Attempts++
+		c.CountCalls(+1)
+	}
+}
+
 // finish writes down how the last step of a change ended that could be made, and with it the
 // change; and, in one transaction, whether a failure pauses the batch. state is that of the change.
 func (r *runner) finish(
@@ -110,6 +120,7 @@ func (r *runner) finish(
 				return err
 			}
 		case !t.back:
+			t.countRefusal(c)
 			at := c.Current()
 			c.Conclude(at, to, reason)
 			for i := at + 1; t.bundle == nil && i < len(c.Steps); i++ { // they wait for what did not succeed

@@ -136,6 +136,7 @@ type task struct {
 	fields  []workflow.Field // that a search is to show
 	unseen  time.Duration    // how long after its call a search did not show it; 0 where none was asked
 	doubt   doubt            // about a refusal that may mean that all is as wanted already
+	refusal bool             // how the step ends was decided by a call that is not counted yet
 }
 
 // doubt is a refusal of which only looking tells what it means.

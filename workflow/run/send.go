@@ -280,7 +280,8 @@ func (r *runner) resolve(work context.Context, t *task) outcome {
 	if t.doubt.looks++; t.doubt.looks < oldReadings || time.Since(why.since) < lostFor {
 		return doubtful{wait: readBack[min(t.doubt.looks, len(readBack)-1)]}
 	}
-	t.doubt = doubt{}
+	t.doubt, t.refusal = doubt{}, true
+	defer func() { t.refusal = false }()
 	return r.end(work, t, workflow.ChangeFailed, why.reason, nil)
 }
 

@@ -91,6 +91,7 @@ type sheetColumns struct {
 	oneLine []bool            // values can have no line break
 	filled  []bool            // of the columns without a name: some row has something there
 	called  []bool            // columns of a person's name from which some row has taken the new name
+	spare   []int             // columns that give the address of a row which has none
 }
 
 // nameColumns are the columns of a person's name, folded, in the order in which a name is put

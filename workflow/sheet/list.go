@@ -1,6 +1,8 @@
 package sheet
 
 import (
+	"cmp"
+
 	"github.com/countersign/countersign/workflow"
 )
 
@@ -8,7 +10,8 @@ import (
 type List struct {
 	Header []string // as sent
 	Rows   []workflow.Listed
-	Bad    []int // the lines of the rows that cannot be read or name nobody
+	Bad    []int  // the lines of the rows that cannot be read or name nobody
+	BadWhy string // what is wrong with the first of them, as a clause
 }
 
 // ReadList reads a file that is a list of people and asks for nothing. Files and their errors are those
@@ -22,7 +25,7 @@ func ReadList(data []byte, orgID string, limits workflow.ReadLimits) (*List, err
 	list := &List{Header: sheet.Header}
 	for _, row := range sheet.Rows {
 		if row.Problem != "" {
-			list.Bad = append(list.Bad, row.Line)
+			list.Bad, list.BadWhy = append(list.Bad, row.Line), cmp.Or(list.BadWhy, row.Problem)
 			continue
 		}
 		list.Rows = append(list.Rows, workflow.Listed{
@@ -54,16 +57,19 @@ func peopleColumns(header []string) *sheetColumns {
 }
 
 // listColumns is peopleColumns for a list, which has no old and new addresses: one that it calls new is an address all
-// the same.
+// the same, of a row that gives no other.
 func listColumns(header []string) *sheetColumns {
 	c := peopleColumns(header)
-	if c.has(workflow.ColumnEmail) {
-		return c
+	for i, column := range newSheetColumns(header).meaning {
+		if column == workflow.ColumnNewEmail {
+			c.spare = append(c.spare, i)
+		}
 	}
-	for i, name := range header {
-		if columnNamed(name) == workflow.ColumnNewEmail {
+	if !c.has(workflow.ColumnEmail) {
+		for _, i := range c.spare {
 			c.meaning[i] = workflow.ColumnEmail
 		}
+		c.spare = nil
 	}
 	return c
 }

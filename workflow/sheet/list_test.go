@@ -48,6 +48,9 @@ func TestReadList(t *testing.T) {
 		"new_email\nada@x.example\n":                                {Email: "ada@x.example"},
 		"User id;New Address\n712020:1;ada@x.example\n":             {Email: "ada@x.example", AccountID: "712020:1"},
 		"old_email,email\nada@x.example,ada@y.example\n":            {Email: "ada@x.example"},
+		"email,new_email\n,ada@y.example\n":                         {Email: "ada@y.example"},
+		"old_email,email\n,ada@y.example\n":                         {Email: "ada@y.example"},
+		"email,mail,new e-mail\n ,,ada@y.example\n":                 {Email: "ada@y.example"},
 		"email,new_email,name\nada@x.example,ada@y.example,Ada L\n": {Email: "ada@x.example", Name: "Ada L"},
 	} {
 		list, err := sheet.ReadList([]byte(file), ourOrg, workflow.ReadLimits{})
@@ -74,5 +77,15 @@ func TestNamesAreUnderstood(t *testing.T) {
 	got := read(t, "email,Name,full_name,First Name,last-name,Department\na@x.example,A,A,A,B,Sales\n", "")
 	if want := []workflow.UnknownColumn{{Name: "Department"}}; !got.NeedsAction || !slices.Equal(got.Unknown, want) {
 		t.Errorf("not understood: %+v, want %+v", got.Unknown, want)
+	}
+}
+
+// A list says what is wrong with the first line that cannot be read.
+func TestListSaysWhyLinesAreBad(t *testing.T) {
+	t.Parallel()
+	list, err := sheet.ReadList([]byte("name,email,mail\nAda,ada@x.example,a@y.example\nBob,bob@x.example,\n,,\nx\n"), ourOrg, workflow.ReadLimits{})
+	const why = `columns "email" and "mail" both give the email and differ; keep one of the two`
+	if err != nil || !slices.Equal(list.Bad, []int{2, 5}) || list.BadWhy != why || len(list.Rows) != 1 {
+		t.Errorf("%v, %+v", err, list)
 	}
 }

@@ -189,6 +189,11 @@ func (r *rowReader) fill(row *workflow.Row, p *problems) (word string) {
 			row.Set(column, value)
 		}
 	}
+	for _, i := range r.columns.spare {
+		if i < len(row.Cells) && row.Email() == "" {
+			row.Set(workflow.ColumnEmail, workflow.TrimCell(row.Cells[i]))
+		}
+	}
 	return word
 }
 
@@ -243,8 +248,8 @@ func (r *rowReader) action(row *workflow.Row, word string, p *problems) workflow
 // cell that means it.
 func (r *rowReader) implied(row *workflow.Row, p *problems) workflow.ActionName {
 	address, name := r.hasAddress, r.hasName
-	if r.verbAbsent && row.AccountID() == "" && row.Email() == "" {
-		return "" // of whom nothing but a new address is known has no account
+	if r.verbAbsent && row.AccountID() == "" && (row.Email() == "" || row.NewEmail() == "" && !name) {
+		return "" // of whom nothing but one address is known has no account
 	}
 	if r.hasAction || (address && name) {
 		address, name = row.NewEmail() != "", row.Values.Get(workflow.ColumnNewName) != ""

@@ -213,8 +213,8 @@ func TestFullLicencePauses(t *testing.T) {
 		counts := map[workflow.ChangeState]int{}
 		for _, c := range changes {
 			counts[c.State]++
-			if c.State == workflow.ChangeFailed && c.Reason.Code != workflow.ReasonLicenceFull {
-				t.Errorf("row %d failed: %s", c.Row, c.Reason.Words())
+			if c.State == workflow.ChangeFailed && (c.Reason.Code != workflow.ReasonLicenceFull || c.Attempts != 1 || c.Outcome(0).Attempts != 1) {
+				t.Errorf("row %d failed after %d calls: %s", c.Row, c.Attempts, c.Reason.Words())
 			}
 		}
 		if counts[workflow.ChangeFailed] != 1 || counts[workflow.ChangeReady] != 19 {

@@ -172,8 +172,8 @@ func TestInvitePartly(t *testing.T) {
 		for _, c := range changes {
 			if c.State == workflow.ChangeDone {
 				done++
-			} else if c.Reason.Code != workflow.ReasonLicenceFull {
-				t.Errorf("row %d is %s (%s)", c.Row, c.State, c.Reason.Words())
+			} else if c.Reason.Code != workflow.ReasonLicenceFull || c.State == workflow.ChangeFailed && c.Attempts != 1 {
+				t.Errorf("row %d is %s after %d calls (%s)", c.Row, c.State, c.Attempts, c.Reason.Words())
 			}
 		}
 		if done != 4 || b.Stop.Cause != workflow.StopLicence && b.State != workflow.Done {

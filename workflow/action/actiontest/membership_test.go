@@ -179,7 +179,7 @@ func TestDirectoryRefusals(t *testing.T) {
 		c := e.run(e.check(directoryRow(workflow.Restore, "712020:0004", "")))[0]
 		b, _ := e.store.Batch(t.Context(), 1)
 		// Nothing is left that a pause could hold back.
-		if c.State != workflow.ChangeFailed || c.Reason.Code != workflow.ReasonLicenceFull || b.Stop.Cause != "" {
+		if c.State != workflow.ChangeFailed || c.Reason.Code != workflow.ReasonLicenceFull || c.Attempts != 1 || b.Stop.Cause != "" {
 			t.Errorf("without a seat the row is %s (%s), the batch %s (%s)", c.State, c.Reason.Words(), b.State, b.Stop.Cause)
 		}
 	})
