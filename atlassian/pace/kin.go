@@ -34,7 +34,8 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 		at := first && near(b.found.refusedAt, other.found.windows.last) ||
 			other.row == 1 && near(b.found.windows.last, other.found.refusedAt)
 		switch {
-		case near(b.found.refusedAt, other.found.refusedAt) && b.outlasts(now) && other.outlasts(now):
+		case near(b.found.refusedAt, other.found.refusedAt) && b.outlasts(now) && other.outlasts(now) &&
+			b.found.used+other.found.used >= leastSliding:
 			g.kin[g.key(b, other)] = enoughKin // so much of two limits is not used up in one moment
 		case at && other.found.shut() && other.found.used < fewCalls:
 			g.kin[g.key(b, other)]++
@@ -49,7 +50,17 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 // budget and no pace.
 func (b *bucket) outlasts(now time.Time) bool {
 	f := &b.found
-	return f.shut() && f.used >= leastSliding && later(now, b.shut).Sub(f.windows.since) >= longShut
+	return f.shut() && f.used >= fewCalls && later(now, b.shut).Sub(f.windows.since) >= longShut
+}
+
+// took takes in that a window of the bucket had less than those before: what another bucket had more than
+// its budget at the time was taken from what they share.
+func (g *Gate) took(b *bucket) {
+	for _, other := range g.buckets {
+		if other != b && other.found.windowed && other.found.grewAt.After(b.found.before) {
+			g.kin[g.key(b, other)]++
+		}
+	}
 }
 
 // answer takes in how the call of a bucket that was asked ended.

@@ -186,7 +186,7 @@ func (w *windows) open(left time.Time, told time.Duration) {
 		w.ends, w.follows = 0, false
 	case w.tried:
 		w.ends++
-		w.follows = w.follows || w.ends >= enoughEnds
+		w.follows = w.follows || w.ends >= enoughEnds && w.length > 0 && w.length <= finelyTold
 	}
 	w.tried = false
 	w.opened = span{w.opens.from, left}
@@ -197,7 +197,7 @@ func (w *windows) open(left time.Time, told time.Duration) {
 		w.opened = w.foretold(left)
 	}
 	switch {
-	case was.to.IsZero() || w.since.IsZero() || w.idle:
+	case was.to.IsZero() || w.since.IsZero() || w.idle || w.follows:
 	case !was.from.IsZero():
 		w.measure(w.opened.from.Sub(was.to), left.Sub(was.from), told)
 	case told > w.opened.from.Sub(was.to) && !w.coarse(): // nobody saw the one before open
