@@ -348,7 +348,7 @@ func TestCompareSaysWhyLinesAreBad(t *testing.T) {
 	w.reportsIn()
 	const why = "columns \"email\" and \"mail\" both give the email and differ; keep one of the two"
 	bad := w.say(requests, "compare", workspace.Upload{Name: "hr.csv", Content: []byte("name,email,mail\nAda,p0@old.example,a@y.example\n")})
-	w.inThread(bad.TS, "This file cannot be used: no line of it can be read; line 2: "+why)
+	w.inThread(bad.TS, "This file cannot be used: no line can be read; line 2: "+why)
 	some := w.say(requests, "compare", workspace.Upload{
 		Name: "hr.csv", Content: []byte("name,email,mail\nAda,p0@old.example,a@y.example\nBob,p1@old.example,\n"),
 	})
