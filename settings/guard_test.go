@@ -42,6 +42,7 @@ var spellings = map[string]map[string]string{
 		`protect: ["ada"]`:                                          "! is not an address or an Atlassian account id",
 		`protect: [break-glass]`:                                    "! is not an address or an Atlassian account id",
 		`protect: [U0BOB1]`:                                         "! is not an address or an Atlassian account id",
+		`protect: [U0BOB]`:                                          "! is not an address or an Atlassian account id",
 		`protect: ["id:712020:abcd"]`:                               "! is not an address or an Atlassian account id",
 		`protect: ["user:712020:abcd"]`:                             "! is not an address or an Atlassian account id",
 		`protect: ["ada@northwind.example#hr"]`:                     "! is not an address: it holds '#' in the domain;",
