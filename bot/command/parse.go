@@ -452,7 +452,7 @@ func listed(words []commandWord) []commandWord {
 	return out
 }
 
-// listParts cuts a word at commas and semicolons, but for those that are part of a letter as Slack sends it: &lt; &gt; &amp;
+// listParts cuts a word at commas and semicolons, but for those that end a letter as Slack sends it (&lt;).
 func listParts(raw string) (parts []string) {
 	from := 0
 	for i := range len(raw) {
