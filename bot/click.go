@@ -171,7 +171,7 @@ func (b *Bot) acted(
 		}
 	}
 	if batch, err := b.cfg.Store.Batch(ctx, number); err == nil {
-		refused.Exclude = []string{batch.Requester.ID, batch.Author.ID}
+		refused.Exclude, refused.Batch = []string{batch.Requester.ID, batch.Author.ID}, batch
 	}
 	return b.say(refused, doing)
 }

@@ -75,7 +75,7 @@ func (b *Bot) compared(ctx context.Context, content []byte) (*report.Comparison,
 	}
 	if len(list.Rows) == 0 {
 		return nil, &sheet.FileError{
-			Problem: fmt.Sprintf("none of its lines can be read; line %d: %s", list.Bad[0], list.BadWhy), Remedy: "correct it, and send the file again",
+			Problem: fmt.Sprintf("no line can be read; line %d: %s", list.Bad[0], list.BadWhy), Remedy: "correct it, and send the file again",
 		}
 	}
 	return b.cfg.Results.Compare(ctx, list)

@@ -19,10 +19,11 @@ type connection struct {
 
 	mu       sync.Mutex
 	up       bool
-	openedAt time.Time // of the latest socket
-	lostAt   time.Time // when it was last without a socket
-	short    int       // sockets in a row that lived too short
-	trouble  string    // what went wrong last, "" once a socket has lived
+	dialled  *time.Timer // set while a socket stands whose hello has not come
+	openedAt time.Time   // of the latest socket
+	lostAt   time.Time   // when it was last without a socket
+	short    int         // sockets in a row that lived too short
+	trouble  string      // what went wrong last, "" once a socket has lived
 
 	end   func()        // ends the present run of slack-go
 	tries int           // in a row that reached nobody
@@ -69,10 +70,55 @@ func (l *connection) setTrouble(why string) {
 	l.trouble = why
 }
 
+// setDialled notes that a socket stands. Slack begins with a hello; where none comes, the socket is given
+// up, and done is called.
+func (l *connection) setDialled(done func(again time.Duration)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var waits *time.Timer
+	waits = time.AfterFunc(helloMost, func() {
+		l.mu.Lock()
+		if l.dialled != waits {
+			l.mu.Unlock()
+			return
+		}
+		l.dialled = nil
+		again := l.livedShort(noHello)
+		l.pause = again
+		l.end()
+		l.mu.Unlock()
+		done(again)
+	})
+	l.dialled = waits
+}
+
 func (l *connection) setUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.undialled()
 	l.up, l.openedAt, l.tries = true, time.Now(), 0
+	if l.short < shortLives {
+		l.trouble = "" // it was opened
+	}
+}
+
+// undialled ends the wait for a hello, and reports whether there was one. The caller holds l.mu.
+func (l *connection) undialled() bool {
+	if l.dialled == nil {
+		return false
+	}
+	l.dialled.Stop()
+	l.dialled = nil
+	return true
+}
+
+// livedShort counts a socket that lived too short, and says how long to wait before the next. The caller
+// holds l.mu.
+func (l *connection) livedShort(why string) time.Duration {
+	if l.short++; l.short >= shortLives {
+		l.trouble = why
+	}
+	return min(shortWait<<min(l.short-1, doublings), shortWaitMax)
 }
 
 // setDown notes that there is no socket, and says how long to wait before the next one is opened:
@@ -80,6 +126,9 @@ func (l *connection) setUp() {
 func (l *connection) setDown() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.undialled() {
+		return l.livedShort(closedAtOnce)
+	}
 	if !l.up {
 		return 0
 	}
@@ -88,10 +137,7 @@ func (l *connection) setDown() time.Duration {
 		l.short, l.trouble = 0, ""
 		return 0
 	}
-	if l.short++; l.short >= shortLives {
-		l.trouble = closedAtOnce
-	}
-	return min(shortWait<<min(l.short-1, doublings), shortWaitMax)
+	return l.livedShort(closedAtOnce)
 }
 
 // unwanted reports whether Slack has closed one socket after another soon after it stood, so that neither one
@@ -103,6 +149,9 @@ func (l *connection) unwanted() bool {
 // closedAtOnce is what may be behind it that no socket lives.
 const closedAtOnce = "Slack closes each connection soon after it stands; is Socket Mode switched off in the app's settings, " +
 	"or does something else use its app token?"
+
+// noHello is said of sockets on which Slack says nothing.
+const noHello = "connections to Slack stand and no hello comes over them; does a proxy hold them back?"
 
 // shortLived is how many sockets in a row lived too short.
 func (l *connection) shortLived() int {

@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -73,8 +74,11 @@ func TestClosedChannelIsToldToWhoMayApprove(t *testing.T) {
 		rows       int
 	}{
 		{"archived", "is_archived", func(w *world) error { return w.slack.Archive(requests) }, 1},
-		{"expelled", "not_in_channel", func(w *world) error { return w.slack.Expel(requests) }, 1},
+		{"expelled", "channel_not_found", func(w *world) error { return w.slack.Expel(requests) }, 1},
 		{"with more rows than a card shows", "is_archived", func(w *world) error { return w.slack.Archive(requests) }, 40},
+		{"to an app without access", "no_permission", refusing("no_permission"), 1},
+		{"by the organisation", "team_access_not_granted", refusing("team_access_not_granted"), 1},
+		{"for a reason that nobody knows", "new_kind_of_refusal", refusing("new_kind_of_refusal"), 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -86,7 +90,7 @@ func TestClosedChannelIsToldToWhoMayApprove(t *testing.T) {
 				submitted(w, c.rows)
 				time.Sleep(30 * time.Minute)
 				for _, person := range []string{"U0CAROL", "U0ALICE", "U0BOB"} {
-					if n := len(w.directly(person, "countersign cannot write into <#"+requests+">")); n != 1 {
+					if n := len(w.directly(person, "countersign cannot write into <#"+requests+"> ("+c.code+")")); n != 1 {
 						t.Errorf("%s was told %d times, want once", person, n)
 					}
 				}
@@ -101,6 +105,19 @@ func TestClosedChannelIsToldToWhoMayApprove(t *testing.T) {
 				w.reaches(workflow.Done, time.Now(), time.Minute)
 			})
 		})
+	}
+}
+
+// refusing has Slack refuse every call on the channel of requests.
+func refusing(code string) func(*world) error {
+	return func(w *world) error {
+		w.faults(workspace.Faults{BeforeCall: func(method string, form url.Values) *workspace.Reply {
+			if !strings.HasPrefix(method, "chat.") || form.Get("channel") != requests {
+				return nil
+			}
+			return &workspace.Reply{Error: code}
+		}})
+		return nil
 	}
 }
 

@@ -32,7 +32,7 @@ func (b *Bot) drafted(ctx context.Context, p press, by sender) {
 		b.log.Info().Str("person", by.Person).Str("of", found.of).Int("accounts", len(found.accounts)).Msg("drafted a request")
 		d := accountsDraft("From "+found.of+". Suspend takes product access away, deactivate blocks the login.",
 			workflow.Suspend, found.accounts)
-		d.draft.Author = found.author
+		d.draft.Author, d.draft.Report = found.author, of.Run
 		if len(d.rows) > 0 {
 			content, err := draftCSV(found.accounts)
 			if err != nil {

@@ -78,6 +78,14 @@ func TestPassingFaultsEndNothing(t *testing.T) {
 			name: "sockets are cut after hello", lasts: time.Hour, said: "Slack closes each connection soon after it stands",
 			faults: workspace.Faults{CutHellos: 1 << 20, CutHelloAfter: 200 * time.Millisecond},
 		},
+		{
+			name: "sockets are cut before hello", lasts: time.Hour, said: "Slack closes each connection soon after it stands",
+			faults: workspace.Faults{CutDials: 1 << 20},
+		},
+		{
+			name: "sockets without a hello", lasts: time.Hour, said: "no hello comes over them",
+			faults: workspace.Faults{MuteDials: 1 << 20},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +103,17 @@ func TestPassingFaultsEndNothing(t *testing.T) {
 				time.Sleep(30 * time.Second)
 				close(a.hold)
 				w.cardSays(1, "*Done*")
+				began := time.Now()
 				time.Sleep(c.lasts)
+				tries := 0
+				for _, call := range w.slack.Calls() {
+					if call.Method == "apps.connections.open" && call.At.After(began) {
+						tries++
+					}
+				}
+				if most := int(25 * c.lasts.Minutes()); tries > most { // half of what Slack allows
+					t.Errorf("%d connections were asked for in %s, want %d at most", tries, c.lasts, most)
+				}
 				for begin := time.Now(); c.said != ""; time.Sleep(time.Second) { // a socket stands for a moment now and then
 					if err := w.bot.Ready(); err != nil && strings.Contains(err.Error(), c.said) {
 						break

@@ -1,12 +1,16 @@
 package bot_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign/countersign/bot/view"
+	"github.com/countersign/countersign/sandbox/workspace"
 )
 
 // Who tries what they may not is in the log of events, with what and why; a number that somebody
@@ -51,4 +55,30 @@ func TestRefusalsAreWrittenDown(t *testing.T) {
 	if a, err := w.db.Audit(t.Context()); err != nil || !a.Whole() {
 		t.Errorf("the audit finds %v, %v", a.Findings, err)
 	}
+}
+
+// Where an act has nothing to do, whoever asked for it is told how the batch stands first, whichever way they asked.
+func TestAnActWithNothingToDoSaysHowTheBatchStands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newAccounts(1))
+	w.say(requests, "", renames(1))
+	w.click("U0ALICE", w.cardSays(1, "Needs 1 approval"), view.ActionApprove)
+	card := w.cardSays(1, "*1* done")
+	stands := func(m workspace.Message) bool {
+		said := text(m)
+		finished, nothing := strings.Index(said, "#1 finished"), strings.Index(said, "Nothing in it can be retried.")
+		return m.User == workspace.BotUserID && finished >= 0 && nothing > finished
+	}
+	w.command("U0ALICE", requests, "retry 1")
+	w.until("the command is answered", func() bool { return slices.ContainsFunc(w.slack.Messages(requests, "U0ALICE"), stands) })
+	w.writes("U0ALICE", "retry 1")
+	w.until("the message is answered", func() bool {
+		return slices.ContainsFunc(w.slack.Messages(w.slack.OpenDM("U0ALICE"), "U0ALICE"), stands)
+	})
+	// A card of before, with a button that the batch no longer has.
+	card.Blocks = bytes.ReplaceAll(card.Blocks, []byte(`"`+view.ActionUndo+`"`), []byte(`"`+view.ActionRetry+`"`))
+	if err := w.slack.ClickStale(t.Context(), "U0BOB", requests, card, view.ActionRetry); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the click is answered", func() bool { return slices.ContainsFunc(w.slack.Messages(requests, "U0BOB"), stands) })
 }

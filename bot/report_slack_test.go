@@ -254,6 +254,18 @@ func TestDraftOfAReport(t *testing.T) {
 	if n := w.ours("#1"); n > 0 {
 		t.Error("a draft made a batch")
 	}
+	w.press("U0ALICE", form, view.FieldAction, string(workflow.Deactivate))
+	form = w.modalSays("U0ALICE", "Message to them")
+	w.submit("U0ALICE", form, map[string]string{view.FieldReason: "idle since spring"})
+	w.submit("U0ALICE", w.modalSays("U0ALICE", "Nobody sees this yet"), nil)
+	w.cardSays(1, "Needs")
+	b, err := w.db.Batch(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if from, err := w.db.Result(t.Context(), b.Source.Report); err != nil || from.Report != "idle" {
+		t.Errorf("the batch was drafted from run %d: %+v, %v; want the one of idle", b.Source.Report, from, err)
+	}
 }
 
 // A list sent with the word compare is answered under it, with files and a draft of the leavers, and
@@ -348,7 +360,7 @@ func TestCompareSaysWhyLinesAreBad(t *testing.T) {
 	w.reportsIn()
 	const why = "columns \"email\" and \"mail\" both give the email and differ; keep one of the two"
 	bad := w.say(requests, "compare", workspace.Upload{Name: "hr.csv", Content: []byte("name,email,mail\nAda,p0@old.example,a@y.example\n")})
-	w.inThread(bad.TS, "This file cannot be used: none of its lines can be read; line 2: "+why)
+	w.inThread(bad.TS, "This file cannot be used: no line can be read; line 2: "+why)
 	some := w.say(requests, "compare", workspace.Upload{
 		Name: "hr.csv", Content: []byte("name,email,mail\nAda,p0@old.example,a@y.example\nBob,p1@old.example,\n"),
 	})

@@ -39,6 +39,8 @@ const (
 	shortWait    = 100 * time.Millisecond
 	shortWaitMax = 30 * time.Second
 	doublings    = 20 // more than it takes to any longest wait, and no overflow
+	// helloMost is how long a socket may stand without Slack's hello, which comes at once.
+	helloMost = 30 * time.Second
 	// socketRetryMost bounds the wait before the next try while Slack cannot be reached: slack-go
 	// doubles it up to five minutes, and what people click after an outage would be lost for as
 	// long. Two connections that try so often stay far below what apps.connections.open allows (50
@@ -181,6 +183,10 @@ func (s *sockets) read(ctx context.Context, l, other *connection, fail func(erro
 
 func (s *sockets) handle(ctx context.Context, l, other *connection, evt socketmode.Event, fail func(error)) {
 	switch evt.Type {
+	case socketmode.EventTypeConnected:
+		l.setDialled(func(again time.Duration) {
+			l.log.Warn().Str("host", s.host).Int("in_a_row", l.shortLived()).Dur("again_in", again).Msg("no hello came over a connection")
+		})
 	case socketmode.EventTypeHello:
 		deaf := s.deafFor()
 		l.setUp()

@@ -107,6 +107,7 @@ func writeEvidence(to io.Writer, e store.Evidence) error {
 		{"results.csv", func(out io.Writer) error { return rowsOf(out, e.Changes, sheet.ResultsHeader(), sheet.ResultRow) }},
 		{"sealed.json", func(out io.Writer) error { _, err := io.WriteString(out, sealed); return err }},
 		{"rows.jsonl", func(out io.Writer) error { return sealedRows(out, e.Changes) }},
+		{"asked.jsonl", func(out io.Writer) error { return askedRows(out, e.Changes) }},
 		{"steps.jsonl", func(out io.Writer) error { return stepLines(out, steps) }},
 		{"changes.jsonl", func(out io.Writer) error { return changeLines(out, e.Changes) }},
 		{"events.jsonl", func(out io.Writer) error {
@@ -206,6 +207,16 @@ func sealedRows(out io.Writer, changes []workflow.Change) error {
 	return nil
 }
 
+// askedRows writes the lines of what was asked for, which the log has the hash of, too.
+func askedRows(out io.Writer, changes []workflow.Change) error {
+	for i := range changes {
+		if _, err := io.WriteString(out, store.AskedText(&changes[i].Asked)+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // stepsOf are the steps of the plan in running order.
 func stepsOf(changes []workflow.Change) []workflow.Step {
 	var steps []workflow.Step
@@ -236,7 +247,7 @@ func changeLines(out io.Writer, changes []workflow.Change) error {
 			"field": field, "before": before, "wanted": after, "via": c.Via(), "attempts": c.Attempts,
 			"called_at": store.Moment(c.Called), "finished_at": store.Moment(c.Finished),
 			"reason": c.Reason.Words(), "reason_code": c.Reason.Code, "reason_facts": append([]string{}, c.Reason.Facts...),
-			"steps": json.RawMessage(store.OutcomesText(c)),
+			"steps": json.RawMessage(store.OutcomesText(c)), "step_reasons": stepReasons(c),
 		}
 		if c.State == workflow.ChangeDone { // it is done only when the account was read back and showed it
 			line["read_back"] = after
@@ -250,6 +261,18 @@ func changeLines(out io.Writer, changes []workflow.Change) error {
 		}
 	}
 	return nil
+}
+
+// stepReasons are the sentences about the steps of a row that has several, "" for a step of which there is none.
+func stepReasons(c *workflow.Change) []string {
+	if len(c.Steps) < 2 {
+		return []string{} // its reason is that of the row
+	}
+	out := make([]string, len(c.Steps))
+	for i := range out {
+		out[i] = c.Outcome(i).Reason.Words()
+	}
+	return out
 }
 
 // setValues are the fields that the steps of a row set, but for messages, what the first one expects of each and what the last

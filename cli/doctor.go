@@ -352,6 +352,9 @@ func (d *doctor) directories(ctx context.Context, client *atlassian.Client) {
 	switch list := strings.Join(words, ", "); {
 	case err != nil:
 		d.bad("atlassian: cannot list the directories: %v", err)
+	case len(all) == 0:
+		d.bad("atlassian: the organisation lists no directory for this API key, so that no row finds one. Give a key without scopes " +
+			"(docs/setup.md)")
 	case named != "" && !found:
 		d.bad("atlassian.directory_id: there is no directory %s; these are: %s", named, list)
 	case named == "" && len(all) > 1:

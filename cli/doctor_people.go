@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rs/zerolog"
@@ -30,12 +30,15 @@ func (d *doctor) people(ctx context.Context) {
 		d.members(ctx, "emergency.group", []string{d.cfg.Emergency.Group}, who.Eligible)
 	}
 	for i, rule := range d.cfg.Approval.Rules {
-		for _, id := range rule.When.Requesters {
-			if workflow.IsUserGroup(id) {
-				d.members(ctx, fmt.Sprintf("approval.rules, number %d", i+1), []string{id}, who.Eligible)
-			}
-		}
+		d.members(ctx, ruleNumber(i), rule.When.Requesters, who.Eligible)
 	}
+	d.members(ctx, "people.accounts", slices.Sorted(maps.Keys(d.cfg.People.Accounts)), func(ctx context.Context, id string) (workflow.Actor, error) {
+		actor, err := who.Eligible(ctx, id)
+		if ineligible, is := errors.AsType[*workflow.IneligibleError](err); is && ineligible.Kind == workflow.WithoutRole {
+			err = nil // whoever uploaded a file is its author, with a role or without
+		}
+		return actor, err
+	})
 	switch need := d.cfg.Approval.Approvals; {
 	case able < need:
 		d.bad("people.admins: %s can approve, and %s are needed", workflow.Number(able), workflow.Number(need))

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,34 +13,54 @@ import (
 	"github.com/countersign/countersign/workflow/policy"
 )
 
-// protect says how many accounts each entry of protect covers today, by what a row is refused by.
-// there tells which groups Atlassian has; of another one groups has said so.
+// guard is an entry that says whom a setting is about.
+type guard struct{ setting, entry string }
+
+// guards returns the entries of protect, then those of the rules.
+func (d *doctor) guards() (all []guard) {
+	for _, entry := range d.cfg.Protect {
+		all = append(all, guard{"protect", entry})
+	}
+	for i, rule := range d.cfg.Approval.Rules {
+		for _, entry := range rule.When.Accounts {
+			all = append(all, guard{ruleNumber(i), entry})
+		}
+	}
+	return all
+}
+
+// ruleNumber names a rule as the settings count it.
+func ruleNumber(i int) string { return fmt.Sprintf("approval.rules, number %d", i+1) }
+
+// protect says how many accounts each entry of protect and of a rule's accounts covers today, by what a row is
+// refused by. there tells which groups Atlassian has; of another one groups has said so.
 func (d *doctor) protect(ctx context.Context, client *atlassian.Client, there map[string]bool) {
-	if len(d.cfg.Protect) == 0 {
+	all := d.guards()
+	if len(all) == 0 {
 		return
 	}
-	coverage, unshown, err := d.coverage(ctx, atlassian.NewDirectory(client))
+	coverage, unshown, err := d.coverage(ctx, atlassian.NewDirectory(client), all)
 	if err != nil {
-		d.bad("protect: cannot count whom its entries cover: %v", err)
+		d.bad("%s: cannot count whom its entries cover: %v", all[0].setting, err)
 		return
 	}
 	for i, n := range coverage.Counts() {
-		entry := d.cfg.Protect[i]
+		setting, entry := all[i].setting, all[i].entry
 		name, isGroup := strings.CutPrefix(entry, policy.GroupPrefix)
 		switch {
 		case unshown[workflow.AddressKey(entry)]:
-			d.warn("protect: %s cannot be counted: Atlassian finds accounts and does not show their addresses", entry)
+			d.warn("%s: %s cannot be counted: Atlassian finds accounts and does not show their addresses", setting, entry)
 		case n > 0:
-			d.ok("protect: %s covers %s", entry, counted(n, "account"))
+			d.ok("%s: %s covers %s", setting, entry, counted(n, "account"))
 		case isGroup && !there[workflow.GroupKey(name)]:
 		case isGroup:
-			d.warn("protect: %s covers nobody today: the group has no member that Atlassian shows", entry)
+			d.warn("%s: %s covers nobody today: the group has no member that Atlassian shows", setting, entry)
 		case strings.HasPrefix(entry, "@"):
-			d.warn("protect: %s covers nobody today: no account that Atlassian shows has an address there", entry)
+			d.warn("%s: %s covers nobody today: no account that Atlassian shows has an address there", setting, entry)
 		case strings.Contains(entry, "@"):
-			d.warn("protect: %s covers nobody today: no account that Atlassian shows has this address", entry)
+			d.warn("%s: %s covers nobody today: no account that Atlassian shows has this address", setting, entry)
 		default:
-			d.warn("protect: %s covers nobody today: Atlassian shows no account with this id", entry)
+			d.warn("%s: %s covers nobody today: Atlassian shows no account with this id", setting, entry)
 		}
 	}
 }
@@ -47,21 +68,22 @@ func (d *doctor) protect(ctx context.Context, client *atlassian.Client, there ma
 // coverage looks up the accounts that the entries may mean. unshown has the keys of addresses of which
 // Atlassian does not show who holds them.
 func (d *doctor) coverage(
-	ctx context.Context, directory *atlassian.Directory,
+	ctx context.Context, directory *atlassian.Directory, guards []guard,
 ) (coverage *policy.Coverage, unshown map[string]bool, err error) {
-	var addresses, ids, domains, groups []string
-	for _, entry := range d.cfg.Protect {
-		if name, is := strings.CutPrefix(entry, policy.GroupPrefix); is {
+	var entries, addresses, ids, domains, groups []string
+	for _, g := range guards {
+		entries = append(entries, g.entry)
+		if name, is := strings.CutPrefix(g.entry, policy.GroupPrefix); is {
 			groups = append(groups, name)
-		} else if domain, is := strings.CutPrefix(entry, "@"); is {
+		} else if domain, is := strings.CutPrefix(g.entry, "@"); is {
 			domains = append(domains, domain)
-		} else if strings.Contains(entry, "@") {
-			addresses = append(addresses, entry)
+		} else if strings.Contains(g.entry, "@") {
+			addresses = append(addresses, g.entry)
 		} else {
-			ids = append(ids, entry)
+			ids = append(ids, g.entry)
 		}
 	}
-	coverage = d.cfg.Policy().Coverage()
+	coverage = policy.Policy{Protect: entries}.Coverage()
 	add := func(accounts []workflow.Account, err error) error {
 		for _, a := range accounts {
 			coverage.Add(a)

@@ -60,7 +60,7 @@ func TestCoverageOfAHolderWhoIsNotShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := &doctor{cfg: &settings.Config{Protect: []string{"ann@example.com", "bob@example.com"}}}
-		coverage, unshown, err := d.coverage(t.Context(), atlassian.NewDirectory(client))
+		coverage, unshown, err := d.coverage(t.Context(), atlassian.NewDirectory(client), d.guards())
 		if err != nil || !unshown["ann@example.com"] {
 			t.Fatalf("unshown are %v, %v", unshown, err)
 		}

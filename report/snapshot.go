@@ -107,12 +107,10 @@ type Snapshots interface {
 	// WhoHad returns the ids of the managed accounts that have or had an address in the snapshots
 	// that are kept, compared by workflow.AddressKey, sorted.
 	WhoHad(ctx context.Context, address string) ([]string, error)
-	// PinSnapshot keeps a snapshot for a batch that points to it, whatever becomes of the nights
-	// around it; ErrNoSnapshot.
-	PinSnapshot(ctx context.Context, id, batch int64) error
 	// KeepSnapshots gives up the snapshots of a report but those of its newest nights. What no other
 	// report's run, no run that compares with it and no batch needs is dropped. The newest snapshot of a
-	// population stays in any case. What the report told of the nights that it gave up goes, too, as do
+	// population stays in any case, and so does the report of which a batch was drafted
+	// (workflow.Source.Report). What the report told of the nights that it gave up goes, too, as do
 	// the events of the organisation's log from before all nights.
 	KeepSnapshots(ctx context.Context, report string, nights int) (dropped int, err error)
 }

@@ -121,7 +121,7 @@ func isAccountID(text string) bool {
 }
 
 // slackID is how Slack writes the ids of people, user groups, channels and workspaces.
-var slackID = regexp.MustCompile(`^[A-Z][A-Z0-9]{5,}$`)
+var slackID = regexp.MustCompile(`^[A-Z][A-Z0-9]{4,}$`)
 
 // labelled is a word before a colon that says what the value is; what stands before the colon of an id is digits, or two letters.
 var labelled = regexp.MustCompile(`(?i)^(id|org|[a-z_-]{4,}[0-9]*)\s*:`)

@@ -42,6 +42,7 @@ var spellings = map[string]map[string]string{
 		`protect: ["ada"]`:                                          "! is not an address or an Atlassian account id",
 		`protect: [break-glass]`:                                    "! is not an address or an Atlassian account id",
 		`protect: [U0BOB1]`:                                         "! is not an address or an Atlassian account id",
+		`protect: [U0BOB]`:                                          "! is not an address or an Atlassian account id",
 		`protect: ["id:712020:abcd"]`:                               "! is not an address or an Atlassian account id",
 		`protect: ["user:712020:abcd"]`:                             "! is not an address or an Atlassian account id",
 		`protect: ["ada@northwind.example#hr"]`:                     "! is not an address: it holds '#' in the domain;",
@@ -199,6 +200,8 @@ func TestPathsOfTheDatabase(t *testing.T) {
 		":memory:": "is not the path of a file", "file::memory:": "is not the path of a file", "FILE:x.db": "is not the path of a file",
 		"File:x?mode=memory": "is not the path of a file", "sqlite://x.db": "is an address, not the path of a file",
 		"postgres://ada:secret@host/db": "is an address, not the path of a file", "~/bot.db": "begins with a home directory",
+		"$HOME/bot.db": "begins with a variable", "%APPDATA%/bot.db": "begins with a variable", " ": "has spaces around it",
+		"bot.db ": "has spaces around it", "data/": "is the path of a directory", "/": "is the path of a directory",
 		"data/bot.db": "", "files/a:b.db": "", "file": "", "x.db?mode=memory": "",
 	} {
 		_, err := parse("config.yaml", []byte("store: {path: \""+path+"\"}"), 0)

@@ -50,10 +50,67 @@ func evidenceLives(t *testing.T, place string) []int64 {
 		b.Ending = &workflow.Ending{By: workflow.Person{ID: "U0ALICE", Name: "Alice"}, How: workflow.Rejected, Reason: "no", At: e.now}
 		return b.Move(workflow.Rejected)
 	})
+	fourth := e.left(first)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return []int64{first, second, third}
+	return []int64{first, second, third, fourth}
+}
+
+// left is a batch that follows another one, so that nothing was sent for it: somebody is to leave two groups, and one of them
+// is not left; a row that nothing comes of names a site and a directory.
+func (e *evidenceLife) left(of int64) int64 {
+	ask := workflow.Person{ID: "U0HANA", Name: "Hana", Email: "hana@x.example"}
+	b := &workflow.Batch{OrgID: "org-1", State: workflow.Planning, BatchRequest: workflow.BatchRequest{
+		Requester: ask, Author: ask, Reason: "undo", Rows: 2, Created: e.now, Follows: of, Link: workflow.LinkUndo,
+		Source: workflow.Source{Kind: workflow.SourceBatch},
+	}}
+	b.Record(workflow.Event{At: e.now, Actor: "U0HANA", Kind: workflow.EventAsked, Data: []byte(`{"author":"U0HANA","rows":2}`)})
+	rows := []workflow.Row{{Line: 1, Action: workflow.Offboard}, {Line: 2, Action: workflow.SiteGroupAdd}}
+	rows[0].Set(workflow.ColumnAccountID, "acc-1")
+	rows[1].Set(workflow.ColumnSite, "main")
+	rows[1].Set(workflow.ColumnDirectory, "Main directory")
+	e.must(e.db.Create(e.Context(), b, rows, nil, nil))
+	status := func(s string) workflow.Values { return workflow.Of(workflow.FieldStatus, s) }
+	step := func(seq int, action workflow.ActionName, expect, set workflow.Values) workflow.Step {
+		return workflow.Step{
+			Seq: seq, Row: 1, Action: action, Place: workflow.PlaceAccount, AccountID: "acc-1", Until: "+3600", Expect: expect, Set: set,
+		}
+	}
+	group := workflow.Of[workflow.Field]
+	steps := []workflow.Step{
+		step(1, workflow.Deactivate, status("active"), status("inactive")),
+		step(2, workflow.GroupRemove, group("group:g9", "in"), group("group:g9", "out")),
+		step(3, workflow.GroupRemove, group("group:g1", "in"), group("group:g1", "out")),
+	}
+	changes := []workflow.Change{
+		{
+			Row: 1, Action: workflow.Offboard, AccountID: "acc-1", Name: "N", Steps: steps, State: workflow.ChangeReady,
+			Expect: workflow.Of(workflow.FieldEmail, "n@x.example"), Set: workflow.Of(workflow.FieldGroups, "zebras;ants"),
+		},
+		{
+			Row: 2, Action: workflow.SiteGroupAdd, State: workflow.ChangeBlocked,
+			Reason: workflow.NewReason(workflow.ReasonNoAccount, "o@x.example", ""),
+		},
+	}
+	_, err := e.db.SavePlan(e.Context(), b.Number, changes, nil, func(b *workflow.Batch) error {
+		b.Digest, b.Approvals, b.Planned, b.Expires = workflow.PlanDigest(b, steps), 1, e.now, e.now.Add(time.Hour)
+		b.Record(workflow.Event{At: e.now, Actor: workflow.Bot, Kind: workflow.EventPlanned, Data: []byte(
+			fmt.Sprintf(`{"digest":%q,"approvals":1}`, b.Digest))})
+		return b.Move(workflow.AwaitingApproval)
+	})
+	e.must(err)
+	e.decide(b.Number, "U0ALICE", workflow.Approve)
+	e.update(b.Number, func(b *workflow.Batch) error {
+		b.Approved, b.Started = e.now, e.now
+		if err := b.Move(workflow.Approved); err != nil {
+			return err
+		}
+		return b.Move(workflow.Running)
+	})
+	e.run(b.Number, 1, workflow.ChangeFailed, workflow.NewReason(workflow.ReasonInactive, "group-remove"))
+	e.end(b.Number)
+	return b.Number
 }
 
 // evidenceLife writes batches as the engine does.

@@ -23,6 +23,7 @@ import (
 // written anew: every member of every line of JSON, every cell, every line, every file. Beside the zip lies the whole log.
 func TestForgedEvidenceIsFound(t *testing.T) {
 	t.Parallel()
+	needsPython(t)
 	place := filepath.Join(t.TempDir(), "countersign.db")
 	numbers := evidenceLives(t, place)
 	for _, number := range numbers {

@@ -319,7 +319,7 @@ func TestSimulationFindsWhatIsWrong(t *testing.T) {
 				if bad.people != nil {
 					bad.slack = bad.people()
 				}
-				synctest.Test(t, func(t *testing.T) { s = play(t, seed, bad) })
+				synctest.Test(t, func(t *testing.T) { s = play(t, seed, bad, "") })
 				if strings.Contains(strings.Join(s.wrong, "\n"), each.says) && len(s.wrong) > 0 {
 					t.Logf("found with seed %d: %s", seed, s.wrong[0])
 					return

@@ -3,6 +3,7 @@ package simulation
 import (
 	"flag"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -41,9 +42,17 @@ func TestSimulation(t *testing.T) {
 		for lane := range uint64(lanes) {
 			t.Run(fmt.Sprint(lane), func(t *testing.T) {
 				t.Parallel()
+				folder := t.TempDir()
 				for seed := first + lane; seed < first+count; seed += lanes {
 					var s *scenario
-					synctest.Test(t, func(t *testing.T) { s = play(t, seed, sabotage{}) })
+					left, proven := "", hasPython() && (seed%provenOf == 0 || *simSeed != 0)
+					if proven {
+						left = filepath.Join(folder, fmt.Sprint(seed))
+					}
+					synctest.Test(t, func(t *testing.T) { s = play(t, seed, sabotage{}, left) })
+					if proven {
+						s.proven(t, left)
+					}
 					mu.Lock()
 					sum.add(s.stats)
 					mu.Unlock()
@@ -71,8 +80,8 @@ func (s *scenario) report(t *testing.T) {
 		strings.Join(s.wrong, "\n  "), s.seed, s.told(), s.log)
 }
 
-// play is one scenario from its seed.
-func play(t *testing.T, seed uint64, bad sabotage) *scenario {
+// play is one scenario from its seed. It leaves its database in a new folder where one is named.
+func play(t *testing.T, seed uint64, bad sabotage, left string) *scenario {
 	s := newScenario(t, seed, bad)
 	s.stats.Lives++
 	s.boot(-1)
@@ -102,5 +111,8 @@ func play(t *testing.T, seed uint64, bad sabotage) *scenario {
 	s.halt("asked to")
 	s.compare()
 	s.close()
+	if left != "" {
+		s.leave(left)
+	}
 	return s
 }

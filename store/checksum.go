@@ -302,6 +302,9 @@ func SumRows(rows []workflow.Row) *PlanSum {
 	return sum.sum()
 }
 
+// AskedText returns the line of a row as it was asked for that the checksum of these rows is made of.
+func AskedText(r *workflow.Row) string { return string(appendAsked(nil, r)) }
+
 // RowText returns the line of a row that the checksum of a plan is made of: all lines in row order,
 // each with a line break.
 func RowText(c *workflow.Change) string { return string(appendRow(nil, c)) }

@@ -214,6 +214,8 @@ type Source struct {
 	Delivery string `json:"delivery,omitempty"`
 	// Move is the whole domain that the request is for; nil for one that names its accounts.
 	Move *DomainMove `json:"move,omitempty"`
+	// Report is the run of the report that the request was drafted from, 0 for none. Its night is kept.
+	Report int64 `json:"report,omitempty"`
 }
 
 // SourceKind is the kind of thing that a request was read from.

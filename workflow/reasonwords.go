@@ -344,9 +344,10 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		cause:  "directory not clear",
 		causes: "directories not clear",
 		words: []string{
-			"no directory is called {asked?}; choose one of: {candidates}",
-			"the organisation has several directories ({candidates}); name one in the column directory, or in the settings " +
+			"no directory is called {asked?}; choose one of: {candidates?}",
+			"the organisation has several directories ({candidates?}); name one in the column directory, or in the settings " +
 				"(atlassian.directory_id)",
+			"the organisation lists no directory for this API key; run countersign doctor",
 		},
 	},
 	ReasonWhichProduct: {

@@ -135,7 +135,7 @@ func (b *bucket) throttle(now time.Time, t Ticket, l Limits) (fresh, first bool)
 	b.epoch++
 	b.row++
 	b.probe(now)
-	b.found.refused(now, t.left, b.row == 1, b.found.pacer.effectiveRate(b.recent.rate(now)))
+	b.found.refused(now, t.left, b.row == 1, b.found.pacer.effectiveRate(b.recent.rate(now)), b.inFlight)
 	if l.RetryAfter > 0 {
 		until := now.Add(l.RetryAfter)
 		b.found.windows.hint(until.Add(-time.Second), until, until)
@@ -160,7 +160,7 @@ func (b *bucket) steady() float64 {
 	switch {
 	case b.limit.known() && b.limit.kind == refilling:
 		return b.limit.rate
-	case !b.found.windowed && !b.found.pacer.off && !b.found.pacer.slowStart:
+	case b.found.paced():
 		return b.found.pacer.rate
 	}
 	return 0

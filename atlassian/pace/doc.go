@@ -58,7 +58,8 @@
 // If what was used up is given back one of the usual lengths after the first call of it, the windows
 // are taken to slide: each call then leaves that length after the one that makes room for it, which
 // is right for windows that follow each other, too. If a window is used up before its time and opens
-// again within seconds, they slide, or the 429 had another reason.
+// again within seconds, they slide, or the 429 had another reason. If windows that slide give back later
+// than expected, the next trial is when the next call is given back.
 //
 // # Throttles
 //
@@ -74,18 +75,21 @@
 // Atlassian does not publish it. Where headers tell, all operations start in one bucket, which is
 // safe; one whose remaining count cannot come from its bucket's gets a bucket of its own, and buckets
 // whose counts prove to be the same are joined. While an operation may have a count of its own, only
-// that count shows that a window has opened, or that the limit has none. Where nothing is told, each operation is by itself,
-// as the documents count for each endpoint; those that are refused together are joined, at once if
-// both had used up much and stay shut for seconds.
+// that count shows that a window has opened, or that the limit has none. Where nothing is told, each
+// operation is by itself, as the documents count for each endpoint; those that are refused together
+// are joined, at once if both had used up much and stay shut for seconds. Two paces that held for a
+// while and fail in one moment count as such, too. So are those of which one has less of its windows
+// after another one had more than its budget: it was taken from what they share.
 //
 // # Reservation
 //
 // An account is read right before it is written and again after it. If the write found no room
 // after the read, it would wait for the next window and the read would be stale. So a read that
-// begins a change leaves only if the window has room for the write, too; the room is kept for 5
-// seconds. A limit that refills, or whose length is as short, has room again soon: there reads only
-// must not run ahead of the writes. The write may use what is kept for newcomers, as may the read
-// that proves it, and goes before reads of its party.
+// begins a change leaves only if the window has room for the write, too, whether the window is told
+// or found; the room is kept for 5 seconds, and not when the next window is about to open. A limit
+// that refills, or whose length is as short, has room again soon: there reads only must not run ahead
+// of the writes. The write may use what is kept for newcomers, as may the read that proves it, and
+// goes before reads of its party.
 //
 // # Fairness
 //

@@ -48,6 +48,9 @@ type found struct {
 	beyond   int         // calls let through in a row that the budget did not allow
 	ledger   []time.Time // when the calls of the last windows left
 
+	before time.Time // when the window before the present one began, of which less was left than of others; zero: it was not
+	grewAt time.Time // when a call was let through that the budget did not allow
+
 	back      time.Time // when the next call is given back of a budget that was used up when one was refused; zero: unknown
 	rate      float64   // at which calls left when nothing was left
 	refusedAt time.Time // when the first call left that was refused then
@@ -62,8 +65,9 @@ func newFound(r Rate) found {
 // shut reports whether nothing is left of the window.
 func (f *found) shut() bool { return !f.windows.since.IsZero() }
 
-// admits reports whether a call may leave, and if not, when to ask again.
-func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
+// admits reports whether a call may leave that needs so much room for itself and what belongs to it, and if
+// not, when to ask again.
+func (f *found) admits(now time.Time, inFlight, need int) (bool, time.Time) {
 	if f.shut() {
 		return true, time.Time{} // it is a trial
 	}
@@ -72,7 +76,7 @@ func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
 	}
 	explores := f.since >= max(f.every, f.budget) && (inFlight == 0 || inFlight < f.beyond)
 	if length := f.windows.length + f.margin; f.slides {
-		over := f.inside(now, length) + inFlight - f.budget
+		over := f.inside(now, length) + inFlight + need - 1 - f.budget
 		if over < 0 || over >= len(f.ledger) {
 			return true, time.Time{}
 		}
@@ -91,10 +95,15 @@ func (f *found) admits(now time.Time, inFlight int) (bool, time.Time) {
 		f.exhaust(to, f.lastPassed()) // a trial shows whether the next one has opened
 		return false, laterThan(now, now)
 	}
-	if f.budget == 0 || f.used+inFlight < f.budget {
+	if f.budget == 0 || f.used+inFlight+need-1 < f.budget {
 		return f.pacer.mayLeave(now)
 	}
-	if explores {
+	from := f.windows.opens.from
+	if f.used+inFlight < f.budget { // just before the next one, what belongs to the call finds room there
+		from = from.Add(-f.windows.fine())
+		return !now.Before(from), from
+	}
+	if explores && (f.windows.length == 0 || now.Before(from)) { // else the next one may have opened
 		return true, time.Time{}
 	}
 	if inFlight == 0 {
@@ -133,9 +142,14 @@ func (f *found) passed(left time.Time) {
 	if len(f.ledger) > mostLedger {
 		f.ledger = f.ledger[len(f.ledger)-mostLedger/2:]
 	}
-	if used := f.spent(left); f.windowed && f.budget > 0 && used > f.budget {
+	used := f.used
+	if f.slides { // the oldest may have been given back a little before
+		used = f.inside(left, f.windows.length-max(50*time.Millisecond, f.windows.length/200))
+	}
+	if f.windowed && f.budget > 0 && used > f.budget {
 		f.budget = used
 		f.beyond++
+		f.grewAt = left
 	}
 }
 
@@ -147,8 +161,9 @@ func (f *found) spent(at time.Time) int {
 	return f.used
 }
 
-// refused notes a 429; rate is how fast calls left, first that it is the first in a row.
-func (f *found) refused(now, left time.Time, first bool, rate float64) {
+// refused notes a 429; rate is how fast calls left, first that it is the first in a row, and inFlight how
+// many calls may have been counted, too.
+func (f *found) refused(now, left time.Time, first bool, rate float64, inFlight int) {
 	if first && !f.shut() {
 		f.rate, f.refusedAt = rate, left
 		if f.slides || f.windowed && float64(f.used) < blipPart*float64(f.budget) {
@@ -159,12 +174,22 @@ func (f *found) refused(now, left time.Time, first bool, rate float64) {
 	if first && f.windowed && n >= f.budget {
 		f.since, f.every = 0, min(mostExplore, 2*max(f.every, f.budget))
 	}
-	if f.slides && first && n > 0 && n <= len(f.ledger) && float64(n) >= blipPart*float64(f.budget) {
-		f.back = f.ledger[len(f.ledger)-n].Add(f.windows.length + f.margin)
+	if f.slides && float64(n+inFlight) >= blipPart*float64(f.budget) {
+		f.back = later(f.givenBack(left), left.Add(firstGap))
 	}
 	f.beyond = 0
 	f.exhaust(now, left)
 	f.windows.refuse(left)
+}
+
+// givenBack returns when the next call after that time is given back of windows that slide.
+func (f *found) givenBack(after time.Time) time.Time {
+	length := f.windows.length + f.margin
+	i, _ := slices.BinarySearchFunc(f.ledger, after.Add(-length+1), time.Time.Compare)
+	if i == len(f.ledger) {
+		return after
+	}
+	return f.ledger[i].Add(length)
 }
 
 // trial returns when the next call may try whether anything is left.
@@ -181,6 +206,9 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 		return
 	}
 	shut := left.Sub(f.windows.since)
+	if f.slides {
+		shut = left.Sub(f.refusedAt)
+	}
 	used := f.spent(f.refusedAt)
 	early := f.slides || f.blips < mostBlips && !f.due(left)
 	foretold := f.slides && !f.back.IsZero() && left.Sub(f.back) <= blip
@@ -197,15 +225,19 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 		f.windows.predict()
 		return
 	}
+	f.before = time.Time{}
 	f.windows.idle = f.windows.idle || f.slides // nobody saw windows open
 	f.slides = false
-	was := f.windows.opened
+	was, due := f.windows.opened, f.windowed && f.due(left) && float64(used) >= blipPart*float64(f.budget)
 	took := left.Sub(was.to)
 	f.windows.open(left, 0)
-	long := shut >= longShut && shut.Seconds() >= longPart*took.Seconds()
+	long := due || shut >= longShut && shut.Seconds() >= longPart*took.Seconds()
 	switch {
 	case long && (used >= fewCalls || f.windowed && f.budget >= fewCalls):
 		if f.windowed && f.seen && (wasRefused || f.budget == 0) {
+			if used < f.budget {
+				f.before = was.to
+			}
 			f.budget = used
 		}
 		if !f.windowed {
@@ -222,7 +254,10 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 	case wasRefused || !f.windowed:
 		f.windowed, f.slides, f.budget = false, false, 0
 		f.sumUsed, f.sumTook = 0.8*f.sumUsed+float64(used), 0.8*f.sumTook+took.Seconds()
-		measured := 0.0
+		if used >= fewCalls && f.windows.opened.from.After(was.to) { // it opened between then and the call that showed it
+			took = f.windows.opened.middle().Sub(was.to)
+		}
+		measured, since := 0.0, took-shut
 		switch {
 		case !f.seen && (used < fewCalls || was.to.IsZero()):
 			f.sumUsed, f.sumTook = 0, 0
@@ -234,7 +269,7 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 		case f.sumTook > 0:
 			measured = f.sumUsed / f.sumTook
 		}
-		f.pacer.backOff(f.rate, measured, shut, took-shut)
+		f.pacer.backOff(f.rate, measured, shut, since)
 		f.windows.restart(left)
 		f.windows.length, f.windows.about = 0, [2]time.Duration{}
 	}

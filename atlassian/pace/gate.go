@@ -304,6 +304,11 @@ func (g *Gate) mayLeave(op *operation, w *waiter, now time.Time) (ok bool, at ti
 	if ok, at := b.open(now); !ok {
 		return false, at
 	}
+	need, until := 1, time.Time{}
+	if b.found.windowed && b.found.windows.length > reservationTime {
+		need, until = g.reservations.room(now, w, g.writes(b), b.found.budget)
+	}
+	needed, freed := need, until
 	if b.limit.known() {
 		need, until := g.reservations.room(now, w, g.writes(b), b.limit.budget)
 		if !g.exempt(b, w) && !g.suffices(b, now) {
@@ -322,8 +327,8 @@ func (g *Gate) mayLeave(op *operation, w *waiter, now time.Time) (ok bool, at ti
 			return false, sooner(at, until)
 		}
 	}
-	if ok, at := b.found.admits(now, b.inFlight); !ok {
-		return false, at
+	if ok, at := b.found.admits(now, b.inFlight, needed); !ok {
+		return false, sooner(at, freed)
 	}
 	return g.writable(w, now)
 }
@@ -421,9 +426,13 @@ func (g *Gate) Done(t Ticket, end Answer) time.Duration {
 	g.returned(t)
 	if end.Limits != nil {
 		g.clock.observe(now, *end.Limits)
-		g.observeLatency(now.Sub(t.left))
 	}
-	g.crew.learn(t.operation, now.Sub(t.left), t.full, t.number, g.departed, answered(end))
+	if took := now.Sub(t.left); !throttled(end.Status) { // which is answered without any work
+		if end.Limits != nil {
+			g.observeLatency(took)
+		}
+		g.crew.learn(t.operation, took, t.full, t.number, g.departed, answered(end))
+	}
 	g.learn(now, t, end)
 	b := t.operation.bucket
 	switch {
@@ -434,6 +443,9 @@ func (g *Gate) Done(t Ticket, end Answer) time.Duration {
 		g.answer(b, t, false)
 		if b.succeeded(now, t) {
 			g.saver.changed()
+			if !b.found.before.IsZero() {
+				g.took(b)
+			}
 		}
 	}
 	g.unite()

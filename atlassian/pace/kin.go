@@ -34,8 +34,11 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 		at := first && near(b.found.refusedAt, other.found.windows.last) ||
 			other.row == 1 && near(b.found.windows.last, other.found.refusedAt)
 		switch {
-		case near(b.found.refusedAt, other.found.refusedAt) && b.outlasts(now) && other.outlasts(now):
+		case near(b.found.refusedAt, other.found.refusedAt) && b.outlasts(now) && other.outlasts(now) &&
+			b.found.used+other.found.used >= leastSliding:
 			g.kin[g.key(b, other)] = enoughKin // so much of two limits is not used up in one moment
+		case first && other.row == 1 && near(b.found.refusedAt, other.found.refusedAt) && b.found.paced() && other.found.paced():
+			g.kin[g.key(b, other)]++ // two paces that were right for a while do not fail in one moment
 		case at && other.found.shut() && other.found.used < fewCalls:
 			g.kin[g.key(b, other)]++
 		case first && !other.found.shut() && !other.probing:
@@ -45,11 +48,24 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 	}
 }
 
+// paced reports whether 429s have shown a rate, which has held since.
+func (f *found) paced() bool { return !f.windowed && !f.pacer.off && !f.pacer.slowStart }
+
 // outlasts reports whether so much was used up, and nothing is given back for so long, that it is a
 // budget and no pace.
 func (b *bucket) outlasts(now time.Time) bool {
 	f := &b.found
-	return f.shut() && f.used >= leastSliding && later(now, b.shut).Sub(f.windows.since) >= longShut
+	return f.shut() && f.used >= fewCalls && later(now, b.shut).Sub(f.windows.since) >= longShut
+}
+
+// took takes in that a window of the bucket had less than those before: what another bucket had more than
+// its budget at the time was taken from what they share.
+func (g *Gate) took(b *bucket) {
+	for _, other := range g.buckets {
+		if other != b && other.found.windowed && other.found.grewAt.After(b.found.before) {
+			g.kin[g.key(b, other)]++
+		}
+	}
 }
 
 // answer takes in how the call of a bucket that was asked ended.

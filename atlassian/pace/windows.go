@@ -5,6 +5,8 @@ import "time"
 // span is a time that lies after from, and not after to. A zero to means that nobody knows.
 type span struct{ from, to time.Time }
 
+func (s span) middle() time.Time { return s.from.Add(s.to.Sub(s.from) / 2) }
+
 // windows is when the windows of a limit open: each is known to lie in a span, which the next
 // windows narrow. All times are those at which calls left, so that a steady latency cancels out.
 type windows struct {
@@ -186,7 +188,7 @@ func (w *windows) open(left time.Time, told time.Duration) {
 		w.ends, w.follows = 0, false
 	case w.tried:
 		w.ends++
-		w.follows = w.follows || w.ends >= enoughEnds
+		w.follows = w.follows || w.ends >= enoughEnds && w.length > 0 && w.length <= finelyTold
 	}
 	w.tried = false
 	w.opened = span{w.opens.from, left}
@@ -197,7 +199,7 @@ func (w *windows) open(left time.Time, told time.Duration) {
 		w.opened = w.foretold(left)
 	}
 	switch {
-	case was.to.IsZero() || w.since.IsZero() || w.idle:
+	case was.to.IsZero() || w.since.IsZero() || w.idle || w.follows:
 	case !was.from.IsZero():
 		w.measure(w.opened.from.Sub(was.to), left.Sub(was.from), told)
 	case told > w.opened.from.Sub(was.to) && !w.coarse(): // nobody saw the one before open

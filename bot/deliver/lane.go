@@ -202,11 +202,15 @@ func (d *Deliverer) showLane(ctx context.Context, number int64, w *batchView, on
 	default:
 		err = d.under(ctx, number, w, func(ctx context.Context, card place) error { return d.shareFiles(ctx, look, card) })
 	}
-	if slackapi.ChannelClosed(err) {
+	// A code that we do not know says as much when it comes again and again.
+	if slackapi.ChannelClosed(err) || on == onCard && slackapi.Refused(err) && w.lanes[on].failures >= refusedOften {
 		d.tellDirectly(ctx, look, w, slackapi.Code(err))
 	}
 	return look.Batch, err
 }
+
+// refusedOften is how many times in a row Slack refuses a card before the people are told directly.
+const refusedOften = 3
 
 // cardMissed is called when something was posted below a card that is not there any more. If that
 // card is still thought to stand, it is posted again.

@@ -141,5 +141,6 @@ func ChannelClosed(err error) bool {
 	code := Code(err)
 	return slices.Contains([]string{
 		"channel_not_found", "not_in_channel", "is_archived", "channel_is_limited_access", "is_inactive",
+		"no_permission", "access_denied", "ekm_access_denied", "team_access_not_granted",
 	}, code) || strings.HasPrefix(code, "restricted_action")
 }

@@ -97,10 +97,16 @@ func (c *Client) Socket(options ...socketmode.Option) *socketmode.Client {
 }
 
 // opening is the HTTP client that slack-go opens connections by. slack-go opens the next one by
-// itself, in the moment in which one is lost.
+// itself, in the moment in which one is lost; whoever runs it is given that moment to end the run, for
+// what Slack answers to a call that is cut short is not known.
 type opening struct{ c *Client }
 
+const openPause = 20 * time.Millisecond
+
 func (o opening) Do(req *http.Request) (*http.Response, error) {
+	if err := sleep(req.Context(), openPause); err != nil {
+		return nil, err
+	}
 	if err := o.c.SocketAllowed(req.Context()); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package view
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -46,6 +47,50 @@ func TestPartWordsAreOfTheAct(t *testing.T) {
 			named := act == workflow.ActApprove || act == workflow.ActReject || strings.Contains(text, "*"+view.Label+"*")
 			if !ok || says != (act == workflow.ActApprove) || !named {
 				t.Errorf("%s, %v: %q", act, err, text)
+			}
+		}
+	}
+}
+
+// An act that has nothing to do in a batch is answered with how the batch stands, then with what is not there.
+func TestNothingToDoSaysTheStateFirst(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	bob := workflow.Person{ID: "U0BOB"}
+	batch := func(state workflow.State, change func(*workflow.Batch)) *workflow.Batch {
+		b := &workflow.Batch{Number: 42, State: state}
+		b.Started, b.Ended = at, at
+		if change != nil {
+			change(b)
+		}
+		return b
+	}
+	endedBy := func(how workflow.State) func(*workflow.Batch) {
+		return func(b *workflow.Batch) { b.Ending = &workflow.Ending{By: bob, How: how, At: at} }
+	}
+	batches := map[string]*workflow.Batch{
+		"#42 finished":                  batch(workflow.Done, nil),
+		"#42 was cancelled by <@U0BOB>": batch(workflow.Cancelled, endedBy(workflow.Cancelled)),
+		"#42 was rejected by <@U0BOB>":  batch(workflow.Rejected, endedBy(workflow.Rejected)),
+		"#42 expired":                   batch(workflow.Expired, nil),
+		"#42 still waits for approval.": batch(workflow.AwaitingApproval, nil),
+		"#42 is still being checked":    batch(workflow.Planning, nil),
+		"#42 starts by itself":          batch(workflow.Approved, nil),
+		"#42 starts <!date":             batch(workflow.Approved, func(b *workflow.Batch) { b.Started, b.When.At = time.Time{}, at }),
+		"#42 runs since":                batch(workflow.Running, nil),
+		"#42 has no row that can run.":  batch(workflow.Empty, nil),
+		"#42 is paused since": batch(workflow.Paused, func(b *workflow.Batch) {
+			b.Stop = workflow.Stop{Cause: workflow.StopPerson, By: bob, At: at}
+		}),
+	}
+	for err, nothing := range map[error]string{
+		workflow.ErrNothingToRetry: "Nothing in it can be retried.", workflow.ErrNothingToUndo: "Nothing in it can be undone.",
+		workflow.ErrNoReturn: "It has no end to come", workflow.ErrNotWaiting: "It has no start time",
+	} {
+		for state, b := range batches {
+			text, ok := Words(&ActError{Action: string(workflow.ActRetry), Number: 42, Batch: b, Err: err}, "/countersign")
+			if !ok || !strings.HasPrefix(text, state) || !strings.Contains(text, nothing) {
+				t.Errorf("%v of a batch that is %s: %q, want %q and %q", err, b.State, text, state, nothing)
 			}
 		}
 	}

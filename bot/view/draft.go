@@ -42,6 +42,8 @@ type Draft struct {
 	// From says in a clause what the draft was made of, "" where the person began it by themselves.
 	// The reason of one that was made of something never makes an emergency.
 	From string `json:"from,omitempty"`
+	// Report is the run of the report that it was made of, 0 for none.
+	Report int64 `json:"report,omitempty"`
 	// Author is who counts as one besides the person who sends it; "" for nobody.
 	Author string `json:"author,omitempty"`
 	// Listed is how many rows the draft has that are too many for lines. They are kept beside it.
@@ -112,7 +114,7 @@ func (c Carried) String() string {
 		return string(raw)
 	}
 	c.Cut, c.Mark, c.Needs = true, c.Draft.mark(), c.Needs || len(c.Draft.IDs) > 0
-	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Author: c.Draft.Author, Listed: c.Draft.Listed, When: c.Draft.When}
+	c.Draft = Draft{Action: c.Draft.Action, File: c.Draft.File, From: oneLine(c.Draft.From, lineText), Report: c.Draft.Report, Author: c.Draft.Author, Listed: c.Draft.Listed, When: c.Draft.When}
 	if raw, err = json.Marshal(c); err != nil || len(raw) > maxMetadata {
 		raw, _ = json.Marshal(Carried{Key: c.Key, Turn: c.Turn, Channel: c.Channel, Cut: true, Mark: c.Mark, Needs: true}) // plain data: cannot fail
 	}

@@ -96,11 +96,8 @@ func sentences(t *testing.T) map[string][]string {
 		out["effect "+string(e.effect)] = []string{effectWords(e.effect, 1), effectWords(e.effect, 12)}
 	}
 	for _, name := range action.Names() {
-		w, known := wordsOfActions()[name]
-		if !known {
-			t.Errorf("the title has no words for %s", name)
-		}
-		for _, words := range []string{w.does, w.done} {
+		title := titleOf(name)
+		for _, words := range []string{title.Does, title.Done} {
 			out["title "+string(name)] = append(out["title "+string(name)], said(words, "39 accounts", "jira-users"))
 		}
 	}

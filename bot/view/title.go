@@ -7,48 +7,20 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/workflow"
+	"github.com/countersign/countersign/workflow/action"
 )
-
-// actionWords are how an action is said of so many accounts. {who} stands for them: "39 accounts",
-// or for one row the person's name; {group} for the group, where all rows have one.
-type actionWords struct {
-	does string // "Rename {who}"
-	done string // "Renamed {who}"
-	one  string // a row of it among rows of others: "1 rename"
-	more string
-}
-
-// wordsOfActions returns the words of every action; one without an entry goes by its name.
-func wordsOfActions() map[workflow.ActionName]actionWords {
-	return map[workflow.ActionName]actionWords{
-		workflow.Rename:       {"Rename {who}", "Renamed {who}", "rename", "renames"},
-		workflow.SetName:      {"Set the name of {who}", "Set the name of {who}", "new name", "new names"},
-		workflow.Deactivate:   {"Deactivate {who}", "Deactivated {who}", "deactivation", "deactivations"},
-		workflow.Activate:     {"Activate {who}", "Activated {who}", "activation", "activations"},
-		workflow.Suspend:      {"Suspend {who}", "Suspended {who}", "suspension", "suspensions"},
-		workflow.Restore:      {"Restore {who}", "Restored {who}", "restored account", "restored accounts"},
-		workflow.Remove:       {"Remove {who}", "Removed {who}", "removal", "removals"},
-		workflow.Delete:       {"Delete {who}", "Started the deletion of {who}", "deletion", "deletions"},
-		workflow.CancelDelete: {"Cancel the deletion of {who}", "Cancelled the deletion of {who}", "cancelled deletion", "cancelled deletions"},
-		workflow.GroupAdd:     {"Add {who} to {group}", "Added {who} to {group}", "group member to add", "group members to add"},
-		workflow.GroupRemove:  {"Remove {who} from {group}", "Removed {who} from {group}", "group member to remove", "group members to remove"},
-		workflow.Invite:       {"Invite {who}", "Invited {who}", "invitation", "invitations"},
-		workflow.RevokeTokens: {"Revoke the API tokens of {who}", "Revoked the API tokens of {who}", "account without API tokens", "accounts without API tokens"},
-		workflow.SiteGroupAdd: {"Add {who} to {group} on a site", "Added {who} to {group} on a site", "site group member to add", "site group members to add"},
-		workflow.SiteGroupRemove: {
-			"Remove {who} from {group} on a site", "Removed {who} from {group} on a site", "site group member to remove", "site group members to remove",
-		},
-		workflow.SiteCreate:  {"Create {who} on a site", "Created {who} on a site", "new site user", "new site users"},
-		workflow.SiteDelete:  {"Remove {who} from a site", "Removed {who} from a site", "site user to remove", "site users to remove"},
-		workflow.SiteColumns: {"Reset the columns of {who}", "Reset the columns of {who}", "reset of columns", "resets of columns"},
-		workflow.Provision:   {"Provision {who}", "Provisioned {who}", "new account", "new accounts"},
-		workflow.Offboard:    {"Offboard {who}", "Offboarded {who}", "offboarding", "offboardings"},
-	}
-}
 
 // namesGroup reports whether what is said of an action names its group.
 func namesGroup(name workflow.ActionName) bool {
-	return strings.Contains(wordsOfActions()[name].does, "{group}")
+	return strings.Contains(titleOf(name).Does, "{group}")
+}
+
+// titleOf returns how an action is said of accounts; one that is not built goes by its name.
+func titleOf(name workflow.ActionName) action.Title {
+	if a, built := action.For(name); built {
+		return a.Title
+	}
+	return action.Title{Does: string(name) + " {who}", Done: string(name) + " {who}", One: string(name), More: string(name)}
 }
 
 // said fills the words of an action.
@@ -134,13 +106,13 @@ func Does(b *workflow.Batch, s workflow.Summary, only *workflow.Change, gist *Gi
 	counts := s.Actions()
 	switch {
 	case len(counts) > 0:
-		return doing(counts, only, gist, func(w actionWords) string { return w.does }, accountsOf)
+		return doing(counts, only, gist, func(t action.Title) string { return t.Does }, accountsOf)
 	case b.Source.Move != nil && b.Rows == 0:
 		return "Rename all of " + plainDomain(b.Source.Move.Old)
 	case len(askedFor(b, s)) > 0:
-		return doing(askedFor(b, s), nil, gist, func(w actionWords) string { return w.does }, accountsOf)
+		return doing(askedFor(b, s), nil, gist, func(t action.Title) string { return t.Does }, accountsOf)
 	case b.Verb != "":
-		return doing(map[workflow.ActionName]int{b.Verb: b.Rows}, nil, gist, func(w actionWords) string { return w.does }, accountsOf)
+		return doing(map[workflow.ActionName]int{b.Verb: b.Rows}, nil, gist, func(t action.Title) string { return t.Does }, accountsOf)
 	}
 	return many(b.Rows, "row", "rows")
 }
@@ -182,32 +154,27 @@ func made(s workflow.Summary, only *workflow.Change, gist *Gist) string {
 		n := done[name]
 		surely := s.State(workflow.ChangeFailed, workflow.ChangeSkipped) == 1
 		if surely && all == 1 && cmp.Or(only, gist.only()) != nil {
-			return "Did not " + lowerWord(doing(planned, only, gist, func(w actionWords) string { return w.does }, accountsOf))
+			return "Did not " + lowerWord(doing(planned, only, gist, func(t action.Title) string { return t.Does }, accountsOf))
 		}
 		if n < all {
-			return doing(planned, nil, gist, func(w actionWords) string { return w.done }, func(all int) string {
+			return doing(planned, nil, gist, func(t action.Title) string { return t.Done }, func(all int) string {
 				return fmt.Sprintf("%s of %s", number(n), many(all, "account", "accounts"))
 			})
 		}
 	}
-	return doing(planned, only, gist, func(w actionWords) string { return w.done }, accountsOf)
+	return doing(planned, only, gist, func(t action.Title) string { return t.Done }, accountsOf)
 }
 
 func accountsOf(n int) string { return many(n, "account", "accounts") }
 
 // doing says one action of its accounts, or counts several.
 func doing(
-	counts map[workflow.ActionName]int, only *workflow.Change, gist *Gist, pick func(actionWords) string, accounts func(int) string,
+	counts map[workflow.ActionName]int, only *workflow.Change, gist *Gist, pick func(action.Title) string, accounts func(int) string,
 ) string {
-	known := wordsOfActions()
 	var several []string
 	for _, name := range inOrder(counts) {
-		n := counts[name]
-		words, ok := known[name]
+		n, title := counts[name], titleOf(name)
 		if len(counts) == 1 {
-			if !ok {
-				words = actionWords{does: string(name) + " {who}", done: string(name) + " {who}"}
-			}
 			who := ""
 			if n == 1 && only != nil {
 				who = oneLine(cmp.Or(only.Name, only.OldEmail(), only.NewEmail(), only.AccountID), tableCell)
@@ -215,12 +182,9 @@ func doing(
 			if who == "" {
 				who = accounts(n)
 			}
-			return said(pick(words), who, gist.group())
+			return said(pick(title), who, gist.group())
 		}
-		if !ok {
-			words.one, words.more = string(name), string(name)
-		}
-		several = append(several, many(n, words.one, words.more))
+		several = append(several, many(n, title.One, title.More))
 	}
 	return strings.Join(several, ", ")
 }

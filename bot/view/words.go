@@ -308,6 +308,8 @@ func stateWords(e *workflow.StateError) string {
 		return name + "was " + lowerFirst(ended(b))
 	case b.State == workflow.Expired:
 		return name + lowerFirst(ended(b))
+	case b.Waiting():
+		return decided + "starts " + moment(b.When.At) + "."
 	case b.State == workflow.Approved:
 		return decided + "starts by itself."
 	case b.State == workflow.Running:

@@ -14,7 +14,8 @@ type ActError struct {
 	Number int64
 	// Exclude are the ids of requester and author, who may not decide.
 	Exclude []string
-	Made    string // the batch that was made of it before, with a link; "" when none was
+	Batch   *workflow.Batch // as it is; nil when it could not be read
+	Made    string          // the batch that was made of it before, with a link; "" when none was
 	Err     error
 }
 
@@ -33,6 +34,9 @@ func (e *ActError) words(admins []string) string {
 		return fmt.Sprintf("#%d is undone already, by %s", e.Number, e.Made)
 	}
 	if text := e.partWords(); text != "" {
+		return text
+	}
+	if text := e.nothingWords(); text != "" {
 		return text
 	}
 	if late, is := errors.AsType[*workflow.StateError](e.Err); is && e.Action == string(workflow.ActStart) && late.Batch != nil &&
@@ -54,6 +58,26 @@ func (e *ActError) words(admins []string) string {
 		who += ": " + mentions(ids[:min(len(ids), AdminsShown)])
 	}
 	return fmt.Sprintf("You cannot %s #%d. Ask %s.", verb, e.Number, who)
+}
+
+// nothingWords returns the answer where there is nothing for the act to do: how the batch stands comes first,
+// for that is the reason more often than not. It is "" for other refusals.
+func (e *ActError) nothingWords() string {
+	if e.Batch == nil {
+		return ""
+	}
+	stands := stateWords(&workflow.StateError{Number: e.Number, State: e.Batch.State, Batch: e.Batch})
+	switch {
+	case errors.Is(e.Err, workflow.ErrNothingToRetry):
+		return stands + " Nothing in it can be retried."
+	case errors.Is(e.Err, workflow.ErrNothingToUndo):
+		return stands + " Nothing in it can be undone."
+	case errors.Is(e.Err, workflow.ErrNoReturn):
+		return stands + " It has no end to come, so there is nothing to end or keep."
+	case errors.Is(e.Err, workflow.ErrNotWaiting):
+		return stands + " It has no start time, so there is nothing to start early."
+	}
+	return ""
 }
 
 // partWords returns the answer to somebody who has a part in the batch, in the words of the act that

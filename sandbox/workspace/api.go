@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -207,7 +208,7 @@ func (w *Workspace) answer(r *http.Request, c *call) (map[string]any, error) {
 	w.mu.Unlock()
 	if faults.BeforeCall != nil {
 		if planned := faults.BeforeCall(c.name, c.args); planned != nil {
-			if !w.sleep(r.Context(), planned.Delay) {
+			if !w.sleep(context.WithoutCancel(r.Context()), planned.Delay) { // a caller who leaves has been heard all the same
 				return nil, http.ErrAbortHandler
 			}
 			if err := planned.err(); err != nil {

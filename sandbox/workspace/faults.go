@@ -29,6 +29,8 @@ type Faults struct {
 
 	CutHellos     int           // so many sockets are cut soon after their hello
 	CutHelloAfter time.Duration // how soon
+	CutDials      int           // so many sockets are cut before any hello, as by a proxy
+	MuteDials     int           // so many sockets stand, with pings and without a hello
 
 	LostShare  bool          // files.completeUploadExternal answers ok, and the message never comes (slackapi/bolt-js#2115)
 	ShareDelay time.Duration // from files.completeUploadExternal to its message; DefaultShareDelay when 0
@@ -86,7 +88,7 @@ func (r *Reply) err() error {
 func (w *Workspace) SetFaults(f Faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.faults, w.cutHellos = f, 0
+	w.faults, w.cutHellos, w.dials = f, 0, 0
 	w.changed()
 }
 

@@ -130,6 +130,14 @@ func mayConnect(r *http.Request, base string) bool {
 func (w *Workspace) join(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.dials++
+	switch {
+	case w.dials <= w.faults.CutDials:
+		c.push(frame{cut: true})
+		return
+	case w.dials <= w.faults.MuteDials:
+		return
+	}
 	if len(w.conns) >= maxConnections {
 		w.violate("socket", "too_many_websockets", fmt.Sprintf("more than %d connections", maxConnections))
 		c.push(frame{text: disconnectText("too_many_websockets"), last: true})

@@ -90,6 +90,7 @@ type Workspace struct {
 	botRevoked bool
 	faults     Faults
 	cutHellos  int // sockets that were cut after their hello since the faults were set
+	dials      int // sockets that stood since the faults were set
 	buckets    map[string]*bucket
 	held       map[string]time.Time // bucket → when its Retry-After ends
 	calls      []Call

@@ -148,6 +148,9 @@ func insertBatch(ctx context.Context, tx *writing, b *workflow.Batch, rows []wor
 	if err != nil {
 		return 0, err
 	}
+	if err := pin(ctx, tx, number, b.Source.Report); err != nil {
+		return 0, err
+	}
 	if err := addRows(ctx, tx, number, rows); err != nil {
 		return 0, err
 	}

@@ -96,7 +96,7 @@ func (t *taking) begin(ctx context.Context) error {
 	t.close()
 	*t = taking{
 		db: t.db, population: t.population, ids: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, contents: maphash.MakeSeed(),
-		places: map[[2]uint64]int{}, days: newActivity(), accounts: t.db.spool("accounts"),
+		places: map[[2]uint64]int{}, days: newActivity(), accounts: t.db.spool("accounts", spoolMemory),
 	}
 	if err := t.takeBack(ctx); err != nil {
 		return err

@@ -114,16 +114,17 @@ func (t *taking) storeActivity(ctx context.Context) (w work, stop func()) {
 	}
 	return work{func(ctx context.Context, tx *writing) (bool, error) {
 		s, err, more := next()
-		if err != nil || !more {
-			return false, err
+		if err != nil || !more || s == nil {
+			return more, err
 		}
 		return true, added.add(ctx, tx, s.id, s.base, s.days, s.texts)
 	}, added.flush}, stop
 }
 
-// differentStrips returns the strips that are not as they stand.
-func (t *taking) differentStrips(ctx context.Context) iter.Seq2[stripRow, error] {
-	return func(yield func(stripRow, error) bool) {
+// differentStrips returns the strips that are not as they stand, and nil after each block of them, so that a walk that finds
+// none can be left, too.
+func (t *taking) differentStrips(ctx context.Context) iter.Seq2[*stripRow, error] {
+	return func(yield func(*stripRow, error) bool) {
 		slots := productSlot + t.width
 		for block := 0; block*stripPlaces < len(t.seen); block++ {
 			stood := map[int64]lettered{}
@@ -137,7 +138,7 @@ func (t *taking) differentStrips(ctx context.Context) iter.Seq2[stripRow, error]
 				err = t.keepOwners(block, stood[strip(block, ownerSlot)])
 			}
 			if err != nil {
-				yield(stripRow{}, err)
+				yield(nil, err)
 				return
 			}
 			for slot := range slots {
@@ -147,9 +148,12 @@ func (t *taking) differentStrips(ctx context.Context) iter.Seq2[stripRow, error]
 					now = t.days.spell(s)
 				}
 				before, was := stood[id]
-				if now != before && (was || now.days != "") && !yield(stripRow{id, now}, nil) {
+				if now != before && (was || now.days != "") && !yield(&stripRow{id, now}, nil) {
 					return
 				}
+			}
+			if !yield(nil, nil) {
+				return
 			}
 		}
 	}

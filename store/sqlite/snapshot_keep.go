@@ -11,15 +11,14 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// PinSnapshot keeps a snapshot for a batch that points to it.
-func (db *DB) PinSnapshot(ctx context.Context, id, batch int64) error {
-	return db.write(ctx, "keep a snapshot for a batch", func(ctx context.Context, tx *writing) error {
-		if _, err := snapshotIn(ctx, tx, id); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO snapshot_pin (snapshot, batch) VALUES (?, ?) ON CONFLICT DO NOTHING", id, batch)
-		return err
-	})
+// pin keeps the night of a report's run for a batch that was drafted from it.
+func pin(ctx context.Context, tx *writing, batch, run int64) error {
+	if run == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO snapshot_pin (snapshot, batch) SELECT snapshot, ?1 FROM report_run WHERE id = ?2 AND snapshot IS NOT NULL`, batch, run)
+	return err
 }
 
 // KeepSnapshots gives up the snapshots of a report from before the oldest of its newest nights
@@ -72,7 +71,8 @@ func giveUp(ctx context.Context, tx *writing, name string, oldest int64) (int, e
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE report_run SET snapshot = NULL WHERE report = ?1 AND snapshot < ?2", name, oldest)
+	_, err = tx.ExecContext(ctx, "UPDATE report_run SET snapshot = NULL WHERE report = ?1 AND snapshot < ?2 "+
+		"AND snapshot NOT IN (SELECT snapshot FROM snapshot_pin)", name, oldest)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, "DELETE FROM snapshot WHERE id IN (SELECT id FROM snapshot_dropped)")
 	}

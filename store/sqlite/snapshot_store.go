@@ -14,7 +14,7 @@ import (
 // little is different, all of it is one transaction.
 func (t *taking) store(ctx context.Context, s report.Snapshot) (report.Snapshot, error) {
 	s.ID, s.Figures = t.id, t.figures()
-	addresses := t.db.spool("addresses")
+	addresses := t.db.spool("addresses", spoolInPieces)
 	defer addresses.close()
 	gone, err := t.gone(ctx)
 	if err != nil {
@@ -69,6 +69,7 @@ const moveAccount = `
 
 // storeAccounts writes the accounts that are new or different, and gathers who has which address.
 func (t *taking) storeAccounts(addresses *spool) (w work, stop func()) {
+	t.accounts.sort() // before anybody waits for it
 	next, stop := iter.Pull2(t.accounts.sorted())
 	added := &insertion{
 		into:   "snapshot_account (population, first_snapshot, account_id, place, name, email, type, status, billable, products)",

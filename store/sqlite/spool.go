@@ -13,8 +13,12 @@ import (
 	"slices"
 )
 
-// spoolMemory is how many bytes a spool keeps in memory before it uses its file.
-const spoolMemory = 8 << 20
+// How many bytes a spool keeps in memory before it uses its file: spoolMemory, and less where it is filled in a transaction
+// that others wait for, as sorting so much takes a few milliseconds.
+const (
+	spoolMemory   = 8 << 20
+	spoolInPieces = 2 << 20
+)
 
 // spool sorts more records than should be in memory: what does not fit goes sorted into a file, which
 // is merged with the rest when it is read. Few records never touch the disk.
@@ -31,9 +35,9 @@ type spool struct {
 // spooled says where a record is: key from begin to body, its body from there to end.
 type spooled struct{ begin, body, end int }
 
-// spool returns an empty one that has a file of its own beside the database, should it need it.
-func (db *DB) spool(of string) *spool {
-	return &spool{path: db.path + "-" + of, limit: db.inOne.memory}
+// spool returns an empty one with so many bytes of memory, and a file of its own beside the database should it need it.
+func (db *DB) spool(of string, limit int) *spool {
+	return &spool{path: db.path + "-" + of, limit: min(limit, db.inOne.memory)}
 }
 
 // add takes a record in; of those with the same key the last one counts.

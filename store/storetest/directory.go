@@ -250,11 +250,11 @@ func testWhatIsNeededIsKept(t *testing.T, on suite) {
 		nights = append(nights, Take(t, db, night, list).ID)
 	}
 	standsOn(t, db, "changes", 1, nights[1])
-	if err := db.PinSnapshot(t.Context(), nights[2], Create(t, db).Number); err != nil {
+	idle := standsOn(t, db, "idle", 2, nights[2])
+	drafted := NewBatch()
+	drafted.Source.Report = idle.ID
+	if err := db.Create(t.Context(), drafted, nil, nil, nil); err != nil {
 		t.Fatal(err)
-	}
-	if err := db.PinSnapshot(t.Context(), 99, 1); !errors.Is(err, report.ErrNoSnapshot) {
-		t.Errorf("%v, want ErrNoSnapshot", err)
 	}
 	kept := func(name string, keep, dropped int, want ...int64) {
 		t.Helper()
@@ -265,6 +265,11 @@ func testWhatIsNeededIsKept(t *testing.T, on suite) {
 	kept("changes", 2, 0, nights[1], nights[2], nights[4])
 	kept("changes", 1, 1, nights[2], nights[4])
 	kept("nightly", 1, 0, nights[2], nights[4])
+	standsOn(t, db, "idle", 4, nights[4])
+	kept("idle", 1, 0, nights[2], nights[4])
+	if run, err := db.Result(t.Context(), idle.ID); err != nil || run.Snapshot != nights[2] {
+		t.Errorf("the report that a batch was drafted from stands on snapshot %d, %v; want %d", run.Snapshot, err, nights[2])
+	}
 }
 
 // keeps has a report keep so many nights, and looks for which snapshots are there then.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/countersign/countersign/report"
+	"github.com/countersign/countersign/workflow"
 )
 
 func testRuns(t *testing.T, on suite) {
@@ -141,5 +142,35 @@ func testCaughtUpTo(t *testing.T, on suite) {
 	got, err := db.CaughtUpTo(t.Context(), "nightly", "0 3 * * *", "Asia/Tokyo", Noon.Add(10*time.Hour))
 	if want := Noon.Add(5 * time.Hour); err != nil || !got.Equal(want) {
 		t.Errorf("after a run: %v, %v; want %v, for what people ask for does not count", got, err, want)
+	}
+}
+
+// A result is to be posted until its message stands and its file is there, and as long as the message
+// says that the file waits.
+func testUnpostedResults(t *testing.T, on suite) {
+	db := on.open(t)
+	Take(t, db, 0, Members(3))
+	key := report.Result{Run: 1, Report: "nightly"}
+	message := workflow.Post{Key: key.MessageKey(), Channel: "C0REPORTS", TS: "1.1", Version: int64(report.FileThere)}
+	file := workflow.Post{Key: key.FileKey(), Channel: "C0REPORTS", TS: "1.2", File: "F0FILE"}
+	with := func(p workflow.Post, change func(*workflow.Post)) workflow.Post { change(&p); return p }
+	sending := func(p *workflow.Post) { p.TS, p.Sending = "", Noon }
+	for i, tt := range []struct {
+		post workflow.Post
+		want int
+	}{
+		{with(message, sending), 1},
+		{message, 1},
+		{with(file, sending), 1},
+		{file, 0},
+		{with(message, func(p *workflow.Post) { p.Version = int64(report.FileWaits) }), 1},
+		{with(message, func(p *workflow.Post) { p.Version = int64(report.FileStaysOut) }), 0},
+	} {
+		if err := db.SavePost(t.Context(), tt.post); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := db.UnpostedResults(t.Context()); err != nil || len(list) != tt.want {
+			t.Errorf("post %d: %d results to be posted, %v; want %d", i, len(list), err, tt.want)
+		}
 	}
 }

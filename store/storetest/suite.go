@@ -65,6 +65,7 @@ func Run(t *testing.T, open Open) {
 		{"Revisions", testRevisions},
 		{"NumbersAreSkipped", testNumbersAreSkipped},
 		{"Runs", testRuns},
+		{"UnpostedResults", testUnpostedResults},
 		{"Figures", testFigures},
 		{"CaughtUpTo", testCaughtUpTo},
 		{"Logbook", testLogbook},

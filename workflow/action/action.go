@@ -8,6 +8,15 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
+// Title is how an action is said of so many accounts. {who} stands for them: "39 accounts", or for one
+// row the person's name; {group} for the group, where all rows have one.
+type Title struct {
+	Does string // "Rename {who}"
+	Done string // "Renamed {who}"
+	One  string // a row of it among rows of others: "rename"
+	More string // several: "renames"
+}
+
 // Action is one thing that can happen to an account: what a row must bring, what is read and
 // checked, which steps it comes to, how a step is made, proved and undone, what people are warned
 // of. Whoever checks, runs or undoes knows only this type; an action is a file with one value of
@@ -17,6 +26,7 @@ type Action struct {
 	Name  workflow.ActionName
 	Usage string // how the command is written, without the slash command itself; "" where there is none
 	Help  string // what it does, in a few words
+	Title Title
 
 	// Columns are what a row may fill besides the account. They drive files, commands, the form and
 	// help.

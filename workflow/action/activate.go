@@ -10,9 +10,13 @@ import (
 const OpEnable workflow.Operation = "enable"
 
 var activate = Action{
-	Name:    workflow.Activate,
-	Usage:   "activate <user>…",
-	Help:    "let them log in again",
+	Name:  workflow.Activate,
+	Usage: "activate <user>…",
+	Help:  "let them log in again",
+	Title: Title{
+		Does: "Activate {who}", Done: "Activated {who}",
+		One: "activation", More: "activations",
+	},
 	Becomes: becomes("active"),
 	Subject: workflow.Subject{Managed: true, Hidden: true, Any: true},
 	Reads: func(_ *workflow.Row, f *Facts) []workflow.Fact {

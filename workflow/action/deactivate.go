@@ -14,9 +14,13 @@ const OpDisable workflow.Operation = "disable"
 const privilegeEnablement = "lifecycle.enablement"
 
 var deactivate = Action{
-	Name:    workflow.Deactivate,
-	Usage:   "deactivate <user>… [-- message]",
-	Help:    "block login everywhere; activate undoes it",
+	Name:  workflow.Deactivate,
+	Usage: "deactivate <user>… [-- message]",
+	Help:  "block login everywhere; activate undoes it",
+	Title: Title{
+		Does: "Deactivate {who}", Done: "Deactivated {who}",
+		One: "deactivation", More: "deactivations",
+	},
 	Becomes: becomes("deactivated"),
 	Columns: []ColumnUse{{
 		Column: workflow.ColumnMessage, Field: workflow.FieldMessage, Value: func(s workflow.Step) string { return s.Set.Get(workflow.FieldMessage) },

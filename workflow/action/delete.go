@@ -34,6 +34,10 @@ var deleteAccount = Action{
 	Longest: longestDeletion,
 	Usage:   "delete <user>…",
 	Help:    "delete the whole account: deactivated at once, gone for good after 14 days; cancel-delete stops it until then",
+	Title: Title{
+		Does: "Delete {who}", Done: "Started the deletion of {who}",
+		One: "deletion", More: "deletions",
+	},
 	Becomes: becomes("deleted after 14 days"),
 	Subject: workflow.Subject{Managed: true, Hidden: true, Closed: true},
 	Groups:  true,
@@ -74,9 +78,13 @@ var deleteAccount = Action{
 }
 
 var cancelDelete = Action{
-	Name:    workflow.CancelDelete,
-	Usage:   "cancel-delete <user>…",
-	Help:    "stop a deletion within its 14 days; who was deactivated before is deactivated again",
+	Name:  workflow.CancelDelete,
+	Usage: "cancel-delete <user>…",
+	Help:  "stop a deletion within its 14 days; who was deactivated before is deactivated again",
+	Title: Title{
+		Does: "Cancel the deletion of {who}", Done: "Cancelled the deletion of {who}",
+		One: "cancelled deletion", More: "cancelled deletions",
+	},
 	Becomes: becomes("not deleted"),
 	Subject: workflow.Subject{Managed: true, Hidden: true, Closed: true},
 	Reads: func(_ *workflow.Row, f *Facts) []workflow.Fact {

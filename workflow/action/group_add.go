@@ -3,9 +3,13 @@ package action
 import "github.com/countersign/countersign/workflow"
 
 var groupAdd = Action{
-	Name:    workflow.GroupAdd,
-	Usage:   "group add <group> <user>…",
-	Help:    "into a group, with the access that it gives",
+	Name:  workflow.GroupAdd,
+	Usage: "group add <group> <user>…",
+	Help:  "into a group, with the access that it gives",
+	Title: Title{
+		Does: "Add {who} to {group}", Done: "Added {who} to {group}",
+		One: "group member to add", More: "group members to add",
+	},
 	Becomes: intoGroup("into "),
 	Columns: groupColumns(),
 	Subject: workflow.Subject{Hidden: true},

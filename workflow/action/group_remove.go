@@ -3,9 +3,13 @@ package action
 import "github.com/countersign/countersign/workflow"
 
 var groupRemove = Action{
-	Name:    workflow.GroupRemove,
-	Usage:   "group remove <group> <user>…",
-	Help:    "out of a group; others may give the same access",
+	Name:  workflow.GroupRemove,
+	Usage: "group remove <group> <user>…",
+	Help:  "out of a group; others may give the same access",
+	Title: Title{
+		Does: "Remove {who} from {group}", Done: "Removed {who} from {group}",
+		One: "group member to remove", More: "group members to remove",
+	},
 	Becomes: intoGroup("out of "),
 	Columns: groupColumns(),
 	Subject: workflow.Subject{Hidden: true},

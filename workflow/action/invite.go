@@ -47,9 +47,13 @@ func FieldNotInvited(address string) workflow.Field {
 func ProductField(ari string) workflow.Field { return "product:" + workflow.Field(ari) }
 
 var invite = Action{
-	Name:    workflow.Invite,
-	Usage:   "invite <email>… [to <group>…] [products <product>…] [-- message]",
-	Help:    "into the organisation; a mail goes out only with a message",
+	Name:  workflow.Invite,
+	Usage: "invite <email>… [to <group>…] [products <product>…] [-- message]",
+	Help:  "into the organisation; a mail goes out only with a message",
+	Title: Title{
+		Does: "Invite {who}", Done: "Invited {who}",
+		One: "invitation", More: "invitations",
+	},
 	Becomes: becomes("invited"),
 	Columns: []ColumnUse{
 		{Column: workflow.ColumnGroup, Field: workflow.FieldGroups, Argument: Argument{Place: Keyed, Word: "to", Say: "to which group"}},

@@ -9,9 +9,13 @@ import (
 )
 
 var offboard = Action{
-	Name:    workflow.Offboard,
-	Usage:   "offboard <user>…",
-	Help:    "all that a leaver needs: deactivate, revoke-tokens, and out of every group that can be left",
+	Name:  workflow.Offboard,
+	Usage: "offboard <user>…",
+	Help:  "all that a leaver needs: deactivate, revoke-tokens, and out of every group that can be left",
+	Title: Title{
+		Does: "Offboard {who}", Done: "Offboarded {who}",
+		One: "offboarding", More: "offboardings",
+	},
 	Becomes: becomes("locked out, without tokens and groups"),
 	Subject: workflow.Subject{Managed: true, Hidden: true},
 	Groups:  true,

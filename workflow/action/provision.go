@@ -13,9 +13,13 @@ import (
 const fieldHolder workflow.Field = "holder of the address"
 
 var provision = Action{
-	Name:    workflow.Provision,
-	Usage:   "provision <email> <name>",
-	Help:    "a new user of a SCIM directory of ours, with an account",
+	Name:  workflow.Provision,
+	Usage: "provision <email> <name>",
+	Help:  "a new user of a SCIM directory of ours, with an account",
+	Title: Title{
+		Does: "Provision {who}", Done: "Provisioned {who}",
+		One: "new account", More: "new accounts",
+	},
 	Becomes: becomes("provisioned"),
 	Columns: []ColumnUse{
 		{

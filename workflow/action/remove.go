@@ -18,9 +18,13 @@ func RolesOf(id, directory string) workflow.Fact {
 }
 
 var remove = Action{
-	Name:    workflow.Remove,
-	Usage:   "remove <user>…",
-	Help:    "take out of a directory, with all groups and roles there; nothing undoes it",
+	Name:  workflow.Remove,
+	Usage: "remove <user>…",
+	Help:  "take out of a directory, with all groups and roles there; nothing undoes it",
+	Title: Title{
+		Does: "Remove {who}", Done: "Removed {who}",
+		One: "removal", More: "removals",
+	},
 	Becomes: becomes("not in the directory"),
 	Columns: directoryColumn(),
 	Subject: workflow.Subject{Hidden: true},

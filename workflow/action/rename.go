@@ -20,6 +20,10 @@ var rename = Action{
 	Name:  workflow.Rename,
 	Usage: "rename <user> <new-email>",
 	Help:  "a new address for one account",
+	Title: Title{
+		Does: "Rename {who}", Done: "Renamed {who}",
+		One: "rename", More: "renames",
+	},
 	Columns: []ColumnUse{{
 		Column: workflow.ColumnNewEmail, Required: true, Field: workflow.FieldEmail, Noun: "an address", Problem: workflow.NewAddressProblem,
 		Argument: Argument{Place: Behind, Say: "the new address"},

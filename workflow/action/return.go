@@ -78,7 +78,7 @@ func Return(c *workflow.Change) (out []Returned, ok bool) {
 		if back.Action == workflow.CancelDelete && !active || active && len(out) > 0 {
 			return nil, false
 		}
-		back.At, back.Until = s.Until, ""
+		back.Row, back.At, back.Until = s.Row, s.Until, ""
 		row := inverseRow(s.AccountID, s, back)
 		row.Line = c.Row
 		out = append(out, Returned{s, back, row})

@@ -55,9 +55,13 @@ const noTokens = "0"
 const revokeRounds = 3
 
 var revokeTokens = Action{
-	Name:    workflow.RevokeTokens,
-	Usage:   "revoke-tokens <user>…",
-	Help:    "delete their API tokens; nothing brings them back",
+	Name:  workflow.RevokeTokens,
+	Usage: "revoke-tokens <user>…",
+	Help:  "delete their API tokens; nothing brings them back",
+	Title: Title{
+		Does: "Revoke the API tokens of {who}", Done: "Revoked the API tokens of {who}",
+		One: "account without API tokens", More: "accounts without API tokens",
+	},
 	Becomes: becomes("without API tokens"),
 	Subject: workflow.Subject{Managed: true, Hidden: true},
 	Locks:   true,

@@ -19,6 +19,10 @@ var setName = Action{
 	Name:  workflow.SetName,
 	Usage: "set-name <user> <new name>",
 	Help:  "a new display name for one account",
+	Title: Title{
+		Does: "Set the name of {who}", Done: "Set the name of {who}",
+		One: "new name", More: "new names",
+	},
 	Columns: []ColumnUse{{
 		Column: workflow.ColumnNewName, Required: true, Field: workflow.FieldName, Noun: "a name", Problem: workflow.NameProblem,
 		Argument: Argument{Place: Behind, Whole: true, Say: "the new name"},

@@ -167,8 +167,8 @@ func namesSiteGroup(r *workflow.Row, f *Facts, id string) bool {
 	})
 }
 
-// siteGroup makes the two actions about the groups of a site.
-func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, to, usage, help string) Action {
+// siteGroup completes the two actions about the groups of a site, of which it is given how they are called.
+func siteGroup(a Action, inverse workflow.ActionName, op workflow.Operation, from, to string) Action {
 	names := func(r *workflow.Row) []string { return splitCell(r.Values.Get(workflow.ColumnGroup)) }
 	left := func(r *workflow.Row, f *Facts) (out []Group, finding Finding) {
 		standing, known := f.Answers[siteFact(KindSiteGroups, r, f)]
@@ -208,7 +208,7 @@ func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, t
 		becomes = "out of "
 	}
 	return Action{
-		Name: name, Usage: usage, Help: help, Becomes: intoGroup(becomes),
+		Name: a.Name, Usage: a.Usage, Help: a.Help, Title: a.Title, Becomes: intoGroup(becomes),
 		Columns: siteColumns(append(legacyColumns(), ColumnUse{
 			Column: workflow.ColumnGroup, Required: true, Field: workflow.FieldGroups, Value: groupOfStep,
 			Argument: Argument{Place: Before, Say: "which group"},
@@ -231,7 +231,7 @@ func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, t
 			var out []workflow.Step
 			for _, g := range groups {
 				field := workflow.GroupField(g.ID)
-				out = append(out, siteStep(name, r, f, workflow.Of(field, from), workflow.Of(field, to)))
+				out = append(out, siteStep(a.Name, r, f, workflow.Of(field, from), workflow.Of(field, to)))
 			}
 			return out
 		},
@@ -254,11 +254,25 @@ func siteGroup(name, inverse workflow.ActionName, op workflow.Operation, from, t
 	}
 }
 
-var siteGroupAdd = siteGroup(workflow.SiteGroupAdd, workflow.SiteGroupRemove, OpSiteGroupAdd, workflow.GroupOut, workflow.GroupIn,
-	"site group add <site> <group> <user>…", "into a group of one site")
+var siteGroupAdd = siteGroup(Action{
+	Name:  workflow.SiteGroupAdd,
+	Usage: "site group add <site> <group> <user>…",
+	Help:  "into a group of one site",
+	Title: Title{
+		Does: "Add {who} to {group} on a site", Done: "Added {who} to {group} on a site",
+		One: "site group member to add", More: "site group members to add",
+	},
+}, workflow.SiteGroupRemove, OpSiteGroupAdd, workflow.GroupOut, workflow.GroupIn)
 
-var siteGroupRemove = siteGroup(workflow.SiteGroupRemove, workflow.SiteGroupAdd, OpSiteGroupRemove, workflow.GroupIn, workflow.GroupOut,
-	"site group remove <site> <group> <user>…", "out of a group of one site")
+var siteGroupRemove = siteGroup(Action{
+	Name:  workflow.SiteGroupRemove,
+	Usage: "site group remove <site> <group> <user>…",
+	Help:  "out of a group of one site",
+	Title: Title{
+		Does: "Remove {who} from {group} on a site", Done: "Removed {who} from {group} on a site",
+		One: "site group member to remove", More: "site group members to remove",
+	},
+}, workflow.SiteGroupAdd, OpSiteGroupRemove, workflow.GroupIn, workflow.GroupOut)
 
 // siteProducts are what a user of a site can be created with (POST user, products).
 var siteProducts = []string{"jira-core", "jira-product-discovery", "jira-servicedesk", "jira-software"}

@@ -3,9 +3,13 @@ package action
 import "github.com/countersign/countersign/workflow"
 
 var siteColumnsReset = Action{
-	Name:    workflow.SiteColumns,
-	Usage:   "site columns reset <site> <user>…",
-	Help:    "a site's own columns in their searches again",
+	Name:  workflow.SiteColumns,
+	Usage: "site columns reset <site> <user>…",
+	Help:  "a site's own columns in their searches again",
+	Title: Title{
+		Does: "Reset the columns of {who}", Done: "Reset the columns of {who}",
+		One: "reset of columns", More: "resets of columns",
+	},
 	Becomes: becomesAtSite("the columns at "),
 	Columns: siteColumns(legacyColumns()...),
 	Subject: workflow.Subject{Hidden: true},

@@ -9,9 +9,13 @@ import (
 )
 
 var siteCreate = Action{
-	Name:    workflow.SiteCreate,
-	Usage:   "site create <site> <email>… [products <product>…]",
-	Help:    "a user of one site; Jira mails an invitation",
+	Name:  workflow.SiteCreate,
+	Usage: "site create <site> <email>… [products <product>…]",
+	Help:  "a user of one site; Jira mails an invitation",
+	Title: Title{
+		Does: "Create {who} on a site", Done: "Created {who} on a site",
+		One: "new site user", More: "new site users",
+	},
 	Becomes: becomesAtSite("a user at "),
 	Columns: siteColumns(ColumnUse{
 		Column: workflow.ColumnProducts, Field: workflow.FieldProducts, Noun: "a list of products", Problem: siteProductsProblem,

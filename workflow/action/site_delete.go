@@ -3,9 +3,13 @@ package action
 import "github.com/countersign/countersign/workflow"
 
 var siteDelete = Action{
-	Name:    workflow.SiteDelete,
-	Usage:   "site delete <site> <user>…",
-	Help:    "off one site; the account stays",
+	Name:  workflow.SiteDelete,
+	Usage: "site delete <site> <user>…",
+	Help:  "off one site; the account stays",
+	Title: Title{
+		Does: "Remove {who} from a site", Done: "Removed {who} from a site",
+		One: "site user to remove", More: "site users to remove",
+	},
 	Becomes: becomesAtSite("no user at "),
 	Columns: siteColumns(legacyColumns()...),
 	Subject: workflow.Subject{Hidden: true},

@@ -14,9 +14,13 @@ const (
 )
 
 var suspend = Action{
-	Name:    workflow.Suspend,
-	Usage:   "suspend <user>…",
-	Help:    "take product access away in one directory; the login stays, and restore undoes it",
+	Name:  workflow.Suspend,
+	Usage: "suspend <user>…",
+	Help:  "take product access away in one directory; the login stays, and restore undoes it",
+	Title: Title{
+		Does: "Suspend {who}", Done: "Suspended {who}",
+		One: "suspension", More: "suspensions",
+	},
 	Becomes: becomes("suspended"),
 	Columns: directoryColumn(),
 	Subject: workflow.Subject{Hidden: true},
@@ -37,9 +41,13 @@ var suspend = Action{
 }
 
 var restore = Action{
-	Name:    workflow.Restore,
-	Usage:   "restore <user>…",
-	Help:    "give the product access back that suspend took, with its groups",
+	Name:  workflow.Restore,
+	Usage: "restore <user>…",
+	Help:  "give the product access back that suspend took, with its groups",
+	Title: Title{
+		Does: "Restore {who}", Done: "Restored {who}",
+		One: "restored account", More: "restored accounts",
+	},
 	Becomes: becomes("active"),
 	Columns: directoryColumn(),
 	Subject: workflow.Subject{Hidden: true},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/countersign/countersign/workflow"
@@ -58,19 +59,55 @@ func decodeFile(data []byte) (text, encoding string, err error) {
 	return text, "utf-8", refuseMarkup(text)
 }
 
-// withoutMarks returns the text without the marks that programs put before it: a byte order mark
-// each time that it was converted, and one that was read as Windows-1252 ("ï»¿"). They would cost
-// the first column its name.
+// withoutMarks returns a text or a name without the marks that programs put before it: a byte order
+// mark each time that it was converted, also one that was read in another encoding. They would cost
+// the column its name.
 func withoutMarks(text string) string {
 	for {
 		rest := strings.TrimLeftFunc(text, func(r rune) bool { return workflow.Invisible(r) || r == '\ufffe' })
-		rest = strings.TrimPrefix(rest, "\u00ef\u00bb\u00bf")
+		rest = rest[misreadMark(rest, conversions):]
 		if rest == text {
 			return rest
 		}
 		text = rest
 	}
 }
+
+// conversions is how often a file may have been read in a wrong encoding and written again.
+const conversions = 2
+
+// misreadMark returns how much of the text's beginning is a byte order mark that was read in an
+// encoding of one byte a letter: "ï»¿" in Windows-1252, "п»ї" in Windows-1251, "∩╗┐" in code page 437.
+func misreadMark(text string, times int) int {
+	if text == "" || text[0] < utf8.RuneSelf || times == 0 {
+		return 0
+	}
+	for _, encoding := range charmap.All {
+		page, ok := encoding.(*charmap.Charmap)
+		if !ok {
+			continue
+		}
+		var read []byte
+		size := 0
+		for at, r := range text {
+			b, known := page.EncodeRune(r)
+			if !known || b < utf8.RuneSelf {
+				break
+			}
+			read, size = append(read, b), at+utf8.RuneLen(r)
+			if string(read) == bomUTF8 || utf8.Valid(read) && misreadMark(string(read), times-1) == len(read) {
+				return size
+			}
+			if len(read) == maxMarkRead {
+				break
+			}
+		}
+	}
+	return 0
+}
+
+// maxMarkRead is how many letters a mark takes that was read wrongly twice, at most.
+const maxMarkRead = 9
 
 func decodeUTF16(data []byte, order unicode.Endianness) (string, error) {
 	// A lone surrogate or half a unit at the end becomes U+FFFD, which no value may hold: the row

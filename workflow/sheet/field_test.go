@@ -25,6 +25,14 @@ func TestReadCSVMarks(t *testing.T) {
 		"a byte order mark read as Windows-1252": "\u00ef\u00bb\u00bf" + file,
 		"twice, once so":                         "\ufeff\u00ef\u00bb\u00bf" + file,
 		"a line break in a name":                 strings.Replace(file, "account_id,", "\"Account\nid\",", 1),
+		"read as Windows-1251":                   "\u043f\u00bb\u0457" + file,
+		"read as code page 437":                  "\u2229\u2557\u2510" + file,
+		"read as code page 850":                  "\u00b4\u2557\u2510" + file,
+		"read as Mac OS Roman":                   "\u00d4\u00aa\u00f8" + file,
+		"read as Windows-1250":                   "\u010f\u00bb\u017c" + file,
+		"read as Windows-1252 twice":             "\u00c3\u00af\u00c2\u00bb\u00c2\u00bf" + file,
+		"read as Windows-1251, before a quote":   "\u043f\u00bb\u0457" + strings.Replace(file, "account_id", `"account_id"`, 1),
+		"in a later name":                        strings.Replace(file, "new_email", "\u00ef\u00bb\u00bfnew_email", 1),
 		"dashes of other kinds":                  strings.Replace(file, "account_id,", "account\u2011id,", 1),
 	}
 	for _, m := range marks {
@@ -78,7 +86,13 @@ func TestReadCSVLettersOfAHeader(t *testing.T) {
 			t.Errorf("%q: not known: %+v", name, row)
 		}
 	}
-	for _, c := range []string{"\ufffd", "\ue000", "\u0301"} {
+	for _, c := range []string{"\t", "\n", "\u00a0", "\u2028", "\u2007"} {
+		_, err := sheet.ReadCSV([]byte("\"acc"+c+"ount_id\",old_email,new_email\n1,2,3\n"), "", ourOrg, workflow.ReadLimits{})
+		if refused, ok := errors.AsType[*sheet.FileError](err); !ok || !strings.Contains(refused.Problem, "holds the character U+") {
+			t.Errorf("%q inside a word: %v", c, err)
+		}
+	}
+	for _, c := range []string{"\ufffd", "\ue000", "\u0301", "\ufffc", "\uffff", "\U0001ffff"} {
 		for _, header := range []string{c + "account_id,old_email,new_email", "old_email,new_email,account" + c + "_id"} {
 			_, err := sheet.ReadCSV([]byte(header+"\n1,2,3\n"), "", ourOrg, workflow.ReadLimits{})
 			if refused, ok := errors.AsType[*sheet.FileError](err); !ok || !strings.Contains(refused.Problem, "holds the character U+") {
@@ -87,6 +101,43 @@ func TestReadCSVLettersOfAHeader(t *testing.T) {
 		}
 		if row := read(t, "account_id,new_email,Stra"+c+"e\n1,ann@new.example,x\n", "").Rows[0]; row.Problem != "" {
 			t.Errorf("%q in a name that is not used: %s", c, row.Problem)
+		}
+	}
+}
+
+// Marks around one name, and letters that a mark of the encoding became, cost that column its name as
+// well as those around all: what guards the account would be ignored.
+func TestReadCSVMarksAroundOneName(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"\u201caccount_id\u201d,old_email,new_email": "has marks around it",
+		"'account_id',old_email,new_email":           "has marks around it",
+		"#account_id,old_email,new_email":            "has marks around it",
+		"account_id,*old_email*,new_email":           "has marks around it",
+		"[account_id],email,new_email":               "has marks around it",
+		"User ID:,email,new_email":                   "write it as User id",
+		"\ufffcaccount_id,email,new_email":           "holds the character U+FFFC",
+		"\u9518\u7e1cccount_id,old_email,new_email":  "is account_id behind letters of another encoding", // in GBK
+		"\u00ff\u00feaccount_id,email,new_email":     "is account_id behind letters of another encoding",
+		"+/v8-account_id,email,new_email":            `is account_id with a letter that is spelled out ("+/v8-")`, // UTF-7
+		"email,new_email,account+AF8-id":             `is account_id with a letter that is spelled out ("+AF8-")`,
+		"&#65279;account_id,email,new_email":         "is account_id with a letter that is spelled out",
+		"email,new_email,&nbsp;account_id":           "is account_id with a letter that is spelled out",
+		"account_id&ZeroWidthSpace;,email,new_email": "is account_id with a letter that is spelled out",
+		`\ufeffaccount_id,email,new_email`:           "is account_id with a letter that is spelled out",
+		`email,new_email,User\u{a0}ID`:               "is User id with a letter that is spelled out",
+		"%EF%BB%BFaccount_id,email,new_email":        "is account_id with a letter that is spelled out",
+		"=EF=BB=BFaccount_id,email,new_email":        "is account_id with a letter that is spelled out",
+		"email,new_email,account%5Fid":               "is account_id with a letter that is spelled out",
+	} {
+		_, err := sheet.ReadCSV([]byte(header+"\n1,2,3\n"), "", ourOrg, workflow.ReadLimits{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", header, err, want)
+		}
+	}
+	for _, header := range []string{"account_id,new_email,new_email*", "account_id,new_email,\u30e1\u30fc\u30ebemail", "account_id,new_email,(note)", "account_id,new_email,R&amp;D", "account_id,new_email,100%25"} {
+		if read(t, header+"\n1,ann@new.example,x\n", "").Rows[0].AccountID() != "1" {
+			t.Errorf("%s: not taken", header)
 		}
 	}
 }

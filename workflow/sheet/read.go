@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/countersign/countersign/workflow"
 )
@@ -137,6 +135,9 @@ func readHeader(text string) (*csvScanner, []string, error) {
 				Remedy:  "its first line must name the columns, with a row for each account below",
 			}
 		}
+		for j, name := range scan.record.cells {
+			scan.record.cells[j] = withoutMarks(name)
+		}
 		n := countKnown(scan.record.cells)
 		if scan.record.problem != "" {
 			n = 0
@@ -146,48 +147,9 @@ func readHeader(text string) (*csvScanner, []string, error) {
 		}
 	}
 	if known > 0 {
-		return best, slices.Clip(header), controlInHeader(header)
+		return best, slices.Clip(header), checkHeader(header)
 	}
 	return nil, nil, unknownHeader(best.record, header)
-}
-
-// controlInHeader refuses names that hold control letters: nobody sees them, and a column that is
-// not known by its name guards nothing. Line breaks and tabs are spaces. Letters that mean nothing
-// anywhere, and those of another script that are drawn like the right ones, are refused where they
-// alone keep a name from being known.
-func controlInHeader(header []string) error {
-	for i, name := range header {
-		refuse := func(what string, c rune) error {
-			return &FileError{
-				Problem: fmt.Sprintf("the name of column %d (%s) holds the %s %U", i+1, workflow.QuoteCell(name), what, c),
-				Remedy:  "take it out",
-			}
-		}
-		var meaningless rune
-		rest := strings.Map(func(c rune) rune {
-			if c != utf8.RuneError && !unicode.In(c, unicode.Co, unicode.M) {
-				return c
-			}
-			meaningless = c
-			return -1
-		}, name)
-		for _, c := range name {
-			if unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) {
-				return refuse("control character", c)
-			}
-		}
-		if meaningless != 0 && columnNamed(name) == "" && columnNamed(rest) != "" {
-			return refuse("character", meaningless)
-		}
-		plain, letter := workflow.DrawnLike(name)
-		if _, shown := columnShown(plain); letter != 0 && shown != "" && columnNamed(name) == "" {
-			return &FileError{
-				Problem: fmt.Sprintf("the name of column %d (%s) is drawn like %s and written with %U", i+1, workflow.QuoteCell(name), shown, letter),
-				Remedy:  "type it anew",
-			}
-		}
-	}
-	return nil
 }
 
 // lineInQuotes reports whether the names stand in one cell, which only quotes around the whole line
@@ -212,7 +174,7 @@ func lineInQuotes(header []string) bool {
 func marksAroundNames(header []string) bool {
 	names := make([]string, len(header))
 	for i, cell := range header {
-		names[i] = strings.TrimFunc(cell, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+		names[i] = withoutEdges(cell)
 	}
 	return countKnown(names) > 0
 }

@@ -75,3 +75,31 @@ func TestAReturnSaysWhomItIsAbout(t *testing.T) {
 		}
 	}
 }
+
+// The steps of a return are of the row that they take back: it is in the hash of each.
+func TestStepsOfAReturnAreOfItsRow(t *testing.T) {
+	t.Parallel()
+	values := workflow.Of[workflow.Field]
+	for name, set := range map[workflow.ActionName][2]workflow.Values{
+		workflow.GroupAdd:     {values("group:g", "out"), values("group:g", "in")},
+		workflow.GroupRemove:  {values("group:g", "in"), values("group:g", "out")},
+		workflow.Rename:       {values(workflow.FieldEmail, "a@x.example"), values(workflow.FieldEmail, "b@x.example")},
+		workflow.SetName:      {values(workflow.FieldName, "A"), values(workflow.FieldName, "B")},
+		workflow.Deactivate:   {values(workflow.FieldStatus, "active"), values(workflow.FieldStatus, "inactive")},
+		workflow.Activate:     {values(workflow.FieldStatus, "inactive"), values(workflow.FieldStatus, "active")},
+		workflow.Delete:       {values(workflow.FieldStatus, "active"), values(workflow.FieldStatus, "for_deletion")},
+		workflow.Suspend:      {values(workflow.FieldMembership, "active"), values(workflow.FieldMembership, "suspended")},
+		workflow.Restore:      {values(workflow.FieldMembership, "suspended"), values(workflow.FieldMembership, "active")},
+		workflow.SiteGroupAdd: {values("group:g", "out"), values("group:g", "in")},
+	} {
+		of := workflow.Step{Seq: 1, Row: 7, Action: name, AccountID: "712020:1", Until: "+60", Expect: set[0], Set: set[1]}
+		back := action.ReturnOf([]workflow.Change{{Row: 7, Action: name, AccountID: "712020:1", Steps: []workflow.Step{of}}})
+		if len(back) != 1 || len(back[0].Steps) != 1 {
+			t.Errorf("%s: it is taken back by %+v, want one step", name, back)
+			continue
+		}
+		if step := back[0].Steps[0]; step.Row != 7 || step.At != "+60" {
+			t.Errorf("%s: it is taken back by a step of row %d at %q, want 7 at +60", name, step.Row, step.At)
+		}
+	}
+}

@@ -298,6 +298,9 @@ func saysWhatItIs(e *env, action *action.Action) {
 	if action.Help == "" || action.Usage == "" || action.Name == "" {
 		e.t.Errorf("help %q, usage %q", action.Help, action.Usage)
 	}
+	if t := action.Title; t.Does == "" || t.Done == "" || t.One == "" || t.More == "" {
+		e.t.Errorf("title %+v", t)
+	}
 	for _, use := range action.Columns {
 		if use.Required && use.Value == nil {
 			e.t.Errorf("column %s cannot be filled from a step, so that nothing can be undone by this action", use.Column)
