@@ -68,7 +68,7 @@ func (w *windows) exhaust(now, seen time.Time) {
 func (w *windows) fine() time.Duration {
 	length := w.length
 	if length == 0 {
-		length = w.opens.to.Sub(w.since)
+		length = w.opens.to.Sub(later(w.opened.to, w.since))
 	}
 	return max(50*time.Millisecond, length/fineness)
 }
