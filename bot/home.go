@@ -238,10 +238,10 @@ func (h *homes) home(ctx context.Context, person string, data *homeData) (view.H
 	var mine []*workflow.Batch
 	for _, batch := range data.waiting {
 		is, err := b.waitsFor(ctx, batch, actor)
-		if err != nil {
-			return home, err
+		if err != nil { // the click decides
+			b.log.Warn().Err(err).Int64("batch", batch.Number).Msg("find out whether a batch waits for a person")
 		}
-		if is {
+		if is || err != nil {
 			mine = append(mine, batch)
 		}
 	}

@@ -30,7 +30,7 @@ func TestOwnAccountAlone(t *testing.T) {
 		{
 			"nobody else can", "p0@old.example p0@new.example", "P0@old.example",
 			[]string{"U0BOB"},
-			"Nobody can approve this: it changes the account of bob, and no other admin may.",
+			"Nobody can approve this: it changes the account of bob, and no other admin may. Add one to the settings (people.admins), or withdraw it.",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

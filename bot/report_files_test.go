@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,7 +98,8 @@ func TestReportWhereSlackTakesNoFiles(t *testing.T) {
 			w.startBot(nil)
 			w.command("U0ALICE", requests, "report run nightly")
 			w.result("C0REPORTS", ".csv` is in the thread.")
-			if files := w.filesUnder(told); !slices.Equal(files, []string{".png", ".csv"}) {
+			files := slices.Sorted(slices.Values(w.filesUnder(told))) // Slack may take files again between the one and the other
+			if !slices.Equal(files, []string{".csv", ".png"}) {
 				t.Errorf("in the end are %q under the message", files)
 			}
 			if dm := w.slack.Messages(w.slack.OpenDM("U0CAROL"), "U0CAROL"); len(dm) > 0 {
@@ -105,6 +107,35 @@ func TestReportWhereSlackTakesNoFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file that waits does not have a result that cannot be posted tried without a pause.
+func TestAReportsFileWaitsBesideOtherFailures(t *testing.T) {
+	t.Parallel()
+	inBubble(t, newAccounts(3), func(w *world) {
+		w.reportsIn()
+		var code atomic.Value
+		code.Store("file_uploads_disabled")
+		var tries atomic.Int64
+		w.faults(workspace.Faults{BeforeCall: func(method string, _ url.Values) *workspace.Reply {
+			if method != "files.getUploadURLExternal" {
+				return nil
+			}
+			tries.Add(1)
+			return &workspace.Reply{Error: code.Load().(string)}
+		}})
+		w.command("U0ALICE", requests, "report run idle")
+		w.result("C0LICENCES", "is not in the thread yet")
+		for _, other := range []string{"team_access_not_granted", "new_kind_of_refusal"} {
+			code.Store(other)
+			time.Sleep(time.Hour) // the longest wait
+			before := tries.Load()
+			time.Sleep(time.Hour)
+			if n := tries.Load() - before; n < 2 || n > 40 { // every 5 min, for the picture and the file
+				w.t.Errorf("%s: %d tries in an hour", other, n)
+			}
+		}
+	})
 }
 
 // Admins are told at once, and once, when a report's channel is closed to us; the result comes when it

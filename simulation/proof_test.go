@@ -92,7 +92,10 @@ out, known, here = {}, {}, os.getcwd()
 for number in os.listdir("."):
     os.chdir(os.path.join(here, number))
     guide = open("VERIFY.md", encoding="utf-8").read()
-    for i, text in enumerate(re.findall(r"python3 - <<'END'\n(.*?)\nEND\n", guide, re.S)):
+    commands = re.findall(r"python3 - <<'END'\n(.*?)\nEND\n", guide, re.S)
+    if len(commands) < 3:
+        out[number] = f"{len(commands)} commands in VERIFY.md"
+    for i, text in enumerate(commands):
         if text not in known:
             known[text] = compile(text, f"command {i + 2}", "exec")
         try:

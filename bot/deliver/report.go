@@ -42,8 +42,10 @@ func (d *Deliverer) reports(ctx context.Context) {
 		} else {
 			failures = 0
 		}
-		for _, w := range waiting {
-			wait = min(wait, time.Until(w.next))
+		if failures == 0 { // else a file is tried with the next round
+			for _, w := range waiting {
+				wait = min(wait, max(time.Until(w.next), d.intervals.Retry))
+			}
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -105,7 +107,10 @@ func (d *Deliverer) postReport(ctx context.Context, r report.Result, waiting map
 	files := o.putFiles(ctx, p)
 	switch refused, ok := errors.AsType[*slackapi.FileRefusedError](files); {
 	case files == nil:
-		clear(waiting) // the others are taken now, too
+		delete(waiting, r.Run)
+		for run, w := range waiting { // perhaps the others are taken now, too
+			waiting[run] = waitingFile{tries: w.tries}
+		}
 		_, err = o.say(ctx, report.FileThere)
 		return err
 	case errors.Is(files, slackapi.ErrThreadGone) || ctx.Err() != nil: // it is posted again with the next try
@@ -237,10 +242,11 @@ func (d *Deliverer) tellClosed(ctx context.Context, r report.Result, code string
 		return
 	}
 	channel := cmp.Or(d.cfg.Results.Channel(r.Report), d.cfg.Reports)
+	today := time.Now().UTC().Format(time.DateOnly)
 	d.directly.Lock()
 	defer d.directly.Unlock()
 	for _, admin := range admins {
-		at := place{key: "closed/" + channel + "/" + r.Date + "/" + admin.ID, channel: admin.ID, rank: slackapi.RankSaid}
+		at := place{key: "closed/" + channel + "/" + today + "/" + admin.ID, channel: admin.ID, rank: slackapi.RankSaid}
 		if _, err := d.put(ctx, at, view.ReportClosed(r, channel, code), "", newLane()); err != nil && ctx.Err() == nil {
 			d.log.Warn().Str("person", admin.ID).Err(err).Msg("tell an admin of a closed channel")
 		}

@@ -137,8 +137,10 @@ func AppTokenRefused(code string) bool {
 }
 
 // ChannelClosed reports whether the error means that we cannot write into the channel at all.
-func ChannelClosed(err error) bool {
-	code := Code(err)
+func ChannelClosed(err error) bool { return Closes(Code(err)) }
+
+// Closes reports whether a code of Slack's means that.
+func Closes(code string) bool {
 	return slices.Contains([]string{
 		"channel_not_found", "not_in_channel", "is_archived", "channel_is_limited_access", "is_inactive",
 		"no_permission", "access_denied", "ekm_access_denied", "team_access_not_granted",

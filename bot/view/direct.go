@@ -28,7 +28,7 @@ func CardStands(number int64) string { return fmt.Sprintf("#%d has its card now.
 const CardDeleted = "card_deleted"
 
 // Direct tells a person where a batch stands whose channel is closed to us; code is what Slack says
-// of it, or CardDeleted.
+// of it, or CardDeleted; a code that we do not know may be about the card alone.
 func (t Thread) Direct(channel, code string) slackapi.Message {
 	b := t.Batch
 	state := ended(b)
@@ -38,9 +38,12 @@ func (t Thread) Direct(channel, code string) slackapi.Message {
 	case b.State == workflow.Running:
 		state = sentence(plainState(b)) // its progress cannot be seen
 	}
-	why := fmt.Sprintf("countersign cannot write into <#%s> (%s)", channel, code)
-	if code == CardDeleted {
+	why := fmt.Sprintf("Slack does not take this card in <#%s> (%s)", channel, code)
+	switch {
+	case code == CardDeleted:
 		why = fmt.Sprintf("Somebody deletes this card from <#%s> each time it is posted", channel)
+	case slackapi.Closes(code):
+		why = fmt.Sprintf("countersign cannot write into <#%s> (%s)", channel, code)
 	}
 	return Said(fmt.Sprintf("%s, so you get it here. %s: %s", why, quoted(Title(b, t.Summary, nil, t.Gist), lineText), state))
 }
@@ -124,7 +127,7 @@ func TooFewApprovers(able, need int, others bool, owners []string, trouble []Gro
 	case able > 0:
 		why = fmt.Sprintf("Only %s can approve this, but it needs %s", many(able, "other admin", "other admins"), number(need))
 	case len(owners) > 0:
-		why = "Nobody can approve this: it changes the account of " + list(owners) + ", and no other admin may"
+		why = "Nobody can approve this: it changes the account of " + list(owners) + ", and no other admin may. Add one to the settings (people.admins), or withdraw it"
 	case len(trouble) == 0 && others:
 		why = "Nobody can approve this: the other admins may not; countersign doctor says why"
 	case len(trouble) == 0:

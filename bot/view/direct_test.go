@@ -14,7 +14,7 @@ func TestTooFewApproversWords(t *testing.T) {
 		{2, 3, true, nil, nil, "Only 2 other admins can approve this, but it needs 3."},
 		{1, 2, false, nil, nil, "Only 1 other admin can approve this, but it needs 2."},
 		{0, 1, true, nil, nil, "Nobody can approve this: the other admins may not; countersign doctor says why."},
-		{0, 1, true, []string{"Bob"}, nil, "Nobody can approve this: it changes the account of Bob, and no other admin may."},
+		{0, 1, true, []string{"Bob"}, nil, "Nobody can approve this: it changes the account of Bob, and no other admin may. Add one to the settings (people.admins), or withdraw it."},
 		{0, 1, false, nil, nil, "Nobody can approve this: there is no other admin."},
 		{0, 1, false, nil, []GroupTrouble{{Group: "S0A"}}, "Nobody can approve this: the group S0A is empty."},
 		{

@@ -338,6 +338,6 @@ func ReportClosed(r report.Result, channel, code string) slackapi.Message {
 	case "is_archived":
 		do = "Unarchive the channel"
 	}
-	return Said(fmt.Sprintf(":warning: I cannot post %s of %s in <#%s> (%s). %s, or name another channel in the settings; then it comes.",
+	return Said(fmt.Sprintf(":warning: I cannot post %s of %s in <#%s> (%s). %s, or name another channel in the settings. I post it as soon as I can.",
 		coded(r.Report, tableCell), quoted(r.Date, tableCell), channel, code, do))
 }
