@@ -200,6 +200,8 @@ func TestPathsOfTheDatabase(t *testing.T) {
 		":memory:": "is not the path of a file", "file::memory:": "is not the path of a file", "FILE:x.db": "is not the path of a file",
 		"File:x?mode=memory": "is not the path of a file", "sqlite://x.db": "is an address, not the path of a file",
 		"postgres://ada:secret@host/db": "is an address, not the path of a file", "~/bot.db": "begins with a home directory",
+		"$HOME/bot.db": "begins with a variable", "%APPDATA%/bot.db": "begins with a variable", " ": "has spaces around it",
+		"bot.db ": "has spaces around it", "data/": "is the path of a directory", "/": "is the path of a directory",
 		"data/bot.db": "", "files/a:b.db": "", "file": "", "x.db?mode=memory": "",
 	} {
 		_, err := parse("config.yaml", []byte("store: {path: \""+path+"\"}"), 0)

@@ -232,6 +232,12 @@ func parsePath(v value) (any, error) {
 		return nil, refuse("is an address, not the path of a file", "give the path alone")
 	case strings.HasPrefix(v.text, "~"):
 		return nil, refuse(`"`+shown+`" begins with a home directory, which nobody puts in here`, "write the whole path")
+	case strings.HasPrefix(v.text, "$"), strings.HasPrefix(v.text, "%"):
+		return nil, refuse(`"`+shown+`" begins with a variable, which nobody puts in here`, "write the whole path, or a variable as ${NAME}")
+	case v.text != "" && strings.TrimSpace(v.text) != v.text:
+		return nil, refuse(`"`+shown+`" has spaces around it`, "write the path without them")
+	case strings.HasSuffix(v.text, "/"):
+		return nil, refuse(`"`+shown+`" is the path of a directory`, "write the path of a file in it")
 	}
 	return resolve(v.dir, v.text), nil
 }

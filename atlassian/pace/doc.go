@@ -75,9 +75,10 @@
 // Atlassian does not publish it. Where headers tell, all operations start in one bucket, which is
 // safe; one whose remaining count cannot come from its bucket's gets a bucket of its own, and buckets
 // whose counts prove to be the same are joined. While an operation may have a count of its own, only
-// that count shows that a window has opened, or that the limit has none. Where nothing is told, each operation is by itself,
-// as the documents count for each endpoint; those that are refused together are joined, at once if
-// both had used up much and stay shut for seconds. So are those of which one has less of its windows
+// that count shows that a window has opened, or that the limit has none. Where nothing is told, each
+// operation is by itself, as the documents count for each endpoint; those that are refused together
+// are joined, at once if both had used up much and stay shut for seconds. Two paces that held for a
+// while and fail in one moment count as such, too. So are those of which one has less of its windows
 // after another one had more than its budget: it was taken from what they share.
 //
 // # Reservation

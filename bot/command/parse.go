@@ -435,11 +435,11 @@ func listed(words []commandWord) []commandWord {
 	var out []commandWord
 	for i, w := range words {
 		between := 0 < i && i < len(words)-1
-		parts := strings.FieldsFunc(w.raw, func(c rune) bool { return c == ',' || c == ';' })
+		parts := listParts(w.raw)
 		switch {
 		case w.quoted:
 			out = append(out, w)
-		case between && (len(parts) == 0 || slices.Contains([]string{"and", "&", "&amp"}, strings.ToLower(parts[0]))):
+		case between && (len(parts) == 0 || slices.Contains([]string{"and", "&", "&amp;"}, strings.ToLower(parts[0]))):
 		case len(parts) == 0:
 			out = append(out, w)
 		default:
@@ -450,6 +450,26 @@ func listed(words []commandWord) []commandWord {
 		}
 	}
 	return out
+}
+
+// listParts cuts a word at commas and semicolons, but for those that end a letter as Slack sends it (&lt;).
+func listParts(raw string) (parts []string) {
+	from := 0
+	for i := range len(raw) {
+		part := raw[from:i]
+		named := strings.HasSuffix(part, "&lt") || strings.HasSuffix(part, "&gt") || strings.HasSuffix(part, "&amp")
+		if raw[i] != ',' && (raw[i] != ';' || named) {
+			continue
+		}
+		if part != "" {
+			parts = append(parts, part)
+		}
+		from = i + 1
+	}
+	if raw[from:] != "" {
+		parts = append(parts, raw[from:])
+	}
+	return parts
 }
 
 // users reads the words as accounts, one at least and at most so many; most 0 is any number.

@@ -279,6 +279,8 @@ func TestParseUsage(t *testing.T) {
 		},
 		{"rename ada@old.example", "say the new address", "rename <user> <new-email>", ""},
 		{"rename ada ada@new.example", `"ada" is neither an address nor an account id`, "rename <user> <new-email>", ""},
+		{"deactivate &lt;ada@old.example&gt;", `"<ada@old.example>" is not an address: it holds '<'`, "deactivate <user>… [-- message]", ""},
+		{"deactivate a@x.example, r&amp;d; b@x.example", `"r&d" is neither an address nor an account id`, "deactivate <user>… [-- message]", ""},
 		{"rename <@U0ALICE> ada@new.example", "a person in Slack", "rename <user> <new-email>", ""},
 		{"rename a@x.example b@x", "no dot in the domain", "rename <user> <new-email>", ""},
 		{"rename a@x.example b@x.example c@x.example", "one account at a time (\"c@x.example\" is left over)", "rename <user> <new-email>", ""},

@@ -119,13 +119,23 @@ func TestReadCSVMarksAroundOneName(t *testing.T) {
 		"\ufffcaccount_id,email,new_email":           "holds the character U+FFFC",
 		"\u9518\u7e1cccount_id,old_email,new_email":  "is account_id behind letters of another encoding", // in GBK
 		"\u00ff\u00feaccount_id,email,new_email":     "is account_id behind letters of another encoding",
+		"+/v8-account_id,email,new_email":            `is account_id with a letter that is spelled out ("+/v8-")`, // UTF-7
+		"email,new_email,account+AF8-id":             `is account_id with a letter that is spelled out ("+AF8-")`,
+		"&#65279;account_id,email,new_email":         "is account_id with a letter that is spelled out",
+		"email,new_email,&nbsp;account_id":           "is account_id with a letter that is spelled out",
+		"account_id&ZeroWidthSpace;,email,new_email": "is account_id with a letter that is spelled out",
+		`\ufeffaccount_id,email,new_email`:           "is account_id with a letter that is spelled out",
+		`email,new_email,User\u{a0}ID`:               "is User id with a letter that is spelled out",
+		"%EF%BB%BFaccount_id,email,new_email":        "is account_id with a letter that is spelled out",
+		"=EF=BB=BFaccount_id,email,new_email":        "is account_id with a letter that is spelled out",
+		"email,new_email,account%5Fid":               "is account_id with a letter that is spelled out",
 	} {
 		_, err := sheet.ReadCSV([]byte(header+"\n1,2,3\n"), "", ourOrg, workflow.ReadLimits{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", header, err, want)
 		}
 	}
-	for _, header := range []string{"account_id,new_email,new_email*", "account_id,new_email,\u30e1\u30fc\u30ebemail", "account_id,new_email,(note)"} {
+	for _, header := range []string{"account_id,new_email,new_email*", "account_id,new_email,\u30e1\u30fc\u30ebemail", "account_id,new_email,(note)", "account_id,new_email,R&amp;D", "account_id,new_email,100%25"} {
 		if read(t, header+"\n1,ann@new.example,x\n", "").Rows[0].AccountID() != "1" {
 			t.Errorf("%s: not taken", header)
 		}

@@ -2,6 +2,7 @@ package sheet
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -25,6 +26,10 @@ func checkHeader(header []string) error {
 		if columnNamed(rest) != "" {
 			return refuseName(i, name, fmt.Sprintf("holds the character %U", meaningless), "take it out")
 		}
+		if shown, letter := withoutSpelledOut(name); shown != "" {
+			return refuseName(i, name, fmt.Sprintf("is %s with a letter that is spelled out (%s)", shown, workflow.QuoteCell(letter)),
+				"write it as "+shown)
+		}
 		plain, letter := workflow.DrawnLike(name)
 		if _, shown := columnShown(plain); letter != 0 && shown != "" {
 			return refuseName(i, name, fmt.Sprintf("is drawn like %s and written with %U", shown, letter), "type it anew")
@@ -43,6 +48,25 @@ func refuseName(at int, name, problem, remedy string) error {
 	return &FileError{
 		Problem: fmt.Sprintf("the name of column %d (%s) %s", at+1, workflow.QuoteCell(name), problem), Remedy: remedy,
 	}
+}
+
+// spelledOut is a letter that was written in other letters, for a page, a program, an address, a mail or as UTF-7, and
+// never read again: what is a mark or a space there costs a column its name.
+var spelledOut = regexp.MustCompile(`(?i)&#?[0-9a-z]+;|\\u[0-9a-f]{4}|\\u\{[0-9a-f]+\}|\\x[0-9a-f]{2}|(%[0-9a-f]{2})+|(=[0-9a-f]{2})+|` +
+	`\+[0-9a-z+/]{2,}-`)
+
+// withoutSpelledOut returns the known name that is left without the letters that are spelled out, or with a space for each,
+// and one of those; "" where none is left.
+func withoutSpelledOut(name string) (shown, letter string) {
+	if letter = spelledOut.FindString(name); letter == "" {
+		return "", ""
+	}
+	for _, instead := range []string{"", " "} {
+		if _, shown = columnShown(spelledOut.ReplaceAllString(name, instead)); shown != "" {
+			break
+		}
+	}
+	return shown, letter
 }
 
 // withoutMeaningless returns a name without the letters that mean nothing in one, and one of those:
