@@ -160,7 +160,7 @@ func (b *bucket) steady() float64 {
 	switch {
 	case b.limit.known() && b.limit.kind == refilling:
 		return b.limit.rate
-	case !b.found.windowed && !b.found.pacer.off && !b.found.pacer.slowStart:
+	case b.found.paced():
 		return b.found.pacer.rate
 	}
 	return 0

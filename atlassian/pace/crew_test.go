@@ -128,3 +128,45 @@ func TestCrew(t *testing.T) {
 		})
 	}
 }
+
+// A 429 is answered without any work: how soon it comes says nothing about how long calls take.
+func TestRefusalsAreNoQuickAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers = 16
+		g, err := pace.New(pace.Config{Workers: workers, Rate: pace.Rate{Start: 1000}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		made, grown := 0, false
+		var ends sync.WaitGroup
+		for range 3000 {
+			ends.Go(func() {
+				ticket, err := g.Wait(context.Background(), pace.Call{Operation: "GET /a"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				made++
+				took, status := 250*time.Millisecond, http.StatusOK
+				if made%500 == 0 {
+					took, status = 5*time.Millisecond, http.StatusTooManyRequests
+				}
+				mu.Unlock()
+				time.Sleep(took)
+				g.Done(ticket, pace.Answer{Status: status, Limits: &pace.Limits{}})
+				now := g.State().Workers
+				mu.Lock()
+				defer mu.Unlock()
+				if grown = grown || now == workers; grown && now < workers {
+					t.Errorf("%d calls may be in flight, want %d as before", now, workers)
+				}
+			})
+		}
+		ends.Wait()
+		if !grown {
+			t.Errorf("never were %d calls in flight", workers)
+		}
+	})
+}

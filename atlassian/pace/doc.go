@@ -37,7 +37,8 @@
 // length after the present one. A reset is heeded however far it is, up to a day. A reset without
 // seconds may have been rounded by up to a minute, and a clock without Date may be off by anything:
 // then single calls try when the window may have opened, a few of 1,000 calls at most. They try though
-// some is left that nobody may use, for others or because it is too little for a change. Windows may be
+// some is left that nobody may use, for others or because it is too little for a change: half of what is kept
+// for newcomers serves that before the reset, and such a trial is not refused. Windows may be
 // far shorter than the unit of their resets, as limits of a second whose resets are written to the minute:
 // until a length is known the first trials come soon, and then what such resets say counts no more.
 //
@@ -75,9 +76,10 @@
 // Atlassian does not publish it. Where headers tell, all operations start in one bucket, which is
 // safe; one whose remaining count cannot come from its bucket's gets a bucket of its own, and buckets
 // whose counts prove to be the same are joined. While an operation may have a count of its own, only
-// that count shows that a window has opened, or that the limit has none. Where nothing is told, each operation is by itself,
-// as the documents count for each endpoint; those that are refused together are joined, at once if
-// both had used up much and stay shut for seconds. So are those of which one has less of its windows
+// that count shows that a window has opened, or that the limit has none. Where nothing is told, each
+// operation is by itself, as the documents count for each endpoint; those that are refused together
+// are joined, at once if both had used up much and stay shut for seconds. Two paces that held for a
+// while and fail in one moment count as such, too. So are those of which one has less of its windows
 // after another one had more than its budget: it was taken from what they share.
 //
 // # Reservation

@@ -254,7 +254,10 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 	case wasRefused || !f.windowed:
 		f.windowed, f.slides, f.budget = false, false, 0
 		f.sumUsed, f.sumTook = 0.8*f.sumUsed+float64(used), 0.8*f.sumTook+took.Seconds()
-		measured := 0.0
+		if used >= fewCalls && f.windows.opened.from.After(was.to) { // it opened between then and the call that showed it
+			took = f.windows.opened.middle().Sub(was.to)
+		}
+		measured, since := 0.0, took-shut
 		switch {
 		case !f.seen && (used < fewCalls || was.to.IsZero()):
 			f.sumUsed, f.sumTook = 0, 0
@@ -266,7 +269,7 @@ func (f *found) opened(left time.Time, wasRefused bool) {
 		case f.sumTook > 0:
 			measured = f.sumUsed / f.sumTook
 		}
-		f.pacer.backOff(f.rate, measured, shut, took-shut)
+		f.pacer.backOff(f.rate, measured, shut, since)
 		f.windows.restart(left)
 		f.windows.length, f.windows.about = 0, [2]time.Duration{}
 	}

@@ -426,9 +426,13 @@ func (g *Gate) Done(t Ticket, end Answer) time.Duration {
 	g.returned(t)
 	if end.Limits != nil {
 		g.clock.observe(now, *end.Limits)
-		g.observeLatency(now.Sub(t.left))
 	}
-	g.crew.learn(t.operation, now.Sub(t.left), t.full, t.number, g.departed, answered(end))
+	if took := now.Sub(t.left); !throttled(end.Status) { // which is answered without any work
+		if end.Limits != nil {
+			g.observeLatency(took)
+		}
+		g.crew.learn(t.operation, took, t.full, t.number, g.departed, answered(end))
+	}
 	g.learn(now, t, end)
 	b := t.operation.bucket
 	switch {

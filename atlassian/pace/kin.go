@@ -37,6 +37,8 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 		case near(b.found.refusedAt, other.found.refusedAt) && b.outlasts(now) && other.outlasts(now) &&
 			b.found.used+other.found.used >= leastSliding:
 			g.kin[g.key(b, other)] = enoughKin // so much of two limits is not used up in one moment
+		case first && other.row == 1 && near(b.found.refusedAt, other.found.refusedAt) && b.found.paced() && other.found.paced():
+			g.kin[g.key(b, other)]++ // two paces that were right for a while do not fail in one moment
 		case at && other.found.shut() && other.found.used < fewCalls:
 			g.kin[g.key(b, other)]++
 		case first && !other.found.shut() && !other.probing:
@@ -45,6 +47,9 @@ func (g *Gate) ask(b *bucket, now time.Time, first bool) {
 		}
 	}
 }
+
+// paced reports whether 429s have shown a rate, which has held since.
+func (f *found) paced() bool { return !f.windowed && !f.pacer.off && !f.pacer.slowStart }
 
 // outlasts reports whether so much was used up, and nothing is given back for so long, that it is a
 // budget and no pace.

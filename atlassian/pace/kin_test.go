@@ -79,3 +79,21 @@ func TestSilentLimitIsSharedOrNot(t *testing.T) {
 		}
 	}
 }
+
+// Operations that share a limit of a second, of which nothing is told but when to come back, are found to
+// share it at any phase: each for itself would be held up by the other one's pace.
+func TestSharedSecondsAreFound(t *testing.T) {
+	const rows, phases = 970, 8
+	for name, most := range map[string]float64{"retry-after/10 in 1 s": 1.17, "silent/10 in 1 s": 1.11} {
+		r := regimes[slices.IndexFunc(regimes, func(r regime) bool { return r.name == name })]
+		t.Run(name, func(t *testing.T) {
+			sum := 0.0
+			for n := range phases {
+				sum += playGate(t, r, rows, uint64(1000+77*n)).ratio()
+			}
+			if mean := sum / phases; mean > most {
+				t.Errorf("%.3f × the floor on average, want at most %.2f", mean, most)
+			}
+		})
+	}
+}

@@ -239,13 +239,20 @@ func (w *limit) admits(now time.Time, inFlight, need int, led bool) (ok bool, at
 // asks reports whether a call is to see if the next window has opened, though some is left of this one
 // that the call may not use before that time; and if not, when to ask again. What is told ends the
 // window, not the latest time at which it can end: that may be a whole unit of the reset later.
+// If it may end long before that, too, half of what is kept for newcomers serves to see it.
 func (w *limit) asks(now, before time.Time) (bool, time.Time) {
-	at := w.windows.likely
-	switch {
+	v := &w.windows
+	at := v.likely
+	if at.IsZero() {
+		at = v.opens.to
+	}
+	switch from := later(v.opens.from, w.toldAt); {
 	case at.IsZero():
 		return false, before
 	case !w.toldAt.Before(at): // it had not: the reset was rounded
-		at = w.toldAt.Add(max(w.windows.fine(), w.windows.opens.to.Sub(at)/parts))
+		at = w.toldAt.Add(max(v.fine(), v.opens.to.Sub(at)/parts))
+	case w.remain-w.unanswered > newMost/2 && !v.thrifty() && at.Sub(from) > max(2*v.fine(), 2*time.Second): // it may be rounded up
+		at = from.Add(max(v.fine(), at.Sub(from)/parts))
 	}
 	if !at.Before(before) {
 		return false, before
@@ -321,7 +328,10 @@ func (w *limit) update(now time.Time, t Ticket, l Limits, c clock, counted bool,
 		if w.led(t) && w.remain > w.unanswered {
 			w.windows.since = time.Time{}
 		}
-		w.windows.idle = w.windows.idle || w.led(t) // it may be of the next window all the same
+		if w.led(t) {
+			w.windows.refused++
+			w.windows.idle = w.windows.idle || w.windows.coarse() // it may be of the next window all the same
+		}
 		w.within(now, t, l, inFlight, departed)
 	}
 	w.hint(t, l, c)

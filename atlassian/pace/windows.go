@@ -5,6 +5,8 @@ import "time"
 // span is a time that lies after from, and not after to. A zero to means that nobody knows.
 type span struct{ from, to time.Time }
 
+func (s span) middle() time.Time { return s.from.Add(s.to.Sub(s.from) / 2) }
+
 // windows is when the windows of a limit open: each is known to lie in a span, which the next
 // windows narrow. All times are those at which calls left, so that a steady latency cancels out.
 type windows struct {
@@ -66,7 +68,7 @@ func (w *windows) exhaust(now, seen time.Time) {
 func (w *windows) fine() time.Duration {
 	length := w.length
 	if length == 0 {
-		length = w.opens.to.Sub(w.since)
+		length = w.opens.to.Sub(later(w.opened.to, w.since))
 	}
 	return max(50*time.Millisecond, length/fineness)
 }

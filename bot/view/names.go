@@ -40,7 +40,7 @@ func RunNumber(b *workflow.Batch) int { return max(b.Run, 1) }
 // BadRowsWords come with the rows that cannot run. No other sentence speaks of a file that may not
 // be there.
 func BadRowsWords(b *workflow.Batch) string {
-	return fmt.Sprintf("%s the rows of #%d that will not run, each with its reason. Correct them, then send this file.",
+	return fmt.Sprintf("%s these rows of #%d will not run; each says why. Correct them, then send this file.",
 		mention(b.Requester.ID), b.Number)
 }
 

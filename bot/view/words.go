@@ -331,11 +331,15 @@ func tooLate(b *workflow.Batch, wanted workflow.State) string {
 		workflow.Paused: "paused", workflow.Cancelled: "cancelled", workflow.Running: "resumed", workflow.Approved: "approved",
 		workflow.Rejected: "rejected",
 	}[wanted]
+	by := approvals(b)
+	if by != "" && wanted == workflow.Approved {
+		return fmt.Sprintf("#%d was already approved by %s. It finished %s.", b.Number, by, moment(b.Ended))
+	}
 	text := fmt.Sprintf("#%d finished %s", b.Number, moment(b.Ended))
 	if verb != "" {
 		text += ", so it cannot be " + verb
 	}
-	if by := approvals(b); by != "" && (wanted == workflow.Approved || wanted == workflow.Rejected) {
+	if by != "" && wanted == workflow.Rejected {
 		return text + ". It was already approved by " + by + "."
 	}
 	stops := wanted == workflow.Paused || wanted == workflow.Cancelled

@@ -102,8 +102,8 @@ func TestWords(t *testing.T) {
 		}), "#42 was withdrawn by <@U0CAROL> " + moment(at(9)) + "."},
 		{"running", batch(workflow.Running, nil), "#42 was already approved by <@U0BOB> " + moment(at(10)) +
 			", and runs since " + moment(at(10)) + "."},
-		{"done", batch(workflow.Done, nil), "#42 finished " + moment(at(30)) +
-			", so it cannot be approved. It was already approved by <@U0BOB> " + moment(at(10)) + "."},
+		{"done", batch(workflow.Done, nil), "#42 was already approved by <@U0BOB> " + moment(at(10)) +
+			". It finished " + moment(at(30)) + "."},
 		{
 			"not loaded", &workflow.StateError{Number: 3, State: workflow.AwaitingApproval},
 			"#3 is awaiting approval.",

@@ -10,7 +10,12 @@ function Dialog({label, testid, onCancel, children, narrow}) {
   const box = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
-    if (!box.current.open) box.current.showModal();
+    if (!box.current.open) {
+      box.current.showModal();
+      if (!box.current.querySelector('[autofocus]')) { // else the first button would have it, which closes
+        (box.current.querySelector('.input :is(input, select, textarea)') ?? box.current.querySelector('.dialog-body'))?.focus();
+      }
+    }
     return () => {
       const back = before?.isConnected && before !== document.body ? before : document.querySelector('[data-testid=composer]');
       back?.focus();
