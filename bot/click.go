@@ -130,8 +130,8 @@ func acts() map[workflow.ActName]func(Engine, context.Context, int64, workflow.A
 // "" for a command.
 func (b *Bot) act(ctx context.Context, name string, number int64, digest string, by sender) (*workflow.Batch, error) {
 	act, _ := workflow.ActNamed(workflow.ActName(name))
-	if err := b.ownBatch(ctx, act.Name, number, digest, by.Person); err != nil {
-		return nil, err
+	if b.ownBatch(ctx, act.Name, number, digest, by.Person) {
+		return nil, workflow.ErrOwnBatch
 	}
 	actor, err := b.actor(ctx, by)
 	ineligible, is := errors.AsType[*workflow.IneligibleError](err)
@@ -152,18 +152,12 @@ func (b *Bot) act(ctx context.Context, name string, number int64, digest string,
 	return do(b.cfg.Engine, ctx, number, actor)
 }
 
-// ownBatch refuses a decision about somebody's own batch before Slack is asked who they are, which
-// others wait for: nothing that it can say would allow it. It is nil where the engine is to judge.
-func (b *Bot) ownBatch(ctx context.Context, act workflow.ActName, number int64, digest, person string) error {
+// ownBatch reports whether a decision is about somebody's own batch, before Slack is asked who they are, which others
+// wait for: no answer would allow it.
+func (b *Bot) ownBatch(ctx context.Context, act workflow.ActName, number int64, digest, person string) bool {
 	batch, err := b.cfg.Store.Batch(ctx, number)
-	if err != nil {
-		return nil //nolint:nilerror // it is found again, and said, by the engine
-	}
 	someAdmin := workflow.Actor{Person: workflow.Person{ID: person}, Admin: true, Saw: digest}
-	if err := workflow.May(act, batch, someAdmin); errors.Is(err, workflow.ErrOwnBatch) {
-		return err
-	}
-	return nil
+	return err == nil && errors.Is(workflow.May(act, batch, someAdmin), workflow.ErrOwnBatch)
 }
 
 // acted returns what the person is told when something was refused, the empty message when it was
