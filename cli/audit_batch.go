@@ -95,12 +95,7 @@ func writeEvidence(to io.Writer, e store.Evidence) error {
 		{"batch.json", func(out io.Writer) error { return indented(out, batchFacts(e, request)) }},
 		{"decisions.json", func(out io.Writer) error { return indented(out, decisionFacts(e)) }},
 		{"plan.csv", func(out io.Writer) error {
-			row := func(c workflow.Change) []string {
-				if len(c.Steps) > 0 { // it may have got another reason since
-					c.Reason = planned[c.Row]
-				}
-				return sheet.PlanRow(c, seal)
-			}
+			row := func(c workflow.Change) []string { return sheet.PlanRow(asPlanned(c, planned), seal) }
 			return rowsOf(out, e.Changes, sheet.PlanHeader(), row)
 		}},
 		{"seal.txt", func(out io.Writer) error { _, err := io.WriteString(out, workflow.SealList()); return err }},
@@ -109,7 +104,7 @@ func writeEvidence(to io.Writer, e store.Evidence) error {
 		{"rows.jsonl", func(out io.Writer) error { return sealedRows(out, e.Changes) }},
 		{"asked.jsonl", func(out io.Writer) error { return askedRows(out, e.Changes) }},
 		{"steps.jsonl", func(out io.Writer) error { return stepLines(out, steps) }},
-		{"changes.jsonl", func(out io.Writer) error { return changeLines(out, e.Changes) }},
+		{"changes.jsonl", func(out io.Writer) error { return changeLines(out, e.Changes, planned) }},
 		{"events.jsonl", func(out io.Writer) error {
 			return e.Events(func(line []byte) error { _, err := out.Write(line); return err })
 		}},
@@ -197,6 +192,14 @@ func plannedReasons(e store.Evidence) (map[int]workflow.Reason, error) {
 	return out, err
 }
 
+// asPlanned is a row with the reason that it had in the plan: what has steps may have got another since.
+func asPlanned(c workflow.Change, planned map[int]workflow.Reason) workflow.Change {
+	if len(c.Steps) > 0 {
+		c.Reason = planned[c.Row]
+	}
+	return c
+}
+
 // sealedRows writes the lines that the log has the hash of.
 func sealedRows(out io.Writer, changes []workflow.Change) error {
 	for i := range changes {
@@ -238,7 +241,7 @@ func stepLines(out io.Writer, steps []workflow.Step) error {
 }
 
 // changeLines writes for every row what was before and after, and how that is known.
-func changeLines(out io.Writer, changes []workflow.Change) error {
+func changeLines(out io.Writer, changes []workflow.Change, planned map[int]workflow.Reason) error {
 	for i := range changes {
 		c := &changes[i]
 		field, before, after := setValues(c)
@@ -248,6 +251,7 @@ func changeLines(out io.Writer, changes []workflow.Change) error {
 			"called_at": store.Moment(c.Called), "finished_at": store.Moment(c.Finished),
 			"reason": c.Reason.Words(), "reason_code": c.Reason.Code, "reason_facts": append([]string{}, c.Reason.Facts...),
 			"steps": json.RawMessage(store.OutcomesText(c)), "step_reasons": stepReasons(c),
+			"planned_reason": sheet.PlanReason(asPlanned(*c, planned)),
 		}
 		if c.State == workflow.ChangeDone { // it is done only when the account was read back and showed it
 			line["read_back"] = after

@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/workflow"
 )
 
-// evidenceLives makes a database in which batches have been through all that their evidence tells of, and returns their
-// numbers.
+// evidenceLives makes a database in which batches have been through all that their evidence tells of, and returns the numbers
+// of those that are worth forging.
 func evidenceLives(t *testing.T, place string) []int64 {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: place, Log: zerolog.Nop()})
@@ -21,7 +21,7 @@ func evidenceLives(t *testing.T, place string) []int64 {
 		t.Fatal(err)
 	}
 	e := &evidenceLife{T: t, db: db, now: time.Date(2026, 11, 24, 9, 0, 0, 123456789, time.UTC)}
-	first, second, third := e.planned(), e.planned(), e.asked()
+	first, second, third := e.planned(), e.planned(), e.asked(7)
 	e.decide(first, "U0EVE", workflow.Approve)
 	e.update(first, func(b *workflow.Batch) error {
 		b.Dropped = []string{"U0EVE"}
@@ -51,6 +51,7 @@ func evidenceLives(t *testing.T, place string) []int64 {
 		return b.Move(workflow.Rejected)
 	})
 	fourth := e.left(first)
+	e.warned()
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +114,48 @@ func (e *evidenceLife) left(of int64) int64 {
 	return b.Number
 }
 
+// warned is a batch whose rows were shown each with another warning, the last with one that the log has no code of; two of
+// them have got another reason since.
+func (e *evidenceLife) warned() {
+	codes := append(workflow.Warnings(), "")
+	number := e.asked(len(codes))
+	var changes []workflow.Change
+	var steps []workflow.Step
+	for i, code := range codes {
+		step := workflow.Step{
+			Seq: i + 1, Row: i + 2, Action: workflow.Rename, Place: workflow.PlaceAccount, AccountID: fmt.Sprint("w", i),
+			Expect: workflow.Of(workflow.FieldEmail, fmt.Sprintf("w%d@x.example", i)),
+			Set:    workflow.Of(workflow.FieldEmail, fmt.Sprintf("w%d@y.example", i)),
+		}
+		c := workflow.Change{
+			Row: i + 2, Action: step.Action, AccountID: step.AccountID, Name: "W", State: workflow.ChangeReady,
+			Reason: workflow.NewReason(code, "one", "2"),
+		}
+		if code == "" {
+			c.Reason, step.Set = workflow.Reason{}, workflow.Of(workflow.FieldEmail, "p\u0430ul@y.example")
+		}
+		c.Expect, c.Set, c.Steps = step.Expect, step.Set, []workflow.Step{step}
+		changes, steps = append(changes, c), append(steps, step)
+	}
+	_, err := e.db.SavePlan(e.Context(), number, changes, nil, func(b *workflow.Batch) error {
+		b.Digest, b.Approvals, b.Planned, b.Expires = workflow.PlanDigest(b, steps), 1, e.now, e.now.Add(time.Hour)
+		b.Record(workflow.Event{At: e.now, Actor: workflow.Bot, Kind: workflow.EventPlanned, Data: []byte(
+			fmt.Sprintf(`{"digest":%q,"approvals":1}`, b.Digest))})
+		return b.Move(workflow.AwaitingApproval)
+	})
+	e.must(err)
+	e.decide(number, "U0ALICE", workflow.Approve)
+	e.update(number, func(b *workflow.Batch) error {
+		b.Approved, b.Started = e.now, e.now
+		if err := b.Move(workflow.Approved); err != nil {
+			return err
+		}
+		return b.Move(workflow.Running)
+	})
+	e.run(number, 2, workflow.ChangeDone, workflow.Reason{})
+	e.run(number, 3, workflow.ChangeFailed, workflow.NewReason(workflow.ReasonInactive, "rename"))
+}
+
 // evidenceLife writes batches as the engine does.
 type evidenceLife struct {
 	*testing.T
@@ -128,19 +171,20 @@ func (e *evidenceLife) must(err error) {
 	e.now = e.now.Add(time.Second)
 }
 
-func (e *evidenceLife) asked() int64 {
+func (e *evidenceLife) asked(lines int) int64 {
 	b := &workflow.Batch{
 		OrgID: "org-1", State: workflow.Planning,
 		BatchRequest: workflow.BatchRequest{
 			Requester: workflow.Person{ID: "U0HANA", Name: "Hana <&>", Email: "hana@x.example"},
 			Author:    workflow.Person{ID: "U0OTTO", Name: "Otto\u2028", Email: "otto@x.example"},
-			Agent:     "assistant", Reason: "=new \"names\"", Verb: workflow.Rename, Rows: 7, Created: e.now,
+			Agent:     "assistant", Reason: "=new \"names\"", Verb: workflow.Rename, Rows: lines, Created: e.now,
 			Header: []string{"email", "new_email", "phone"}, Ignored: []string{"phone"},
 			Source: workflow.Source{Kind: workflow.SourceFile, Channel: "C0", FileName: "a.csv"},
 		},
 	}
-	b.Record(workflow.Event{At: e.now, Actor: "U0HANA", Kind: workflow.EventAsked, Data: []byte(`{"author":"U0OTTO","rows":7}`)})
-	rows := make([]workflow.Row, 7)
+	b.Record(workflow.Event{At: e.now, Actor: "U0HANA", Kind: workflow.EventAsked, Data: []byte(
+		fmt.Sprintf(`{"author":"U0OTTO","rows":%d}`, lines))})
+	rows := make([]workflow.Row, lines)
 	for i := range rows {
 		rows[i] = workflow.Row{Line: i + 2, Action: workflow.Rename, Cells: []string{"a", ""}}
 		rows[i].Set(workflow.ColumnEmail, fmt.Sprintf("a%d@x.example", i))
@@ -152,7 +196,7 @@ func (e *evidenceLife) asked() int64 {
 // planned is a batch with a swap through a parking address, a rename whose new address looks odd, a deactivation, a blocked
 // row and one that is unchanged.
 func (e *evidenceLife) planned() int64 {
-	number := e.asked()
+	number := e.asked(7)
 	id := func(row int) string { return fmt.Sprintf("acc-%d-%d", number, row) }
 	renamed := func(row, seq int, from, to string) workflow.Step {
 		return workflow.Step{

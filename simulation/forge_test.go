@@ -26,6 +26,9 @@ func TestForgedEvidenceIsFound(t *testing.T) {
 	needsPython(t)
 	place := filepath.Join(t.TempDir(), "countersign.db")
 	numbers := evidenceLives(t, place)
+	for number, complaint := range complaints(t, place) {
+		t.Errorf("batch %s as it was written: %s", number, complaint)
+	}
 	for _, number := range numbers {
 		t.Run(fmt.Sprintf("batch %d", number), func(t *testing.T) {
 			files := evidenceOf(t, place, number)

@@ -37,7 +37,8 @@
 // length after the present one. A reset is heeded however far it is, up to a day. A reset without
 // seconds may have been rounded by up to a minute, and a clock without Date may be off by anything:
 // then single calls try when the window may have opened, a few of 1,000 calls at most. They try though
-// some is left that nobody may use, for others or because it is too little for a change. Windows may be
+// some is left that nobody may use, for others or because it is too little for a change: half of what is kept
+// for newcomers serves that before the reset, and such a trial is not refused. Windows may be
 // far shorter than the unit of their resets, as limits of a second whose resets are written to the minute:
 // until a length is known the first trials come soon, and then what such resets say counts no more.
 //

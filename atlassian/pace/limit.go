@@ -239,6 +239,7 @@ func (w *limit) admits(now time.Time, inFlight, need int, led bool) (ok bool, at
 // asks reports whether a call is to see if the next window has opened, though some is left of this one
 // that the call may not use before that time; and if not, when to ask again. What is told ends the
 // window, not the latest time at which it can end: that may be a whole unit of the reset later.
+// If it may end long before that, too, half of what is kept for newcomers serves to see it.
 func (w *limit) asks(now, before time.Time) (bool, time.Time) {
 	v := &w.windows
 	at := v.likely

@@ -96,22 +96,28 @@ func PlanHeader() []string {
 // became of the row since: what has steps was ready. Every row has the plan's seal, so that a
 // sorted or filtered copy still says of which plan it is.
 func PlanRow(c workflow.Change, seal string) []string {
-	state, reason := c.State, c.Reason.Words()
+	state := c.State
 	if len(c.Steps) > 0 {
-		state, reason = workflow.ChangeReady, ""
-		if c.Reason.Code.Warns() {
-			reason = c.Reason.Words()
-		} else if what := workflow.OddAddress(c.NewEmail(), nil); what != "" { // the row has got another reason since
-			reason = workflow.NewReason(workflow.ReasonOddAddress, what).Words()
-		}
+		state = workflow.ChangeReady
 	}
 	return []string{
-		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.Name, c.OldEmail(), c.NewEmail(), string(state), reason,
+		strconv.Itoa(c.Row), string(c.Action), c.AccountID, c.Name, c.OldEmail(), c.NewEmail(), string(state), PlanReason(c),
 		c.Via(), c.Message(), groups(c), effectWords(c.Effects), c.Set.Get(workflow.FieldName),
 		each(c, func(s workflow.Step) string { return string(s.Place) }), directory(c),
 		site(c), c.Set.Get(workflow.FieldProducts),
 		each(c, func(s workflow.Step) string { return s.At }), each(c, func(s workflow.Step) string { return s.Until }), returns(c), seal,
 	}
+}
+
+// PlanReason returns what the plan says about why a row cannot run, or what to look at before it does.
+func PlanReason(c workflow.Change) string {
+	if len(c.Steps) == 0 || c.Reason.Code.Warns() {
+		return c.Reason.Words()
+	}
+	if what := workflow.OddAddress(c.NewEmail(), nil); what != "" { // the row has got another reason since
+		return workflow.NewReason(workflow.ReasonOddAddress, what).Words()
+	}
+	return ""
 }
 
 // returns says what takes a change back at its end, "" for one that has none.
