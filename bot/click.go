@@ -130,6 +130,9 @@ func acts() map[workflow.ActName]func(Engine, context.Context, int64, workflow.A
 // "" for a command.
 func (b *Bot) act(ctx context.Context, name string, number int64, digest string, by sender) (*workflow.Batch, error) {
 	act, _ := workflow.ActNamed(workflow.ActName(name))
+	if b.ownBatch(ctx, act.Name, number, digest, by.Person) {
+		return nil, workflow.ErrOwnBatch
+	}
 	actor, err := b.actor(ctx, by)
 	ineligible, is := errors.AsType[*workflow.IneligibleError](err)
 	if is && ineligible.Kind == workflow.WithoutRole && act.Who == workflow.RequesterAlone {
@@ -147,6 +150,14 @@ func (b *Bot) act(ctx context.Context, name string, number int64, digest string,
 		return nil, fmt.Errorf("unknown act %q", name)
 	}
 	return do(b.cfg.Engine, ctx, number, actor)
+}
+
+// ownBatch reports whether a decision is about somebody's own batch, before Slack is asked who they are, which others
+// wait for: no answer would allow it.
+func (b *Bot) ownBatch(ctx context.Context, act workflow.ActName, number int64, digest, person string) bool {
+	batch, err := b.cfg.Store.Batch(ctx, number)
+	someAdmin := workflow.Actor{Person: workflow.Person{ID: person}, Admin: true, Saw: digest}
+	return err == nil && errors.Is(workflow.May(act, batch, someAdmin), workflow.ErrOwnBatch)
 }
 
 // acted returns what the person is told when something was refused, the empty message when it was

@@ -114,6 +114,40 @@ func TestCommandsHoldNoDecisionUp(t *testing.T) {
 	}
 }
 
+// Nor does it wait for the clicks of somebody who presses again and again what they may not, or may no more, at that very batch.
+func TestClicksHoldNoDecisionUp(t *testing.T) {
+	t.Parallel()
+	const flood = 100
+	for _, c := range []struct {
+		name, person, action string
+		most                 time.Duration
+	}{
+		{"who asked approves", "U0CAROL", view.ActionApprove, 2 * time.Second},
+		{"who approved approves", "U0BOB", view.ActionApprove, 4 * time.Second},
+		{"who asked looks at the details", "U0CAROL", view.ActionDetails, 4 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAccounts(5)
+			inBubbleWith(t, &world{accounts: a, approvals: 2, admins: []string{"S0ADMINS"}}, func(w *world) {
+				w.accounts.set(func() { a.hold = make(chan struct{}) }) // of the bubble
+				w.slack.AddGroup(workspace.Group{ID: "S0ADMINS", Handle: "admins", Name: "Admins", Users: []string{"U0ALICE", "U0BOB"}})
+				w.say(requests, "", renames(5))
+				card := w.cardSays(1, "Needs 2 approvals")
+				w.click("U0BOB", card, view.ActionApprove)
+				card = w.cardSays(1, "1 of 2")
+				for range flood {
+					w.click(c.person, card, c.action)
+				}
+				begin := time.Now()
+				w.click("U0ALICE", card, view.ActionApprove)
+				w.reaches(workflow.Running, begin, c.most)
+				close(a.hold)
+			})
+		})
+	}
+}
+
 // reaches waits until the first batch is in a state, which must not take longer than most.
 func (w *world) reaches(state workflow.State, begin time.Time, most time.Duration) {
 	w.t.Helper()

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// queue does jobs with a few workers. Jobs of one key are done one after the other in the order
-// they came; others side by side. One person has at most half of the workers, and people take turns:
-// however much somebody asks for, others do not wait for all of it. Putting never waits: a full queue
-// says no.
+// queue does jobs with a few workers. Jobs of one key are done one after the other, those of one person
+// in the order they came; others side by side. One person has at most half of the workers, and people
+// take turns, also at a key: however much somebody asks for, others do not wait for all of it. Putting
+// never waits: a full queue says no.
 type queue struct {
 	cap  int
 	most int // jobs of one person at the same time
@@ -133,10 +133,14 @@ func (q *queue) next(ctx context.Context, stop <-chan struct{}) (job, bool) {
 
 // first returns the place of the job that begins next: of those whose person has a worker to spare, the
 // one whose person was served longest ago. It is -1 where there is none.
-func (q *queue) first() int {
+func (q *queue) first() int { return q.longestAgo(q.ready, q.mayStart) }
+
+// longestAgo returns the place of the job whose person was served longest ago, of those that may be
+// taken; -1 where there is none.
+func (q *queue) longestAgo(jobs []job, may func(job) bool) int {
 	best := -1
-	for i, j := range q.ready {
-		if q.mayStart(j) && (best < 0 || q.served[j.person] < q.served[q.ready[best].person]) {
+	for i, j := range jobs {
+		if may(j) && (best < 0 || q.served[j.person] < q.served[jobs[best].person]) {
 			best = i
 		}
 	}
@@ -166,8 +170,9 @@ func (q *queue) done(j job) {
 	}
 	if j.key != "" {
 		if behind := q.keys[j.key]; len(behind) > 0 {
-			q.ready = append(q.ready, behind[0])
-			q.keys[j.key] = behind[1:]
+			i := q.longestAgo(behind, func(job) bool { return true })
+			q.ready = append(q.ready, behind[i])
+			q.keys[j.key] = slices.Delete(behind, i, i+1)
 		} else {
 			delete(q.keys, j.key)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -32,6 +33,23 @@ func TestQueueKeepsOrderOfAKey(t *testing.T) {
 		key := fmt.Sprintf("batch/%d", i%3)
 		want[key] = append(want[key], i)
 	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("order of jobs (-want +got):\n%s", d)
+	}
+}
+
+// At one key, too, somebody who wants much is served in turn with the others, each in their own order.
+func TestQueueTakesTurnsAtAKey(t *testing.T) {
+	q := newQueue(100, 4)
+	var got []string
+	for _, name := range []string{"flood 1", "flood 2", "flood 3", "flood 4", "ada 1", "ben 1", "ada 2"} {
+		person, _, _ := strings.Cut(name, " ")
+		q.put("batch/1", person, func(context.Context) { got = append(got, name) })
+	}
+	stop := make(chan struct{})
+	close(stop)
+	q.work(t.Context(), stop, 4)
+	want := []string{"flood 1", "ada 1", "ben 1", "flood 2", "ada 2", "flood 3", "flood 4"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("order of jobs (-want +got):\n%s", d)
 	}

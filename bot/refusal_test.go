@@ -63,7 +63,7 @@ func TestAnActWithNothingToDoSaysHowTheBatchStands(t *testing.T) {
 	w := newWorld(t, newAccounts(1))
 	w.say(requests, "", renames(1))
 	w.click("U0ALICE", w.cardSays(1, "Needs 1 approval"), view.ActionApprove)
-	card := w.cardSays(1, "*1* done")
+	card := w.cardSays(1, "Undo")
 	stands := func(m workspace.Message) bool {
 		said := text(m)
 		finished, nothing := strings.Index(said, "#1 finished"), strings.Index(said, "Nothing in it can be retried.")

@@ -52,7 +52,7 @@ type Deliverer struct {
 	allApprovers atomic.Bool   // all admins are looked at: some of them had not been enough for a batch
 	stood        chan struct{} // a card stands
 	strays       chan struct{} // a message of ours stands in a channel
-	directly     sync.Mutex    // people are told directly one after the other
+	directly     chan struct{} // holds one while people are told directly, one after the other
 
 	mu        sync.Mutex
 	views     map[int64]*batchView
@@ -147,7 +147,7 @@ func New(cfg Config) *Deliverer {
 	d := &Deliverer{
 		cfg: cfg, store: cfg.Store, api: cfg.Slack, people: cfg.People, log: cfg.Log, intervals: cfg.Intervals,
 		wake: make(chan struct{}, 1), results: make(chan struct{}, 1), outdated: make(chan struct{}, 1),
-		stood: make(chan struct{}, 1), strays: make(chan struct{}, 1),
+		stood: make(chan struct{}, 1), strays: make(chan struct{}, 1), directly: make(chan struct{}, 1),
 		views: map[int64]*batchView{}, urls: map[string]string{}, counts: map[int64]counted{}, unchanged: map[int64]bool{},
 		deleted: map[string]time.Time{}, tried: map[string]time.Time{}, gists: map[string]*view.Gist{},
 	}

@@ -93,8 +93,10 @@ func (d *Deliverer) tellDirectly(ctx context.Context, look *snapshot, w *batchVi
 		d.log.Warn().Int64("batch", b.Number).Err(err).Msg("tell people directly")
 		return
 	}
-	d.directly.Lock()
-	defer d.directly.Unlock()
+	if !d.holdDirectly(ctx) {
+		return
+	}
+	defer d.freeDirectly()
 	approvers := d.mayApprove(ctx, b)
 	var told []string
 	for _, p := range slices.Concat([]workflow.Person{b.Requester}, b.Approvers(), approvers) {
@@ -117,6 +119,19 @@ func (d *Deliverer) tellDirectly(ctx context.Context, look *snapshot, w *batchVi
 		}
 	}
 }
+
+// holdDirectly waits until nobody else tells people directly, false where the time of ctx is over before. It is a channel and
+// no lock, since whoever has it waits for Slack.
+func (d *Deliverer) holdDirectly(ctx context.Context) bool {
+	select {
+	case d.directly <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (d *Deliverer) freeDirectly() { <-d.directly }
 
 // mayApprove are the people who may approve a batch that waits for it, as a click would find them;
 // those of groups that cannot be read are left out. While Slack cannot be asked they are those whom

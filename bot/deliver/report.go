@@ -237,8 +237,10 @@ func (d *Deliverer) tellClosed(ctx context.Context, r report.Result, code string
 		return
 	}
 	channel := cmp.Or(d.cfg.Results.Channel(r.Report), d.cfg.Reports)
-	d.directly.Lock()
-	defer d.directly.Unlock()
+	if !d.holdDirectly(ctx) {
+		return
+	}
+	defer d.freeDirectly()
 	for _, admin := range admins {
 		at := place{key: "closed/" + channel + "/" + r.Date + "/" + admin.ID, channel: admin.ID, rank: slackapi.RankSaid}
 		if _, err := d.put(ctx, at, view.ReportClosed(r, channel, code), "", newLane()); err != nil && ctx.Err() == nil {
