@@ -112,9 +112,15 @@ func TestBrowserTwoPeople(t *testing.T) {
 		chromedp.Click(mark("button-approve")), chromedp.WaitVisible(mark("confirm-ok")),
 		chromedp.Click(mark("confirm-ok")), chromedp.WaitVisible(chromedp.CSS(".message.ephemeral")))
 	snap(t, ctx, "2-own-approval")
-	do(t, ctx, "Alice approves it",
+	do(t, ctx, "Alice takes over", chromedp.Evaluate[chromedp.Void](`window.emptied = false; new MutationObserver(() => {
+			if (document.querySelector('.welcome')) window.emptied = true;
+		}).observe(document.body, {childList: true, subtree: true})`),
 		chromedp.Click(mark("person-switch")), chromedp.Click(mark("person-"+sandbox.Alice)),
-		chromedp.Click(mark("button-approve")), chromedp.WaitVisible(mark("confirm-ok")))
+		chromedp.WaitNotPresent(chromedp.CSS(".message.ephemeral"))) // Hana's, gone with all that was drawn for her
+	do(t, ctx, "Alice approves it", chromedp.Click(mark("button-approve")), chromedp.WaitVisible(mark("confirm-ok")))
+	if emptied, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`window.emptied`)); err != nil || emptied {
+		t.Errorf("the channel was said to be empty before Alice's messages came (%v)", err)
+	}
 	snap(t, ctx, "confirm")
 	moving.take(t, ctx, 1500*time.Millisecond)
 	do(t, ctx, "Alice is asked once more", chromedp.Click(mark("confirm-ok")), chromedp.WaitNotPresent(mark("button-approve")))

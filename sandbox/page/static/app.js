@@ -309,7 +309,8 @@ function App() {
       ${data.guide.length > 0 && html`<${Guide} steps=${data.guide} end=${data.guide_end} done=${steps} act=${guided} />`}
       ${home && channel?.im ? html`<${Home} key=${view.person} known=${data.person === view.person && data.tab === 'home'}
         view=${data.home?.for === view.person ? data.home : null} app=${data.app.name} ...${can(data.home ?? {})} />`
-      : html`${current && messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
+      : html`${!current ? html`<div class="messages" aria-busy="true"></div>`
+        : messages.length > 0 ? html`<${MessageList} messages=${messages} label=${`Messages in ${title}`} />`
         : html`<div class="messages empty"><div class="welcome">${channel?.im ? html`<${Avatar} person=${data.app}
           size=${56} />` : html`<span class="big-hash">#</span>`}
           <h2>${title}</h2>
