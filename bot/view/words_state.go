@@ -170,7 +170,7 @@ func stopCauses() map[workflow.StopCause]string {
 		workflow.StopLateStart:   "It did not run within {note}. Check that it is still wanted, then press *Resume*.",
 		workflow.StopLicence: "A licence has no free seat. Raise it or free seats in Atlassian admin, press *Resume*, and press *Retry " +
 			"failed* at the end.",
-		workflow.StopStart: "Its time has come, but it may not start: {note}.",
+		workflow.StopStart: "Its time has come, but it may not start: {note}. Once that is settled, press *Resume*; else cancel it.",
 		workflow.StopStuck: "An account could not be moved away from its parking address{lines}. Set its address in Atlassian admin, then " +
 			"press *Resume*.",
 		workflow.StopAltered: "The plan or its approvals in the database are not those that people approved ({note}). Somebody changed the " +
