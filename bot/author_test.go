@@ -108,7 +108,7 @@ func TestReasonsOfOnesOwn(t *testing.T) {
 		}
 	}
 	m := w.say(requests, "deactivate\n*at:* noon", file(3))
-	w.inThread(m.TS, "is no time; write it like 2026-12-01 18:00")
+	w.inThread(m.TS, "is not a time; write it like 2026-12-01 18:00")
 }
 
 // A reply that is sent to the channel, too, brings its files once.

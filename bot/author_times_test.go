@@ -149,10 +149,10 @@ func TestMenuWithoutItsMessage(t *testing.T) {
 func TestTimesOfAMessageWithSomethingWrong(t *testing.T) {
 	t.Parallel()
 	for words, want := range map[string][]string{
-		"deactivate\nat: tomorrow 18:00\nfor: soon":                      {"is no time", "2000-01-02 18:00"},
+		"deactivate\nat: tomorrow 18:00\nfor: soon":                      {"is not a time", "2000-01-02 18:00"},
 		"remove\nat: tomorrow 18:00\nfor: 3d":                            {"cannot be taken back", "2000-01-02 18:00"},
 		"deactivate\nat: 18:00":                                          {"is past", "2000-01-01 18:00"},
-		"deactivate\nat: soon\nuntil: tomorrow 18:00":                    {"is no time", "2000-01-02 18:00"},
+		"deactivate\nat: soon\nuntil: tomorrow 18:00":                    {"is not a time", "2000-01-02 18:00"},
 		"deactivate\nat: 18:00\nat: 19:00":                               {"At is there twice", "2000-01-01 18:00"},
 		"deactivate\nat: tomorrow 18:00\nuntil: tomorrow 19:00\nfor: 3d": {"keep one of the two", "2000-01-02 18:00", "2000-01-02 19:00"},
 	} {
@@ -178,7 +178,7 @@ func TestWrongTimesOfAnotherPersonsMessage(t *testing.T) {
 	t.Parallel()
 	for words, want := range map[string]string{
 		"deactivate\nat: 18:00\nat: 19:00": "At is there twice",
-		"deactivate\nat: soon":             "is no time; write it like",
+		"deactivate\nat: soon":             "is not a time; write it like",
 		"remove\nfor: 3d":                  "Remove cannot be taken back, so it takes neither until nor for",
 	} {
 		t.Run(words, func(t *testing.T) {

@@ -136,7 +136,7 @@ func (b *Bot) formFile(ctx context.Context, asks workflow.Person, of *view.FormF
 	sum := sha256.Sum256(f.content)
 	name := hex.EncodeToString(sum[:])
 	if of.SHA256 != "" && of.SHA256 != name {
-		return author, &sheet.FileError{Problem: "it is another one than was checked", Remedy: "press Check"}
+		return author, &sheet.FileError{Problem: "it is not the file that was checked", Remedy: "press Check"}
 	}
 	of.Name, of.SHA256, of.Author = info.Name, name, ""
 	if author.ID != asks.ID {

@@ -103,7 +103,7 @@ func TestFormFileChangedAfterTheCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.submit("U0CAROL", checked, nil)
-	form = w.modalSays("U0CAROL", "another one than was checked")
+	form = w.modalSays("U0CAROL", "it is not the file that was checked")
 	w.submit("U0CAROL", form, nil)
 	w.submit("U0CAROL", w.modalSays("U0CAROL", "*1* ready"), nil)
 	w.cardSays(1, "Needs 1 approval")

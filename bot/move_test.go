@@ -135,7 +135,7 @@ func TestWholeDomainRefused(t *testing.T) {
 		"migrate-domain old.example old.example":                           "The old and the new domain are the same",
 		"migrate-domain old.example new.example names last.first":          "Names is followed by first.last",
 		"migrate-domain old.example new.example only-group":                "Say which group",
-		"migrate-domain old.example new.example names first.last names no": "Names stands there twice",
+		"migrate-domain old.example new.example names first.last names no": "Names is given twice",
 	} {
 		w.command("U0CAROL", requests, words)
 		w.told("U0CAROL", requests, want)

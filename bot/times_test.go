@@ -71,7 +71,7 @@ func TestLater(t *testing.T) {
 	m := w.say(requests, "deactivate, they leave\nat: tomorrow 18:00\nuntil: friday", workspace.Upload{
 		Name: "leavers.csv", Content: []byte("email\np1@old.example\n"),
 	})
-	w.inThread(m.TS, "is no time; write it like")
+	w.inThread(m.TS, "is not a time; write it like")
 	w.say(requests, "deactivate, they leave\nat: tomorrow 18:00", workspace.Upload{
 		Name: "leavers.csv", Content: []byte("email\np1@old.example\n"),
 	})

@@ -244,7 +244,7 @@ func readable(f slackapi.File, maxBytes int64) error {
 	case f.Access == "access_denied":
 		return refuse("Slack does not let me read it", "share it with me in this channel")
 	case slices.Contains([]string{"canvas", "quip", "list", "email"}, f.Mode):
-		return refuse("it is no file but a "+f.Mode, "send a CSV")
+		return refuse("it is not a file ("+f.Mode+")", "send a CSV")
 	case f.Size > maxBytes:
 		return slackapi.ErrTooLarge
 	case f.URL == "" && f.Private == "":

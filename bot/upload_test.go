@@ -21,7 +21,7 @@ func TestReadable(t *testing.T) {
 		{"deleted", slackapi.File{Mode: "tombstone"}, "was deleted"},
 		{"hidden", slackapi.File{Mode: "hidden_by_limit"}, "over its limit"},
 		{"denied", slackapi.File{Access: "access_denied"}, "does not let me read it"},
-		{"canvas", slackapi.File{Mode: "canvas", URL: "https://files.slack.com/a"}, "no file but a canvas"},
+		{"canvas", slackapi.File{Mode: "canvas", URL: "https://files.slack.com/a"}, "not a file (canvas)"},
 		{"large", slackapi.File{Mode: "hosted", URL: "https://files.slack.com/a", Size: 101}, "over 10 MB"},
 		{"nowhere", slackapi.File{Mode: "hosted"}, "where its bytes are"},
 	} {

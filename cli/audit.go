@@ -133,7 +133,7 @@ func parseHeads(given []string) ([]store.Head, error) {
 	for _, text := range given {
 		m := givenHead.FindStringSubmatch(strings.TrimSpace(strings.ReplaceAll(text, "`", "")))
 		if m == nil {
-			return nil, fmt.Errorf("--head %q is no head of the log; give it as reports show it: a number, a colon and "+
+			return nil, fmt.Errorf("--head %q is not a head of the log; give it as reports show it: a number, a colon and "+
 				"16 to 64 hexadecimal digits", text)
 		}
 		seq, err := strconv.ParseInt("0"+m[1], 10, 64)

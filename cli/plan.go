@@ -50,7 +50,7 @@ func (p *program) plan() *cobra.Command {
 // check returns what is wrong with the options, before anything is read.
 func (o planOptions) check() error {
 	if verb, _ := command.ParseVerb(o.Verb); o.Verb != "" && verb == "" {
-		return fmt.Errorf("--action %q is no action; try one of %s", o.Verb, actionWords())
+		return fmt.Errorf("--action %q is not an action; try one of %s", o.Verb, actionWords())
 	}
 	return nil
 }

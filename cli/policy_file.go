@@ -158,7 +158,7 @@ func readPolicyLine(number int, text string) (policyLine, error) {
 func readVerdict(words []string) (verdict, error) {
 	if words[0] == "blocked" {
 		if len(words) > 1 {
-			return verdict{}, fmt.Errorf("%q stands behind blocked", words[1])
+			return verdict{}, fmt.Errorf("%q comes after blocked", words[1])
 		}
 		return verdict{blocked: true}, nil
 	}

@@ -62,7 +62,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	case cmd.HasSubCommands():
 		return unknownCommand(cmd, args[0])
 	}
-	return fmt.Errorf("%s takes nothing behind it, and there is %q", cmd.CommandPath(), args[0])
+	return fmt.Errorf("%s takes nothing after it, and there is %q", cmd.CommandPath(), args[0])
 }
 
 func unknownCommand(cmd *cobra.Command, word string) error {

@@ -72,7 +72,7 @@ func (w *when) check(s section) {
 func parseAction(v value) (any, error) {
 	action := workflow.ActionName(v.text)
 	if !slices.Contains(workflow.ActionNames(), action) {
-		return nil, refuse(`"`+shown+`" is no action`, "the actions are "+joined(workflow.ActionNames()))
+		return nil, refuse(`"`+shown+`" is not an action`, "the actions are "+joined(workflow.ActionNames()))
 	}
 	return action, nil
 }

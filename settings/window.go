@@ -52,7 +52,7 @@ var (
 func parseWeekday(v value) (any, error) {
 	weekday := slices.Index(weekdays, strings.ToLower(v.text))
 	if weekday < 0 {
-		return nil, refuse(`"`+shown+`" is no day`, "write days as "+strings.Join(weekdays, ", "))
+		return nil, refuse(`"`+shown+`" is not a day`, "write days as "+strings.Join(weekdays, ", "))
 	}
 	return time.Weekday(weekday), nil
 }

@@ -28,7 +28,7 @@ func (r *reader) document(text []byte) (root section, ok bool) {
 	}
 	if err != nil {
 		line, what := syntaxError(err)
-		r.problem(line, "", "not YAML: "+what, "mind the indentation, and put values with : or # in quotes")
+		r.problem(line, "", "not YAML: "+what, "check the indentation, and put values with : or # in quotes")
 		return root, false
 	}
 	if len(documents) > 1 {

@@ -216,7 +216,8 @@ type DatabaseError interface {
 // approvals a plan needs. It is an ErrGroupUnreadable.
 type UnreadGroupsError struct {
 	Groups    []string
-	Emergency string // which of them is the emergency group, if any
+	Rules     []string // which of them approval.rules name
+	Emergency string   // which of them is the emergency group, if any
 }
 
 func (e *UnreadGroupsError) Error() string {

@@ -13,8 +13,10 @@ type Policy interface {
 	// Check returns what of the policy contradicts itself, nil when nothing does.
 	Check() error
 	// UserGroups are the Slack user groups that the policy has to know the members of;
-	// EmergencyGroup is the one among them whose batches need one approval, "" when there is none.
+	// RuleGroups are those of them that its rules name, and EmergencyGroup is the one whose batches
+	// need one approval, "" when there is none.
 	UserGroups() []string
+	RuleGroups() []string
 	EmergencyGroup() string
 	// Demand returns how many people must approve a plan with these traits. recent are the
 	// requester's other changes of the last 24 hours, which are needed only where NeedsRecent.

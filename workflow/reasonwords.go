@@ -49,17 +49,20 @@ var checkReasons = map[ReasonCode]reasonEntry{
 			"no account {what} in {where?}; check the spelling",
 			"no managed account {what}; check the spelling, or whether the account belongs to this organisation",
 		},
+		remedy: "check the spelling, then send the rows again",
 	},
 	ReasonNotManaged: {
 		facts:  []string{"what"},
 		cause:  "not a managed account",
 		causes: "unmanaged accounts",
 		words:  []string{"{what} is not a managed account; claim its domain first (Atlassian admin, Settings, Domains)"},
+		remedy: "claim the domain in Atlassian admin, then press Retry failed",
 	},
 	ReasonAmbiguous: {
-		facts: []string{"address", "ids"},
-		cause: "more than one account",
-		words: []string{"{address} belongs to more than one account ({ids}); give the account id"},
+		facts:  []string{"address", "ids"},
+		cause:  "more than one account",
+		words:  []string{"{address} belongs to more than one account ({ids}); give the account id"},
+		remedy: "give the account id, then send the rows again",
 	},
 	ReasonMismatch: {
 		facts: []string{"id", "has", "given", "holder"}, // holder: the account that has the address given, or ""
@@ -69,6 +72,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 				"one of the two",
 			"account {id} has the address {has}, not {given}; correct one of the two",
 		},
+		remedy: "correct the id or the address, then send the rows again",
 	},
 	ReasonNotAllowed: {
 		facts:  []string{"action", "key", "directory"}, // directory: the SCIM one that holds the account, or ""
@@ -177,33 +181,38 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		facts:  []string{"id"},
 		cause:  "organisation admin",
 		causes: "organisation admins",
-		words:  []string{"account {id} is an organisation admin's; only a rule with org_admins and allow lets it be changed"},
+		words:  []string{"account {id} is an organisation admin's; change it in Atlassian admin, or allow it in the settings (approval.rules, org_admins and allow)"},
 	},
 	ReasonDayLimit: {
-		facts: []string{"whose", "limit", "touched", "here"}, // whose: requester, all
-		cause: "over the daily limit",
-		say:   dayLimitWords,
+		facts:  []string{"whose", "limit", "touched", "here"}, // whose: requester, all
+		cause:  "over the daily limit",
+		say:    dayLimitWords,
+		remedy: "ask later, or for fewer accounts",
 	},
 	ReasonHeld: {
-		facts: []string{"batch"},
-		cause: "in another open batch",
-		words: []string{"held by open batch #{batch}; wait for it or withdraw it"},
+		facts:  []string{"batch"},
+		cause:  "in another open batch",
+		words:  []string{"held by open batch #{batch}; wait for it or withdraw it"},
+		remedy: "wait for the other batch or withdraw it, then press Retry failed",
 	},
 	ReasonDuplicate: {
 		facts:  []string{"line"},
 		cause:  "duplicate row",
 		causes: "duplicate rows",
 		words:  []string{"the same account as in line {line}; keep one of the two"},
+		remedy: "keep one of the two rows, then send the file again",
 	},
 	ReasonSameTarget: {
-		facts: []string{"address", "line"},
-		cause: "two rows want one address",
-		words: []string{"wants the address {address}, as line {line} does; keep one of the two"},
+		facts:  []string{"address", "line"},
+		cause:  "two rows want one address",
+		words:  []string{"wants the address {address}, as line {line} does; keep one of the two"},
+		remedy: "keep one of the two rows, then send the file again",
 	},
 	ReasonConflict: {
-		facts: []string{"action", "line", "other"},
-		cause: "conflicting actions",
-		words: []string{"{action} and, in line {line}, {other} on the same account; keep one of the two"},
+		facts:  []string{"action", "line", "other"},
+		cause:  "conflicting actions",
+		words:  []string{"{action} and, in line {line}, {other} on the same account; keep one of the two"},
+		remedy: "keep one of the two rows, then send the file again",
 	},
 	ReasonParkTaken: {
 		facts:  []string{"parking", "holder"},
@@ -213,18 +222,21 @@ var checkReasons = map[ReasonCode]reasonEntry{
 			"exchanges its address by way of {parking}, which account {holder} holds; give that account " +
 				"another address first",
 		},
+		remedy: "give the account at the parking address another one, then press Retry failed",
 	},
 	ReasonWaitsForBlocked: {
 		facts:  []string{"line", "address"},
 		cause:  "waits for a blocked row",
 		causes: "wait for a blocked row",
-		words:  []string{"needs the address {address}, which line {line} cannot free"},
+		words:  []string{"needs the address {address}, which line {line} cannot free; correct line {line} first"},
+		remedy: "correct the row it waits for, then send the file again",
 	},
 	ReasonClosed: {
 		facts:  []string{"id"},
 		cause:  "account deleted",
 		causes: "accounts deleted",
 		words:  []string{"account {id} is deleted or waiting for its deletion; cancel the deletion first"},
+		remedy: "cancel the deletion first",
 	},
 	ReasonOwnAccount: {
 		facts:  []string{"person"},
@@ -237,6 +249,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		cause:  "own account",
 		causes: "own accounts",
 		words:  []string{"the requester's own account; another person must ask for it"},
+		remedy: "let another person ask for it",
 	},
 	ReasonStalePolicy: {
 		facts: []string{"groups"},
@@ -244,9 +257,10 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		words: []string{"the settings now name the group {groups}, which was not checked"},
 	},
 	ReasonCouldNotCheck: {
-		facts: []string{"why"},
-		cause: "could not be checked",
-		words: []string{"could not be checked ({why}); check again, or send the row again"},
+		facts:  []string{"why"},
+		cause:  "could not be checked",
+		words:  []string{"could not be checked ({why}); check again, or send the row again"},
+		remedy: "send the rows again",
 	},
 	ReasonRolesHidden: {
 		facts: []string{"id", "what"}, // what: roles, roles and groups
@@ -275,19 +289,10 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		words: []string{"{action} is not supported yet"},
 	},
 	ReasonNoReturn: {
-		facts: []string{"action"},
-		cause: "cannot be taken back at an end",
-		words: []string{"{action} cannot be taken back at an end; leave out until and for"},
-	},
-	ReasonNotOurs: {
-		facts: []string{"batch"},
-		cause: "nothing to take back",
-		words: []string{"#{batch} did not make this change, so there is nothing to take back"},
-	},
-	ReasonLaterBatch: {
-		facts: []string{"batch"},
-		cause: "changed by a later batch",
-		words: []string{"#{batch} has changed this since, so it stays as that left it"},
+		facts:  []string{"action"},
+		cause:  "cannot be taken back at an end",
+		words:  []string{"{action} cannot be taken back at an end; leave out until and for"},
+		remedy: "leave out until and for, then send the rows again",
 	},
 	ReasonAlready: {
 		facts: []string{"shows"},
@@ -298,7 +303,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		facts: []string{"shows", "batch"},
 		cause: "stays as another batch left it for a while",
 		warns: true,
-		words: []string{"stays as #{batch} left it: {shows?}; its end takes this back no more", "stays as #{batch} left it"},
+		words: []string{"stays as #{batch} left it: {shows?}; the end of #{batch} no longer takes this back", "stays as #{batch} left it"},
 	},
 	ReasonCaseOnly: {
 		facts: []string{"address"},
@@ -319,11 +324,13 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		cause:  "no such group",
 		causes: "no such groups",
 		words:  []string{"no group is called {group}; give its whole name, or its id"},
+		remedy: "give the whole name of the group, or its id, then send the rows again",
 	},
 	ReasonAmbiguousGroup: {
-		facts: []string{"group", "ids"}, // each id with its directory
-		cause: "more than one group of that name",
-		words: []string{"several groups are called {group}: {ids}; give the id, or the directory"},
+		facts:  []string{"group", "ids"}, // each id with its directory
+		cause:  "more than one group of that name",
+		words:  []string{"several groups are called {group}: {ids}; give the id, or the directory"},
+		remedy: "give the id of the group, then send the rows again",
 	},
 	ReasonGroupClosed: {
 		facts:  []string{"group", "why"}, // why: one of the constants GroupSynced, GroupFixed, GroupHidden, GroupAdmins
@@ -338,6 +345,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 			"account {id} is not in the directory {directory?}; invite the person there first",
 			"account {id} is not in the directory of the group; invite the person there first",
 		},
+		remedy: "invite the person to the directory, then press Retry failed",
 	},
 	ReasonWhichDirectory: {
 		facts:  []string{"asked", "candidates"}, // asked: the directory that the row names, or ""
@@ -365,6 +373,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		words: []string{
 			"{address} is in the organisation already (account {id}); ask for the missing groups with group add",
 		},
+		remedy: "ask for the missing groups with group add",
 	},
 	ReasonNoSite: {
 		facts:  []string{"site", "sites"}, // the sites of the settings, or ""
@@ -374,6 +383,7 @@ var checkReasons = map[ReasonCode]reasonEntry{
 			"the settings (atlassian.sites) name no site {site}; choose one of: {sites?}",
 			"the settings (atlassian.sites) name no site {site}",
 		},
+		remedy: "name a site of atlassian.sites, then send the rows again",
 	},
 	ReasonSiteForbidden: {
 		facts: []string{"site"},
@@ -388,7 +398,8 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		facts:  []string{"id", "site"},
 		cause:  "not a user of the site",
 		causes: "not users of the site",
-		words:  []string{"account {id} is not a user of the site {site}"},
+		words:  []string{"account {id} is not a user of the site {site}; give the person access there first, or name another site"},
+		remedy: "give the person access to the site, then press Retry failed",
 	},
 	ReasonOnSite: {
 		facts:  []string{"address", "site", "but"}, // but: what speaks against leaving it at that
@@ -400,7 +411,8 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		facts:  []string{"name", "site"},
 		cause:  "no such legacy name",
 		causes: "no such legacy names",
-		words:  []string{"nobody at the site {site} has the legacy username or user key {name}"},
+		words:  []string{"nobody at the site {site} has the legacy username or user key {name}; check the spelling"},
+		remedy: "check the spelling, then send the rows again",
 	},
 	ReasonWhichSCIM: {
 		facts:  []string{"asked", "directories"}, // those of the settings, or ""
@@ -440,17 +452,6 @@ var checkReasons = map[ReasonCode]reasonEntry{
 		words: []string{
 			"the SCIM directory {directory} also keeps the whole name {whole}; it is replaced, and undo puts back the display name alone",
 		},
-	},
-	ReasonRecord: {
-		facts: []string{"why"},
-		cause: "not done in the SCIM directory",
-		words: []string{"the SCIM directory was left as it is: {why}"},
-	},
-	ReasonDrifted: {
-		facts:  []string{"what", "planned", "now"},
-		cause:  "changed since the plan",
-		words:  []string{"drifted: the {what} was {planned} in the plan and is {now} now; nothing was sent; press Retry failed to plan it again"},
-		remedy: "look at the account, then press Retry failed",
 	},
 }
 

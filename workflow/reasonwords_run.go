@@ -4,11 +4,32 @@ import "strings"
 
 // runReasons are what is said of the codes of a run.
 var runReasons = map[ReasonCode]reasonEntry{
+	ReasonDrifted: {
+		facts:  []string{"what", "planned", "now"},
+		cause:  "changed since the plan",
+		words:  []string{"the {what} was {planned} in the plan and is {now} now; nothing was sent; press Retry failed to plan it again"},
+		remedy: "look at the account, then press Retry failed",
+	},
+	ReasonRecord: {
+		facts: []string{"why"},
+		cause: "not done in the SCIM directory",
+		words: []string{"the SCIM directory was left as it is: {why}"},
+	},
+	ReasonNotOurs: {
+		facts: []string{"batch"},
+		cause: "nothing to take back",
+		words: []string{"#{batch} did not make this change, so there is nothing to take back"},
+	},
+	ReasonLaterBatch: {
+		facts: []string{"batch"},
+		cause: "changed by a later batch",
+		words: []string{"#{batch} changed this later, so it stays as #{batch} left it"},
+	},
 	ReasonGone: {
 		facts:  []string{"id"},
 		cause:  "account is gone",
 		causes: "accounts are gone",
-		words:  []string{"drifted: account {id} is no longer there or no longer managed; nothing was changed"},
+		words:  []string{"account {id} is no longer there or no longer managed; nothing was changed"},
 		remedy: "look at the account, then press Retry failed",
 	},
 	ReasonVanished: {
@@ -76,9 +97,10 @@ var runReasons = map[ReasonCode]reasonEntry{
 		remedy: "settle what Atlassian names (billing, site ownership), then press Retry failed",
 	},
 	ReasonRefused: {
-		facts: []string{"status", "key"},
-		cause: "refused by Atlassian",
-		say:   refusedWords,
+		facts:  []string{"status", "key"},
+		cause:  "refused by Atlassian",
+		say:    refusedWords,
+		remedy: "look at the account in Atlassian admin, then press Retry failed",
 	},
 	ReasonLicenceFull: {
 		facts: []string{"what"}, // the products or the group, or ""
@@ -93,7 +115,7 @@ var runReasons = map[ReasonCode]reasonEntry{
 		facts:  []string{"action"},
 		cause:  "account deactivated",
 		causes: "accounts deactivated",
-		words:  []string{"Atlassian does not do {action} for a deactivated account; activate it first"},
+		words:  []string{"Atlassian does not allow {action} for a deactivated account; activate it first"},
 		remedy: "activate the account first, if that is wanted",
 	},
 	ReasonNotInvited: {
@@ -186,7 +208,7 @@ var runReasons = map[ReasonCode]reasonEntry{
 		cause:  "kept its new address",
 		causes: "kept their new addresses",
 		words: []string{
-			"has its new address, although the exchange was undone: the old one could not be set again ({why})",
+			"has its new address, although the exchange was undone: the old one could not be set again ({why}); set it in Atlassian admin",
 		},
 	},
 }

@@ -97,7 +97,7 @@ func (w When) Check(now time.Time) error {
 	case !w.Until.IsZero() && !w.Until.After(w.At):
 		return refuse("until %s is not later than at %s", w.spell(w.Until), w.spell(w.At))
 	case w.For != 0 && (w.For < shortest || w.For%time.Second != 0):
-		return refuse("for %s is no time of whole seconds", w.For)
+		return refuse("for %s is not a time of whole seconds", w.For)
 	case w.For > Farthest:
 		return refuse("for %s is over 90 days", Lasting(w.For))
 	}

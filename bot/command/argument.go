@@ -99,7 +99,7 @@ func (p *commandParser) behind(it *action.Action, values *workflow.RowValues) er
 		}
 		return p.missing("say %s", use.Argument.Say)
 	case len(p.words) == 3 && !use.Argument.Whole && slices.Contains(arrows(), strings.ToLower(plainText(p.words[1].raw))):
-		return p.refuse("the two stand behind each other, without %s", workflow.QuoteCell(plainText(p.words[1].raw)))
+		return p.refuse("write the two one after the other, without %s", workflow.QuoteCell(plainText(p.words[1].raw)))
 	case len(p.words) > 2 && !use.Argument.Whole:
 		return p.refuse("one account at a time (%s is left over); for many, send a CSV", workflow.QuoteCell(plainText(p.words[2].raw)))
 	}

@@ -65,7 +65,7 @@ func (p *commandParser) message(text string) error {
 		return nil
 	}
 	if action, built := action.For(p.out.Action); !built || !action.Takes(workflow.ColumnMessage) {
-		return p.refuse("%s takes no message; a reason for the approvers goes behind reason:", p.help.Name)
+		return p.refuse("%s takes no message; a reason for the approvers goes after reason:", p.help.Name)
 	}
 	if n := utf8.RuneCountInString(text); n > workflow.MaxMessage {
 		return p.refuse("the message has %s characters, %s are the limit", workflow.Number(n), workflow.Number(workflow.MaxMessage))

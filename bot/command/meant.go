@@ -84,7 +84,7 @@ var elsewhere = []struct {
 	},
 	{
 		[]string{"policy", "policies", "rule", "rules", "approvers", "who_approves", "policy_test"},
-		"How many people must approve a batch, who, and why stands on its card. Before it is asked, " +
+		"The card of a batch says how many people must approve it, who, and why. Before it is asked, " +
 			"the operator of countersign can see it on the server: " +
 			"`countersign policy --csv FILE --as U…`.",
 	},

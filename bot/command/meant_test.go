@@ -23,7 +23,7 @@ func TestWrongWords(t *testing.T) {
 		"reports": "report list", "compare nightly": "report diff", "form": "new", "usage": "help", "leaver a@b.example": "offboard",
 		"approve 42": "press *Approve*", "approve": "press *Approve*", "APPROVE #42": "press *Approve*", "*approve* 42": "press *Approve*",
 		"accept 42": "press *Approve*", "reject 42": "press *Reject*", "decline 42": "press *Reject*", "withdraw 42": "*Withdraw*",
-		"ask again 42": "*Ask again*", "check-again 42": "*Check again*", "policy": "stands on its card", "plan": "checked first",
+		"ask again 42": "*Ask again*", "check-again 42": "*Check again*", "policy": "The card of a batch says", "plan": "checked first",
 		"please deactivate a@b.example": "deactivate", "Hi, can you disable a@b.example": "deactivate", "/countersign rename a@b.example": "rename",
 		"please undo 42": "undo", "<@U0BOT> group add x a@b.example": "group add", "hello there": "help",
 		"doctor": "on the server", "audit verify": "on the server", "version": "on the server", "upload": "Post the CSV",

@@ -54,7 +54,7 @@ func (p *commandParser) moveOption(rest []commandWord) (n int, err error) {
 	twice := word == onlyGroupWord && move.Group != "" || word == namesWord && move.Names || word == exceptWord && p.out.Except
 	switch {
 	case twice:
-		return 0, p.refuse("%s stands there twice", word)
+		return 0, p.refuse("%s is given twice", word)
 	case word == exceptWord:
 		p.out.Except = true
 		return 1, nil

@@ -361,7 +361,7 @@ func (p *commandParser) links() error {
 
 func (p *commandParser) nothing() error {
 	if len(p.words) > 0 {
-		return p.refuse("%s takes nothing behind it", p.help.Name)
+		return p.refuse("%s takes nothing after it", p.help.Name)
 	}
 	return nil
 }

@@ -87,9 +87,9 @@ func (t Times) When(now time.Time, zone *time.Location) (workflow.When, error) {
 
 func noTime(word, text, form string) error {
 	if text = strings.TrimSpace(text); text == "" {
-		return &workflow.WhenError{Problem: fmt.Sprintf("no time stands behind %s; write it like %s", word, form)}
+		return &workflow.WhenError{Problem: fmt.Sprintf("%s needs a time after it; write it like %s", word, form)}
 	}
-	return &workflow.WhenError{Problem: fmt.Sprintf("%s is no time; write it like %s", workflow.QuoteCell(text), form)}
+	return &workflow.WhenError{Problem: fmt.Sprintf("%s is not a time; write it like %s", workflow.QuoteCell(text), form)}
 }
 
 // clock is a time of day at the end of a text.
@@ -203,7 +203,7 @@ func (p *commandParser) times() error {
 			value = append(value, plainText(tail[i].raw))
 		}
 		if word == wordFor && len(value) > 0 && workflow.AddressProblem(value[0]) == "" { // "restore access for a@x"
-			return p.refuse("%s stands behind for, where only a time may", workflow.QuoteCell(value[0]))
+			return p.refuse("%s comes after for, which takes only a time", workflow.QuoteCell(value[0]))
 		}
 		p.out.Times.put(word, strings.Join(value, " "))
 	}

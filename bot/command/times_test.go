@@ -34,20 +34,20 @@ func TestTimesOfCommands(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"deactivate a@x.example at":                       "no time stands behind at; write it like 2026-12-01 18:00",
-		"deactivate a@x.example at noon":                  "\"noon\" is no time",
-		"deactivate a@x.example at 24:00":                 "is no time",
-		"deactivate a@x.example at 2026-02-30 10:00":      "is no time",
-		"deactivate a@x.example for a while":              "is no time; write it like 90m, 8h or 3d",
+		"deactivate a@x.example at":                       "at needs a time after it; write it like 2026-12-01 18:00",
+		"deactivate a@x.example at noon":                  "\"noon\" is not a time",
+		"deactivate a@x.example at 24:00":                 "is not a time",
+		"deactivate a@x.example at 2026-02-30 10:00":      "is not a time",
+		"deactivate a@x.example for a while":              "is not a time; write it like 90m, 8h or 3d",
 		"deactivate a@x.example at 18:00 at 19:00":        "at is there twice",
 		"deactivate a@x.example until 18:00 for 8h":       "keep one of the two",
-		"set-name a@x.example Ada For Real":               "is no time",
+		"set-name a@x.example Ada For Real":               "is not a time",
 		"remove a@x.example for 8h":                       "remove cannot be taken back",
 		"revoke-tokens a@x.example until monday 18:00":    "revoke-tokens cannot be taken back",
-		"deactivate a@x.example at 18:00 b@x.example":     "is no time",
-		"deactivate a@x.example for 99999999999999999999": "is no time",
-		"restore access for a@x.example":                  "\"a@x.example\" stands behind for, where only a time may",
-		"suspend access for <mailto:a@x.example> for 3d":  "stands behind for, where only a time may",
+		"deactivate a@x.example at 18:00 b@x.example":     "is not a time",
+		"deactivate a@x.example for 99999999999999999999": "is not a time",
+		"restore access for a@x.example":                  "\"a@x.example\" comes after for, which takes only a time",
+		"suspend access for <mailto:a@x.example> for 3d":  "comes after for, which takes only a time",
 	} {
 		_, err := command.Parse(text)
 		usage, is := errors.AsType[*command.UsageError](err)
@@ -77,12 +77,12 @@ func TestTimesOfNobody(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"deactivate at noon":        "is no time",
-		"deactivate at":             "no time stands behind at",
+		"deactivate at noon":        "is not a time",
+		"deactivate at":             "at needs a time after it",
 		"remove for 8h":             "remove cannot be taken back",
-		"restore for a@x.example":   "where only a time may",
+		"restore for a@x.example":   "which takes only a time",
 		"group add at a@x.example":  "",
-		"group remove for until 3d": "is no time",
+		"group remove for until 3d": "is not a time",
 	} {
 		_, err := command.Parse(text)
 		if usage, _ := errors.AsType[*command.UsageError](err); (err == nil) != (want == "") || err != nil && (usage.Missing != nil || !strings.Contains(usage.Problem, want)) {
@@ -148,9 +148,9 @@ func TestMoments(t *testing.T) {
 		{command.Times{Until: "2027-03-01 10:00"}, "is over 90 days ahead"},
 		{command.Times{At: "monday 18:00", Until: "monday 18:00"}, "is not later than at 2026-11-30 18:00 CET"},
 		{command.Times{At: "tuesday 18:00", Until: "monday 18:00"}, "is not later"},
-		{command.Times{For: "0s"}, "is no time; write it like 90m"},
+		{command.Times{For: "0s"}, "is not a time; write it like 90m"},
 		{command.Times{For: "91d"}, "is over 90 days"},
-		{command.Times{At: "noon"}, "is no time"},
+		{command.Times{At: "noon"}, "is not a time"},
 	} {
 		_, err := c.times.When(now, zone("Europe/Berlin"))
 		if _, is := errors.AsType[*workflow.WhenError](err); !is || !strings.Contains(err.Error(), c.want) {

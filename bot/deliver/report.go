@@ -169,7 +169,7 @@ func (o outcome) say(ctx context.Context, is report.FileState) (workflow.Post, e
 	}
 	at := o.at
 	at.version = int64(is)
-	m := view.Alarmed(view.ReportMessage(o.Result, o.shown(), named, is), o.shown(), o.cfg.Admins)
+	m := view.Alarmed(view.ReportMessage(o.Result, o.shown(), named, o.cfg.Command, is), o.shown(), o.cfg.Admins)
 	return o.put(ctx, at, m, "", newLane())
 }
 

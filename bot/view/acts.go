@@ -86,7 +86,7 @@ func actViews() map[workflow.ActName]actView {
 			Made: func(made, _ int64) string { return fmt.Sprintf("Asked again as #%d. See its card.", made) },
 		},
 		workflow.ActRecheck: {
-			Label: "Check again", Verb: "check again",
+			Label: "Check again", Verb: "check",
 			Made: func(made, _ int64) string { return fmt.Sprintf("Checking again as #%d. See its card.", made) },
 		},
 	}

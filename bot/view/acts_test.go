@@ -85,7 +85,7 @@ func TestNothingToDoSaysTheStateFirst(t *testing.T) {
 	}
 	for err, nothing := range map[error]string{
 		workflow.ErrNothingToRetry: "Nothing in it can be retried.", workflow.ErrNothingToUndo: "Nothing in it can be undone.",
-		workflow.ErrNoReturn: "It has no end to come", workflow.ErrNotWaiting: "It has no start time",
+		workflow.ErrNoReturn: "It has no end time", workflow.ErrNotWaiting: "It has no start time",
 	} {
 		for state, b := range batches {
 			text, ok := Words(&ActError{Action: string(workflow.ActRetry), Number: 42, Batch: b, Err: err}, "/countersign")

@@ -120,10 +120,14 @@ func cards() map[string]Card {
 		c.Batch.Approvals = 2
 		c.Batch.Author = alice
 		c.Batch.Decisions = []workflow.Decision{{Person: bob, Verdict: workflow.Approve, Digest: testDigest, At: at(5)}}
-		c.Nobody = "Nobody can approve this: the group of admins is empty."
+	})
+	in("awaiting_nobody", func(c *Card) {
+		c.Batch.Approvals = 2
+		c.Batch.Decisions = []workflow.Decision{{Person: bob, Verdict: workflow.Approve, Digest: testDigest, At: at(5)}}
+		c.Nobody = TooFewApprovers(0, 2, false, nil, []GroupTrouble{{Group: "S0ITADMINS"}})
 	})
 	in("by_rule", func(c *Card) {
-		c.Batch.Approvals, c.Batch.Why = 2, []string{"more than 200 changes, here 1200", "accounts of the group <!channel>"}
+		c.Batch.Approvals, c.Batch.Why = 2, []string{"more than 200 changes, here 1,200", "accounts of the group <!channel>"}
 		c.Batch.Decisions = []workflow.Decision{{Person: bob, Verdict: workflow.Approve, Digest: testDigest, At: at(5)}}
 		c.Batch.Dropped = []string{bob.ID}
 		c.Batch.Traits.NoGroups = []string{"break-glass"}

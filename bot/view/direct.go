@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/bot/slackapi"
@@ -118,22 +119,27 @@ func RunWaits(w workflow.RunWait) string {
 	return "Atlassian asked to wait until " + clock(w.Until)
 }
 
-// TooFewApprovers says in a sentence why fewer people can approve than are needed: so many can, there
+// nobodyCan begins what TooFewApprovers says where no click would be admitted.
+const nobodyCan = "Nobody can approve this"
+
+// TooFewApprovers says why fewer people can approve than are needed, and what to do: so many can, there
 // are others whom no click would admit, it is these people's own account, and these groups have nobody or
 // cannot be read.
 func TooFewApprovers(able, need int, others bool, owners []string, trouble []GroupTrouble) string {
-	var why string
+	const addAdmin = "Add one to the settings (people.admins), or withdraw it"
+	var why, do string
 	switch {
 	case able > 0:
 		why = fmt.Sprintf("Only %s can approve this, but it needs %s", many(able, "other admin", "other admins"), number(need))
+		do = addAdmin
 	case len(owners) > 0:
-		why = "Nobody can approve this: it changes the account of " + list(owners) + ", and no other admin may. Add one to the settings (people.admins), or withdraw it"
+		why, do = nobodyCan+": it changes the account of "+list(owners)+", and no other admin may", addAdmin
 	case len(trouble) == 0 && others:
-		why = "Nobody can approve this: the other admins may not; countersign doctor says why"
+		why = nobodyCan + ": the other admins may not; countersign doctor says why"
 	case len(trouble) == 0:
-		why = "Nobody can approve this: there is no other admin"
+		why, do = nobodyCan+": there is no other admin", addAdmin
 	default:
-		why = "Nobody can approve this"
+		why = nobodyCan
 	}
 	if len(trouble) > 0 {
 		words := make([]string, len(trouble))
@@ -141,8 +147,15 @@ func TooFewApprovers(able, need int, others bool, owners []string, trouble []Gro
 			words[i] = t.String()
 		}
 		why += ": " + list(words)
+		do = "Add admins to " + plural(len(words), "it", "them") + " in Slack, or withdraw it"
+		if slices.ContainsFunc(trouble, func(t GroupTrouble) bool { return t.Code != "" }) {
+			do = "countersign doctor says what to do"
+		}
 	}
-	return why + "."
+	if do == "" {
+		return why + "."
+	}
+	return why + ". " + do + "."
 }
 
 // GroupTrouble is a user group of admins that gives none: it is empty, or cannot be read.

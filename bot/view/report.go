@@ -140,7 +140,7 @@ func resultWords(r report.Result) string {
 // ReportMessage shows a result in its channel: the numbers, the one thing to look at, a chart and the
 // top rows. file is the name of its file, which belongs into the thread; "" where
 // there is none.
-func ReportMessage(r report.Result, shown report.Message, file string, is report.FileState) slackapi.Message {
+func ReportMessage(r report.Result, shown report.Message, file, command string, is report.FileState) slackapi.Message {
 	notes := reportNotes(shown, is == report.FileThere)
 	switch {
 	case file == "":
@@ -149,7 +149,11 @@ func ReportMessage(r report.Result, shown report.Message, file string, is report
 	case is == report.FileWaits:
 		notes = append(notes, coded(file, tableCell)+" is not in the thread yet: Slack does not take it. I send it when Slack takes it again.")
 	default:
-		notes = append(notes, coded(file, tableCell)+" is not in the thread: Slack did not take it.")
+		note := coded(file, tableCell) + " is not in the thread: Slack did not take it."
+		if r.Snapshot != 0 {
+			note += " `" + command + " report show " + escape(r.Report+" "+r.Date) + "` sends it to you."
+		}
+		notes = append(notes, note)
 	}
 	return reportMessage(r, shown, notes)
 }
@@ -331,13 +335,13 @@ func counted(n, before int, one, more string) string {
 
 // ReportClosed tells an admin that a report cannot be posted, as its channel is closed to us.
 func ReportClosed(r report.Result, channel, code string) slackapi.Message {
-	do := "Let me post there"
+	do := "Let me post there in the settings of the channel"
 	switch code {
 	case "not_in_channel", "channel_not_found":
 		do = "Invite me there with `/invite`"
 	case "is_archived":
 		do = "Unarchive the channel"
 	}
-	return Said(fmt.Sprintf(":warning: I cannot post %s of %s in <#%s> (%s). %s, or name another channel in the settings. I post it as soon as I can.",
+	return Said(fmt.Sprintf(":warning: I cannot post %s of %s in <#%s> (%s). %s, or name another channel in the settings of countersign. I post it as soon as I can.",
 		coded(r.Report, tableCell), quoted(r.Date, tableCell), channel, code, do))
 }

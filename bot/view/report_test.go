@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,8 +40,8 @@ func TestReportGolden(t *testing.T) {
 			Columns: []report.Column{{Name: "Name"}, {Name: "Days", Number: true}}, Of: 14,
 			Rows: [][]string{{"*Ada* <@U0ALICE>", "697"}, {"", "91"}},
 		},
-	}, made.FileName, report.FileThere))
-	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}, made.FileName, report.FileThere), report.Message{
+	}, made.FileName, "/countersign", report.FileThere))
+	golden(t, "report_alarm", Alarmed(ReportMessage(made, report.Message{Look: "…"}, made.FileName, "/countersign", report.FileThere), report.Message{
 		Alarm: "24 changes have no explanation. The limit is 20.",
 	}, []string{"U0ALICE", "S0ITADMINS"}))
 	golden(t, "report_shown", ReportShown(made, report.Message{
@@ -63,6 +64,19 @@ func TestReportGolden(t *testing.T) {
 	}))
 }
 
+// A file that stays out of the thread can be had with a command, as long as its night is kept.
+func TestReportFileStaysOut(t *testing.T) {
+	r := report.Result{Report: "idle", Date: "2026-11-24", Snapshot: 7}
+	const out = "`x.csv` is not in the thread: Slack did not take it."
+	for snapshot, want := range map[int64]string{7: out + " `/cs report show idle 2026-11-24` sends it to you.", 0: out} {
+		r.Snapshot = snapshot
+		m := ReportMessage(r, report.Message{}, "x.csv", "/cs", report.FileStaysOut)
+		if said := textsOf(t, m.Blocks); !slices.Contains(strings.Split(said, "\n"), want) {
+			t.Errorf("night %d: %s", snapshot, said)
+		}
+	}
+}
+
 // What is known now is counted by the headline, too: it never says otherwise than the rows below it.
 func TestReportShownCountsWhatIsKnownNow(t *testing.T) {
 	told := report.Figures{report.FigureChanges: 2, report.FigureChanged: 2, report.FigureByPerson: 1, report.FigureUnexplained: 1}
@@ -70,7 +84,7 @@ func TestReportShownCountsWhatIsKnownNow(t *testing.T) {
 	r := report.Result{Report: "nightly-changes", Kind: report.Changes, Date: "2026-11-24", Figures: told, Snapshot: 7}
 	for name, m := range map[string]slackapi.Message{
 		"shown again": ReportShown(r, report.Message{Figures: known}, DirectFile{}),
-		"told late":   ReportMessage(r, report.Message{Figures: known}, "x.csv", report.FileThere),
+		"told late":   ReportMessage(r, report.Message{Figures: known}, "x.csv", "/countersign", report.FileThere),
 	} {
 		blocks, err := json.Marshal(m.Blocks)
 		for _, said := range []string{m.Text, string(blocks)} {

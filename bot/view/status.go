@@ -73,16 +73,20 @@ func checking(b *workflow.Batch) string {
 func (c Card) waiting() string {
 	b := c.Batch
 	by := b.Approvers()
-	s := "*Needs " + many(b.Approvals, "approval", "approvals") + "* from " + c.mayApprove() + "."
+	from := " from " + c.mayApprove()
+	if strings.HasPrefix(c.Nobody, nobodyCan) {
+		from = "" // whom to ask would contradict it
+	}
+	s := "*Needs " + many(b.Approvals, "approval", "approvals") + "*" + from + "."
 	if len(by) > 0 {
-		s = fmt.Sprintf("*%s of %s approvals*: %s. Needs %s more from %s.",
-			number(len(by)), number(b.Approvals), approvals(b), number(b.Missing()), c.mayApprove())
+		s = fmt.Sprintf("*%s of %s approvals*: %s. Needs %s more%s.",
+			number(len(by)), number(b.Approvals), approvals(b), number(b.Missing()), from)
 	}
 	switch {
 	case len(b.Why) > 0:
 		s += fmt.Sprintf(" %s needed: %s.", many(b.Approvals, "is", "are"), quoted(strings.Join(b.Why, "; "), reasonText))
 	case b.Approvals > 1:
-		s += fmt.Sprintf(" %s are needed by the settings.", number(b.Approvals))
+		s += fmt.Sprintf(" The settings ask for %s.", number(b.Approvals))
 	}
 	if !b.Expires.IsZero() {
 		s += " Expires " + moment(b.Expires) + "."

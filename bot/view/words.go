@@ -101,27 +101,27 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 		{workflow.ErrGroupUnreadable, "Slack does not show me a user group that says who may do this. `countersign doctor` names it."},
 		{workflow.ErrStaleDigest, "The plan changed since this card was drawn. Nothing was done. Look again, then decide."},
 		{workflow.ErrNotRequester, "Only the person who asked can do that. An admin can reject or cancel."},
-		{workflow.ErrMayNotResume, "countersign stopped this batch, so somebody other than its requester must resume it."},
+		{workflow.ErrMayNotResume, "countersign stopped this batch, so an admin other than its requester must press *Resume*."},
 		{workflow.ErrAlready, "You have decided on this plan already. It counts once."},
-		{workflow.ErrOtherOrg, "The settings name another organisation than this plan. Ask again."},
+		{workflow.ErrOtherOrg, "The settings name another organisation than this plan does. Ask again."},
 		{workflow.ErrBeingChecked, "This was asked for already, and that request is still open."},
 		{workflow.ErrUndone, "This batch is undone already."},
 		{workflow.ErrNothingToUndo, "Nothing in this batch can be undone."},
 		{workflow.ErrNotWaiting, "This batch has no start time, so there is nothing to start early."},
-		{workflow.ErrNoReturn, "This batch has no end to come, so there is nothing to end or keep."},
+		{workflow.ErrNoReturn, "This batch has no end time, so there is nothing to end or keep."},
 		{workflow.ErrReturnWaits, "This batch takes back another one at its end. Press *End now* or *Keep* on the card of that one."},
 		{workflow.ErrTimeOver, "The time of this batch is over. What it did is being taken back."},
 		{workflow.ErrTimePassed, "The time that was asked for has passed. Ask again with another time."},
 		{workflow.ErrNothingToRetry, "Nothing in this batch can be retried."},
 		{workflow.ErrTaken, "This file was taken already. The answer is under it."},
 		{workflow.ErrNeedsReason, "A reason is needed. Add `reason: …` at the end, then send it again."},
-		{workflow.ErrNothingToRead, "The file has no rows."},
+		{workflow.ErrNothingToRead, "The file has no rows. Add a row for each account, then send it again."},
 		{workflow.ErrNeedsAction, "What should happen to these accounts? Say it in the message, for example “deactivate”, or in a column `action`."},
-		{workflow.ErrNoBatch, "No batch has that number."},
+		{workflow.ErrNoBatch, "No batch has that number. `" + command + " batches` shows the recent ones."},
 		{workflow.ErrGone, "That file is no longer kept (store.keep_files). Send it again."},
 		{workflow.ErrKeyRefused, "Atlassian refuses the API key of countersign. Its operator must replace the key."},
 		{workflow.ErrKeyScoped, "The Atlassian API key of countersign has scopes. Its operator must make one without scopes."},
-		{workflow.ErrNotFound, "No managed account has that address or id."},
+		{workflow.ErrNotFound, "No managed account has that address or id. Check the spelling."},
 		{workflow.ErrThrottled, "Atlassian asks us to slow down. Try again in a minute."},
 		{workflow.ErrUnavailable, "Atlassian cannot be reached. Try again in a minute."},
 		{slackapi.ErrTooLarge, "The file is over 10 MB. Send it in parts."},
@@ -139,10 +139,14 @@ func Words(err error, command string, admins ...string) (text string, ok bool) {
 func unreadWords(e *workflow.UnreadGroupsError) string {
 	names := make([]string, len(e.Groups))
 	for i, id := range e.Groups {
-		names[i] = id + " (approval.rules)"
-		if id == e.Emergency {
-			names[i] = id + " (emergency.group)"
+		var settings []string
+		if slices.Contains(e.Rules, id) {
+			settings = append(settings, "approval.rules")
 		}
+		if id == e.Emergency {
+			settings = append(settings, "emergency.group")
+		}
+		names[i] = id + " (" + list(settings) + ")"
 	}
 	return "Slack does not show me the user " + plural(len(names), "group ", "groups ") + list(names) +
 		", so I cannot tell how many approvals this needs. Nothing was done. `countersign doctor` says what Slack says of " +

@@ -73,7 +73,7 @@ func (e *ActError) nothingWords() string {
 	case errors.Is(e.Err, workflow.ErrNothingToUndo):
 		return stands + " Nothing in it can be undone."
 	case errors.Is(e.Err, workflow.ErrNoReturn):
-		return stands + " It has no end to come, so there is nothing to end or keep."
+		return stands + " It has no end time, so there is nothing to end or keep."
 	case errors.Is(e.Err, workflow.ErrNotWaiting):
 		return stands + " It has no start time, so there is nothing to start early."
 	}

@@ -113,6 +113,11 @@ func TestWords(t *testing.T) {
 			"No nightly-accounts for that day. Last one: 2026-11-29.",
 		},
 		{
+			"user groups", &workflow.UnreadGroupsError{Groups: []string{"S0A", "S0C"}, Rules: []string{"S0A", "S0C"}, Emergency: "S0C"},
+			"Slack does not show me the user groups S0A (approval.rules) and S0C (approval.rules and emergency.group), so I " +
+				"cannot tell how many approvals this needs. Nothing was done. `countersign doctor` says what Slack says of them.",
+		},
+		{
 			"never a run", &report.NoRunError{Report: "nightly-accounts"},
 			"No nightly-accounts yet. `/countersign report list` says when it runs.",
 		},

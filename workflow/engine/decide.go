@@ -251,7 +251,9 @@ func (e *Engine) weigh(ctx context.Context, b *workflow.Batch, actor workflow.Ac
 	if err == nil && len(asker.Unread) > 0 && demand.Approvals > b.Approvals {
 		// What nobody can read now does not raise for good what the batch needs; the click can be
 		// made again.
-		return nil, &workflow.UnreadGroupsError{Groups: asker.Unread, Emergency: e.cfg.Policy.EmergencyGroup()}
+		return nil, &workflow.UnreadGroupsError{
+			Groups: asker.Unread, Rules: e.cfg.Policy.RuleGroups(), Emergency: e.cfg.Policy.EmergencyGroup(),
+		}
 	}
 	return &weighed{approvers: idsOf(b.Approvers()), dropped: people.lost, demand: demand, accounts: accounts}, err
 }

@@ -162,7 +162,7 @@ func looks() []look {
 			moved:     {"2 failed drifted", "done", "elsewhere@new.example now"},
 			blocked:   {"2 failed not_allowed", "done", "synced from your identity provider"},
 			gone:      {"2 failed gone", "done", "no longer there"},
-			unread:    {"2 failed not_looked_at", "done", "it failed before: drifted"},
+			unread:    {"2 failed not_looked_at", "done", "it failed before: the status was active in the plan"},
 		}},
 		{"Resume", notYetSent, resume, map[found]ends{
 			asPlanned: {"2 done", "done", ""},

@@ -76,10 +76,17 @@ func (p Policy) AccountOf(person string) string { return p.Accounts[person] }
 
 // UserGroups returns the Slack user groups that the policy has to know the members of.
 func (p Policy) UserGroups() []string {
-	var ids []string
-	if p.Emergency != "" {
+	ids := p.RuleGroups()
+	if p.Emergency != "" && !slices.Contains(ids, p.Emergency) {
 		ids = append(ids, p.Emergency)
 	}
+	slices.Sort(ids)
+	return ids
+}
+
+// RuleGroups returns the Slack user groups that the rules name.
+func (p Policy) RuleGroups() []string {
+	var ids []string
 	for _, r := range p.Rules {
 		for _, id := range r.When.Requesters {
 			if workflow.IsUserGroup(id) {

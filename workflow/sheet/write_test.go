@@ -115,7 +115,7 @@ func TestResultRow(t *testing.T) {
 		},
 	}
 	join := func(cells []string) string { return strings.Join(cells, "|") }
-	const gone = "drifted: account id:1 is no longer there or no longer managed; nothing was changed"
+	const gone = "account id:1 is no longer there or no longer managed; nothing was changed"
 
 	if got, want := join(sheet.ResultsHeader()),
 		"row|action|account_id|old_email|new_email|status|reason|attempts|finished_at|via|message|group|name|site|place|until|new_name|directory|products|steps"; got != want {
