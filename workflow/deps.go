@@ -307,7 +307,7 @@ type Changes interface {
 	Summary(ctx context.Context, number int64) (Summary, error)
 	// RecentChanges counts the changes that other batches of these people, as requester or author,
 	// were to make and that were asked for since the moment: those of batches that have not ended
-	// without a run.
+	// without a run. Of returns, but for that of the excluded one, what they made since counts.
 	RecentChanges(ctx context.Context, since time.Time, people []string, exclude int64) (int, error)
 	// Returning returns the changes of returns that wait for their moment, on any of the accounts. Their
 	// Batch is the one that they take back.

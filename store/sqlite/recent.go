@@ -21,19 +21,20 @@ const ofThese = `b.number <> ?2 AND (json_array_length(?1) = 0
 // for one that has. So they take as long as what is recent is much, however much there was before.
 
 // RecentChanges counts the changes that other batches of these people were to make and that were asked for since the moment, but
-// for batches that ended without a run, and for returns, which were asked for with what they take back. What was asked for before and made since, or is still to be made, counts, too:
-// otherwise who asks a day ahead, for a closed window, has none.
+// for batches that ended without a run. What was asked for before and made since, or is still to be made, counts, too: otherwise
+// who asks a day ahead, for a closed window, has none. A return was asked for with what it takes back, so that only what it has
+// made counts.
 func (db *DB) RecentChanges(ctx context.Context, since time.Time, people []string, exclude int64) (n int, err error) {
 	err = db.read(ctx, "count what was asked for recently", func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `
 			WITH recent AS (
-				SELECT b.number, b.created >= ?3 OR b.approved IS NOT NULL AND b.ended IS NULL AS whole
+				SELECT b.number, b.link <> 'return' AND (b.created >= ?3 OR b.approved IS NOT NULL AND b.ended IS NULL) AS whole
 				FROM batch b
 				WHERE b.number IN (
 						SELECT number FROM batch INDEXED BY batch_created WHERE created >= ?3
 						UNION SELECT number FROM batch INDEXED BY batch_ended WHERE ended >= ?3
 						UNION SELECT number FROM batch INDEXED BY batch_ended WHERE ended IS NULL)
-					AND `+ofThese+` AND b.link <> 'return' AND (b.ended IS NULL OR b.started IS NOT NULL)
+					AND `+ofThese+` AND NOT (b.link = 'return' AND b.follows = ?2) AND (b.ended IS NULL OR b.started IS NOT NULL)
 			)
 			SELECT ifnull((
 					SELECT sum(n.n) FROM recent b JOIN change_count n ON n.batch = b.number

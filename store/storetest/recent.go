@@ -81,15 +81,22 @@ func testRecentChanges(t *testing.T, on suite) {
 	called(t, db, ran, 702, Noon.Add(-time.Hour))
 	called(t, db, ran, 703, Noon.Add(-25*time.Hour))
 	Move(t, db, ran, workflow.Done)
+	dave := workflow.Person{ID: "U0DAVE", Name: "Dave"}
+	back := request(t, db, dave, Noon.Add(-time.Hour), 802, 2) // with a return, of which one row is taken back
+	ret := approvedWith(t, db, back, Noon, 802, 803)
+	Move(t, db, ret, workflow.Running)
+	called(t, db, ret, 802, Noon.Add(-time.Minute))
 	for _, tt := range []struct {
 		people  []string
 		exclude int64
 		want    int
 	}{
+		{[]string{"U0DAVE"}, this, 3},
+		{[]string{"U0DAVE"}, back, 0}, // its own return has no say
 		{[]string{"U0HANA"}, this, 3},
 		{[]string{"U0HANA"}, 0, 8},
 		{[]string{"U0HANA", "U0ALICE"}, this, 10},
-		{nil, this, 13},
+		{nil, this, 16},
 		{[]string{"U0CAROL"}, this, 3},
 	} {
 		n, err := db.RecentChanges(t.Context(), Noon.Add(-24*time.Hour), tt.people, tt.exclude)
