@@ -88,34 +88,18 @@ func TestCrew(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var mu sync.Mutex
 				var has, most, seen int
-				var ends sync.WaitGroup
 				began := time.Now()
-				for range calls {
-					ends.Go(func() {
-						ticket, err := g.Wait(context.Background(), pace.Call{Operation: "GET /a"})
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						mu.Lock()
-						has++
-						most += has
-						seen++
-						took, status := side.took(time.Since(began), has, random), http.StatusOK
-						if random.Float64() < side.fails {
-							status = http.StatusGatewayTimeout
-						}
-						mu.Unlock()
-						time.Sleep(took)
-						mu.Lock()
-						has--
-						mu.Unlock()
-						g.Done(ticket, pace.Answer{Status: status, Limits: &pace.Limits{}})
-					})
-				}
-				ends.Wait()
+				callMany(t, g, calls, func() (time.Duration, int) {
+					has++
+					most += has
+					seen++
+					took, status := side.took(time.Since(began), has, random), http.StatusOK
+					if random.Float64() < side.fails {
+						status = http.StatusGatewayTimeout
+					}
+					return took, status
+				}, func() { has-- })
 				wall, floor := time.Since(began), calls*side.best
 				t.Logf("%.2f × the floor of %s; %.1f calls in flight on average", wall.Seconds()/floor.Seconds(), floor, float64(most)/float64(seen))
 				if wall.Seconds() > side.within*floor.Seconds() {
@@ -137,36 +121,46 @@ func TestRefusalsAreNoQuickAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var mu sync.Mutex
 		made, grown := 0, false
-		var ends sync.WaitGroup
-		for range 3000 {
-			ends.Go(func() {
-				ticket, err := g.Wait(context.Background(), pace.Call{Operation: "GET /a"})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				made++
-				took, status := 250*time.Millisecond, http.StatusOK
-				if made%500 == 0 {
-					took, status = 5*time.Millisecond, http.StatusTooManyRequests
-				}
-				mu.Unlock()
-				time.Sleep(took)
-				g.Done(ticket, pace.Answer{Status: status, Limits: &pace.Limits{}})
-				now := g.State().Workers
-				mu.Lock()
-				defer mu.Unlock()
-				if grown = grown || now == workers; grown && now < workers {
-					t.Errorf("%d calls may be in flight, want %d as before", now, workers)
-				}
-			})
-		}
-		ends.Wait()
+		callMany(t, g, 3000, func() (time.Duration, int) {
+			if made++; made%500 == 0 {
+				return 5 * time.Millisecond, http.StatusTooManyRequests
+			}
+			return 250 * time.Millisecond, http.StatusOK
+		}, func() {
+			now := g.State().Workers
+			if grown = grown || now == workers; grown && now < workers {
+				t.Errorf("%d calls may be in flight, want %d as before", now, workers)
+			}
+		})
 		if !grown {
 			t.Errorf("never were %d calls in flight", workers)
 		}
 	})
+}
+
+// callMany makes calls of one operation, all at once if the gate lets them. begin says of each how long it takes and with
+// which status it ends, and end is called when it has; only one of them runs at a time.
+func callMany(t *testing.T, g *pace.Gate, calls int, begin func() (time.Duration, int), end func()) {
+	t.Helper()
+	var mu sync.Mutex
+	var ends sync.WaitGroup
+	for range calls {
+		ends.Go(func() {
+			ticket, err := g.Wait(context.Background(), pace.Call{Operation: "GET /a"})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			took, status := begin()
+			mu.Unlock()
+			time.Sleep(took)
+			mu.Lock()
+			end()
+			mu.Unlock()
+			g.Done(ticket, pace.Answer{Status: status, Limits: &pace.Limits{}})
+		})
+	}
+	ends.Wait()
 }
